@@ -1,0 +1,360 @@
+"""Everything the engine asks of the world: the closed list of effects that ``step`` returns.
+
+Effects are values; the runtime carries them out after the cycle, dispatches first. Each has an ``id`` that is a function of the
+state, so folding the same log again gives the same effects with the same ids, and every consumer can drop what it has seen. There
+is no "set timer": alarms are state (``Cell.wake``). Values inside effects are shared with the state and must not be changed.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from tocsin_executor.domain.values import Json, Millis, Problem
+
+
+class Transition(Enum):
+    """The transitions that are signalled; values are ``<entity>.<transition>`` as in subjects."""
+
+    WORKFLOW_STARTED = "workflow.started"
+    WORKFLOW_SUSPENDED = "workflow.suspended"
+    WORKFLOW_RESUMED = "workflow.resumed"
+    WORKFLOW_CORRELATION_STARTED = "workflow.correlation-started"
+    WORKFLOW_CORRELATION_COMPLETED = "workflow.correlation-completed"
+    WORKFLOW_CANCEL_REQUESTED = "workflow.cancel-requested"
+    WORKFLOW_CANCELLED = "workflow.cancelled"
+    WORKFLOW_FAULTED = "workflow.faulted"
+    WORKFLOW_COMPLETED = "workflow.completed"
+    TASK_CREATED = "task.created"
+    TASK_STARTED = "task.started"
+    TASK_SUSPENDED = "task.suspended"
+    TASK_RESUMED = "task.resumed"
+    TASK_RETRIED = "task.retried"
+    TASK_CANCELLED = "task.cancelled"
+    TASK_FAULTED = "task.faulted"
+    TASK_COMPLETED = "task.completed"
+    TASK_SKIPPED = "task.skipped"
+    TASK_STATUS_CHANGED = "task.status-changed"
+
+
+@dataclass(slots=True)
+class Dispatch:
+    """Give a task to the workers of a queue. Subject ``executor.task.<queue>.<run>``.
+
+    Attributes:
+        run: Run id.
+        attempt: ``<token>#<number>``; the fence. Effect id is ``<run>/<attempt>``.
+        node: Index of the node in the program.
+        queue: Queue name.
+        runner: ``http``, ``script``, ``shell``, ``noop``, ...
+        name: Task's name.
+        reference: JSON pointer of the task in the definition.
+        spec: What the runner reads: the evaluated ``with`` of a call, or the evaluated ``script``/``shell`` object with
+            ``return`` beside it. When ``variables`` is not ``None`` it is the *template* of the definition instead.
+        input: The task's transformed input, for a template only (else ``None``).
+        variables: ``None`` when ``spec`` is evaluated. Otherwise the values of all variables the template uses, without
+            ``secrets``: the runner adds those and calls ``requests.resolve``.
+        deadline: When the engine will give the attempt up, or ``None``.
+        traceparent: Trace context of the input that led here.
+    """
+
+    run: str
+    attempt: str
+    node: int
+    queue: str
+    runner: str
+    name: str
+    reference: str
+    spec: Json
+    input: Json
+    variables: dict[str, Json] | None
+    deadline: Millis | None
+    traceparent: str | None
+
+    @property
+    def id(self) -> str:
+        """``<run>/<attempt>``."""
+        return f"{self.run}/{self.attempt}"
+
+
+@dataclass(slots=True)
+class Revoke:
+    """Stop an attempt, and confirm with a ``Stopped`` (or ``Result``) input. Subject ``executor.revoke.<queue>.<run>``."""
+
+    run: str
+    attempt: str
+    queue: str
+    grace: Millis
+
+    @property
+    def id(self) -> str:
+        """``<run>/<attempt>!``."""
+        return f"{self.run}/{self.attempt}!"
+
+
+@dataclass(slots=True)
+class Signal:
+    """A transition happened. One dense ``sequence`` a run covers the run and its tasks.
+
+    Attributes:
+        run: Run id.
+        sequence: Dense from 1.
+        type: Which transition.
+        token: Id of the task's activation, or ``None`` for the run itself.
+        name: Task's name, or ``None``.
+        reference: JSON pointer of the task, or ``None``.
+        at: When (the input's time; for ``TASK_STARTED`` the worker's, if it said).
+        data: More typed facts: ``error`` (a problem), ``attempt``, ``status``, ``reason``, ``actor``, ``keys``; or ``None``.
+    """
+
+    run: str
+    sequence: int
+    type: Transition
+    token: str | None
+    name: str | None
+    reference: str | None
+    at: Millis
+    data: dict[str, Json] | None
+
+    @property
+    def id(self) -> str:
+        """``<run>/<sequence>``."""
+        return f"{self.run}/{self.sequence}"
+
+
+@dataclass(slots=True)
+class Emit:
+    """Publish a CloudEvent of the workflow (``events.<namespace>.<type>``). ``event`` has its final ``id``, ``source``, ``time``."""
+
+    run: str
+    token: str
+    event: dict[str, Json]
+
+    @property
+    def id(self) -> str:
+        """``<run>/<token>``."""
+        return f"{self.run}/{self.token}"
+
+
+@dataclass(slots=True)
+class StartRun:
+    """Start a child run. ``child`` is derived from the attempt, so a repeat starts nothing twice.
+
+    When ``awaited``, the child's end must come back as a ``Child`` input for ``attempt`` (see ``ReportParent``).
+    """
+
+    run: str
+    attempt: str
+    child: str
+    namespace: str
+    name: str
+    version: str
+    input: Json
+    depth: int
+    awaited: bool
+
+    @property
+    def id(self) -> str:
+        """``<run>/<attempt>``."""
+        return f"{self.run}/{self.attempt}"
+
+
+@dataclass(slots=True)
+class StopRun:
+    """Cancel a child run; its end confirms."""
+
+    run: str
+    attempt: str
+    child: str
+
+    @property
+    def id(self) -> str:
+        """``<run>/<attempt>!``."""
+        return f"{self.run}/{self.attempt}!"
+
+
+@dataclass(slots=True)
+class ReportParent:
+    """This run, a child, is terminal: publish a ``Child`` input for the parent."""
+
+    run: str
+    parent: str
+    attempt: str
+    output: Json
+    error: Problem | None
+    cancelled: bool
+
+    @property
+    def id(self) -> str:
+        """``<run>/parent``."""
+        return f"{self.run}/parent"
+
+
+@dataclass(slots=True)
+class Subscribe:
+    """Match events to this subscription from ``since`` on, and deliver each as an ``Event`` input, numbered from 1.
+
+    Attributes:
+        run: Run id.
+        subscription: ``<token>``; effect id is ``<run>/<subscription>``.
+        filters: Attribute name to expected value, one for each filter (see ``listen`` in the language); evaluated.
+        correlations: For each filter, name to expected value where it is known already.
+        since: Events older than this are not meant.
+    """
+
+    run: str
+    subscription: str
+    filters: list[dict[str, Json]]
+    correlations: list[dict[str, Json]]
+    since: Millis
+
+    @property
+    def id(self) -> str:
+        """``<run>/<subscription>``."""
+        return f"{self.run}/{self.subscription}"
+
+
+@dataclass(slots=True)
+class Unsubscribe:
+    """Nobody waits for that subscription any more."""
+
+    run: str
+    subscription: str
+
+    @property
+    def id(self) -> str:
+        """``<run>/<subscription>!``."""
+        return f"{self.run}/{self.subscription}!"
+
+
+@dataclass(slots=True)
+class Evaluate:
+    """Run an open expression in the killable process; answer with ``Evaluated``.
+
+    Attributes:
+        run: Run id.
+        ticket: ``<token>/<site>``; repeated in the answer.
+        expression: jq text, or a template (``template`` says which).
+        value: What ``.`` is.
+        variables: Values of the variables it names.
+        template: The expression is data with ``${ }`` strings inside rather than one expression.
+    """
+
+    run: str
+    ticket: str
+    expression: Json
+    value: Json
+    variables: dict[str, Json]
+    template: bool
+
+    @property
+    def id(self) -> str:
+        """``<run>/<ticket>``."""
+        return f"{self.run}/{self.ticket}"
+
+
+@dataclass(slots=True)
+class ContinueRun:
+    """The step ran out of fuel: put a ``Continue`` input into the log."""
+
+    run: str
+    generation: int
+
+    @property
+    def id(self) -> str:
+        """``<run>/continue/<generation>``."""
+        return f"{self.run}/continue/{self.generation}"
+
+
+@dataclass(slots=True)
+class Record:
+    """One finished activation of a task, for history and rerun; insert-only, saved with the cells.
+
+    Attributes:
+        run: Run id.
+        token: Activation's id; with the run the record's key.
+        scope: Id of the scope instance it ran in (``h:0`` is the root).
+        key: Stable identity of the task across versions.
+        reference: JSON pointer in the definition.
+        name: Task's name.
+        index: Index of the iteration or branch of its scope instance, or ``None``.
+        status: ``completed``, ``faulted``, ``cancelled`` or ``skipped``.
+        input: Transformed input.
+        output: Transformed output, or ``None``.
+        error: Problem, or ``None``.
+        attempts: Attempts made.
+        created: When the activation was made.
+        started: When the body began, or ``None``.
+        ended: When it ended.
+        worker: Who ran the last attempt, or ``None``.
+    """
+
+    run: str
+    token: str
+    scope: str
+    key: str
+    reference: str
+    name: str
+    index: int | None
+    status: str
+    input: Json
+    output: Json
+    error: Problem | None
+    attempts: int
+    created: Millis
+    started: Millis | None
+    ended: Millis
+    worker: str | None
+
+    @property
+    def id(self) -> str:
+        """``<run>/<token>``."""
+        return f"{self.run}/{self.token}"
+
+
+@dataclass(slots=True)
+class Decision:
+    """Why an input did nothing. Kept for explanations (the last few of a run); never needed for correctness."""
+
+    run: str
+    input: str
+    kind: str
+    reason: str
+    at: Millis
+
+    @property
+    def id(self) -> str:
+        """``<run>/<input id>``."""
+        return f"{self.run}/{self.input}"
+
+
+@dataclass(slots=True)
+class Reply:
+    """The answer to a ``Control``."""
+
+    run: str
+    command: str
+    accepted: bool
+    reason: str | None
+
+    @property
+    def id(self) -> str:
+        """``<run>/reply/<command>``."""
+        return f"{self.run}/reply/{self.command}"
+
+
+Effect: TypeAlias = (
+    Dispatch
+    | Revoke
+    | Signal
+    | Emit
+    | StartRun
+    | StopRun
+    | ReportParent
+    | Subscribe
+    | Unsubscribe
+    | Evaluate
+    | ContinueRun
+    | Record
+    | Decision
+    | Reply
+)

@@ -1,0 +1,300 @@
+"""A run's state: a few small cells of tokens and scope instances, changed in place by the one fold that owns them.
+
+A token is one live activation of a node, a scope instance one live activation of a scope; both leave the state when they end, so
+it does not grow with the run's length. Ids are ``<cell>:<n>`` from a counter in the cell and never used twice: that is the fence
+between activations, as ``#attempt`` is the fence inside one. Values held here are shared with effects and never changed in place.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tocsin_executor.domain.inputs import Parent
+from tocsin_executor.domain.values import Json, Millis, Problem
+
+HEAD = "h"
+"""Key of the cell that every run has."""
+
+FORMAT = 1
+"""Version of the cells' representation; the engine reads every older one and writes the newest."""
+
+
+class RunStatus(Enum):
+    """Where a run is; the last three are terminal and never change."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUSPENDED = "suspended"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    FAULTED = "faulted"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAULTED, RunStatus.CANCELLED})
+
+
+class Hold(Enum):
+    """What a token waits on."""
+
+    NEW = "new"
+    """To be entered: on the agenda."""
+    DONE = "done"
+    """To be completed with ``output``: on the agenda."""
+    SENT = "sent"
+    CHILD = "child"
+    TIMER = "timer"
+    LISTEN = "listen"
+    BACKOFF = "backoff"
+    SCOPE = "scope"
+    """Its child scope instances."""
+    EVALUATING = "evaluating"
+
+
+class Purpose(Enum):
+    """What an alarm is for."""
+
+    TIMER = "timer"
+    TIMEOUT = "timeout"
+    BACKOFF = "backoff"
+    ATTEMPT = "attempt"
+    """The bound of one attempt of a ``try``."""
+
+
+@dataclass(slots=True)
+class LoopState:
+    """Cursor of a ``for``: the items and the index of the one that runs."""
+
+    items: list[Json]
+    index: int
+
+
+@dataclass(slots=True)
+class ForkState:
+    """Branches of a ``fork``: outputs by branch, how many are open, and the last error where branches compete."""
+
+    results: list[Json]
+    open: int
+
+
+@dataclass(slots=True)
+class TryState:
+    """Retries made after the first attempt, when that began, and the error being handled."""
+
+    retries: int
+    since: Millis
+    error: Problem | None
+    handling: bool
+
+
+@dataclass(slots=True)
+class ListenState:
+    """A subscription: delivery cursor, events consumed, filters still open, correlation values, and events waiting for the body."""
+
+    cursor: int
+    consumed: list[Json]
+    taken: list[int]
+    keys: dict[str, Json]
+    queue: list[Json]
+    closing: bool
+
+
+OpState = LoopState | ForkState | TryState | ListenState
+
+
+@dataclass(slots=True)
+class Token:
+    """One live activation of a node.
+
+    Attributes:
+        id: ``<cell>:<n>``.
+        node: Index in the program.
+        scope: Id of the scope instance it lives in.
+        hold: What it waits on.
+        value: Raw input.
+        input: Transformed input (the same object as ``value`` unless ``input.from`` changed it).
+        created: When it was made.
+        attempt: Number of the current attempt, 0 before the first.
+        started: When its body began, or ``None``.
+        worker: Who holds the attempt, if it said so.
+        output: Raw output, while ``hold`` is ``DONE``.
+        target: Where it goes when it completes: an index into the node's ``out``.
+        ending: It completes because the run ends (``then: end`` below it).
+        timers: Alarms it has.
+        kids: Ids of its open scope instances.
+        phase: What to do again once an evaluation has answered.
+        memo: Answers of evaluations in this phase, by site.
+        state: What its op remembers.
+    """
+
+    id: str
+    node: int
+    scope: str
+    hold: Hold
+    value: Json
+    input: Json
+    created: Millis
+    attempt: int = 0
+    started: Millis | None = None
+    worker: str | None = None
+    output: Json = None
+    target: int = 0
+    ending: bool = False
+    timers: int = 0
+    kids: list[str] | None = None
+    phase: str | None = None
+    memo: dict[str, Json] | None = None
+    state: OpState | None = None
+
+
+@dataclass(slots=True)
+class Instance:
+    """One live activation of a scope.
+
+    Attributes:
+        id: ``<cell>:<n>``.
+        scope: Index in the program.
+        owner: Id of the token it belongs to, or ``None`` for the root.
+        tokens: Ids of its live tokens.
+        index: Iteration or branch it is, or ``None``.
+        names: Variables it defines.
+    """
+
+    id: str
+    scope: int
+    owner: str | None
+    tokens: list[str]
+    index: int | None = None
+    names: dict[str, Json] | None = None
+
+
+@dataclass(slots=True)
+class Cell:
+    """A document of the state: tokens and scope instances with their alarms, sorted by ``(due, token, purpose)``."""
+
+    key: str
+    count: int = 0
+    tokens: dict[str, Token] = field(default_factory=dict)
+    scopes: dict[str, Instance] = field(default_factory=dict)
+    timers: list[tuple[Millis, str, str]] = field(default_factory=list)
+
+    @property
+    def wake(self) -> Millis | None:
+        """The least due time; the owner of the partition publishes a ``Wake`` then."""
+        return self.timers[0][0] if self.timers else None
+
+
+@dataclass(slots=True)
+class Revocation:
+    """An attempt that was asked to stop and has not confirmed.
+
+    Attributes:
+        token: Id of the token it belonged to.
+        node: That token's node.
+        asked: When.
+        parent: The nearest ended composite above that waits for this confirmation, or ``None``.
+        quiet: The task's end was signalled already (it timed out); confirm without another signal.
+    """
+
+    token: str
+    node: int
+    asked: Millis
+    parent: str | None
+    quiet: bool = False
+
+
+@dataclass(slots=True)
+class Dying:
+    """A cancelled composite some of whose attempts have not confirmed yet."""
+
+    node: int
+    pending: int
+    parent: str | None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the run ends, or ended: exactly one of the three statuses that are terminal."""
+
+    status: RunStatus
+    output: Json = None
+    error: Problem | None = None
+
+
+@dataclass(slots=True)
+class Head:
+    """What a run has besides its root subtree.
+
+    Attributes:
+        digest: Digest of the definition it runs.
+        status: See ``RunStatus``. Derived fields for an index are here: namespace, name, version, labels, started, ended.
+        log: Position of the last input that changed it.
+        now: The latest time it has seen; never goes back.
+        sequence: Signals so far.
+        seed: Source of all jitter.
+        context: ``$context``.
+        input: The workflow's raw input.
+        agenda: Tokens to go on with at the next ``Continue``.
+        generation: Of that ``Continue``.
+        jumps: Jumps back without an input from outside; bounded.
+        parked: Inputs (as documents) that came while the run was suspended.
+        revoking: Attempts asked to stop and not confirmed.
+        dying: Cancelled composites that wait for those.
+        fin: The outcome, waiting for confirmations; then final.
+        deadline: Due time of the workflow's timeout, or ``None``.
+    """
+
+    digest: str
+    namespace: str
+    name: str
+    version: str
+    status: RunStatus
+    log: int
+    now: Millis
+    seed: int
+    context: Json
+    input: Json
+    parent: Parent | None
+    depth: int
+    labels: dict[str, str]
+    started: Millis
+    traceparent: str | None
+    ended: Millis | None = None
+    sequence: int = 0
+    agenda: list[str] = field(default_factory=list)
+    generation: int = 0
+    jumps: int = 0
+    suspended: bool = False
+    parked: list[dict[str, Json]] = field(default_factory=list)
+    revoking: dict[str, Revocation] = field(default_factory=dict)
+    dying: dict[str, Dying] = field(default_factory=dict)
+    fin: Outcome | None = None
+
+
+class RunState:
+    """The loaded cells of one run, owned by one fold at a time.
+
+    ``step`` changes them in place and adds the keys of changed cells to ``changed``; whoever saves clears it.
+
+    Args:
+        run: Run id.
+    """
+
+    __slots__ = ("cells", "changed", "head", "home", "run")
+
+    def __init__(self, run: str) -> None:
+        """A run that does not exist yet: ``head`` is ``None`` until a ``Start`` is folded."""
+        self.run = run
+        self.head: Head | None = None
+        self.home = Cell(HEAD)
+        self.cells: dict[str, Cell] = {HEAD: self.home}
+        self.changed: set[str] = set()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can change any more."""
+        return self.head is not None and self.head.status in TERMINAL
+
+    @property
+    def wake(self) -> Millis | None:
+        """The least due time of all loaded cells."""
+        return min((cell.timers[0][0] for cell in self.cells.values() if cell.timers), default=None)
