@@ -1,0 +1,62 @@
+"""What goes over the bus and what comes back: plain values without a vendor's type in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MSG_ID = "Nats-Msg-Id"
+EXPECTED_STREAM = "Nats-Expected-Stream"
+EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to publish.
+
+    Attributes:
+        subject: Where to, without wildcards.
+        payload: Its bytes.
+        headers: Further headers; ``None`` is cheapest.
+        msg_id: The id by which JetStream recognises a repeat within the stream's (short) window. Consumers are idempotent
+            anyway; this only spares them most repeats.
+    """
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str] | None = None
+    msg_id: str | None = None
+
+    def wire_headers(self) -> dict[str, str] | None:
+        """The headers as they are sent, or ``None`` when there are none."""
+        if self.msg_id is None:
+            return dict(self.headers) if self.headers else None
+        return {**(self.headers or {}), MSG_ID: self.msg_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """JetStream has the message.
+
+    Attributes:
+        stream: The stream that stored it.
+        sequence: Its position there, from 1.
+        duplicate: It was there before, recognised by its ``msg_id``.
+    """
+
+    stream: str
+    sequence: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to a request.
+
+    Attributes:
+        subject: The inbox it came to.
+        payload: Its bytes.
+        headers: Its headers; empty when there were none.
+    """
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str]

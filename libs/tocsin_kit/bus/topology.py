@@ -1,0 +1,220 @@
+"""All streams and durable consumers of the platform, as data.
+
+Whoever wants to know who reads what looks here; permissions.py derives from here what each service's NATS user may do.
+Streams and consumers are created idempotently by every service that uses them, in any order, any number at once.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from tocsin_kit.bus.api import ensure_consumer, ensure_stream
+from tocsin_kit.bus.connection import Bus
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Messages copied from another stream.
+
+    Attributes:
+        stream: The stream they come from.
+        filter: Which of its subjects.
+        destination: What their subject becomes; ``{{partition}}``-style functions are not used.
+    """
+
+    stream: str
+    filter: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """One stream.
+
+    Attributes:
+        name: Its name, upper case.
+        subjects: What it stores.
+        summary: What it is for, one sentence.
+        max_age: Messages older than this go.
+        dedupe: The window in which the server recognises a repeated ``Nats-Msg-Id``. Short: every id in it costs memory, and
+            consumers are idempotent anyway.
+        max_bytes: The oldest go above this; -1 for no limit.
+        atomic: Whether atomic batches (ADR-50) are allowed.
+        sources: Streams it copies from.
+    """
+
+    name: str
+    subjects: tuple[str, ...]
+    summary: str
+    max_age: timedelta
+    dedupe: timedelta = timedelta(seconds=30)
+    max_bytes: int = -1
+    atomic: bool = False
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSpec:
+    """One durable pull consumer.
+
+    Attributes:
+        service: Who reads with it.
+        name: Its durable name; unique in its stream; one NATS token.
+        stream: What it reads.
+        filters: Which subjects; a single one is enforced by the server's permissions, several only by this table.
+        ack_wait: A delivery that is neither settled nor reported in progress for so long is delivered again.
+        max_ack_pending: Bound of deliveries in hand over all replicas.
+        max_deliver: After so many failed deliveries a message is dead-lettered by the consumer loop (never by the server).
+        from_now: Start with what is published from now on instead of what the stream still has.
+    """
+
+    service: str
+    name: str
+    stream: str
+    filters: tuple[str, ...]
+    ack_wait: timedelta = timedelta(seconds=30)
+    max_ack_pending: int = 2000
+    max_deliver: int = 6
+    from_now: bool = False
+
+    def config(self, replicas: int = 0) -> dict[str, Any]:
+        """The server's JSON. ``max_deliver`` is not in it: the loop counts, so that nothing is dropped silently."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "durable_name": self.name,
+            "deliver_policy": "new" if self.from_now else "all",
+            "ack_policy": "explicit",
+            "ack_wait": _nanoseconds(self.ack_wait),
+            "max_ack_pending": self.max_ack_pending,
+            "max_deliver": -1,
+            "replay_policy": "instant",
+            "num_replicas": replicas,
+        }
+        if len(self.filters) == 1:
+            config["filter_subject"] = self.filters[0]
+        else:
+            config["filter_subjects"] = list(self.filters)
+        return config
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyLimits:
+    """What an operator chooses about the streams.
+
+    Attributes:
+        replicas: Copies of each stream: 1 on one node, 3 in production.
+        max_age: Retention by stream name, where it differs from the table below.
+        max_bytes: Size limit by stream name.
+    """
+
+    replicas: int = 1
+    max_age: dict[str, timedelta] = field(default_factory=dict)
+    max_bytes: dict[str, int] = field(default_factory=dict)
+
+
+STREAMS: tuple[StreamSpec, ...] = (
+    StreamSpec("EVENTS", ("events.>",), "Custom events and accepted webhooks, from anyone who may.", max_age=7 * DAY),
+    StreamSpec(
+        "COMMANDS",
+        ("commands.>",),
+        "What one service asks of another; a command waits here until it is carried out.",
+        max_age=7 * DAY,
+        dedupe=timedelta(minutes=2),
+    ),
+    StreamSpec("DEAD", ("dead.>",), "What could not be handled, with the reason; waits for redrive.", max_age=30 * DAY),
+    StreamSpec(
+        "EXECUTOR",
+        ("executor.>",),
+        "The engine's inputs, dispatches, and run and task signals: one stream, so that a cycle commits as one batch.",
+        max_age=7 * DAY,
+        dedupe=timedelta(seconds=10),
+        atomic=True,
+    ),
+    StreamSpec(
+        "SIGNALS",
+        ("signals.>",),
+        "Every change of state of anything, for everyone who may read.",
+        max_age=14 * DAY,
+        sources=(Source("EXECUTOR", "executor.signals.>", "signals.>"),),
+    ),
+)
+
+CONSUMERS: tuple[ConsumerSpec, ...] = (
+    ConsumerSpec("trigger", "trigger-events", "EVENTS", ("events.>",), max_ack_pending=10_000),
+    ConsumerSpec("executor", "executor-commands", "COMMANDS", ("commands.executor.>",)),
+    ConsumerSpec("scheduler", "scheduler-commands", "COMMANDS", ("commands.scheduler.>",)),
+    ConsumerSpec("trigger", "trigger-commands", "COMMANDS", ("commands.trigger.>",)),
+    ConsumerSpec("scheduler", "scheduler-runs", "SIGNALS", ("signals.*.run.>",)),
+    ConsumerSpec("trigger", "trigger-signals", "SIGNALS", ("signals.>",), from_now=True),
+    ConsumerSpec("lineage", "lineage-signals", "SIGNALS", ("signals.>",)),
+    ConsumerSpec("case", "case-signals", "SIGNALS", ("signals.>",)),
+    ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),
+)
+
+
+def stream(name: str) -> StreamSpec:
+    """The stream of this name.
+
+    Raises:
+        KeyError: There is none; a name is a constant of the code, so this is a mistake in the code.
+    """
+    return _STREAMS[name]
+
+
+def consumer(name: str) -> ConsumerSpec:
+    """The consumer of this name, for example ``trigger-events``.
+
+    Raises:
+        KeyError: There is none.
+    """
+    return _CONSUMERS[name]
+
+
+def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
+    """The server's JSON for a stream."""
+    config: dict[str, Any] = {
+        "name": spec.name,
+        "description": spec.summary,
+        "subjects": list(spec.subjects),
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "max_age": _nanoseconds(limits.max_age.get(spec.name, spec.max_age)),
+        "max_bytes": limits.max_bytes.get(spec.name, spec.max_bytes),
+        "max_msgs": -1,
+        "max_msgs_per_subject": -1,
+        "max_consumers": -1,
+        "max_msg_size": -1,
+        "num_replicas": limits.replicas,
+        "duplicate_window": _nanoseconds(spec.dedupe),
+        "allow_direct": True,
+    }
+    if spec.atomic:
+        config["allow_atomic"] = True
+    if spec.sources:
+        config["sources"] = [
+            {"name": s.stream, "subject_transforms": [{"src": s.filter, "dest": s.destination}]} for s in spec.sources
+        ]
+    return config
+
+
+async def ensure_streams(bus: Bus, limits: TopologyLimits | None = None, *names: str) -> None:
+    """Create or update these streams (all without names), sources before those that copy from them."""
+    chosen = [spec for spec in STREAMS if not names or spec.name in names]
+    for spec in chosen:
+        await ensure_stream(bus, stream_config(spec, limits or TopologyLimits()))
+
+
+async def ensure(bus: Bus, spec: ConsumerSpec, limits: TopologyLimits | None = None) -> None:
+    """Create or update a durable consumer; its stream must exist."""
+    await ensure_consumer(bus, spec.stream, spec.config())
+
+
+def _nanoseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1) * 1000
+
+
+_STREAMS = {spec.name: spec for spec in STREAMS}
+_CONSUMERS = {spec.name: spec for spec in CONSUMERS}
