@@ -16,8 +16,8 @@ NAMESPACE_LIMIT: Final = 63  # as DNS labels and the `document.namespace` of Ope
 DEFAULT_NAMESPACE: Final = "default"
 ANY: Final = "*"
 
-_SAFE = re.compile(r"[A-Za-z0-9_~:@=+,!$&'()/|-]+")
-_UNSAFE = re.compile(r"[^A-Za-z0-9_~:@=+,!$&'()/|-]")
+_SAFE = re.compile(r"[A-Za-z0-9_~:@=+,!$&'()/-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_~:@=+,!$&'()/-]")
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _EMPTY: Final = "%"  # the token of an empty string; no escape looks like it
 

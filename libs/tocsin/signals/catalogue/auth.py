@@ -1,0 +1,66 @@
+"""Signals of auth: who exists, who may do what, who came in. They never carry a credential, not even a part of one."""
+
+from pydantic import Field
+
+from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
+
+SHELF = Shelf("auth")
+
+
+class UserChanged(Payload):
+    """Data of the signals about a user."""
+
+    name: Name
+    roles: list[str] = Field(default_factory=list)
+
+
+class RoleChanged(Payload):
+    """Data of the signals about a role."""
+
+    name: Name
+    grants: list[str] = Field(default_factory=list, description="`<resource>:<action>@<namespace>`")
+
+
+class LoginSucceeded(Payload):
+    """Data of `login.succeeded`."""
+
+    name: Name
+    method: str = Field(description="password, api-key, ...")
+
+
+class LoginFailed(Payload):
+    """Data of `login.failed`."""
+
+    name: Name = Field(description="The name that was claimed.")
+    method: str
+    reason: Reason
+
+
+class ApiKeyChanged(Payload):
+    """Data of the signals about an API key."""
+
+    key: str = Field(description="Public id of the key.")
+    owner: Name = Field(description="Subject that it acts for.")
+    name: Name | None = None
+    expires_at: AwareDatetime | None = None
+
+
+class SigningKeyRotated(Payload):
+    """Data of `signing-key.rotated`."""
+
+    kid: str
+
+
+USER_CREATED = SHELF.add("user", "created", UserChanged, "A user was created.")
+USER_UPDATED = SHELF.add("user", "updated", UserChanged, "A user was changed.")
+USER_DISABLED = SHELF.add("user", "disabled", UserChanged, "A user may not log in any more.", severity=Severity.WARN)
+USER_DELETED = SHELF.add("user", "deleted", UserChanged, "A user was deleted.")
+USER_PASSWORD_CHANGED = SHELF.add("user", "password-changed", UserChanged, "A user has a new password.")
+ROLE_CREATED = SHELF.add("role", "created", RoleChanged, "A role was created.")
+ROLE_UPDATED = SHELF.add("role", "updated", RoleChanged, "The grants of a role changed.", severity=Severity.WARN)
+ROLE_DELETED = SHELF.add("role", "deleted", RoleChanged, "A role was deleted.")
+LOGIN_SUCCEEDED = SHELF.add("login", "succeeded", LoginSucceeded, "Somebody logged in.")
+LOGIN_FAILED = SHELF.add("login", "failed", LoginFailed, "Somebody failed to log in.", severity=Severity.WARN)
+API_KEY_CREATED = SHELF.add("api-key", "created", ApiKeyChanged, "An API key was created.")
+API_KEY_REVOKED = SHELF.add("api-key", "revoked", ApiKeyChanged, "An API key was revoked and is refused.")
+SIGNING_KEY_ROTATED = SHELF.add("signing-key", "rotated", SigningKeyRotated, "Tokens are signed with a new key.")

@@ -1,0 +1,53 @@
+"""Signals of the scheduler: what happens to a schedule, and each of its firings."""
+
+from pydantic import Field
+
+from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
+
+SHELF = Shelf("scheduler")
+
+
+class ScheduleChanged(Payload):
+    """Data of the signals about a schedule itself."""
+
+    name: Name
+    kind: str = Field(description="cron, interval, ...")
+    workflow: Name = Field(description="What it starts.")
+    next_at: AwareDatetime | None = Field(None, description="When it fires next; absent when it does not.")
+    reason: Reason | None = None
+
+
+class ScheduleDeleted(Payload):
+    """Data of `schedule.deleted`."""
+
+    name: Name
+
+
+class ScheduleFired(Payload):
+    """Data of `schedule.fired`."""
+
+    name: Name
+    due_at: AwareDatetime = Field(description="The instant of the firing; with the schedule it is fired exactly once.")
+    run: str = Field(description="Id of the run that it starts.")
+    next_at: AwareDatetime | None = None
+
+
+class ScheduleMissed(Payload):
+    """Data of `schedule.missed`."""
+
+    name: Name
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+    count: int = Field(ge=1, description="How many instants were missed.")
+    action: str = Field(description="What was done about them: skipped, fired once, fired all.")
+
+
+SCHEDULE_CREATED = SHELF.add("schedule", "created", ScheduleChanged, "A schedule was created.")
+SCHEDULE_UPDATED = SHELF.add("schedule", "updated", ScheduleChanged, "A schedule was changed.")
+SCHEDULE_PAUSED = SHELF.add("schedule", "paused", ScheduleChanged, "A schedule was paused and does not fire.")
+SCHEDULE_RESUMED = SHELF.add("schedule", "resumed", ScheduleChanged, "A paused schedule fires again.")
+SCHEDULE_DELETED = SHELF.add("schedule", "deleted", ScheduleDeleted, "A schedule was deleted.")
+SCHEDULE_FIRED = SHELF.add("schedule", "fired", ScheduleFired, "A schedule fired and started a run.")
+SCHEDULE_MISSED = SHELF.add(
+    "schedule", "missed", ScheduleMissed, "Instants went by while nobody could fire.", severity=Severity.WARN
+)
