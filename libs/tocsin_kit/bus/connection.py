@@ -19,7 +19,7 @@ from nats.js import JetStreamContext
 
 from tocsin.signals import CloudEvent, encode
 from tocsin_kit.bus.errors import BusUnavailable, translate
-from tocsin_kit.bus.messages import Ack, Message, Reply
+from tocsin_kit.bus.messages import Ack, Deliverable, Message, Reply
 from tocsin_kit.bus.publisher import AckInbox
 from tocsin_kit.chance import Chance, SystemChance
 from tocsin_kit.clock import Clock, SystemClock
@@ -263,6 +263,10 @@ class Bus:
     async def publish_event(self, subject: str, event: CloudEvent, *, within: timedelta | None = None) -> Ack:
         """Publish a CloudEvent in structured mode, with its id as the message id, and wait until it is stored."""
         return await self.publish(subject, encode(event), msg_id=event.id, within=within)
+
+    async def deliver(self, items: Sequence[Deliverable]) -> None:
+        """Publish a store's outbox, pipelined and in order; returns when all are stored (``tocsin_kit.store.Transport``)."""
+        await self.publish_many([Message(item.subject, item.payload, None, item.id) for item in items])
 
     async def announce(self, subject: str, payload: bytes, *, headers: Mapping[str, str] | None = None) -> None:
         """Publish on core NATS: whoever listens now gets it, nobody stores it."""

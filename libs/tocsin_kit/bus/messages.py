@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 MSG_ID = "Nats-Msg-Id"
 EXPECTED_STREAM = "Nats-Expected-Stream"
@@ -60,3 +61,22 @@ class Reply:
     subject: str
     payload: bytes
     headers: Mapping[str, str]
+
+
+class Deliverable(Protocol):
+    """What an outbox holds; the store has its own class for it and does not know the bus."""
+
+    @property
+    def subject(self) -> str:
+        """Where to."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """Its bytes."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """The message id."""
+        ...

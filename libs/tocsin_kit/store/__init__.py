@@ -1,0 +1,35 @@
+"""One service's state in MongoDB: revisions, outbox, pages, migrations.
+
+``Database`` connects, ``Repository`` stores entities with what is to be said about them in one write, ``Relay`` says it.
+Motor and PyMongo are known to this package and to the services' adapters only.
+"""
+
+from tocsin_kit.store.database import Database, Document, Transaction
+from tocsin_kit.store.errors import AlreadyExists, InvalidCursor, RevisionConflict, StoreUnavailable, translated
+from tocsin_kit.store.filters import EVERYTHING, Filter
+from tocsin_kit.store.outbox import Outgoing, Transport
+from tocsin_kit.store.pages import Page, Sort, fetch_page
+from tocsin_kit.store.relay import Relay
+from tocsin_kit.store.repository import Creation, Entry, Repository
+
+__all__ = [
+    "EVERYTHING",
+    "AlreadyExists",
+    "Creation",
+    "Database",
+    "Document",
+    "Entry",
+    "Filter",
+    "InvalidCursor",
+    "Outgoing",
+    "Page",
+    "Relay",
+    "Repository",
+    "RevisionConflict",
+    "Sort",
+    "StoreUnavailable",
+    "Transaction",
+    "Transport",
+    "fetch_page",
+    "translated",
+]

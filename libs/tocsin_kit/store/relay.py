@@ -1,0 +1,198 @@
+"""Says what commits left in their documents: in order for each entity, at least once, without delay.
+
+A commit wakes the relay of its own process directly, so nothing is polled; a slow sweep finds what a killed process left
+behind. Several relays may take the same document: ids are derived, so a signal said twice is one signal. An entry leaves its
+document only after JetStream has acknowledged it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from pymongo import ASCENDING, UpdateOne
+
+from tocsin.errors import TocsinError, Unavailable
+from tocsin_kit.store.database import Database
+from tocsin_kit.store.errors import translated
+from tocsin_kit.store.outbox import OUTBOX, PENDING, Outgoing, Transport
+from tocsin_kit.telemetry.health import Health
+
+log = structlog.get_logger()
+
+BATCH = 500  # entities published and marked at once
+SWEEP_EVERY = timedelta(seconds=2)
+ORPHAN_AFTER = timedelta(seconds=3)  # older than any commit that its own process still works on
+BACKOFF = (0.05, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts while the bus is away
+
+_Key = tuple[str, str]
+
+
+class Relay:
+    """Publishes outboxes.
+
+    Args:
+        database: The service's database.
+        transport: The bus.
+        collections: Which collections have outboxes, for the sweep.
+    """
+
+    name = "relay"
+
+    def __init__(self, database: Database, transport: Transport, collections: Sequence[str]) -> None:
+        self._database = database
+        self._transport = transport
+        self._collections = tuple(collections)
+        self._waiting: dict[_Key, list[Outgoing]] = {}
+        self._woken = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stuck: dict[_Key, str] = {}
+        self._said = 0
+
+    def wake(self, collection: str, key: str, pending: Sequence[Outgoing]) -> None:
+        """A commit has just left ``pending`` (all that is unsaid, in order) in this document."""
+        waiting = self._waiting.setdefault((collection, key), [])
+        known = {item.id for item in waiting}
+        waiting.extend(item for item in pending if item.id not in known)
+        self._idle.clear()
+        self._woken.set()
+
+    async def start(self) -> None:
+        """Make the indexes that the sweep needs."""
+        with translated("outbox"):
+            for name in self._collections:
+                await self._database.collection(name).create_index(
+                    [(PENDING, ASCENDING)], name="outbox", partialFilterExpression={PENDING: {"$exists": True}}
+                )
+
+    async def serve(self) -> None:
+        """Relay until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._relay())
+            group.create_task(self._sweep())
+
+    async def stop(self) -> None:
+        """Say what waits, if the bus takes it; the sweep of the next process finds the rest."""
+        try:
+            while self._waiting:
+                await self._round()
+        except TocsinError as error:
+            log.info("relay.left_for_later", entities=len(self._waiting), error=error.detail)
+
+    def health(self) -> Health:
+        """Ready unless some document's signals cannot be published at all."""
+        facts = {"waiting": len(self._waiting), "stuck": len(self._stuck), "said": self._said}
+        if self._stuck:
+            (collection, key), reason = next(iter(self._stuck.items()))
+            return Health(
+                ready=True, detail=f"{len(self._stuck)} outboxes are stuck, e.g. {collection}/{key}: {reason}", facts=facts
+            )
+        return Health(ready=True, detail="relaying", facts=facts)
+
+    async def drained(self) -> None:
+        """Return when nothing that this process committed is unsaid; for tests and orderly ends."""
+        await self._idle.wait()
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    async def _relay(self) -> None:
+        failures = 0
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            while self._waiting:
+                try:
+                    await self._round()
+                    failures = 0
+                except Unavailable as error:
+                    if failures == 0:
+                        log.warning("relay.waits", error=error.detail, entities=len(self._waiting))
+                    await self._database.clock.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+                    failures += 1
+            self._idle.set()
+
+    async def _round(self) -> None:
+        batch = dict(list(self._waiting.items())[:BATCH])
+        for key in batch:
+            del self._waiting[key]
+        try:
+            said = await self._say(batch)
+            await self._mark(said)
+        except BaseException:
+            # Not known to be said: it goes back in front of whatever was committed meanwhile.
+            for key, items in batch.items():
+                later = self._waiting.pop(key, [])
+                known = {item.id for item in items}
+                self._waiting[key] = [*items, *(item for item in later if item.id not in known)]
+            raise
+        self._said += len(said)
+
+    async def _say(self, batch: dict[_Key, list[Outgoing]]) -> dict[_Key, list[Outgoing]]:
+        try:
+            await self._transport.deliver([item for items in batch.values() for item in items])
+        except Unavailable:
+            raise
+        except TocsinError:
+            return await self._say_singly(batch)
+        for key in batch:
+            self._stuck.pop(key, None)
+        return batch
+
+    async def _say_singly(self, batch: dict[_Key, list[Outgoing]]) -> dict[_Key, list[Outgoing]]:
+        """One of them cannot be published: find it, leave it, and let the others pass."""
+        said = {}
+        for key, items in batch.items():
+            try:
+                await self._transport.deliver(items)
+            except Unavailable:
+                raise
+            except TocsinError as error:
+                if key not in self._stuck:
+                    log.error("relay.stuck", collection=key[0], key=key[1], code=error.code, error=error.detail)
+                self._stuck[key] = error.code
+            else:
+                said[key] = items
+                self._stuck.pop(key, None)
+        return said
+
+    async def _mark(self, said: dict[_Key, list[Outgoing]]) -> None:
+        by_collection: dict[str, list[UpdateOne]] = {}
+        for (collection, key), items in said.items():
+            by_collection.setdefault(collection, []).append(UpdateOne({"_id": key}, _without([item.id for item in items])))
+        with translated("outbox"):
+            for collection, updates in by_collection.items():
+                await self._database.collection(collection).bulk_write(updates, ordered=False)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                for name in self._collections:
+                    await self._collect(name)
+            except Unavailable as error:
+                log.info("relay.sweep_skipped", error=error.detail)
+            await self._database.clock.sleep(SWEEP_EVERY)
+
+    async def _collect(self, name: str) -> None:
+        before = self._database.clock.now() - ORPHAN_AFTER
+        with translated("outbox"):
+            found = self._database.collection(name).find({PENDING: {"$lt": before}}, {OUTBOX: 1}).sort(PENDING, 1).limit(BATCH)
+            documents = await found.to_list(BATCH)
+        for document in documents:
+            if (name, document["_id"]) not in self._waiting:
+                self.wake(name, document["_id"], [Outgoing.from_document(item) for item in document.get(OUTBOX, [])])
+
+
+def _without(ids: list[str]) -> list[dict[str, Any]]:
+    """The update that takes these entries out, and both fields when nothing is left."""
+    rest = {"$filter": {"input": {"$ifNull": [f"${OUTBOX}", []]}, "cond": {"$not": [{"$in": ["$$this.i", ids]}]}}}
+    return [
+        {"$set": {OUTBOX: rest}},
+        {
+            "$set": {
+                OUTBOX: {"$cond": [{"$eq": [f"${OUTBOX}", []]}, "$$REMOVE", f"${OUTBOX}"]},
+                PENDING: {"$cond": [{"$eq": [f"${OUTBOX}", []]}, "$$REMOVE", f"${PENDING}"]},
+            }
+        },
+    ]
