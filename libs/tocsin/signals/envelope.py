@@ -42,7 +42,7 @@ _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+"
     r"(?:\s*;\s*[A-Za-z0-9!#$&^_.+\-]+\s*=\s*(?:[A-Za-z0-9!#$%&'*+^_`|~.\-]+|\"(?:[^\"\\]|\\.)*\"))*\s*;?"
 )
-_JSON_TYPE = re.compile(r"[^/;\s]+/(?:[^/;\s]+\+)?json", re.IGNORECASE)
+_JSON_TYPE = re.compile(r"[^/;\s]+/(?:[^/;\s]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 _INTEGERS: Final = range(-(2**31), 2**31)
 
 
