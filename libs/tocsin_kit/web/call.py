@@ -1,0 +1,135 @@
+"""One request, as a handler sees it: validated parts, who asks, and the checks that only the handler can make."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from tocsin.errors import Defect, Forbidden, PreconditionFailed, Unauthenticated, Violation
+from tocsin_kit.web.access import ANONYMOUS, EVERYWHERE, Namespaces, Principal
+from tocsin_kit.web.problems import Malformed
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One request.
+
+    Attributes:
+        method: As sent.
+        target: Path as sent, still encoded.
+        query_string: As sent.
+        headers: Case-insensitive.
+        request_id: The caller's ``X-Request-Id`` when sane, else ours; in every log line, problem and signal that comes of it.
+        principal: Who asks; anonymous on public routes.
+        client_address: Of the person or program, behind trusted proxies too.
+        received_at: When the request came in.
+        traceparent: W3C trace context, or ``None``.
+        raw: The bytes of the body; empty when streamed.
+        content: The body as it arrives (``RawBody(streamed=True)``).
+    """
+
+    method: str
+    target: str
+    query_string: str
+    headers: Mapping[str, str] = field(repr=False)  # holds the credential
+    request_id: str
+    client_address: str
+    received_at: datetime
+    principal: Principal = ANONYMOUS
+    traceparent: str | None = None
+    raw: bytes = field(default=b"", repr=False)
+    content: AsyncIterator[bytes] | None = None
+    parts: Mapping[str, BaseModel] = field(default_factory=dict, repr=False)
+    checked: bool = False
+
+    def params(self, model: type[Model]) -> Model:
+        """The path parameters; ``model`` is the one the route declares."""
+        return self._part("params", model)
+
+    def query(self, model: type[Model]) -> Model:
+        """The query; ``model`` is the one the route declares."""
+        return self._part("query", model)
+
+    def body(self, model: type[Model]) -> Model:
+        """The body; ``model`` is the one the route declares."""
+        return self._part("body", model)
+
+    def _part(self, name: str, model: type[Model]) -> Model:
+        part = self.parts.get(name)
+        if not isinstance(part, model):
+            raise Defect(f"the handler reads {name} as {model.__name__}, its route declares something else")
+        return part
+
+    def may(self, permission: str, namespace: str) -> bool:
+        """Whether the principal holds ``permission`` in ``namespace``. Counts as the check of the route."""
+        self.checked = True
+        return self.principal.may(permission, namespace)
+
+    def require(self, permission: str, namespace: str = EVERYWHERE) -> None:
+        """Go on only if the principal holds ``permission`` in ``namespace`` (``*``: in all).
+
+        Raises:
+            Unauthenticated: Nobody is logged in.
+            Forbidden: It does not; the text names the permission, so that the person knows what to ask for.
+        """
+        self.checked = True
+        if self.principal.is_anonymous:
+            raise Unauthenticated(hint="send Authorization: Bearer <access token or API key>")
+        if not self.principal.may(permission, namespace):
+            where = "every namespace" if namespace == EVERYWHERE else f"namespace {namespace}"
+            raise Forbidden(
+                f"{self.principal.name} does not hold {permission} in {where}",
+                hint="ask an administrator for a role that grants it",
+                permission=permission,
+                namespace=namespace,
+            )
+
+    def permitted(self, permission: str) -> Namespaces:
+        """Where the principal holds ``permission``, to filter a list by.
+
+        Raises:
+            Forbidden: Nowhere.
+        """
+        self.checked = True
+        namespaces = self.principal.where(permission)
+        if namespaces.nowhere:
+            raise Forbidden(f"{self.principal.name} does not hold {permission} in any namespace", permission=permission)
+        return namespaces
+
+    @property
+    def expected_revision(self) -> int | None:
+        """The revision in ``If-Match``; ``None`` when there is none, or ``*``.
+
+        Raises:
+            PreconditionFailed: It is not an ETag of ours, so it cannot match.
+        """
+        value = self.headers.get("If-Match", "").strip()
+        if value in {"", "*"}:
+            return None
+        if value.startswith('"') and value.endswith('"') and value[1:-1].isdecimal() and len(value) < 22:
+            return int(value[1:-1])
+        raise PreconditionFailed("If-Match holds no ETag of this resource", hint='send the ETag as it was given, e.g. "3"')
+
+    @property
+    def last_event_id(self) -> str | None:
+        """Where a server-sent event stream should go on."""
+        return self.headers.get("Last-Event-ID")
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The sender's name for this intent.
+
+        Raises:
+            Malformed: Empty, longer than 128 characters, or not printable ASCII.
+        """
+        key = self.headers.get("Idempotency-Key")
+        if key is None:
+            return None
+        if not 0 < len(key) <= 128 or not (key.isascii() and key.isprintable()):
+            violation = Violation("Idempotency-Key", "1 to 128 printable ASCII characters")
+            raise Malformed("the Idempotency-Key is not valid", violations=[violation])
+        return key

@@ -1,0 +1,244 @@
+"""One route at work: who asks, is it permitted, is it valid, what does the handler say, how is that sent.
+
+The order matters: identity before permission, permission before the body is read, the namespace before the handler runs. An
+answer of a handler that never checked a namespace it had to check is not sent.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, assert_never
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel
+
+from tocsin.errors import Defect, Forbidden, Invalid, TocsinError, Unauthenticated, Unavailable
+from tocsin_kit.clock import Clock
+from tocsin_kit.web.access import Permission, Principal, Public
+from tocsin_kit.web.call import Call
+from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
+from tocsin_kit.web.problems import RequestTimeout
+from tocsin_kit.web.reading import QueryReader, check_media_type, json_body, namespace_of, too_large, validated
+from tocsin_kit.web.replies import JSON_TYPE, Answer, EventStream, Reply, Stream
+from tocsin_kit.web.routes import Query, RawBody, Route
+from tocsin_kit.web.streams import send_chunks, send_events
+
+
+class Authenticator(Protocol):
+    """Proves who sends a credential."""
+
+    async def authenticate(self, credential: str) -> Principal:
+        """The principal behind a bearer token or API key.
+
+        Raises:
+            Unauthenticated: It proves nothing.
+            Unavailable: Nobody could be asked.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of every request.
+
+    Attributes:
+        body_bytes: Of a body; a route may have its own.
+        read: The whole body must have arrived within.
+        drain: How long ``stop`` waits for answers in hand.
+        target_bytes: Of path and query.
+    """
+
+    body_bytes: int = 1024 * 1024
+    read: timedelta = timedelta(seconds=15)
+    drain: timedelta = timedelta(seconds=10)
+    target_bytes: int = 8190  # what aiohttp's parser takes too
+
+
+class Endpoint:
+    """Answers the requests of one route."""
+
+    def __init__(
+        self,
+        route: Route,
+        *,
+        authenticator: Authenticator,
+        limits: Limits,
+        clock: Clock,
+        closing: asyncio.Event,
+        records: IdempotencyRecords | None,
+    ) -> None:
+        """Compile what can be known before the first request."""
+        self.route = route
+        self._authenticator = authenticator
+        self._limits = limits
+        self._clock = clock
+        self._closing = closing
+        self._records = records
+        self._query = None if isinstance(route.query, Query) else QueryReader(route.query)
+        self._body_limit = route.body_limit or limits.body_bytes
+
+    async def answer(self, request: web.Request, call: Call) -> web.StreamResponse:
+        """Carry out one request.
+
+        Raises:
+            TocsinError: Becomes a problem.
+        """
+        access = self.route.access
+        match access:
+            case Permission():
+                call.principal = await self._authenticate(call)
+                self._check_at_the_door(access, call)
+            case Public():
+                call.checked = True
+            case _:
+                assert_never(access)
+        await self._read(request, call)
+        if isinstance(access, Permission) and not access.everywhere and (namespace := namespace_of(call.parts)) is not None:
+            call.require(access.name, namespace)
+        if self.route.idempotent and (key := call.idempotency_key) is not None:
+            return await self._once(request, call, key)
+        return await self._send(request, call, await self._handle(call))
+
+    async def _authenticate(self, call: Call) -> Principal:
+        header = call.headers.get("Authorization")
+        if header is None:
+            raise Unauthenticated(hint="send Authorization: Bearer <access token or API key>")
+        scheme, _, credential = header.partition(" ")
+        if scheme.lower() != "bearer" or not credential.strip():
+            raise Unauthenticated("the Authorization header is not of the form: Bearer <token>")
+        return await self._authenticator.authenticate(credential.strip())
+
+    @staticmethod
+    def _check_at_the_door(access: Permission, call: Call) -> None:
+        """Refuse before the body is read those who could not be permitted whatever it says."""
+        if access.everywhere:
+            call.require(access.name)
+        elif call.principal.where(access.name).nowhere:
+            raise Forbidden(
+                f"{call.principal.name} does not hold {access.name} in any namespace",
+                hint="ask an administrator for a role that grants it",
+                permission=access.name,
+            )
+
+    async def _read(self, request: web.Request, call: Call) -> None:
+        route = self.route
+        parts: dict[str, BaseModel] = {}
+        if route.params is not None:
+            parts["params"] = validated(route.params, dict(request.match_info), where="path")
+        if self._query is not None and (query := self._query.read(list(request.query.items()))) is not None:
+            parts["query"] = query
+        call.parts = parts
+        match route.body:
+            case None:
+                return
+            case RawBody() as raw:
+                if request.can_read_body or raw.required:
+                    check_media_type(request.headers.get("Content-Type", ""), raw.media_types)
+                if raw.streamed:
+                    call.content = self._bounded(request)
+                else:
+                    call.raw = await self._raw(request)
+            case model:
+                check_media_type(request.headers.get("Content-Type", ""), (JSON_TYPE,))
+                call.raw = await self._raw(request)
+                parts["body"] = validated(model, json_body(call.raw), where="body")
+
+    async def _raw(self, request: web.Request) -> bytes:
+        chunks = []
+        try:
+            async with asyncio.timeout(self._limits.read.total_seconds()):
+                async for chunk in self._bounded(request):
+                    chunks.append(chunk)  # noqa: PERF401 - the comprehension cannot be left half read as clearly
+        except TimeoutError as error:
+            raise RequestTimeout(f"the body did not arrive within {self._limits.read.total_seconds():.0f} s") from error
+        return b"".join(chunks)
+
+    async def _bounded(self, request: web.Request) -> AsyncIterator[bytes]:
+        """The body in chunks, up to the limit."""
+        announced = request.content_length
+        if announced is not None and announced > self._body_limit:
+            raise too_large(self._body_limit, announced)
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size > self._body_limit:
+                raise too_large(self._body_limit, None)
+            yield chunk
+
+    async def _handle(self, call: Call) -> Answer:
+        try:
+            async with asyncio.timeout(self.route.seconds) as deadline:
+                answer = await self.route.handler(call)
+        except TimeoutError as error:
+            if deadline.expired():
+                raise Unavailable(f"no answer within {self.route.seconds} s", hint="try again later") from error
+            raise
+        if not call.checked:
+            raise Defect(f"{self.route.method} {self.route.template} answered without checking a namespace")
+        return answer
+
+    async def _send(self, request: web.Request, call: Call, answer: Answer) -> web.StreamResponse:
+        match answer:
+            case EventStream():
+                return await send_events(request, answer, clock=self._clock, closing=self._closing)
+            case Stream():
+                return await send_chunks(request, answer)
+            case Reply():
+                return self._plain(call, answer)
+            case BaseModel() | None:
+                return self._plain(call, Reply(body=answer))
+            case _:
+                assert_never(answer)
+
+    def _plain(self, call: Call, reply: Reply) -> web.Response:
+        headers = dict(reply.headers)
+        if reply.revision is not None:
+            headers["ETag"] = f'"{reply.revision}"'
+            if call.method in {"GET", "HEAD"} and headers["ETag"] in _tags(call.headers.get("If-None-Match", "")):
+                return web.Response(status=304, headers=headers)
+        body, media_type = _encode(reply)
+        status = reply.status or (204 if body is None and self.route.status == 200 else self.route.status)
+        if body is not None:
+            headers.setdefault("Content-Type", media_type or self.route.media_type)
+        return web.Response(status=status, body=body, headers=headers)
+
+    async def _once(self, request: web.Request, call: Call, key: str) -> web.StreamResponse:
+        if self._records is None:
+            raise Invalid("this server keeps no idempotency records", hint="send without Idempotency-Key")
+        name = f"{call.principal.subject} {self.route.method} {self.route.template} {key}"
+        fingerprint = hashlib.blake2b(f"{call.target}?{call.query_string}\n".encode() + call.raw, digest_size=16).hexdigest()
+        kept = await self._records.begin(name, fingerprint)
+        if kept is not None:
+            return web.Response(status=kept.status, headers={**kept.headers, "Idempotency-Replayed": "true"}, body=kept.body)
+        try:
+            response = await self._send(request, call, await self._handle(call))
+        except (TocsinError, Exception, asyncio.CancelledError):
+            await self._records.abandon(name)
+            raise
+        if isinstance(response, web.Response) and isinstance(response.body, bytes | None):
+            headers = {k: v for k, v in response.headers.items() if k in {"Content-Type", "ETag", "Location"}}
+            await self._records.finish(name, Recorded(response.status, headers, response.body or b""))
+        else:
+            await self._records.abandon(name)
+        return response
+
+
+def _tags(header: str) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
+
+
+def _encode(reply: Reply) -> tuple[bytes | None, str | None]:
+    match reply.body:
+        case None:
+            return None, None
+        case BaseModel() as model:
+            return model.model_dump_json(by_alias=True).encode(), reply.media_type
+        case bytes() as raw:
+            return raw, reply.media_type or "application/octet-stream"
+        case str() as text:
+            return text.encode(), reply.media_type or "text/plain; charset=utf-8"
+        case value:
+            return orjson.dumps(value), reply.media_type

@@ -1,0 +1,140 @@
+"""The public keys that access tokens are verified with: which JWKs are fit, where they come from, when to ask again.
+
+A key is taken only if everything it says about itself fits Ed25519 signatures; any other key in the set is ignored, never guessed at.
+A known key outlives an auth service that is down; an unknown one is asked for, at most every few seconds, so that forged key ids cannot
+be used to hammer the auth service.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Final, Protocol
+
+import orjson
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from tocsin.errors import Unavailable
+
+from tocsin_kit.clock import Clock
+from tocsin_kit.web.encoding import decode_base64url
+
+_MAX_JWKS_BYTES: Final = 64 * 1024  # two hundred keys; a set has two or three
+
+
+class KeySource(Protocol):
+    """Where the present key set comes from."""
+
+    async def fetch(self) -> Mapping[str, object]:
+        """The JWKS document.
+
+        Raises:
+            Unavailable: Nobody answers.
+        """
+        ...
+
+
+def fit_keys(document: Mapping[str, object]) -> dict[str, Ed25519PublicKey]:
+    """The Ed25519 signature keys of a JWKS (RFC 7517, RFC 8037), by key id; all others are left out."""
+    keys = document.get("keys")
+    fit: dict[str, Ed25519PublicKey] = {}
+    for key in keys if isinstance(keys, list) else ():
+        if not isinstance(key, dict):
+            continue
+        kid, x, operations = key.get("kid"), key.get("x"), key.get("key_ops", ["verify"])
+        says_signature = key.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+        says_ed25519 = key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and key.get("alg", "EdDSA") in {"EdDSA", "Ed25519"}
+        if not (says_signature and says_ed25519 and isinstance(kid, str) and isinstance(x, str)):
+            continue
+        raw = decode_base64url(x)
+        if raw is not None and len(raw) == 32:
+            fit[kid] = Ed25519PublicKey.from_public_bytes(raw)
+    return fit
+
+
+class KeySet:
+    """Keys by id, fetched when an unknown id comes.
+
+    Args:
+        source: Where they come from.
+        clock: Time.
+        pause: At least this long between two fetches.
+        lifetime: A key set older than this is fetched anew, so that a withdrawn key does not stay valid here.
+    """
+
+    def __init__(
+        self,
+        source: KeySource,
+        clock: Clock,
+        *,
+        pause: timedelta = timedelta(seconds=5),
+        lifetime: timedelta = timedelta(minutes=5),
+    ) -> None:
+        """Nothing is fetched yet: the auth service may start later than this."""
+        self._source, self._clock = source, clock
+        self._pause, self._lifetime = pause.total_seconds(), lifetime.total_seconds()
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._fetched = float("-inf")
+        self._tried = float("-inf")
+        self._lock = asyncio.Lock()
+
+    def known(self) -> Iterable[str]:
+        """Ids of the keys at hand."""
+        return tuple(self._keys)
+
+    async def find(self, kid: str) -> Ed25519PublicKey | None:
+        """The key with that id, or ``None`` when even a fresh set does not have it.
+
+        Raises:
+            Unavailable: It is not at hand and the source does not answer.
+        """
+        if kid in self._keys and self._clock.monotonic() - self._fetched < self._lifetime:
+            return self._keys[kid]
+        async with self._lock:  # one fetch for all who wait
+            now = self._clock.monotonic()
+            fresh = kid in self._keys and now - self._fetched < self._lifetime
+            if not fresh and now - self._tried >= self._pause:
+                await self._refresh(now, needed=kid not in self._keys)
+            elif not self._keys:
+                raise Unavailable("the keys to verify tokens with are not known yet", hint="is the auth service running?")
+        return self._keys.get(kid)
+
+    async def _refresh(self, now: float, *, needed: bool) -> None:
+        self._tried = now
+        try:
+            self._keys = fit_keys(await self._source.fetch())
+        except Unavailable:
+            if needed:
+                self._tried = float("-inf") if not self._keys else now
+                raise
+            return  # tokens of known keys keep working while the auth service is away
+        self._fetched = now
+
+
+class HttpKeySource:
+    """The key set of the auth service.
+
+    Args:
+        session: For the calls.
+        url: Of ``/.well-known/jwks.json``.
+        seconds: It must answer within.
+    """
+
+    def __init__(self, session: ClientSession, url: str, *, seconds: float = 3.0) -> None:
+        """Nothing is called yet."""
+        self._session, self._url, self._timeout = session, url, ClientTimeout(total=seconds)
+
+    async def fetch(self) -> Mapping[str, object]:
+        """The JWKS document.
+
+        Raises:
+            Unavailable: The auth service does not answer, or not with a key set.
+        """
+        try:
+            async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as response:
+                raw = await response.content.read(_MAX_JWKS_BYTES)
+                document = orjson.loads(raw) if response.status == 200 else None
+        except (ClientError, TimeoutError, ValueError, OSError) as error:
+            raise Unavailable("the auth service does not answer for its keys", hint=f"looked at {self._url}") from error
+        if not isinstance(document, dict):
+            raise Unavailable("the auth service did not answer with a key set", hint=f"looked at {self._url}")
+        return document

@@ -1,0 +1,292 @@
+"""The HTTP server of one service: routes in, problems out, nothing unmeasured, unlimited or unnamed.
+
+It is a component: ``start`` binds, ``stop`` drains (no new connections, streams end, answers in hand are finished). Every
+error becomes an RFC 9457 problem here and nowhere else; an exception that nobody foresaw is logged once, with its request id,
+and tells the caller nothing.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client import REGISTRY
+
+from tocsin.errors import Defect, NotFound, TocsinError, Unavailable
+from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry.health import Health
+from tocsin_kit.web.access import Public
+from tocsin_kit.web.call import Call
+from tocsin_kit.web.endpoint import Authenticator, Endpoint, Limits
+from tocsin_kit.web.idempotency import IdempotencyRecords
+from tocsin_kit.web.measures import HttpMeasures
+from tocsin_kit.web.openapi import document
+from tocsin_kit.web.problems import PROBLEM_TYPE, Malformed, MethodNotAllowed, as_problem, headers_for, unknown_defect
+from tocsin_kit.web.replies import Answer, Reply
+from tocsin_kit.web.routes import ANY_METHOD, Route
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
+_NextHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = structlog.get_logger("tocsin.web")
+
+
+class HttpServer:
+    """Serves the routes of one service.
+
+    Args:
+        service: Its short name (``auth``); in metrics, logs and the OpenAPI title.
+        routes: What it serves; ``/openapi.json`` is added.
+        host: Address to bind.
+        port: Port to bind; 0 for a free one, see :attr:`url`.
+        authenticator: Proves who sends a credential.
+        clock: Time.
+        chance: Source of request ids.
+        limits: Bounds of every request.
+        records: For ``Idempotency-Key``.
+        measures: Shared by all servers of the process.
+        version: Of the service, for OpenAPI.
+        trusted_proxies: Networks whose ``X-Forwarded-For`` is believed.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        routes: Sequence[Route],
+        *,
+        host: str,
+        port: int,
+        authenticator: Authenticator,
+        clock: Clock,
+        chance: Chance,
+        limits: Limits | None = None,
+        records: IdempotencyRecords | None = None,
+        measures: HttpMeasures | None = None,
+        version: str = "0",
+        trusted_proxies: Sequence[str] = _LOOPBACK,
+    ) -> None:
+        """Compile the routes; nothing is bound yet."""
+        self.name = f"{service}.http"
+        self.routes = (*routes, self._openapi_route())
+        self.document = document(self.routes, title=f"Tocsin {service}", version=version)
+        self._service = service
+        self._host, self._port = host, port
+        self._clock, self._chance = clock, chance
+        self._limits = limits or Limits()
+        self._measures = measures or shared_measures()
+        self._proxies = [ipaddress.ip_network(network) for network in trusted_proxies]
+        self._closing = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._endpoints = [
+            Endpoint(
+                route, authenticator=authenticator, limits=self._limits, clock=clock, closing=self._closing, records=records
+            )
+            for route in self.routes
+        ]
+
+    def _openapi_route(self) -> Route:
+        async def openapi(_: Call) -> Answer:
+            return Reply(body=orjson.dumps(self.document), media_type="application/json")
+
+        return Route(
+            method="GET",
+            path="/openapi.json",
+            access=Public("describes the API, holds no data"),
+            summary="This document",
+            tags=("meta",),
+            handler=openapi,
+        )
+
+    # ---- component -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bind and listen.
+
+        Raises:
+            Unavailable: The port is taken or not ours to bind.
+        """
+        app = web.Application(middlewares=[self._around], client_max_size=0)
+        for endpoint in self._endpoints:
+            self._add(app, endpoint)
+        app.on_response_prepare.append(self._complete)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=self._limits.drain.total_seconds(),
+            max_field_size=32 * 1024,  # a token that is too long should be refused as such, not as a broken request
+            max_line_size=self._limits.target_bytes,
+            keepalive_timeout=75.0,  # longer than what proxies usually keep
+            auto_decompress=False,  # a small body must not become a large one
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            self._runner = None
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+            hint = "end what listens there, or set another port"
+            raise Unavailable(f"port {self._port} on {self._host}, for {self._service}, {why}", hint=hint) from error
+        self._port = self._runner.addresses[0][1]
+
+    async def serve(self) -> None:
+        """Nothing to do: the server's connections live on the loop."""
+
+    async def stop(self) -> None:
+        """Take no more, end streams, finish what is in hand within ``limits.drain``."""
+        self._closing.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def health(self) -> Health:
+        """Ready while it listens."""
+        if self._runner is None or self._closing.is_set():
+            return Health(ready=False, detail="not listening")
+        return Health(ready=True, detail=f"listening on {self._host}:{self._port}", facts={"port": self._port})
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    # ---- requests ------------------------------------------------------------------------------------------------------
+
+    def _add(self, app: web.Application, endpoint: Endpoint) -> None:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            call: Call = request[_CALL]
+            return await endpoint.answer(request, call)
+
+        route = endpoint.route
+        resource = app.router.add_resource(route.pattern)
+        resource.add_route(route.method, handle)
+        if route.method == "GET":
+            resource.add_route("HEAD", handle)
+        handle.__dict__["route"] = route
+
+    @web.middleware
+    async def _around(self, request: web.Request, handler: _NextHandler) -> web.StreamResponse:
+        """Everything that is the same for all requests."""
+        started = self._clock.monotonic()
+        call = self._call(request)
+        request[_CALL] = call
+        self._measures.in_hand.labels(self._service).inc()
+        response: web.StreamResponse | None = None
+        with structlog.contextvars.bound_contextvars(request_id=call.request_id):
+            try:
+                response = await self._answered(request, handler, call)
+            finally:
+                self._measures.in_hand.labels(self._service).dec()
+                self._account(request, call, response, self._clock.monotonic() - started)
+        if self._closing.is_set():
+            response.force_close()
+        return response
+
+    async def _answered(self, request: web.Request, handler: _NextHandler, call: Call) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except TocsinError as error:
+            if isinstance(error, Defect):
+                log.exception("http.defect", service=self._service, code=error.code)
+            return self._refusal(error, call)
+        except web.HTTPMethodNotAllowed as error:
+            allow = ", ".join(sorted(error.allowed_methods - {ANY_METHOD}))
+            return self._refusal(MethodNotAllowed(f"{request.method} is not possible here, only {allow}", allow=allow), call)
+        except web.HTTPNotFound:
+            return self._refusal(NotFound("there is nothing at this address", hint="see /openapi.json"), call)
+        except (web.HTTPException, web.RequestPayloadError) as error:
+            return self._refusal(Malformed(f"the request cannot be read: {type(error).__name__}"), call)
+        except ConnectionResetError:
+            raise
+        except Exception:
+            log.exception("http.unforeseen", service=self._service, method=call.method, target=call.target)
+            return self._refusal(unknown_defect(), call)
+
+    def _call(self, request: web.Request) -> Call:
+        given = request.headers.get("X-Request-Id", "")
+        traceparent = request.headers.get("traceparent", "")
+        now = self._clock.now()
+        return Call(
+            method=request.method,
+            target=request.raw_path.partition("?")[0],
+            query_string=request.rel_url.raw_query_string,
+            headers=request.headers,
+            request_id=given if _SANE_ID.fullmatch(given) else new_id(now, self._chance),
+            client_address=self._client(request),
+            received_at=now,
+            traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        )
+
+    def _client(self, request: web.Request) -> str:
+        """The first address, from our side, that is no proxy of ours."""
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        address = request.remote or "unknown"
+        while hops and self._is_proxy(address):
+            address = hops.pop()
+        return address[:64]
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+    def _refusal(self, error: TocsinError, call: Call) -> web.Response:
+        self._measures.refused.labels(self._service, error.code).inc()
+        problem = as_problem(error, instance=call.target, request_id=call.request_id)
+        headers = {"Content-Type": PROBLEM_TYPE, **headers_for(error)}
+        return web.Response(status=error.status, body=orjson.dumps(problem, default=str), headers=headers)
+
+    async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Headers of every answer, streams included; one that is set already stays."""
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["Server"] = "tocsin"  # aiohttp tells versions
+        response.headers["X-Request-Id"] = request[_CALL].request_id
+
+    def _account(self, request: web.Request, call: Call, response: web.StreamResponse | None, seconds: float) -> None:
+        route: Route | None = getattr(request.match_info.handler, "route", None)
+        template = route.template if route else "unmatched"
+        method = call.method if route else "any"
+        status = response.status if response is not None else 499  # the client went away; nginx's word for it
+        self._measures.requests.labels(self._service, method, template, str(status)).inc()
+        self._measures.seconds.labels(self._service, method, template).observe(seconds)
+        write = log.info if call.method not in {"GET", "HEAD"} or status >= 400 else log.debug
+        write(
+            "http.answered",
+            service=self._service,
+            method=call.method,
+            target=call.target,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            principal=call.principal.subject,
+            client=call.client_address,
+        )
+
+
+_CALL: Final = web.RequestKey("call", Call) if hasattr(web, "RequestKey") else "tocsin.call"
+_shared: dict[str, HttpMeasures] = {}
+
+
+def shared_measures() -> HttpMeasures:
+    """The instruments of this process, in the default registry."""
+    if "default" not in _shared:
+        _shared["default"] = HttpMeasures(REGISTRY)
+    return _shared["default"]
