@@ -1,0 +1,44 @@
+"""NATS and MongoDB in containers, for ``--infra=containers``. Imported only then: testcontainers is a development package."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.waiting_utils import wait_container_is_ready
+
+_SET = "tocsin"
+_ALREADY_INITIATED = 23  # server error AlreadyInitialized
+
+
+@contextmanager
+def nats(image: str) -> Iterator[str]:
+    """A NATS server with JetStream; yields its URL."""
+    with DockerContainer(image).with_command("-js -sd /data").with_exposed_ports(4222) as container:
+        host, port = container.get_container_host_ip(), int(container.get_exposed_port(4222))
+        yield f"nats://{host}:{port}"
+
+
+@contextmanager
+def mongo(image: str) -> Iterator[str]:
+    """MongoDB as a replica set of one node; yields its URL."""
+    command = f"mongod --replSet {_SET} --bind_ip_all --wiredTigerCacheSizeGB 0.25"
+    with DockerContainer(image).with_command(command).with_exposed_ports(27017) as container:
+        host, port = container.get_container_host_ip(), int(container.get_exposed_port(27017))
+        # Direct: the set knows itself by its name inside the container, which means nothing out here.
+        url = f"mongodb://{host}:{port}/?directConnection=true"
+        _initiate(url)
+        yield url
+
+
+@wait_container_is_ready(PyMongoError, AssertionError)
+def _initiate(url: str) -> None:
+    with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=2000) as client:
+        try:
+            members = [{"_id": 0, "host": "127.0.0.1:27017"}]
+            client.admin.command("replSetInitiate", {"_id": _SET, "members": members})
+        except OperationFailure as error:
+            if error.code != _ALREADY_INITIATED:
+                raise
+        assert client.admin.command("hello").get("isWritablePrimary"), "not primary yet"

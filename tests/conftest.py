@@ -1,0 +1,3 @@
+"""Fixtures for all tests: real NATS and MongoDB (see ``tocsin_kit.testing.fixtures``)."""
+
+pytest_plugins = ["tocsin_kit.testing.fixtures"]
