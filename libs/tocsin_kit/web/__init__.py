@@ -10,6 +10,8 @@ from tocsin_kit.web.endpoint import Authenticator, Limits
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
 from tocsin_kit.web.measures import HttpMeasures
 from tocsin_kit.web.openapi import document, merged
+from tocsin_kit.web.ops import OpsServer
+from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_kit.web.paging import Input, Page, PageQuery, decode_cursor, encode_cursor
 from tocsin_kit.web.problems import Malformed, MethodNotAllowed, Problem, RequestTimeout
 from tocsin_kit.web.replies import Answer, EventStream, Reply, ServerEvent, Stream
@@ -33,6 +35,7 @@ __all__ = [
     "Malformed",
     "MethodNotAllowed",
     "Namespaces",
+    "OpsServer",
     "Page",
     "PageQuery",
     "Permission",
@@ -42,6 +45,7 @@ __all__ = [
     "Query",
     "RawBody",
     "Recorded",
+    "RemoteAuthenticator",
     "Reply",
     "RequestTimeout",
     "Route",

@@ -1,7 +1,7 @@
 """API keys as text: ``tcn_<id>_<secret><checksum>``.
 
-The prefix lets scanners find leaked keys, the id finds the record without a search over hashes, and the checksum refuses typing mistakes
-without asking anybody. The secret is 32 random bytes, so a plain SHA-256 of it is enough to store.
+The prefix lets scanners find leaked keys, the id finds the record without a search over hashes, and the checksum refuses
+typing mistakes without asking anybody. The secret is 32 random bytes, so a plain SHA-256 of it is enough to store.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """The public keys that access tokens are verified with: which JWKs are fit, where they come from, when to ask again.
 
-A key is taken only if everything it says about itself fits Ed25519 signatures; any other key in the set is ignored, never guessed at.
-A known key outlives an auth service that is down; an unknown one is asked for, at most every few seconds, so that forged key ids cannot
-be used to hammer the auth service.
+A key is taken only if everything it says about itself fits Ed25519 signatures; any other key in the set is ignored, never
+guessed at. A known key outlives an auth service that is down; an unknown one is asked for, at most every few seconds, so that
+forged key ids cannot be used to hammer the auth service.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import Final, Protocol
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from tocsin.errors import Unavailable
 
+from tocsin.errors import Unavailable
 from tocsin_kit.clock import Clock
 from tocsin_kit.web.encoding import decode_base64url
 
@@ -42,7 +42,9 @@ def fit_keys(document: Mapping[str, object]) -> dict[str, Ed25519PublicKey]:
             continue
         kid, x, operations = key.get("kid"), key.get("x"), key.get("key_ops", ["verify"])
         says_signature = key.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
-        says_ed25519 = key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and key.get("alg", "EdDSA") in {"EdDSA", "Ed25519"}
+        says_ed25519 = (
+            key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and key.get("alg", "EdDSA") in {"EdDSA", "Ed25519"}
+        )
         if not (says_signature and says_ed25519 and isinstance(kid, str) and isinstance(x, str)):
             continue
         raw = decode_base64url(x)
@@ -131,7 +133,11 @@ class HttpKeySource:
         """
         try:
             async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as response:
-                raw = await response.content.read(_MAX_JWKS_BYTES)
+                raw = b""
+                async for chunk in response.content.iter_any():
+                    raw += chunk
+                    if len(raw) > _MAX_JWKS_BYTES:
+                        raise Unavailable("the auth service answers with too much for a key set", hint=f"looked at {self._url}")
                 document = orjson.loads(raw) if response.status == 200 else None
         except (ClientError, TimeoutError, ValueError, OSError) as error:
             raise Unavailable("the auth service does not answer for its keys", hint=f"looked at {self._url}") from error

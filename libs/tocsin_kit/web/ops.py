@@ -1,7 +1,7 @@
-"""The operations port of a process: is it alive, can it work, what does it measure. No authentication: it is not for the public network.
+"""The operations port of a process: is it alive, can it work, what does it measure. Open, so not for the public network.
 
-``/livez`` answers as long as the loop turns; it never looks at dependencies, or an outage of the database would restart everything.
-``/readyz`` is 503 with the reasons while any component cannot work. ``/metrics`` is the Prometheus text format.
+``/livez`` answers as long as the loop turns; it never looks at dependencies, or an outage of the database would restart
+everything. ``/readyz`` is 503 with the reasons while any component cannot work. ``/metrics`` is the Prometheus text format.
 """
 
 import errno
@@ -12,8 +12,8 @@ import orjson
 from aiohttp import web
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from tocsin.errors import Unavailable
 
+from tocsin.errors import Unavailable
 from tocsin_kit.telemetry.health import Health
 
 
@@ -106,7 +106,8 @@ class OpsServer:
         body = {
             "status": "ready" if ready else "not ready",
             "components": {
-                name: {"ready": state.ready, "detail": state.detail, "facts": dict(state.facts)} for name, state in states.items()
+                name: {"ready": state.ready, "detail": state.detail, "facts": dict(state.facts)}
+                for name, state in states.items()
             },
         }
         return web.Response(body=orjson.dumps(body), status=200 if ready else 503, content_type="application/json")
