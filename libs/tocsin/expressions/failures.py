@@ -1,6 +1,7 @@
 """What can go wrong with an expression: at compile time, at run time, and where it may run.
 
-The texts never contain the data that was evaluated beyond what libjq itself quotes, which is cut short, since data may be secret.
+The texts never contain the data that was evaluated beyond what libjq itself quotes, which is cut short, since data may be
+secret.
 """
 
 from typing import ClassVar

@@ -1,7 +1,8 @@
 """Tokens of jq, with their positions.
 
-libjq reports errors, but does not say which variables and functions a program uses. The policy (what is refused), the cost class
-and the native fast path need that, so we read the program too. libjq stays the truth: it compiles every expression as well.
+libjq reports errors, but does not say which variables and functions a program uses. The policy (what is refused), the cost
+class and the native fast path need that, so we read the program too. libjq stays the truth: it compiles every expression as
+well.
 """
 
 import re

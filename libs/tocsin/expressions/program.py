@@ -1,7 +1,7 @@
 """A compiled expression: native where it can be, libjq otherwise, and never both answers.
 
-libjq is handed everything in one JSON text: the value under ``v`` and beside it the variables that the expression uses, and only
-those. Binding variables when a program is compiled costs 2.3 ms a call; inside the input they cost what their bytes cost.
+libjq is handed everything in one JSON text: the value under ``v`` and beside it the variables that the expression uses, and
+only those. Binding variables when a program is compiled costs 2.3 ms a call; inside the input they cost what their bytes cost.
 """
 
 import difflib
@@ -18,7 +18,8 @@ from tocsin.expressions.cost import Cost, limit_bytes
 from tocsin.expressions.failures import EvaluateElsewhere, ExpressionFailed, ExpressionInvalid
 from tocsin.expressions.json_values import Json
 from tocsin.expressions.lexer import Kind, Token, invalid, position, tokenize
-from tocsin.expressions.native import Evaluator, NotNativeError, compile_native
+from tocsin.expressions.native import Evaluator, compile_native
+from tocsin.expressions.native_values import NotNativeError
 from tocsin.expressions.policy import calls, flatten, refuse
 from tocsin.expressions.syntax import parse
 
@@ -50,7 +51,8 @@ class Expression:
     Attributes:
         text: The jq text, without ``${ }``.
         cost: How it may be evaluated.
-        names: The variables it uses, without ``$``; ``now`` when it asks for the time, which the caller gives as a number of seconds.
+        names: The variables it uses, without ``$``; ``now`` when it asks for the time, which the caller gives as a number of
+            seconds.
         limit: Up to how many bytes of input (as JSON) :meth:`evaluate` accepts when libjq has to be asked; 0 for OPEN.
     """
 

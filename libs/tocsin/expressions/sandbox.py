@@ -1,8 +1,8 @@
 """A small pool of processes that evaluate what may take long, and that are killed when it does.
 
-The worker (``python -m tocsin.expressions.sandbox``) has an empty environment, isolated imports, a limit of memory, no files and
-nothing but its standard input and output: length-prefixed JSON. It never evaluates anything but what an author wrote, and it
-never outlives its parent: end of input is its end.
+The worker (``python -m tocsin.expressions.sandbox``) has an empty environment, isolated imports, a limit of memory, no files
+and nothing but its standard input and output: length-prefixed JSON. It never evaluates anything but what an author wrote, and
+it never outlives its parent: end of input is its end.
 """
 
 import asyncio

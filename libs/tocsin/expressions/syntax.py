@@ -1,178 +1,32 @@
-"""The tree of a jq expression, as far as cost and the native fast path need it.
+"""From tokens to the tree of a jq expression, as far as cost and the native fast path need it.
 
 What is left out on purpose (function definitions, labels, alternative destructuring) makes :func:`parse` answer ``None``; such
 expressions are evaluated in the sandbox, so a gap here costs a round trip and never a wrong answer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from tocsin.expressions.lexer import Kind, Token
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """``.``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A number, a string without interpolation, ``null``, ``true``, ``false``."""
-
-    value: None | bool | int | float | str
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """``$name``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """``target.key``, ``target[key]``; the key is evaluated on the outer value."""
-
-    target: "Node"
-    key: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """``target[low:high]``."""
-
-    target: "Node"
-    low: "Node | None"
-    high: "Node | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Iterate:
-    """``target[]``."""
-
-    target: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """``body?`` and ``try body catch handler``."""
-
-    body: "Node"
-    handler: "Node | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A string with interpolations, or with a format such as ``@base64``."""
-
-    format: str | None
-    parts: tuple["str | Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A function by name, with closures as arguments; also a bare format (``@json``)."""
-
-    name: str
-    arguments: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pipe:
-    """``left | right``."""
-
-    left: "Node"
-    right: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Comma:
-    """``left , right``."""
-
-    left: "Node"
-    right: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """Arithmetic, comparison, ``and``, ``or``, ``//`` and the updates (``=``, ``|=``, ``+=``, ...)."""
-
-    sign: str
-    left: "Node"
-    right: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Negate:
-    """``-body``."""
-
-    body: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Array:
-    """``[body]``."""
-
-    body: "Node | None"
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """``{key: value, ...}``."""
-
-    entries: tuple[tuple["Node", "Node"], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """``if condition then chosen else otherwise end``."""
-
-    condition: "Node"
-    chosen: "Node"
-    otherwise: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """``source as $name | body``; a destructuring pattern binds several names."""
-
-    source: "Node"
-    names: frozenset[str]
-    body: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """``reduce source as $name (start; update)`` and ``foreach`` (which has an extract)."""
-
-    source: "Node"
-    names: frozenset[str]
-    start: "Node"
-    update: "Node"
-    extract: "Node | None"
-    emits: bool
-
-
-Node: TypeAlias = (
-    Identity
-    | Literal
-    | Variable
-    | Index
-    | Slice
-    | Iterate
-    | Attempt
-    | Text
-    | Call
-    | Pipe
-    | Comma
-    | Binary
-    | Negate
-    | Array
-    | Object
-    | Choice
-    | Bind
-    | Fold
+from tocsin.expressions.tree import (
+    Array,
+    Attempt,
+    Binary,
+    Bind,
+    Call,
+    Choice,
+    Comma,
+    Fold,
+    Identity,
+    Index,
+    Iterate,
+    Literal,
+    Negate,
+    Node,
+    Object,
+    Pipe,
+    Slice,
+    Text,
+    Variable,
 )
 
 # Binding powers, lowest first, as in jq's grammar; the third column says how equals group.
@@ -180,17 +34,17 @@ _POWER: dict[str, tuple[int, str]] = {
     "|": (1, "right"),
     ",": (2, "left"),
     "//": (3, "right"),
-    **{sign: (4, "none") for sign in ("=", "|=", "+=", "-=", "*=", "/=", "%=", "//=")},
+    **dict.fromkeys(("=", "|=", "+=", "-=", "*=", "/=", "%=", "//="), (4, "none")),
     "or": (5, "left"),
     "and": (6, "left"),
-    **{sign: (7, "none") for sign in ("==", "!=", "<", "<=", ">", ">=")},
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), (7, "none")),
     "+": (8, "left"),
     "-": (8, "left"),
     "*": (9, "left"),
     "/": (9, "left"),
     "%": (9, "left"),
 }
-_CONSTANTS: dict[str, None | bool] = {"null": None, "true": True, "false": False}
+_CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _WORDS = frozenset({"def", "label", "import", "include", "as", "then", "elif", "else", "end", "catch", "and", "or", "module"})
 _DEEPEST = 200  # nesting of one expression; keeps recursion here and in libjq far from their limits
 

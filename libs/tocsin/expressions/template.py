@@ -1,6 +1,7 @@
 """Data with expressions in it: ``${ ... }`` is evaluated when it is the whole string, and nothing else ever is.
 
-Strict mode of the DSL. Data that arrives at run time is never looked at for expressions: only what the author wrote is compiled.
+Strict mode of the DSL. Data that arrives at run time is never looked at for expressions: only what the author wrote is
+compiled.
 """
 
 import re
@@ -25,7 +26,9 @@ def expression_text(text: str) -> str | None:
 
 
 def compile_condition(text: str, variables: frozenset[str]) -> Expression:
-    """Compile what is always an expression (``if``, ``when``, ``while``, ``for.in``, ``input.from``, ``*.as``): ``${ }`` is optional.
+    """Compile what is always an expression; ``${ }`` is optional.
+
+    So are ``if``, ``when``, ``exceptWhen``, ``while``, ``until``, ``for.in``, ``input.from``, ``*.as`` and ``correlate.from``.
 
     Raises:
         ExpressionInvalid: As :func:`compile_expression`.
@@ -35,7 +38,7 @@ def compile_condition(text: str, variables: frozenset[str]) -> Expression:
 
 
 def truthy(value: Json) -> bool:
-    """jq's truth: everything but null and false."""
+    """Jq's truth: everything but null and false."""
     return value is not None and value is not False
 
 
