@@ -6,7 +6,30 @@ only.
 """
 
 from tocsin_kit.bus.connection import Bus, Subscription
+from tocsin_kit.bus.consumer import BatchHandler, Consumer, Handler, Redriven
+from tocsin_kit.bus.deadletters import DeadLetter, dead_letters
+from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.errors import BusForbidden, BusUnavailable, WrongSequence
 from tocsin_kit.bus.messages import Ack, Message, Reply
+from tocsin_kit.bus.topology import ConsumerSpec, TopologyLimits, ensure_streams
 
-__all__ = ["Ack", "Bus", "BusForbidden", "BusUnavailable", "Message", "Reply", "Subscription", "WrongSequence"]
+__all__ = [
+    "Ack",
+    "BatchHandler",
+    "Bus",
+    "BusForbidden",
+    "BusUnavailable",
+    "Consumer",
+    "ConsumerSpec",
+    "DeadLetter",
+    "Delivery",
+    "Handler",
+    "Message",
+    "Redriven",
+    "Reply",
+    "Subscription",
+    "TopologyLimits",
+    "WrongSequence",
+    "dead_letters",
+    "ensure_streams",
+]
