@@ -1,0 +1,1 @@
+"""The observer's store in MongoDB and its view of the stream on NATS."""

@@ -1,0 +1,74 @@
+"""What the observer does: keep what it hears, find it again, let people look live."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+from tocsin.errors import Forbidden
+from tocsin.signals.subjects import ANY
+from tocsin_kit.bus.delivery import Delivery
+from tocsin_kit.clock import Clock
+from tocsin_kit.web import Namespaces
+from tocsin_observer.domain.records import record_of
+from tocsin_observer.domain.viewing import checked_filter, narrowed
+from tocsin_observer.ports import Found, Search, Seen, SignalStore, SignalStream
+
+
+class Observer:
+    """The observer's use cases.
+
+    Args:
+        store: Where signals are kept.
+        stream: The live stream.
+        clock: Time.
+        retention: How long signals are kept.
+    """
+
+    def __init__(self, store: SignalStore, stream: SignalStream, *, clock: Clock, retention: timedelta) -> None:
+        self._store = store
+        self._stream = stream
+        self._clock = clock
+        self._retention = retention
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep what the bus delivered; safe to repeat.
+
+        Raises:
+            Rejected: One of them is no signal.
+        """
+        await self._store.keep(
+            [
+                record_of(d.event(), subject=d.subject, position=d.sequence, stored=d.published, retention=self._retention)
+                for d in deliveries
+            ]
+        )
+
+    async def search(self, search: Search, *, limit: int, cursor: str | None) -> Found:
+        """One page of signals, newest first."""
+        return await self._store.search(search, limit=limit, cursor=cursor)
+
+    def follow(self, pattern: str, *, permitted: Namespaces, after: int | None) -> AsyncIterator[Seen]:
+        """Signals live.
+
+        Args:
+            pattern: Filter over their subjects.
+            permitted: Where the reader may look.
+            after: Position of the last signal the reader has; ``None`` to start now.
+
+        Raises:
+            Invalid: ``pattern`` is no filter over signals.
+            Forbidden: It covers no namespace that the reader may look into.
+        """
+        namespace = checked_filter(pattern).split(".")[1]
+        if namespace not in {ANY, ">"}:
+            if namespace not in permitted:
+                raise Forbidden(f"no permission to read the signals of namespace {namespace}", namespace=namespace)
+            return self._stream.follow((pattern,), after=after)
+        if permitted.everywhere:
+            return self._stream.follow((pattern,), after=after)
+        if permitted.prefixes:
+            raise Forbidden("name one namespace: a grant on a pattern of namespaces cannot be followed as a whole")
+        return self._stream.follow(narrowed(pattern, permitted.exact), after=after)
+
+    async def tidy(self) -> int:
+        """Remove what retention no longer covers; how many signals went."""
+        return await self._store.forget(self._clock.now())

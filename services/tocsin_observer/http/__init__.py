@@ -1,0 +1,1 @@
+"""The observer's routes: signals kept, signals live, and who did what."""

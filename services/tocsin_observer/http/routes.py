@@ -1,0 +1,95 @@
+"""All routes of the observer."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from tocsin.errors import Invalid
+from tocsin_kit.web import Call, EventStream, Page, Permission, Route, ServerEvent
+from tocsin_observer.application import Observer
+from tocsin_observer.http.schemas import SignalQuery, SignalView, StreamQuery
+from tocsin_observer.ports import Search, Seen
+
+READ_SIGNALS = Permission("signal:read")
+READ_AUDIT = Permission("audit:read")
+
+
+def routes(observer: Observer) -> Sequence[Route]:
+    """What the observer serves."""
+
+    async def signals(call: Call) -> Page[SignalView]:
+        return await _page(observer, call, READ_SIGNALS.name, with_actor=False)
+
+    async def audit(call: Call) -> Page[SignalView]:
+        return await _page(observer, call, READ_AUDIT.name, with_actor=True)
+
+    async def stream(call: Call) -> EventStream:
+        query = call.query(StreamQuery)
+        after = _position(call.last_event_id) if call.last_event_id else query.after
+        seen = observer.follow(query.subject, permitted=call.permitted(READ_SIGNALS.name), after=after)
+        return EventStream(events=_events(seen))
+
+    return (
+        Route(
+            method="GET",
+            path="/api/v1/signals",
+            access=READ_SIGNALS,
+            summary="Signals, newest first",
+            tags=("signals",),
+            query=SignalQuery,
+            response=Page[SignalView],
+            handler=signals,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/signals/stream",
+            access=READ_SIGNALS,
+            summary="Signals live, as server-sent events; resumes without a gap behind Last-Event-ID",
+            tags=("signals",),
+            query=StreamQuery,
+            media_type="text/event-stream",
+            seconds=None,
+            handler=stream,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/audit",
+            access=READ_AUDIT,
+            summary="Who did what, newest first: signals that somebody asked for, refusals included",
+            tags=("audit",),
+            query=SignalQuery,
+            response=Page[SignalView],
+            handler=audit,
+        ),
+    )
+
+
+async def _page(observer: Observer, call: Call, permission: str, *, with_actor: bool) -> Page[SignalView]:
+    query = call.query(SignalQuery)
+    permitted = call.permitted(permission)
+    if query.namespace is not None:
+        call.require(permission, query.namespace)
+    namespaces = {query.namespace} if query.namespace is not None else None if permitted.everywhere else permitted.exact
+    search = Search(
+        namespaces=namespaces,
+        prefixes=() if query.namespace is not None else permitted.prefixes,
+        entity=query.entity,
+        entity_id=query.id,
+        type=query.type,
+        correlation=query.correlation,
+        actor=query.actor,
+        with_actor=with_actor,
+        since=query.since,
+        until=query.until,
+    )
+    found = await observer.search(search, limit=query.limit, cursor=query.cursor)
+    return Page(items=[SignalView.of(record) for record in found.records], next_cursor=found.next_cursor)
+
+
+async def _events(signals: AsyncIterator[Seen]) -> AsyncIterator[ServerEvent]:
+    async for signal in signals:
+        yield ServerEvent(data=signal.event, id=str(signal.position))
+
+
+def _position(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18:
+        raise Invalid("Last-Event-ID is not a position of this stream", hint="send the id of the last event you received")
+    return int(text)
