@@ -12,7 +12,7 @@ from tocsin_kit.web.measures import HttpMeasures
 from tocsin_kit.web.openapi import document, merged
 from tocsin_kit.web.ops import OpsServer
 from tocsin_kit.web.outside import RemoteAuthenticator
-from tocsin_kit.web.paging import Input, Page, PageQuery, decode_cursor, encode_cursor
+from tocsin_kit.web.paging import Input, Page, PageQuery
 from tocsin_kit.web.problems import Malformed, MethodNotAllowed, Problem, RequestTimeout
 from tocsin_kit.web.replies import Answer, EventStream, Reply, ServerEvent, Stream
 from tocsin_kit.web.routes import ANY_METHOD, Query, RawBody, Route
@@ -51,9 +51,7 @@ __all__ = [
     "Route",
     "ServerEvent",
     "Stream",
-    "decode_cursor",
     "document",
-    "encode_cursor",
     "merged",
     "permits",
     "shared_measures",
