@@ -24,6 +24,7 @@ class Transition(Enum):
     WORKFLOW_CANCELLED = "workflow.cancelled"
     WORKFLOW_FAULTED = "workflow.faulted"
     WORKFLOW_COMPLETED = "workflow.completed"
+    WORKFLOW_STATUS_CHANGED = "workflow.status-changed"
     TASK_CREATED = "task.created"
     TASK_STARTED = "task.started"
     TASK_SUSPENDED = "task.suspended"

@@ -13,6 +13,9 @@ from tocsin_executor.domain.durations import Duration
 from tocsin_executor.domain.schemas import Schema
 from tocsin_executor.domain.values import Json
 
+Source: TypeAlias = Expression | Template
+"""What a transformation is: one expression, or data with expressions in it."""
+
 EXIT = -1
 """Target that leaves the scope."""
 END = -2
@@ -43,16 +46,16 @@ class Pre:
 
     condition: Expression | None
     schema: Schema | None
-    source: Template | None
+    source: Source | None
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
     """Data flow out of a task: transformation and its schema, then the export to the context and its schema."""
 
-    output: Template | None
+    output: Source | None
     output_schema: Schema | None
-    export: Template | None
+    export: Source | None
     export_schema: Schema | None
 
 
@@ -60,7 +63,7 @@ class Post:
 class EvalSpec:
     """``set``: the value that replaces the data."""
 
-    value: Template
+    value: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,14 @@ class EmitSpec:
     """``emit``: the event's attributes."""
 
     event: Template
+
+
+@dataclass(frozen=True, slots=True)
+class UriTemplate:
+    """A URI with ``{names}`` of top-level fields of the task's input, and where it is in a call's ``with``."""
+
+    path: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class TaskSpec:
         queue: Queue its workers pull from.
         source: The definition's part the runner reads, unevaluated.
         template: The same compiled; evaluated by the engine unless ``deferred``.
+        uri: The URI template in it, or ``None``.
         deferred: The runner evaluates it: it names ``secrets``, or holds an open expression.
         awaited: Whether the task waits for the result.
     """
@@ -87,6 +99,7 @@ class TaskSpec:
     queue: str
     source: Json
     template: Template
+    uri: UriTemplate | None
     deferred: bool
     awaited: bool
 
@@ -133,9 +146,10 @@ class ChooseSpec:
 
 @dataclass(frozen=True, slots=True)
 class SeqSpec:
-    """One child scope."""
+    """One child scope; ``given`` makes its first input (arguments of a function), otherwise that is the task's."""
 
     body: int
+    given: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +165,7 @@ class LoopSpec:
     """``for``: one child scope again and again."""
 
     body: int
-    items: Template
+    items: Source
     each: str
     at: str
     condition: Expression | None
@@ -270,6 +284,7 @@ class Node:
         timeout: Bound on the activation, or ``None``.
         spec: What the operation needs.
         definition: The task as written, for ``$task.definition``.
+        silent: It is not a task of the definition (the workflow itself): no signals, no records.
     """
 
     index: int
@@ -285,6 +300,7 @@ class Node:
     timeout: Duration | None
     spec: Spec
     definition: Json
+    silent: bool = False
 
 
 @dataclass(slots=True)
@@ -306,11 +322,8 @@ class Program:
         namespace: The document's namespace.
         name: The document's name.
         version: The document's version.
-        nodes: All nodes; scopes have contiguous ones.
-        scopes: All scopes; 0 is the root.
-        pre: The workflow's input.
-        post: The workflow's output (its export parts are ``None``).
-        timeout: Bound on the run, or ``None``.
+        nodes: All nodes. Node 0 is the workflow itself: a silent ``SEQ`` with the workflow's input, output and timeout.
+        scopes: All scopes; 0 is the root and holds node 0 only.
         keys: Stable key to node.
         definition: The whole document, for ``$workflow.definition``.
         queues: Queues its tasks use.
@@ -322,9 +335,6 @@ class Program:
     version: str
     nodes: tuple[Node, ...]
     scopes: tuple[Scope, ...]
-    pre: Pre | None
-    post: Post | None
-    timeout: Duration | None
     keys: dict[str, int] = field(default_factory=dict)
     definition: Json = None
     queues: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ between activations, as ``#attempt`` is the fence inside one. Values held here a
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tocsin_executor.domain.inputs import Parent
+from tocsin_executor.domain.inputs import Child, Evaluated, Event, Lost, Parent, Result
 from tocsin_executor.domain.values import Json, Millis, Problem
 
 HEAD = "h"
@@ -16,6 +16,10 @@ HEAD = "h"
 
 FORMAT = 1
 """Version of the cells' representation; the engine reads every older one and writes the newest."""
+
+
+Parked = Result | Child | Event | Evaluated | Lost
+"""Inputs that wait for a resume."""
 
 
 class RunStatus(Enum):
@@ -36,10 +40,8 @@ TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAULTED, RunStatus.CANCELLE
 class Hold(Enum):
     """What a token waits on."""
 
-    NEW = "new"
-    """To be entered: on the agenda."""
-    DONE = "done"
-    """To be completed with ``output``: on the agenda."""
+    READY = "ready"
+    """Its turn: it is on the agenda, and ``phase`` says what is to be done."""
     SENT = "sent"
     CHILD = "child"
     TIMER = "timer"
@@ -48,6 +50,25 @@ class Hold(Enum):
     SCOPE = "scope"
     """Its child scope instances."""
     EVALUATING = "evaluating"
+
+
+class Phase(Enum):
+    """What is to be done with a token; a phase that asked for an evaluation is done again from its beginning."""
+
+    ENTER = "enter"
+    """Decide whether it runs at all."""
+    BEGIN = "begin"
+    """Transform the input and start the operation."""
+    AGAIN = "again"
+    """Start the operation once more: the attempt was lost."""
+    FINISH = "finish"
+    """Transform ``output``, export, and go on."""
+    NEXT = "next"
+    """Decide on the next iteration; ``output`` is what the last one gave."""
+    CAUGHT = "caught"
+    """Decide what becomes of the error in its state."""
+    CONSUME = "consume"
+    """Take the next delivered event."""
 
 
 class Purpose(Enum):
@@ -116,13 +137,14 @@ class Token:
         attempt: Number of the current attempt, 0 before the first.
         started: When its body began, or ``None``.
         worker: Who holds the attempt, if it said so.
-        output: Raw output, while ``hold`` is ``DONE``.
+        output: Raw output, in the phases that say so.
         target: Where it goes when it completes: an index into the node's ``out``.
         ending: It completes because the run ends (``then: end`` below it).
         timers: Alarms it has.
         kids: Ids of its open scope instances.
-        phase: What to do again once an evaluation has answered.
-        memo: Answers of evaluations in this phase, by site.
+        phase: What is to be done at its turn.
+        ticket: Site of the evaluation it waits for.
+        memo: Answers of evaluations in this phase, by site: ``{"value": ...}`` or ``{"error": ...}``.
         state: What its op remembers.
     """
 
@@ -141,7 +163,8 @@ class Token:
     ending: bool = False
     timers: int = 0
     kids: list[str] | None = None
-    phase: str | None = None
+    phase: Phase = Phase.ENTER
+    ticket: str | None = None
     memo: dict[str, Json] | None = None
     state: OpState | None = None
 
@@ -184,31 +207,40 @@ class Cell:
 
 
 @dataclass(slots=True)
+class Ghost:
+    """What is still to be said about an activation that has left the state."""
+
+    token: str
+    node: int
+    scope: str
+    index: int | None
+    created: Millis
+    started: Millis | None
+    attempt: int
+
+
+@dataclass(slots=True)
 class Revocation:
     """An attempt that was asked to stop and has not confirmed.
 
     Attributes:
-        token: Id of the token it belonged to.
-        node: That token's node.
+        ghost: Its activation; ``None`` when that one's end was signalled already (it timed out).
         asked: When.
-        parent: The nearest ended composite above that waits for this confirmation, or ``None``.
-        quiet: The task's end was signalled already (it timed out); confirm without another signal.
+        above: Token of the cancelled composite that waits for this confirmation, or ``None``.
     """
 
-    token: str
-    node: int
+    ghost: Ghost | None
     asked: Millis
-    parent: str | None
-    quiet: bool = False
+    above: str | None
 
 
 @dataclass(slots=True)
 class Dying:
-    """A cancelled composite some of whose attempts have not confirmed yet."""
+    """A cancelled composite, some of whose attempts have not confirmed yet."""
 
-    node: int
+    ghost: Ghost
     pending: int
-    parent: str | None
+    above: str | None
 
 
 @dataclass(slots=True)
@@ -236,11 +268,10 @@ class Head:
         agenda: Tokens to go on with at the next ``Continue``.
         generation: Of that ``Continue``.
         jumps: Jumps back without an input from outside; bounded.
-        parked: Inputs (as documents) that came while the run was suspended.
+        parked: Inputs that came while the run was suspended.
         revoking: Attempts asked to stop and not confirmed.
         dying: Cancelled composites that wait for those.
         fin: The outcome, waiting for confirmations; then final.
-        deadline: Due time of the workflow's timeout, or ``None``.
     """
 
     digest: str
@@ -264,7 +295,7 @@ class Head:
     generation: int = 0
     jumps: int = 0
     suspended: bool = False
-    parked: list[dict[str, Json]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
     revoking: dict[str, Revocation] = field(default_factory=dict)
     dying: dict[str, Dying] = field(default_factory=dict)
     fin: Outcome | None = None

@@ -3,12 +3,14 @@
 from enum import Enum
 from typing import TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+from tocsin.expressions import Json
+
+__all__ = ["ErrorKind", "Json", "Millis", "Problem", "problem", "same_type"]
 
 Millis: TypeAlias = int
 """An instant (since the epoch, UTC) or a duration in whole milliseconds. The engine counts in integers: a fold must repeat."""
 
-Problem: TypeAlias = "dict[str, Json]"
+Problem: TypeAlias = dict[str, Json]
 """An error as a workflow sees it: RFC 7807 ``type``, ``status``, ``title``, ``detail``, ``instance`` (pointer into the definition)."""
 
 ERRORS = "https://open-workflow-specification.org/spec/1.0.0/errors/"

@@ -1,35 +1,10 @@
-"""Open Workflow documents to programs."""
+"""Open Workflow documents to programs: the one door to the compiler.
 
-from dataclasses import dataclass
+A document that comes here has passed ``tocsin.definitions.validate``, which knows the language. This package knows the engine: it
+maps constructs to operations, and refuses by name what the runtime around the engine does not offer yet.
+"""
 
-from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.values import Json
+from tocsin_executor.domain.compile.builder import Offered
+from tocsin_executor.domain.compile.document import compile_workflow
 
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """What the runtime around the engine can do; everything else is refused when a definition is published.
-
-    Attributes:
-        calls: Names of ``call`` that have a runner.
-        runs: Kinds of ``run``.
-        languages: Languages of ``run.script``.
-    """
-
-    calls: frozenset[str] = frozenset({"http", "noop"})
-    runs: frozenset[str] = frozenset({"script", "shell", "workflow"})
-    languages: frozenset[str] = frozenset({"python", "js"})
-
-
-def compile_workflow(document: dict[str, Json], digest: str, offered: Offered | None = None) -> Program:
-    """Compile a definition.
-
-    Args:
-        document: A document that passed ``tocsin.definitions.validate``; YAML already parsed.
-        digest: Its content digest.
-        offered: What the runtime offers; the default is what this version's workers run.
-
-    Raises:
-        Invalid: With one violation for each thing that is wrong, or that is not offered yet.
-    """
-    raise NotImplementedError(document, digest, offered)
+__all__ = ["Offered", "compile_workflow"]

@@ -1,0 +1,194 @@
+"""Data flow: evaluating a task's expressions in its environment, validating, and what goes in and out.
+
+Order matters here and is the language's: condition, input schema, input transformation; then the body; then output
+transformation, output schema, export, export schema. Every expression runs either inside the step, because its cost is bounded
+by its text and input, or in the killable process, whose answer comes back as an input and is remembered in the token.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+
+from tocsin.expressions import Cost, EvaluateElsewhere, Expression, ExpressionFailed, Template, truthy
+from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
+from tocsin_executor.domain.effects import Evaluate
+from tocsin_executor.domain.fold import Fold, Postponed, Raised
+from tocsin_executor.domain.program import Post, Pre
+from tocsin_executor.domain.schemas import Schema
+from tocsin_executor.domain.state import Token
+from tocsin_executor.domain.values import ErrorKind, Json, Millis, problem
+
+VALUE_LIMIT = 1024 * 1024  # the language's data is kept by value; a run is not a data store
+RUNTIME: Mapping[str, Json] = {"name": "tocsin", "version": "0.1.0", "metadata": {}}
+
+
+def evaluate(
+    fold: Fold, token: Token, site: str, expression: Expression | Template, value: Json, extra: Mapping[str, Json] | None = None
+) -> Json:
+    """Evaluate in the token's environment.
+
+    Args:
+        fold: The machine.
+        token: Whose environment it is.
+        site: Name of the place, unique within the token's phase; the key of the remembered answer.
+        expression: What to evaluate.
+        value: What ``.`` is.
+        extra: Variables that only this place has.
+
+    Raises:
+        Raised: The expression fails.
+        Postponed: It has to be evaluated elsewhere; the phase is run again with the answer.
+    """
+    if token.memo is not None and site in token.memo:
+        answer = token.memo[site]
+        if not isinstance(answer, dict) or "error" in answer:
+            raise Raised(problem(ErrorKind.EXPRESSION, str(answer["error"]) if isinstance(answer, dict) else "no answer"))
+        return answer["value"]
+    variables = environment(fold, token, expression.names, extra) if expression.names else {}
+    if expression.cost is not Cost.OPEN:
+        try:
+            return expression.evaluate(value, variables)
+        except EvaluateElsewhere:
+            pass
+        except ExpressionFailed as exc:
+            raise Raised(problem(ErrorKind.EXPRESSION, exc.detail)) from exc
+    token.ticket = site
+    text: Json = expression.data if isinstance(expression, Template) else expression.text
+    fold.effects.append(
+        Evaluate(fold.run, f"{token.id}/{site}", text, value, variables, template=isinstance(expression, Template))
+    )
+    raise Postponed
+
+
+def condition(
+    fold: Fold, token: Token, site: str, expression: Expression, value: Json, extra: Mapping[str, Json] | None = None
+) -> bool:
+    """Evaluate to jq's truth."""
+    return truthy(evaluate(fold, token, site, expression, value, extra))
+
+
+def environment(fold: Fold, token: Token, names: frozenset[str], extra: Mapping[str, Json] | None = None) -> dict[str, Json]:
+    """The values of the variables that an expression names; nothing else is built."""
+    found: dict[str, Json] = {}
+    for name in names:
+        if extra is not None and name in extra:
+            found[name] = extra[name]
+        elif name == "input":
+            found[name] = token.input
+        elif name == "context":
+            found[name] = fold.head.context
+        elif name == "task":
+            found[name] = _task(fold, token)
+        elif name == "workflow":
+            found[name] = _workflow(fold)
+        elif name == "runtime":
+            found[name] = RUNTIME
+        elif name == "now":
+            found[name] = fold.now / 1000
+        elif name != "secrets":
+            found[name] = _scoped(fold, token, name)
+    return found
+
+
+def _scoped(fold: Fold, token: Token, name: str) -> Json:
+    """A variable of the innermost scope instance that defines it (``for``'s item, ``catch``'s error)."""
+    instance = fold.cell.scopes[token.scope]
+    while True:
+        if instance.names is not None and name in instance.names:
+            return instance.names[name]
+        if instance.owner is None:
+            return None
+        instance = fold.cell.scopes[fold.cell.tokens[instance.owner].scope]
+
+
+def instant(millis: Millis) -> dict[str, Json]:
+    """The language's description of an instant."""
+    return {"iso8601": iso(millis), "epoch": {"seconds": millis // 1000, "milliseconds": millis}}
+
+
+def iso(millis: Millis) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _task(fold: Fold, token: Token) -> Json:
+    node = fold.nodes[token.node]
+    started = token.created if token.started is None else token.started
+    return {
+        "name": node.name,
+        "reference": node.ref,
+        "definition": node.definition,
+        "input": token.value,
+        "output": token.output,
+        "startedAt": instant(started),
+    }
+
+
+def _workflow(fold: Fold) -> Json:
+    head = fold.head
+    return {"id": fold.run, "definition": fold.program.definition, "input": head.input, "startedAt": instant(head.started)}
+
+
+def check(schema: Schema, value: Json, what: str) -> None:
+    """Validate.
+
+    Raises:
+        Raised: A ``validation`` error that says where.
+    """
+    complaint = schema.complaint(value)
+    if complaint is not None:
+        raise Raised(problem(ErrorKind.VALIDATION, f"{what} is not valid: {complaint}"))
+
+
+def bounded(value: Json, what: str) -> Json:
+    """The value, if it is small enough to be kept.
+
+    Raises:
+        Raised: A ``validation`` error that names the limit.
+    """
+    if isinstance(value, dict | list):
+        size = len(orjson.dumps(value))
+        if size > VALUE_LIMIT:
+            raise Raised(problem(ErrorKind.VALIDATION, f"{what} has {size} bytes; the limit is {VALUE_LIMIT}"))
+    return value
+
+
+def into(fold: Fold, token: Token, pre: Pre) -> None:
+    """Validate the raw input and transform it (the condition has been decided before)."""
+    if pre.schema is not None:
+        check(pre.schema, token.value, "the input")
+    if pre.source is not None:
+        token.input = evaluate(fold, token, "from", pre.source, token.value)
+
+
+def out_of(fold: Fold, token: Token, post: Post) -> Json:
+    """Transform and validate the raw output, then export; returns the transformed output."""
+    value = token.output
+    if post.output is not None:
+        value = bounded(evaluate(fold, token, "as", post.output, value), "the output")
+    if post.output_schema is not None:
+        check(post.output_schema, value, "the output")
+    if post.export is not None:
+        context = bounded(evaluate(fold, token, "export", post.export, value, {"output": value}), "the context")
+        if post.export_schema is not None:
+            check(post.export_schema, context, "the context")
+        fold.head.context = context
+    return value
+
+
+def duration(fold: Fold, token: Token, site: str, spec: Duration, extra: Mapping[str, Json] | None = None) -> Millis:
+    """Milliseconds of a duration, evaluated now if it is an expression.
+
+    Raises:
+        Raised: An ``expression`` error when it does not give a duration.
+    """
+    if spec.constant is not None:
+        return spec.constant
+    if spec.template is None:
+        return 0
+    value = evaluate(fold, token, site, spec.template, token.input, extra)
+    try:
+        return parse_duration(value)
+    except BadDuration as exc:
+        raise Raised(problem(ErrorKind.EXPRESSION, str(exc))) from exc

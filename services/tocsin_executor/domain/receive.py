@@ -1,0 +1,152 @@
+"""What each input does to a run: one function for each, returning why it did nothing, or ``None`` when it was accepted.
+
+An input that reaches a suspended run and would let it go on is parked, not refused: a folded input is consumed, so refusing it
+would lose it.
+"""
+
+from tocsin_executor.domain.effects import Transition
+from tocsin_executor.domain.fold import Fold
+from tocsin_executor.domain.inputs import Child, Claimed, Continue, Evaluated, Lost, Result, Stopped, Wake
+from tocsin_executor.domain.state import Hold, Parked, Phase, Token
+from tocsin_executor.domain.values import ErrorKind, Problem, problem
+
+MAX_LOST = 10
+"""Attempts of one task that may be lost before the task faults: a task that kills its worker must not go on for ever."""
+
+STALE = "stale attempt"
+
+
+def waiting(fold: Fold, attempt: str, hold: Hold) -> Token | None:
+    """The token whose current attempt this is, if it waits in that way."""
+    token_id, _, number = attempt.rpartition("#")
+    token = fold.cell.tokens.get(token_id)
+    if token is None or token.hold is not hold or str(token.attempt) != number:
+        return None
+    return token
+
+
+def park(fold: Fold, message: Parked, same: str) -> str | None:
+    """Keep an input for the resume; at most one for each wait."""
+    key = same.partition(":")[0]
+    for other in fold.head.parked:
+        if type(other) is type(message) and getattr(other, key) == getattr(message, key):
+            return "parked already"
+    fold.head.parked.append(message)
+    return None
+
+
+def result(fold: Fold, message: Result) -> str | None:
+    """A worker says how an attempt ended."""
+    token = waiting(fold, message.attempt, Hold.SENT)
+    if token is None:
+        return confirmed(fold, message.attempt)
+    if fold.head.suspended:
+        return park(fold, message, "attempt")
+    if message.worker is not None:
+        token.worker = message.worker
+    if token.started is None:
+        fold.begin_body(token, message.started)
+    token.hold = Hold.READY
+    if message.error is None:
+        token.output = message.output
+        fold.turn(token, Phase.FINISH)
+    else:
+        fold.fail(token, well_formed(message.error))
+    return None
+
+
+def confirmed(fold: Fold, attempt: str) -> str | None:
+    """An attempt that was asked to stop has ended, in whatever way."""
+    if attempt not in fold.head.revoking:
+        return STALE
+    fold.confirm(attempt)
+    return None
+
+
+def well_formed(error: Problem) -> Problem:
+    """An error from outside, with what the language requires of it; where it comes from is for the engine to say."""
+    kind, status = error.get("type"), error.get("status")
+    if not isinstance(kind, str) or isinstance(status, bool) or not isinstance(status, int):
+        return problem(ErrorKind.RUNTIME, str(error.get("detail") or "the task failed without saying how"))
+    return {name: value for name, value in error.items() if name != "instance"}
+
+
+def claimed(fold: Fold, message: Claimed) -> str | None:
+    """A worker holds the attempt and has begun."""
+    token = waiting(fold, message.attempt, Hold.SENT)
+    if token is None:
+        return STALE
+    if token.started is not None:
+        return "started already"
+    token.worker = message.worker
+    fold.begin_body(token, message.at)
+    return None
+
+
+def lost(fold: Fold, message: Lost) -> str | None:
+    """The worker is gone: a new attempt, within a limit. For a revoked attempt it is the confirmation."""
+    token = waiting(fold, message.attempt, Hold.SENT)
+    if token is None:
+        return confirmed(fold, message.attempt)
+    if fold.head.suspended:
+        return park(fold, message, "attempt")
+    token.hold = Hold.READY
+    if token.attempt >= MAX_LOST:
+        detail = f"{token.attempt} attempts were lost with their workers; the last: {message.why}"
+        fold.fail(token, problem(ErrorKind.RUNTIME, detail))
+        return None
+    token.started, token.worker = None, None
+    fold.signal(Transition.TASK_RETRIED, token, {"attempt": token.attempt + 1, "reason": message.why})
+    fold.turn(token, Phase.AGAIN)
+    return None
+
+
+def stopped(fold: Fold, message: Stopped) -> str | None:
+    """A revoked attempt runs no more."""
+    return confirmed(fold, message.attempt)
+
+
+def child(fold: Fold, message: Child) -> str | None:
+    """A child run ended; a cancelled child is an error of the task that waits for it."""
+    token = waiting(fold, message.attempt, Hold.CHILD)
+    if token is None:
+        return confirmed(fold, message.attempt)
+    if fold.head.suspended:
+        return park(fold, message, "attempt")
+    token.hold = Hold.READY
+    if message.cancelled:
+        fold.fail(token, problem(ErrorKind.RUNTIME, "the child run was cancelled"))
+    elif message.error is not None:
+        fold.fail(token, well_formed(message.error))
+    else:
+        token.output = message.output
+        fold.turn(token, Phase.FINISH)
+    return None
+
+
+def wake(fold: Fold, message: Wake) -> str | None:
+    """What is due has fired before any input is looked at."""
+    return None
+
+
+def evaluated(fold: Fold, message: Evaluated) -> str | None:
+    """The killable process has answered: the phase is run again, and finds the answer."""
+    token_id, _, site = message.ticket.partition("/")
+    token = fold.cell.tokens.get(token_id)
+    if token is None or token.hold is not Hold.EVALUATING or token.ticket != site:
+        return "stale ticket"
+    if fold.head.suspended:
+        return park(fold, message, "ticket")
+    answer = {"value": message.value} if message.error is None else {"error": message.error}
+    token.memo = {**(token.memo or {}), site: answer}
+    token.ticket = None
+    token.hold = Hold.READY
+    fold.agenda.append(token.id)
+    return None
+
+
+def proceed(fold: Fold, message: Continue) -> str | None:
+    """The next slice of a long step."""
+    if message.generation != fold.head.generation or not fold.agenda:
+        return "stale generation"
+    return None
