@@ -1,0 +1,43 @@
+"""A client of the platform's HTTP API for programs: ``async with Client(url, StaticToken(key)) as tocsin: ...``.
+
+Typed where the platform's promises are; answers are the API's JSON objects. Every refusal is one of ``tocsin.errors``.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from tocsin.client.resources import Auth, Events, Named, Platform, Runs, Signals, Workflows
+from tocsin.client.transport import Credentials, Record, StaticToken, Transport
+
+
+class Client:
+    """All resources over one connection; an async context manager.
+
+    Args:
+        url: Of the gateway.
+        credentials: Who asks; ``StaticToken("tcn_...")`` for an API key.
+    """
+
+    def __init__(self, url: str, credentials: Credentials) -> None:
+        """Nothing is connected before the first request."""
+        self.transport = Transport(url, credentials)
+        self.auth = Auth(self.transport)
+        self.workflows = Workflows(self.transport)
+        self.runs = Runs(self.transport)
+        self.events = Events(self.transport)
+        self.signals = Signals(self.transport)
+        self.triggers = Named(self.transport, "triggers")
+        self.schedules = Named(self.transport, "schedules")
+        self.platform = Platform(self.transport)
+
+    async def __aenter__(self) -> Self:
+        await self.transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.transport.__aexit__(kind, error, trace)
+
+
+__all__ = ["Client", "Credentials", "Record", "StaticToken", "Transport"]

@@ -1,0 +1,235 @@
+"""The resources of the API, one small class each; a method is one request.
+
+Answers are the JSON objects of the API as they are: its OpenAPI document describes them, and a newer platform may say more.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import quote
+
+import orjson
+
+from tocsin.client.transport import Record, Transport
+from tocsin.signals import CloudEvent, Json, decode, encode
+
+_API = "/api/v1"
+
+
+def _path(*parts: str) -> str:
+    return "/".join([_API, *(quote(part, safe="") for part in parts)])
+
+
+class Auth:
+    """Logins, users and keys."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def login(self, user: str, password: str) -> Record:
+        """Tokens for a user: ``access_token``, ``refresh_token``, ``expires_in``."""
+        return await self._anonymous("login", {"user": user, "password": password})
+
+    async def refresh(self, refresh_token: str) -> Record:
+        """New tokens for old; the old refresh token is used up."""
+        return await self._anonymous("refresh", {"refresh_token": refresh_token})
+
+    async def logout(self, refresh_token: str) -> Record:
+        """End the login that the refresh token belongs to."""
+        return await self._http.post(_path("auth", "logout"), {"refresh_token": refresh_token})
+
+    async def me(self) -> Record:
+        """Who the credentials belong to, and what they permit."""
+        return await self._http.get(_path("auth", "me"))
+
+    async def nats_credentials(self) -> Record:
+        """Server, user and password for a NATS client."""
+        return await self._http.post(_path("auth", "nats-credentials"))
+
+    def users(self) -> AsyncIterator[Record]:
+        """All users."""
+        return self._http.pages(_path("users"))
+
+    async def create_user(self, name: str, password: str, roles: list[str]) -> Record:
+        """A new user with roles."""
+        grants: list[Json] = [*roles]
+        return await self._http.post(_path("users"), {"name": name, "password": password, "roles": grants})
+
+    async def user(self, name: str) -> Record:
+        """One user."""
+        return await self._http.get(_path("users", name))
+
+    async def change_user(self, name: str, action: str, body: Record) -> Record:
+        """POST to an action of a user, such as ``disable``."""
+        return await self._http.post(_path("users", name, action), body)
+
+    async def delete_user(self, name: str) -> Record:
+        """Delete a user."""
+        return await self._http.delete(_path("users", name))
+
+    def api_keys(self) -> AsyncIterator[Record]:
+        """All API keys that the caller may see; never their secrets."""
+        return self._http.pages(_path("api-keys"))
+
+    async def create_api_key(self, body: Record) -> Record:
+        """A new key; its secret is in this answer and nowhere else."""
+        return await self._http.post(_path("api-keys"), body)
+
+    async def revoke_api_key(self, key: str) -> Record:
+        """Revoke a key."""
+        return await self._http.delete(_path("api-keys", key))
+
+    async def _anonymous(self, action: str, body: Record) -> Record:
+        answer = await self._http.send("POST", _path("auth", action), content=orjson.dumps(body), authenticated=False)
+        value: Record = orjson.loads(answer)
+        return value
+
+
+class Workflows:
+    """Definitions."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def apply(self, document: bytes, *, media_type: str = "application/yaml") -> Record:
+        """Publish a definition, as YAML or JSON: ``namespace``, ``name``, ``version``, ``digest``."""
+        body = await self._http.send("POST", _path("workflows"), content=document, headers={"Content-Type": media_type})
+        value: Record = orjson.loads(body)
+        return value
+
+    def list(self, namespace: str | None = None, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Definitions, newest version of each."""
+        return self._http.pages(_path("workflows"), {"namespace": namespace}, limit=limit)
+
+    async def show(self, namespace: str, name: str, version: str | None = None) -> Record:
+        """One definition with its document."""
+        return await self._http.get(_path("workflows", namespace, name), {"version": version})
+
+    async def delete(self, namespace: str, name: str, version: str | None = None) -> Record:
+        """Delete a version, or all."""
+        return await self._http.delete(_path("workflows", namespace, name), {"version": version})
+
+
+class Runs:
+    """Runs and their tasks."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def start(self, body: Record, *, wait_seconds: float | None = None) -> Record:
+        """Start a run: ``namespace``, ``workflow``, ``version``, ``input``, ``labels``, ``idempotency_key``.
+
+        With ``wait_seconds`` the answer comes when the run has ended, or after that time.
+        """
+        query = {"wait": f"{wait_seconds:g}s"} if wait_seconds else None
+        return await self._http.post(_path("runs"), body, query, seconds=30 + (wait_seconds or 0))
+
+    def list(self, filters: Mapping[str, str | int | bool | None], *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Runs, newest first; filters as the API has them: namespace, workflow, status, ..."""
+        return self._http.pages(_path("runs"), filters, limit=limit)
+
+    async def show(self, run: str) -> Record:
+        """One run with input, output and error."""
+        return await self._http.get(_path("runs", run))
+
+    def tasks(self, run: str) -> AsyncIterator[Record]:
+        """Its tasks, in the order in which they began."""
+        return self._http.pages(_path("runs", run, "tasks"))
+
+    def logs(self, run: str, *, task: str | None = None) -> AsyncIterator[Record]:
+        """Lines that its tasks printed."""
+        return self._http.pages(_path("runs", run, "logs"), {"task": task})
+
+    async def cancel(self, run: str, reason: str | None = None) -> Record:
+        """Ask for a run to be cancelled; it is when its status says so."""
+        return await self._http.post(_path("runs", run, "cancel"), {"reason": reason} if reason else {})
+
+
+class Events:
+    """Custom events."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def publish(self, event: CloudEvent, namespace: str) -> Record:
+        """Publish one event in a namespace; when this returns, it is on disk."""
+        headers = {"Content-Type": "application/cloudevents+json"}
+        body = await self._http.send(
+            "POST", _path("events"), query={"namespace": namespace}, content=encode(event), headers=headers
+        )
+        value: Record = orjson.loads(body) if body else {}
+        return value
+
+
+class Signals:
+    """Every change of state of anything."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def stream(self, subject: str, *, last_id: str | None = None) -> AsyncIterator[CloudEvent | None]:
+        """Signals as they happen, for ever; ``None`` whenever the stream is (again) connected."""
+        query = {"subject": subject}
+        async for event in self._http.stream(_path("signals", "stream"), query, last_id=last_id):
+            if event.event == "open":
+                yield None
+            elif event.data.startswith("{"):
+                yield decode(event.data)
+
+
+class Named:
+    """Things with a namespace and a name: triggers, schedules."""
+
+    def __init__(self, transport: Transport, collection: str) -> None:
+        """``collection`` is the segment of their path."""
+        self._http = transport
+        self._collection = collection
+
+    async def apply(self, namespace: str, name: str, body: Record) -> Record:
+        """Create or replace one."""
+        return await self._http.put(_path(self._collection, namespace, name), body)
+
+    def list(self, namespace: str | None = None, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """All of them in a namespace."""
+        return self._http.pages(_path(self._collection), {"namespace": namespace}, limit=limit)
+
+    async def show(self, namespace: str, name: str) -> Record:
+        """One of them."""
+        return await self._http.get(_path(self._collection, namespace, name))
+
+    async def delete(self, namespace: str, name: str) -> Record:
+        """Delete one."""
+        return await self._http.delete(_path(self._collection, namespace, name))
+
+    async def pause(self, namespace: str, name: str, reason: str | None = None) -> Record:
+        """Pause one; the reason is shown to whoever wonders."""
+        return await self._http.post(_path(self._collection, namespace, name, "pause"), {"reason": reason} if reason else {})
+
+    async def resume(self, namespace: str, name: str) -> Record:
+        """Let it go on."""
+        return await self._http.post(_path(self._collection, namespace, name, "resume"))
+
+    async def upcoming(self, namespace: str, name: str, count: int) -> Record:
+        """The next instants of a schedule."""
+        return await self._http.get(_path(self._collection, namespace, name, "next"), {"count": count})
+
+
+class Platform:
+    """The platform itself."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def status(self) -> Record:
+        """Readiness and version of each service."""
+        return await self._http.get(_path("status"))
+
+    async def deliver(self, path: str, body: bytes, headers: Mapping[str, str]) -> Record:
+        """POST to a webhook, as a partner would: signed, not logged in."""
+        answer = await self._http.send("POST", path, content=body, headers=headers, authenticated=False)
+        value = orjson.loads(answer) if answer else {}
+        return value if isinstance(value, dict) else {"answer": value}
