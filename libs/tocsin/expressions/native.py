@@ -195,7 +195,13 @@ def _binary(sign: str, left: Evaluator, right: Evaluator) -> Evaluator:
 
 
 def _negate(body: Evaluator) -> Evaluator:
-    return lambda v, e: number(-number(body(v, e)))
+    def run(value: Json, variables: Variables) -> Json:
+        held = body(value, variables)
+        if type(held) is not int or held == 0:  # the sign of zero, and how a literal was written, are libjq's business
+            raise NotNativeError
+        return -number(held)
+
+    return run
 
 
 def _array(body: Node, depth: int) -> Evaluator:

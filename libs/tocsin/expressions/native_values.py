@@ -129,10 +129,9 @@ def plain(value: Json) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    checked = number(value)
-    if isinstance(checked, int):
-        return str(checked)
-    raise NotNativeError
+    if type(value) is int:
+        return str(number(value))
+    raise NotNativeError  # jq prints 1.0 as it was written: libjq knows
 
 
 def _length(value: Json) -> Json:

@@ -49,8 +49,24 @@ def test_the_cost_is_known_from_the_text(text: str, cost: Cost) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    'env; $ENV.PATH; input; [inputs]; debug; halt; 1 | halt_error; $__loc__; input_filename; localtime; $secrets | getpath(["a"]);'
-    '"\\(env)"; {a: env}; {(env): 1}; get_search_list; $__in'.split(";"),
+    [
+        "env",
+        "$ENV.PATH",
+        "input",
+        "[inputs]",
+        "debug",
+        "halt",
+        "1 | halt_error",
+        "$__loc__",
+        "input_filename",
+        "localtime",
+        '$secrets | getpath(["a"])',
+        '"\\(env)"',
+        "{a: env}",
+        "{(env): 1}",
+        "get_search_list",
+        "$__in",
+    ],
 )
 def test_what_reads_the_world_is_refused(text: str) -> None:
     """No environment, no other input, no clock of the machine, no way out of the process; inside strings too."""
