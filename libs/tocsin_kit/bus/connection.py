@@ -352,6 +352,8 @@ class Bus:
             return
         if text != self._last_error:
             log.info("bus.error", error=text)
+        if "uthorization" in self._last_error and not self.connected:
+            return  # the reset that follows a refused login says less than the refusal
         self._last_error = text
 
     async def _on_disconnected(self) -> None:
@@ -365,6 +367,7 @@ class Bus:
 
     async def _on_reconnected(self) -> None:
         self._reconnects += 1
+        self._last_error = "none"
         self._down_since = None
         self._connected.set()
         log.info("bus.reconnected", times=self._reconnects)

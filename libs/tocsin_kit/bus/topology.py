@@ -153,6 +153,22 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),
 )
 
+# Which streams a service publishes to or reads, and therefore makes sure of.
+_USES: dict[str, tuple[str, ...]] = {
+    "auth": ("SIGNALS", "DEAD"),
+    "trigger": ("EVENTS", "COMMANDS", "SIGNALS", "DEAD"),
+    "scheduler": ("COMMANDS", "SIGNALS", "DEAD"),
+    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "SIGNALS", "DEAD"),
+    "lineage": ("SIGNALS", "DEAD"),
+    "case": ("COMMANDS", "SIGNALS", "DEAD"),
+    "observer": ("SIGNALS", "DEAD"),
+}
+
+
+def streams_of(service: str) -> tuple[str, ...]:
+    """The streams that this service makes sure of at its start; none for gateway and workers."""
+    return _USES.get(service, ())
+
 
 def stream(name: str) -> StreamSpec:
     """The stream of this name.
@@ -200,9 +216,12 @@ def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
     return config
 
 
-async def ensure_streams(bus: Bus, limits: TopologyLimits | None = None, *names: str) -> None:
-    """Create or update these streams (all without names), sources before those that copy from them."""
-    chosen = [spec for spec in STREAMS if not names or spec.name in names]
+async def ensure_streams(bus: Bus, limits: TopologyLimits | None = None, service: str | None = None) -> None:
+    """Create or update the streams of one service (of the platform without one). Harmless if others do the same now.
+
+    ``SIGNALS`` may be made before ``EXECUTOR``, which it copies from: the server begins when the source appears.
+    """
+    chosen = [spec for spec in STREAMS if service is None or spec.name in streams_of(service)]
     for spec in chosen:
         await ensure_stream(bus, stream_config(spec, limits or TopologyLimits()))
 

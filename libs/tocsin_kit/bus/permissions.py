@@ -1,0 +1,147 @@
+"""What each service's NATS user may publish and subscribe to: its own subjects and nothing else.
+
+Derived from the catalogue of signals (who owns which entity) and from the topology (who reads what), plus a short table of
+what one service asks of another. The NATS configuration of every installation is made from here, so a new signal or consumer
+needs no second edit. Known bound: JetStream's API names a dead letter to read or delete in the body of a request, where
+subjects cannot tell services apart; a service therefore could read another's dead letters.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.signals.catalogue import CATALOGUE
+from tocsin_kit.bus.topology import CONSUMERS, ConsumerSpec, streams_of
+
+API: Final = "$JS.API"
+ANYONE: Final = "any"  # owner, in the catalogue, of the signals that every service may publish
+
+SERVICES: Final = ("auth", "trigger", "scheduler", "executor", "worker", "lineage", "case", "observer", "gateway")
+
+# Which services may be asked by which; the verb and key are free.
+_COMMANDS: Final = {
+    "trigger": ("executor", "trigger"),
+    "scheduler": ("executor", "scheduler"),
+    "case": ("executor",),
+    "observer": (),
+}
+
+# What is neither a signal nor a command of the topology, and why.
+_PUBLISH: Final = {
+    "trigger": ("events.>",),  # accepted webhooks and events that came over HTTP
+    "executor": (
+        "events.>",  # the emit task
+        "executor.>",
+        f"{API}.STREAM.*.EXECUTOR",
+        f"{API}.STREAM.MSG.GET.EXECUTOR",
+        f"{API}.DIRECT.GET.EXECUTOR",
+        f"{API}.DIRECT.GET.EXECUTOR.>",
+        f"{API}.CONSUMER.*.EXECUTOR.>",
+        f"{API}.CONSUMER.MSG.NEXT.EXECUTOR.>",
+        "$JS.ACK.EXECUTOR.>",
+        "$JS.FC.EXECUTOR.>",  # flow control of the ordered log reader
+        f"{API}.STREAM.*.KV_EXECUTOR",  # leases of the partitions
+        f"{API}.STREAM.MSG.GET.KV_EXECUTOR",
+        f"{API}.DIRECT.GET.KV_EXECUTOR",
+        f"{API}.DIRECT.GET.KV_EXECUTOR.>",
+        f"{API}.CONSUMER.*.KV_EXECUTOR.>",
+        "$KV.EXECUTOR.>",
+    ),
+    "worker": (
+        "executor.in.>",
+        "executor.log.>",
+        f"{API}.STREAM.INFO.EXECUTOR",
+        f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.task.>",
+        f"{API}.CONSUMER.INFO.EXECUTOR.*",
+        f"{API}.CONSUMER.MSG.NEXT.EXECUTOR.*",
+        "$JS.ACK.EXECUTOR.>",
+    ),
+    # The live stream of signals: an ephemeral consumer for each listener.
+    "observer": (
+        f"{API}.CONSUMER.CREATE.SIGNALS",
+        f"{API}.CONSUMER.CREATE.SIGNALS.>",
+        f"{API}.CONSUMER.INFO.SIGNALS.*",
+        f"{API}.CONSUMER.DELETE.SIGNALS.*",
+        f"{API}.CONSUMER.MSG.NEXT.SIGNALS.*",
+        f"{API}.STREAM.MSG.GET.SIGNALS",
+        f"{API}.DIRECT.GET.SIGNALS",
+        f"{API}.DIRECT.GET.SIGNALS.>",
+        "$JS.ACK.SIGNALS.>",
+        "$JS.FC.SIGNALS.>",
+    ),
+}
+
+_SUBSCRIBE: Final = {
+    "auth": ("$SYS.REQ.USER.AUTH",),  # people's and programs' logins
+    "executor": ("executor.>",),
+    "worker": ("executor.revoke.>",),
+    "observer": ("signals.>",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a NATS user may do.
+
+    Attributes:
+        publish: Subjects, with wildcards; everything else is refused.
+        subscribe: The same for listening.
+    """
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def permissions_of(service: str) -> Permissions:
+    """The permissions of a service's user.
+
+    Args:
+        service: One of :data:`SERVICES`.
+
+    Raises:
+        KeyError: There is no such service.
+    """
+    if service not in SERVICES:
+        raise KeyError(service)
+    publish = dict.fromkeys(
+        (*_signals(service), *_commands(service), *_dead(service), *_api(service), *_PUBLISH.get(service, ()))
+    )
+    subscribe = (f"_INBOX_{service}.>", *_SUBSCRIBE.get(service, ()))
+    return Permissions(tuple(publish), subscribe)
+
+
+def _signals(service: str) -> Iterator[str]:
+    for kind in CATALOGUE.values():
+        if kind.owner in {service, ANYONE} and service != "worker":
+            yield f"signals.*.{kind.entity}.>"
+
+
+def _commands(service: str) -> Iterator[str]:
+    for other in _COMMANDS.get(service, ()):
+        yield f"commands.{other}.>"
+
+
+def _dead(service: str) -> Iterator[str]:
+    if "DEAD" not in streams_of(service):
+        return
+    yield f"dead.{service}.>"
+    yield f"{API}.DIRECT.GET.DEAD"
+    yield f"{API}.STREAM.MSG.DELETE.DEAD"
+
+
+def _api(service: str) -> Iterator[str]:
+    for stream in streams_of(service):
+        for verb in ("CREATE", "UPDATE", "INFO"):
+            yield f"{API}.STREAM.{verb}.{stream}"
+    for spec in CONSUMERS:
+        if spec.service == service:
+            yield from _consumer(spec)
+
+
+def _consumer(spec: ConsumerSpec) -> Iterator[str]:
+    place = f"{spec.stream}.{spec.name}"
+    # With one filter the server checks that the filter in the subject is the one in the request.
+    yield f"{API}.CONSUMER.CREATE.{place}.{spec.filters[0]}" if len(spec.filters) == 1 else f"{API}.CONSUMER.CREATE.{place}"
+    yield f"{API}.CONSUMER.INFO.{place}"
+    yield f"{API}.CONSUMER.MSG.NEXT.{place}"
+    yield f"$JS.ACK.{place}.>"
