@@ -1,8 +1,8 @@
 """Settings from a TOML file, the environment and the caller; what is wrong is said all at once, by the names people wrote.
 
 Later wins: defaults, the file that ``TOCSIN_CONFIG`` names, ``TOCSIN_<SECTION>_<FIELD>``, overrides of the caller. Any field
-can be read from a file instead, with ``<field>_file`` (how secrets are mounted). A name nobody knows is refused with the nearest
-known one, because a setting that is silently ignored is worse than none.
+can be read from a file instead, with ``<field>_file`` (how secrets are mounted). A name nobody knows is refused with the
+nearest known one, because a setting that is silently ignored is worse than none.
 """
 
 import difflib
