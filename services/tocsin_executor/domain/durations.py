@@ -1,4 +1,4 @@
-"""Durations of the language: an object of units, an ISO 8601 string, or an expression that gives one of them when it is used."""
+"""Durations: an object of units, an ISO 8601 string, or an expression that gives one of them when it is used."""
 
 import re
 from dataclasses import dataclass

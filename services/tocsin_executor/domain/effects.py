@@ -1,8 +1,9 @@
 """Everything the engine asks of the world: the closed list of effects that ``step`` returns.
 
-Effects are values; the runtime carries them out after the cycle, dispatches first. Each has an ``id`` that is a function of the
-state, so folding the same log again gives the same effects with the same ids, and every consumer can drop what it has seen. There
-is no "set timer": alarms are state (``Cell.wake``). Values inside effects are shared with the state and must not be changed.
+Effects are values; the runtime carries them out after the cycle, dispatches first. Each has an ``id`` that is a function of
+the state, so folding the same log again gives the same effects with the same ids, and every consumer can drop what it has
+seen. There is no "set timer": alarms are state (``Cell.wake``). Values inside effects are shared with the state and must not
+be changed.
 """
 
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ class Signal:
 
 @dataclass(slots=True)
 class Emit:
-    """Publish a CloudEvent of the workflow (``events.<namespace>.<type>``). ``event`` has its final ``id``, ``source``, ``time``."""
+    """Publish a CloudEvent of the workflow (``events.<namespace>.<type>``), with its final ``id``, ``source``, ``time``."""
 
     run: str
     token: str

@@ -14,7 +14,7 @@ from tocsin.expressions import Cost, EvaluateElsewhere, Expression, ExpressionFa
 from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
 from tocsin_executor.domain.effects import Evaluate
 from tocsin_executor.domain.fold import Fold, Postponed, Raised
-from tocsin_executor.domain.program import Post, Pre
+from tocsin_executor.domain.program import Post, Pre, Source
 from tocsin_executor.domain.schemas import Schema
 from tocsin_executor.domain.state import Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, problem
@@ -24,7 +24,7 @@ RUNTIME: Mapping[str, Json] = {"name": "tocsin", "version": "0.1.0", "metadata":
 
 
 def evaluate(
-    fold: Fold, token: Token, site: str, expression: Expression | Template, value: Json, extra: Mapping[str, Json] | None = None
+    fold: Fold, token: Token, site: str, expression: Source, value: Json, *, extra: Mapping[str, Json] | None = None
 ) -> Json:
     """Evaluate in the token's environment.
 
@@ -44,7 +44,8 @@ def evaluate(
         answer = token.memo[site]
         if not isinstance(answer, dict) or "error" in answer:
             raise Raised(problem(ErrorKind.EXPRESSION, str(answer["error"]) if isinstance(answer, dict) else "no answer"))
-        return answer["value"]
+        found: Json = answer["value"]
+        return found
     variables = environment(fold, token, expression.names, extra) if expression.names else {}
     if expression.cost is not Cost.OPEN:
         try:
@@ -62,10 +63,10 @@ def evaluate(
 
 
 def condition(
-    fold: Fold, token: Token, site: str, expression: Expression, value: Json, extra: Mapping[str, Json] | None = None
+    fold: Fold, token: Token, site: str, expression: Expression, value: Json, *, extra: Mapping[str, Json] | None = None
 ) -> bool:
     """Evaluate to jq's truth."""
-    return truthy(evaluate(fold, token, site, expression, value, extra))
+    return truthy(evaluate(fold, token, site, expression, value, extra=extra))
 
 
 def environment(fold: Fold, token: Token, names: frozenset[str], extra: Mapping[str, Json] | None = None) -> dict[str, Json]:
@@ -170,7 +171,7 @@ def out_of(fold: Fold, token: Token, post: Post) -> Json:
     if post.output_schema is not None:
         check(post.output_schema, value, "the output")
     if post.export is not None:
-        context = bounded(evaluate(fold, token, "export", post.export, value, {"output": value}), "the context")
+        context = bounded(evaluate(fold, token, "export", post.export, value, extra={"output": value}), "the context")
         if post.export_schema is not None:
             check(post.export_schema, context, "the context")
         fold.head.context = context
@@ -187,7 +188,7 @@ def duration(fold: Fold, token: Token, site: str, spec: Duration, extra: Mapping
         return spec.constant
     if spec.template is None:
         return 0
-    value = evaluate(fold, token, site, spec.template, token.input, extra)
+    value = evaluate(fold, token, site, spec.template, token.input, extra=extra)
     try:
         return parse_duration(value)
     except BadDuration as exc:

@@ -1,4 +1,4 @@
-"""The machine that all operations share: tokens are made, take their turn, complete, fail and are cancelled here, and nowhere else.
+"""The machine that all operations share: tokens are made, take turns, complete, fail and are cancelled here and nowhere else.
 
 A fold lives for one input. Operations register what they do when a token begins, when one of its scopes completes, and when an
 error reaches it; the machine keeps the books, so that state and signals cannot disagree. Nothing is changed before everything

@@ -19,8 +19,9 @@ def uri_template(runner: str, source: Json) -> UriTemplate | None:
     if runner != "http" or not isinstance(source, Mapping):
         return None
     endpoint = source.get("endpoint")
+    path: tuple[str, ...] = ("endpoint",)
     if isinstance(endpoint, str):
-        path, text = ("endpoint",), endpoint
+        text = endpoint
     elif isinstance(endpoint, Mapping) and isinstance(endpoint.get("uri"), str):
         path, text = ("endpoint", "uri"), str(endpoint["uri"])
     else:

@@ -37,11 +37,13 @@ def compile_schema(document: Json) -> Schema:
     Raises:
         BadSchema: It does not compile.
     """
+    if not isinstance(document, dict | bool):
+        raise BadSchema("a schema is an object")
     try:
         return Schema(jsonschema_rs.validator_for(document, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse))
     except (ValueError, jsonschema_rs.ReferencingError) as exc:
         raise BadSchema(str(exc)[:500]) from exc
 
 
-def _refuse(uri: str) -> Json:
+def _refuse(uri: str) -> dict[str, Json]:
     raise BadSchema(f"'{uri}' is outside the definition; only inline schemas are offered")

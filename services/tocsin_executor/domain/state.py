@@ -1,8 +1,9 @@
 """A run's state: a few small cells of tokens and scope instances, changed in place by the one fold that owns them.
 
-A token is one live activation of a node, a scope instance one live activation of a scope; both leave the state when they end, so
-it does not grow with the run's length. Ids are ``<cell>:<n>`` from a counter in the cell and never used twice: that is the fence
-between activations, as ``#attempt`` is the fence inside one. Values held here are shared with effects and never changed in place.
+A token is one live activation of a node, a scope instance one live activation of a scope; both leave the state when they
+end, so it does not grow with the run's length. Ids are ``<cell>:<n>`` from a counter in the cell and never used twice: that is
+the fence between activations, as ``#attempt`` is the fence inside one. Values held here are shared with effects and never
+changed in place.
 """
 
 from dataclasses import dataclass, field
@@ -109,13 +110,14 @@ class TryState:
 
 @dataclass(slots=True)
 class ListenState:
-    """A subscription: delivery cursor, events consumed, filters still open, correlation values, and events waiting for the body."""
+    """A subscription: delivery cursor, events consumed, filters met, correlation values, events that wait for the body."""
 
     cursor: int
     consumed: list[Json]
     taken: list[int]
     keys: dict[str, Json]
-    queue: list[Json]
+    queue: list[tuple[int, Json]]
+    index: int
     closing: bool
 
 
@@ -310,7 +312,7 @@ class RunState:
         run: Run id.
     """
 
-    __slots__ = ("cells", "changed", "head", "home", "run")
+    __slots__ = ("cells", "changed", "head", "home", "run", "spilled")
 
     def __init__(self, run: str) -> None:
         """A run that does not exist yet: ``head`` is ``None`` until a ``Start`` is folded."""
@@ -319,6 +321,8 @@ class RunState:
         self.home = Cell(HEAD)
         self.cells: dict[str, Cell] = {HEAD: self.home}
         self.changed: set[str] = set()
+        self.spilled: dict[int, tuple[Json, str]] = {}
+        """Large values that are stored apart already, by identity: the codec's memory."""
 
     @property
     def terminal(self) -> bool:

@@ -1,7 +1,7 @@
 """The one door to the engine's core: fold an input into a run, get the effects.
 
-Alarms that are due fire before the input is looked at, least ``(due, token, purpose)`` first: a result that reached the log after
-a deadline loses, one that reached it before wins, however late the engine or the alarm clock was.
+Alarms that are due fire before the input is looked at, least ``(due, token, purpose)`` first: a result that reached the log
+after a deadline loses, one that reached it before wins, however late the engine or the alarm clock was.
 """
 
 from collections.abc import Callable
@@ -94,8 +94,8 @@ _HANDLERS = cast(
 def step(program: Program, run: RunState, message: Input) -> list[Effect]:
     """Fold one input, in log order, into the run's state.
 
-    The state is changed in place and ``run.changed`` has the keys of cells to save. Deterministic: the same state and input give
-    the same effects, with the same ids. An input that does not apply changes nothing and gives a ``Decision``.
+    The state is changed in place and ``run.changed`` has the keys of cells to save. Deterministic: the same state and input
+    give the same effects, with the same ids. An input that does not apply changes nothing and gives a ``Decision``.
 
     Args:
         program: The program of the run's digest (for ``Start``: of ``message.digest``).

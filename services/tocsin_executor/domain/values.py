@@ -11,7 +11,7 @@ Millis: TypeAlias = int
 """An instant (since the epoch, UTC) or a duration in whole milliseconds. The engine counts in integers: a fold must repeat."""
 
 Problem: TypeAlias = dict[str, Json]
-"""An error as a workflow sees it: RFC 7807 ``type``, ``status``, ``title``, ``detail``, ``instance`` (pointer into the definition)."""
+"""An error as a workflow sees it (RFC 7807); ``instance`` is a JSON pointer into the definition."""
 
 ERRORS = "https://open-workflow-specification.org/spec/1.0.0/errors/"
 _HOSTS = ("open-workflow-specification.org", "serverlessworkflow.io")

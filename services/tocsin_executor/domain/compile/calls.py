@@ -18,7 +18,7 @@ def compile_call(builder: Builder, node: Node, task: Task, place: Place) -> None
         hint = f"Offered are {', '.join(sorted(builder.offered.calls))} and the functions under use.functions."
         raise builder.not_offered(place.at("call"), f"calling '{name}'", hint)
     source = _authenticated(builder, task.get("with", {}), place.at("with"))
-    _task(builder, node, task, name, source, place.at("with"), awaited=True)
+    _task(builder, node, task, place.at("with"), (name, source), awaited=True)
 
 
 def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
@@ -48,7 +48,7 @@ def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
         if "source" in spec:
             raise builder.not_offered(here.at(kind, "source"), "scripts that are fetched", "Write the script under 'code'.")
     source: dict[str, Json] = {**spec, "return": run.get("return", "stdout")}
-    _task(builder, node, task, kind, source, here.at(kind), awaited=awaited)
+    _task(builder, node, task, here.at(kind), (kind, source), awaited=awaited)
 
 
 def compile_emit(builder: Builder, node: Node, task: Task, place: Place) -> None:
@@ -64,7 +64,8 @@ def compile_emit(builder: Builder, node: Node, task: Task, place: Place) -> None
     node.spec = EmitSpec(builder.template(attributes, here))
 
 
-def _task(builder: Builder, node: Node, task: Task, runner: str, source: Json, place: Place, *, awaited: bool) -> None:
+def _task(builder: Builder, node: Node, task: Task, place: Place, work: tuple[str, Json], *, awaited: bool) -> None:
+    runner, source = work
     node.op = Op.TASK
     metadata = task.get("metadata")
     queue = metadata.get("queue") if isinstance(metadata, Mapping) else None

@@ -127,7 +127,7 @@ def _switch(builder: Builder, node: Node, task: Task, place: Place, names: Mappi
     fallback: Case | None = None
     for index, (name, case) in enumerate(_named(builder, task["switch"], place.at("switch"))):
         here = place.at("switch", index, name)
-        if len(case.get("then", "") if isinstance(case.get("then"), str) else "") == 0:
+        if not isinstance(case.get("then"), str):
             builder.wrong(here, "a case needs 'then'")
         node.out = (*node.out, target(builder, case.get("then"), node, here.at("then"), names))
         if "when" in case:
@@ -214,13 +214,14 @@ def _call(builder: Builder, node: Node, task: Task, place: Place, names: Mapping
     name = task["call"]
     functions = builder.use.get("functions")
     if isinstance(name, str) and name not in _PROTOCOLS and isinstance(functions, Mapping) and name in functions:
-        _function(builder, node, task, place, name, functions[name])
+        _function(builder, node, task, place, functions[name])
     else:
         compile_call(builder, node, task, place)
 
 
-def _function(builder: Builder, node: Node, task: Task, place: Place, name: str, function: Json) -> None:
+def _function(builder: Builder, node: Node, task: Task, place: Place, function: Json) -> None:
     """A reusable task, inlined: its errors and signals carry the caller's reference; ``with`` becomes its input."""
+    name = str(task["call"])
     if name in builder.inlining:
         builder.wrong(place.at("call"), f"the function '{name}' calls itself")
         return

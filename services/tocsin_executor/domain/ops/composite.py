@@ -107,7 +107,7 @@ def next_item(fold: Fold, token: Token, node: Node) -> None:
         fold.turn(token, Phase.FINISH)
         return
     names: dict[str, Json] = {spec.each: state.items[state.index], spec.at: state.index}
-    if spec.condition is not None and not condition(fold, token, "while", spec.condition, token.output, names):
+    if spec.condition is not None and not condition(fold, token, "while", spec.condition, token.output, extra=names):
         fold.turn(token, Phase.FINISH)
         return
     index = state.index

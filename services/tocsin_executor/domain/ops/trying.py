@@ -1,7 +1,7 @@
 """``try``: attempts, which errors are caught, retries with backoff, and the handler.
 
-An error inside is either retried, handled, swallowed (a ``catch`` with neither retry nor ``do``) or raised again. Retry comes first;
-when it is exhausted or refused, ``catch.do`` runs, and without one the error leaves the task.
+An error inside is either retried, handled, swallowed (a ``catch`` with neither retry nor ``do``) or raised again. Retry comes
+first; when it is exhausted or refused, ``catch.do`` runs, and without one the error leaves the task.
 """
 
 import hashlib
@@ -105,9 +105,9 @@ def caught(fold: Fold, token: Token, node: Node) -> None:
 
 
 def _wanted(fold: Fold, token: Token, spec: TrySpec, names: dict[str, Json]) -> bool:
-    if spec.when is not None and not condition(fold, token, "when", spec.when, token.input, names):
+    if spec.when is not None and not condition(fold, token, "when", spec.when, token.input, extra=names):
         return False
-    return spec.unless is None or not condition(fold, token, "exceptWhen", spec.unless, token.input, names)
+    return spec.unless is None or not condition(fold, token, "exceptWhen", spec.unless, token.input, extra=names)
 
 
 def _matches(spec: TrySpec, error: Problem) -> bool:
@@ -127,9 +127,9 @@ def _plan(fold: Fold, token: Token, policy: RetrySpec, state: TryState, names: d
     number = state.retries + 1
     if number > MAX_RETRIES or (policy.count is not None and number > policy.count):
         return None
-    if policy.when is not None and not condition(fold, token, "retry.when", policy.when, token.input, names):
+    if policy.when is not None and not condition(fold, token, "retry.when", policy.when, token.input, extra=names):
         return None
-    if policy.unless is not None and condition(fold, token, "retry.exceptWhen", policy.unless, token.input, names):
+    if policy.unless is not None and condition(fold, token, "retry.exceptWhen", policy.unless, token.input, extra=names):
         return None
     delay = 0 if policy.delay is None else duration(fold, token, "delay", policy.delay, names)
     if policy.backoff == "linear":

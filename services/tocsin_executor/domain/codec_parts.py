@@ -1,0 +1,179 @@
+"""The smaller parts of a cell as JSON: what operations remember, parked inputs, revocations, outcomes."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, assert_never
+
+from tocsin_executor.domain.inputs import Child, Evaluated, Event, Lost, Result
+from tocsin_executor.domain.state import (
+    Dying,
+    ForkState,
+    Ghost,
+    ListenState,
+    LoopState,
+    OpState,
+    Outcome,
+    Parked,
+    Revocation,
+    RunStatus,
+    TryState,
+)
+from tocsin_executor.domain.values import Json
+
+Writer: TypeAlias = Callable[[Json], Any]
+"""Makes a value storable: inline, or a reference to where it is stored apart."""
+
+Reader: TypeAlias = Callable[[Any], Json]
+"""The other way round."""
+
+
+def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
+    """What an operation remembers; ``k`` says which."""
+    match state:
+        case LoopState():
+            return {"k": "loop", "items": write(state.items), "i": state.index}
+        case ForkState():
+            return {"k": "fork", "out": [write(result) for result in state.results], "open": state.open}
+        case TryState():
+            return {"k": "try", "n": state.retries, "t": state.since, "e": write(state.error), "h": state.handling}
+        case ListenState():
+            return {
+                "k": "listen",
+                "n": state.cursor,
+                "got": [write(event) for event in state.consumed],
+                "met": state.taken,
+                "keys": write(state.keys),
+                "queue": [[index, write(event)] for index, event in state.queue],
+                "i": state.index,
+                "end": state.closing,
+            }
+        case never:
+            assert_never(never)
+
+
+def load_state(data: dict[str, Any], read: Reader) -> OpState:
+    """The other way round."""
+    match data["k"]:
+        case "loop":
+            items = read(data["items"])
+            return LoopState(items if isinstance(items, list) else [], data["i"])
+        case "fork":
+            return ForkState([read(result) for result in data["out"]], data["open"])
+        case "try":
+            error = read(data["e"])
+            return TryState(data["n"], data["t"], error if isinstance(error, dict) else None, data["h"])
+        case _:
+            keys = read(data["keys"])
+            return ListenState(
+                data["n"],
+                [read(event) for event in data["got"]],
+                data["met"],
+                keys if isinstance(keys, dict) else {},
+                [(index, read(event)) for index, event in data["queue"]],
+                data["i"],
+                data["end"],
+            )
+
+
+def _common(message: Parked) -> dict[str, Any]:
+    return {
+        "k": type(message).__name__,
+        "m": [message.run, message.pos, message.ts, message.id, message.cause, message.traceparent, message.actor],
+    }
+
+
+def dump_parked(message: Parked, write: Writer) -> dict[str, Any]:
+    """An input that waits for a resume."""
+    data = _common(message)
+    match message:
+        case Result():
+            data["a"], data["o"], data["e"] = message.attempt, write(message.output), write(message.error)
+            data["t"] = [message.started, message.ended, message.worker]
+        case Child():
+            data["a"], data["o"], data["e"] = message.attempt, write(message.output), write(message.error)
+            data["c"] = message.cancelled
+        case Event():
+            data["a"], data["n"], data["i"], data["e"] = message.subscription, message.n, message.filter, write(message.event)
+        case Evaluated():
+            data["a"], data["o"], data["e"] = message.ticket, write(message.value), message.error
+        case Lost():
+            data["a"], data["e"] = message.attempt, message.why
+        case never:
+            assert_never(never)
+    return data
+
+
+def _problem(value: Json) -> dict[str, Json] | None:
+    return value if isinstance(value, dict) else None
+
+
+def _envelope(data: dict[str, Any]) -> tuple[str, int, int, dict[str, Any]]:
+    run, pos, ts, message_id, cause, traceparent, actor = data["m"]
+    return run, pos, ts, {"id": message_id, "cause": cause, "traceparent": traceparent, "actor": actor}
+
+
+def _result(data: dict[str, Any], read: Reader) -> Parked:
+    run, pos, ts, rest = _envelope(data)
+    return Result(run, pos, ts, data["a"], read(data["o"]), _problem(read(data["e"])), *data["t"], **rest)
+
+
+def _child(data: dict[str, Any], read: Reader) -> Parked:
+    run, pos, ts, rest = _envelope(data)
+    return Child(run, pos, ts, data["a"], read(data["o"]), _problem(read(data["e"])), data["c"], **rest)
+
+
+def _event(data: dict[str, Any], read: Reader) -> Parked:
+    run, pos, ts, rest = _envelope(data)
+    return Event(run, pos, ts, data["a"], data["n"], data["i"], _problem(read(data["e"])) or {}, **rest)
+
+
+def _evaluated(data: dict[str, Any], read: Reader) -> Parked:
+    run, pos, ts, rest = _envelope(data)
+    return Evaluated(run, pos, ts, data["a"], read(data["o"]), data["e"], **rest)
+
+
+def _lost(data: dict[str, Any], read: Reader) -> Parked:
+    run, pos, ts, rest = _envelope(data)
+    return Lost(run, pos, ts, data["a"], data["e"], **rest)
+
+
+PARKED: dict[str, Callable[[dict[str, Any], Reader], Parked]] = {
+    "Result": _result,
+    "Child": _child,
+    "Event": _event,
+    "Evaluated": _evaluated,
+    "Lost": _lost,
+}
+
+
+def _dump_ghost(ghost: Ghost) -> list[Any]:
+    return [ghost.token, ghost.node, ghost.scope, ghost.index, ghost.created, ghost.started, ghost.attempt]
+
+
+def dump_revocation(item: Revocation) -> dict[str, Any]:
+    """An attempt that has not confirmed."""
+    return {"g": None if item.ghost is None else _dump_ghost(item.ghost), "t": item.asked, "u": item.above}
+
+
+def load_revocation(data: dict[str, Any]) -> Revocation:
+    """The other way round."""
+    return Revocation(None if data["g"] is None else Ghost(*data["g"]), data["t"], data["u"])
+
+
+def dump_dying(item: Dying) -> dict[str, Any]:
+    """A cancelled composite that waits."""
+    return {"g": _dump_ghost(item.ghost), "n": item.pending, "u": item.above}
+
+
+def load_dying(data: dict[str, Any]) -> Dying:
+    """The other way round."""
+    return Dying(Ghost(*data["g"]), data["n"], data["u"])
+
+
+def dump_outcome(outcome: Outcome, write: Writer) -> dict[str, Any]:
+    """How the run ends."""
+    return {"st": outcome.status.value, "o": write(outcome.output), "e": write(outcome.error)}
+
+
+def load_outcome(data: dict[str, Any], read: Reader) -> Outcome:
+    """The other way round."""
+    return Outcome(RunStatus(data["st"]), read(data["o"]), _problem(read(data["e"])))
