@@ -1,7 +1,7 @@
 """Asks the operations port of this container whether the service is ready; the exit code is the answer.
 
-Only the standard library, and few modules of it, because it starts anew every few seconds. Kubernetes asks the port itself and does
-not need this. It never looks at anything but the port.
+Only the standard library, and few modules of it, because it starts anew every few seconds. Kubernetes asks the port itself and
+does not need this. It never looks at anything but the port.
 """
 
 import http.client

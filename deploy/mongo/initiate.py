@@ -1,13 +1,16 @@
-"""Makes a fresh mongod with a key file into a replica set of one, with a user for each service that may use its own database only.
+"""Makes a fresh mongod with a key file into a replica set of one, with a user for each service that may use its database only.
 
-For compose and the dev overlay; production brings its own MongoDB. Runs beside mongod in the same network namespace, because MongoDB lets
-the first user be made from localhost only. Repeating it is harmless: users get the passwords of the secrets again, so it is also how
-passwords are rotated. It never deletes anything and prints no secret.
+For compose and the dev overlay; production brings its own MongoDB. Runs beside mongod in the same network namespace, because
+MongoDB lets the first user be made from localhost only. Repeating it is harmless: users get the passwords of the secrets again,
+so it is also how passwords are rotated. It never deletes anything and prints no secret. With `--stay` it then waits for
+SIGTERM, as a container of a pod must, with the file `/tmp/initiated` as the sign that it is done.
 
-Files in the secrets folder: `mongo_root_password`, and a `mongo_url_<service>` for each service, as `deploy/make-secrets` writes them.
+Files in the secrets folder, as `deploy/make-secrets` writes them: `mongo_root_password`, and `mongo_url_<service>` for each
+service.
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,7 +31,10 @@ def main() -> int:
     deadline = time.monotonic() + float(os.environ.get("MONGO_WAIT", "120"))
     try:
         password = (folder / "mongo_root_password").read_text(encoding="utf-8").strip()
-        urls = {path.name.removeprefix("mongo_url_"): path.read_text(encoding="utf-8").strip() for path in folder.glob("mongo_url_*")}
+        urls = {
+            path.name.removeprefix("mongo_url_"): path.read_text(encoding="utf-8").strip()
+            for path in folder.glob("mongo_url_*")
+        }
     except OSError as error:
         print(f"The secrets cannot be read: {error}", file=sys.stderr)
         return 1
@@ -41,7 +47,7 @@ def main() -> int:
                 return 1
             time.sleep(0.5)  # an election takes a moment, and a starting mongod refuses connections
         else:
-            print(f"MongoDB is a replica set with {member}; users: {', '.join(sorted(urls))}")
+            print(f"MongoDB is a replica set with {member} and has the users of {', '.join(urls)}", flush=True)
             return 0
 
 
@@ -90,5 +96,16 @@ def put_user(client: MongoClient[dict[str, object]], name: str, password: str, r
         client.admin.command("updateUser", name, pwd=password, roles=roles)
 
 
+def stay() -> None:
+    """Say that it is done, and wait for SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    Path("/tmp/initiated").touch()
+    while True:
+        signal.pause()
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    result = main()
+    if result == 0 and "--stay" in sys.argv[1:]:
+        stay()
+    sys.exit(result)
