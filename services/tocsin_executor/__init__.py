@@ -1,0 +1,1 @@
+"""Runs workflows: folds what happens into the state of runs, gives tasks to workers, and tells everyone."""

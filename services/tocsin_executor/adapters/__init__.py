@@ -1,0 +1,1 @@
+"""MongoDB and NATS behind the executor's ports."""

@@ -1,0 +1,270 @@
+"""Runs in MongoDB: one document a run with its head cell, further cells, values and records beside it.
+
+A save is one transaction over everything that changed and the positions of the partitions, filtered by their epochs: a deposed
+owner's save matches nothing and is refused as a whole. Cells and records are bytes that only the engine reads; what lists and
+filters need stands beside them.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from bson.binary import Binary
+from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from tocsin.errors import Conflict
+from tocsin_executor.domain.effects import Record
+from tocsin_executor.domain.state import HEAD
+from tocsin_executor.domain.values import Json, Millis
+from tocsin_executor.ports import RunMeta, RunSave, Save, StoredRun
+from tocsin_kit.store.database import Database, Document
+from tocsin_kit.store.errors import translated
+
+_DUPLICATE = 11000
+_RECORD_BYTES = 1024 * 1024  # of records in one document
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "runs": [
+        IndexModel([("namespace", ASCENDING), ("_id", DESCENDING)], name="list"),
+        IndexModel([("namespace", ASCENDING), ("name", ASCENDING), ("_id", DESCENDING)], name="by_workflow"),
+        IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="by_status"),
+        IndexModel(
+            [("meta.partition", ASCENDING), ("wake", ASCENDING)],
+            name="alarms",
+            partialFilterExpression={"wake": {"$gt": 0}},
+        ),
+    ],
+    "records": [IndexModel([("run", ASCENDING), ("position", ASCENDING)], name="of_run")],
+    "task_logs": [IndexModel([("run", ASCENDING), ("_id", ASCENDING)], name="of_run")],
+    "cells": [IndexModel([("run", ASCENDING)], name="of_run")],
+}
+
+
+class Deposed(Conflict):
+    """Another replica owns the partition now."""
+
+    code = "partition_deposed"
+
+
+class MongoRuns:
+    """The run store.
+
+    Args:
+        database: The executor's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ensure_indexes(self) -> None:
+        """Create the indexes that are not there yet."""
+        with translated("indexes"):
+            for name, models in INDEXES.items():
+                await self._collection(name).create_indexes(models)
+
+    # -- ownership ----------------------------------------------------------------------------------------------------
+
+    async def take_over(self, partition: int, epoch: int) -> int:
+        """Become the owner; see the port."""
+        with translated("partitions"):
+            try:
+                await self._collection("partitions").update_one(
+                    {"_id": partition, "epoch": {"$lt": epoch}},
+                    {"$set": {"epoch": epoch}, "$setOnInsert": {"log": 0}},
+                    upsert=True,
+                )
+            except DuplicateKeyError as error:
+                raise Deposed(f"Partition {partition} is owned under a newer epoch than {epoch}.") from error
+            document = await self._collection("partitions").find_one({"_id": partition})
+        return int(document["log"])
+
+    async def positions(self) -> dict[int, int]:
+        """The saved position of each partition that ever had an owner."""
+        with translated("partitions"):
+            documents = await self._collection("partitions").find({}).to_list(None)
+        return {int(d["_id"]): int(d["log"]) for d in documents}
+
+    # -- load ---------------------------------------------------------------------------------------------------------
+
+    async def load(self, runs: Sequence[str]) -> dict[str, StoredRun]:
+        """Those of ``runs`` that there are."""
+        with translated("runs"):
+            documents = await self._collection("runs").find({"_id": {"$in": list(runs)}}).to_list(None)
+            paged = [d["_id"] for d in documents if d.get("paged")]
+            further: dict[str, list[Document]] = {}
+            if paged:
+                for cell in await self._collection("cells").find({"run": {"$in": paged}}).to_list(None):
+                    further.setdefault(cell["run"], []).append(cell)
+            refs = {ref for d in documents for ref in d.get("refs", ())}
+            refs |= {ref for cells in further.values() for cell in cells for ref in cell.get("refs", ())}
+            values = await self.values(sorted(refs))
+        return {d["_id"]: _stored(d, further.get(d["_id"], []), values) for d in documents}
+
+    async def values(self, digests: Sequence[str]) -> dict[str, bytes]:
+        """Large values by digest."""
+        if not digests:
+            return {}
+        with translated("values"):
+            found = await self._collection("values").find({"_id": {"$in": list(digests)}}).to_list(None)
+        return {d["_id"]: bytes(d["body"]) for d in found}
+
+    async def alarms(self, partitions: Sequence[int]) -> list[tuple[Millis, str]]:
+        """Least due time of each run of these partitions that has one."""
+        if not partitions:
+            return []
+        query = {"meta.partition": {"$in": list(partitions)}, "wake": {"$gt": 0}}
+        with translated("runs"):
+            documents = await self._collection("runs").find(query, {"wake": 1}).to_list(None)
+        return [(int(d["wake"]), d["_id"]) for d in documents]
+
+    # -- save ---------------------------------------------------------------------------------------------------------
+
+    async def save(self, save: Save) -> None:
+        """All of it in one transaction, or nothing."""
+        values = {digest: body for run in save.runs for cell in run.cells for digest, body in cell.values.items()}
+        with translated("save"):
+            if values:
+                await self._save_values(values)
+            runs, cells, records = [], [], []
+            for run in save.runs:
+                head, further = _run_document(run)
+                runs.append(UpdateOne({"_id": run.run}, {"$set": head}, upsert=True))
+                cells += further
+                records += [InsertOne(document) for document in _record_documents(run)]
+            positions = [
+                UpdateOne({"_id": partition, "epoch": epoch}, {"$set": {"log": log}})
+                for partition, (epoch, log) in save.partitions.items()
+            ]
+            async with self._database.transaction() as transaction:
+                session = transaction.session
+                done = await self._collection("partitions").bulk_write(positions, ordered=False, session=session)
+                if done.matched_count != len(positions):
+                    raise Deposed("Another replica owns one of the partitions now.")
+                if runs:
+                    await self._collection("runs").bulk_write(runs, ordered=False, session=session)
+                if cells:
+                    await self._collection("cells").bulk_write(cells, ordered=False, session=session)
+                if records:
+                    await self._collection("records").bulk_write(records, ordered=False, session=session)
+
+    async def _save_values(self, values: dict[str, bytes]) -> None:
+        """Insert-only: equal digests are equal values, so one that is there is right."""
+        operations = [InsertOne({"_id": digest, "body": Binary(body)}) for digest, body in values.items()]
+        try:
+            await self._collection("values").bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            if any(item["code"] != _DUPLICATE for item in error.details.get("writeErrors", [])):
+                raise
+
+    def _collection(self, name: str) -> Any:  # Motor ships no types; this is the codec's edge
+        return self._database.collection(name)
+
+
+def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
+    summary, meta = run.summary, run.meta
+    document: Document = {
+        "namespace": summary.namespace,
+        "name": summary.name,
+        "version": summary.version,
+        "digest": summary.digest,
+        "status": summary.status,
+        "labels": summary.labels,
+        "started": _moment(summary.started),
+        "ended": _moment(summary.ended),
+        "created": _moment(meta.created),
+        "parent": summary.parent,
+        "wake": run.wake,
+        "position": run.position,
+        "meta": {
+            "partition": meta.partition,
+            "created": meta.created,
+            "correlation": meta.correlation,
+            "actor": meta.actor,
+            "trigger": meta.trigger,
+            "decisions": meta.decisions,
+            "parked": meta.parked,
+        },
+    }
+    further = []
+    for cell in run.cells:
+        if cell.key == HEAD:
+            document["cell"] = Binary(cell.body)
+            document["refs"] = cell.refs
+        else:
+            document["paged"] = True
+            body = {"run": run.run, "key": cell.key, "body": Binary(cell.body), "refs": cell.refs}
+            further.append(ReplaceOne({"_id": f"{run.run}/{cell.key}"}, body, upsert=True))
+    return document, further
+
+
+def _record_documents(run: RunSave) -> list[Document]:
+    """The records of one save, together: a few large documents cost less than many small ones, and history is read in order."""
+    documents: list[Document] = []
+    part: list[bytes] = []
+    size = 0
+    for record in run.records:
+        body = orjson.dumps(_record(record))
+        if part and size + len(body) > _RECORD_BYTES:
+            documents.append(_records(run, len(documents), part))
+            part, size = [], 0
+        part.append(body)
+        size += len(body)
+    if part:
+        documents.append(_records(run, len(documents), part))
+    return documents
+
+
+def _records(run: RunSave, number: int, part: list[bytes]) -> Document:
+    return {
+        "_id": f"{run.run}/{run.position:015d}.{number}",
+        "run": run.run,
+        "position": run.position,
+        "count": len(part),
+        "body": Binary(b"[" + b",".join(part) + b"]"),
+    }
+
+
+def _record(record: Record) -> dict[str, Json]:
+    return {
+        "token": record.token,
+        "scope": record.scope,
+        "key": record.key,
+        "reference": record.reference,
+        "name": record.name,
+        "index": record.index,
+        "status": record.status,
+        "input": record.input,
+        "output": record.output,
+        "error": record.error,
+        "attempts": record.attempts,
+        "created": record.created,
+        "started": record.started,
+        "ended": record.ended,
+        "worker": record.worker,
+    }
+
+
+def _stored(document: Document, further: list[Document], values: dict[str, bytes]) -> StoredRun:
+    meta = document["meta"]
+    refs = [*document.get("refs", ()), *(ref for cell in further for ref in cell.get("refs", ()))]
+    return StoredRun(
+        run=document["_id"],
+        digest=document["digest"],
+        meta=RunMeta(
+            partition=meta["partition"],
+            created=meta["created"],
+            correlation=meta["correlation"],
+            actor=meta.get("actor"),
+            trigger=meta.get("trigger"),
+            decisions=list(meta.get("decisions", ())),
+            parked=list(meta.get("parked", ())),
+        ),
+        bodies=[bytes(document["cell"]), *(bytes(cell["body"]) for cell in further)],
+        values={ref: values[ref] for ref in refs if ref in values},
+    )
+
+
+def _moment(at: Millis | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at / 1000, UTC)

@@ -1,0 +1,1 @@
+"""The order of steps: take inputs, fold, publish, save; publish definitions; start and control runs."""

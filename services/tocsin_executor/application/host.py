@@ -1,0 +1,457 @@
+"""The engine host: takes inputs from the log, folds them in order, publishes effects, and saves behind them.
+
+One reader for all partitions that this replica owns. A cycle folds everything that waits (one query for runs that are not in
+memory, none otherwise) and hands the effects to the lanes, work first. The saver follows at its own pace: it takes a snapshot
+between two cycles, waits until all effects up to there are stored, and writes all changed runs with the positions in one
+transaction. So saved state never runs ahead of its effects, and after a crash the next owner folds from the saved position and
+gets the same effects with the same ids. What it must never do: wait for the database or an acknowledgement before it folds.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from tocsin.errors import NotFound, TocsinError
+from tocsin_executor.application import wire
+from tocsin_executor.application.alarms import Alarms
+from tocsin_executor.application.lanes import Lane
+from tocsin_executor.application.live import Live, Outbound, Output
+from tocsin_executor.domain.codec import decode_run, encode_cell
+from tocsin_executor.domain.effects import Reply
+from tocsin_executor.domain.inputs import Input, Start, Wake
+from tocsin_executor.domain.state import HEAD, RunState
+from tocsin_executor.domain.step import step
+from tocsin_executor.ports import Entry, InputLog, Programs, Publisher, RunMeta, RunSave, RunStore, Save, StoredRun
+from tocsin_kit.clock import Clock
+
+log = structlog.get_logger()
+
+_CYCLE = 256  # inputs a cycle at most: bounds how long the loop is held (about 10 ms)
+_SAVE_RUNS = 1000  # runs a transaction at most
+_SAVE_GAP = 0.01  # seconds between saves: a lone run is saved every few steps instead of at each
+_BACKLOG = 20_000  # messages on their way before folding pauses
+_MEMORY = 20_000  # runs kept in memory
+
+
+class Host:
+    """Folds the partitions that this replica owns.
+
+    Args:
+        log_reader: The inputs.
+        publisher: Publishes effects.
+        store: Where runs are kept.
+        programs: Compiled definitions.
+        clock: Time.
+        partitions: How many there are, owned or not.
+        bury: Puts an input aside that can never be folded: ``(entry, error)``.
+    """
+
+    def __init__(
+        self,
+        log_reader: InputLog,
+        publisher: Publisher,
+        store: RunStore,
+        programs: Programs,
+        clock: Clock,
+        *,
+        partitions: int,
+        bury: Callable[[Entry, Exception], wire.Outgoing],
+    ) -> None:
+        self.partitions = partitions
+        self._log = log_reader
+        self._store = store
+        self._programs = programs
+        self._clock = clock
+        self._bury = bury
+        self._outbound = Outbound(partitions)
+        self._work = Lane("work", publisher, clock, width=4)
+        self._signals = Lane("signals", publisher, clock)
+        self._events = Lane("events", publisher, clock)
+        self._commands = Lane("commands", publisher, clock)
+        self._dead = Lane("dead", publisher, clock)
+        self._lanes = (self._work, self._signals, self._events, self._commands, self._dead)
+        self._runs: OrderedDict[str, Live] = OrderedDict()
+        self._dirty: dict[str, Live] = {}
+        self._touched: set[int] = set()
+        self._owned: dict[int, int] = {}
+        self._folded: dict[int, int] = {}
+        self._saved: dict[int, int] = {}
+        self._position = 0
+        self._alarms = Alarms()
+        self._rearm = asyncio.Event()
+        self._to_save = asyncio.Event()
+        self._saving = asyncio.Lock()
+        self._orders: asyncio.Queue[dict[int, int]] = asyncio.Queue()
+        self._finished: dict[str, list[asyncio.Future[None]]] = {}
+        self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._retry: list[Entry] = []
+        self.cycles = self.inputs = self.saves = self.parked = 0
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Fold, publish, save and wake until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(lane.serve())
+            group.create_task(self._fold_loop())
+            group.create_task(self._save_loop())
+            group.create_task(self._alarm_loop())
+
+    async def drain(self) -> None:
+        """Save what is folded; call while :meth:`serve` still runs."""
+        while self._dirty or self._touched:
+            await self.save()
+
+    async def own(self, partitions: dict[int, int]) -> None:
+        """These partitions, with these epochs, are this replica's now; others are not any more.
+
+        Raises:
+            Unavailable: The database does not answer.
+            Conflict: Another owner has a newer epoch.
+        """
+        fresh = {p: epoch for p, epoch in partitions.items() if self._owned.get(p) != epoch}
+        gone = [p for p in self._owned if p not in partitions]
+        if not fresh and not gone:
+            return
+        async with self._saving:
+            for partition in [*gone, *fresh]:
+                self._drop_partition(partition)
+            for partition, epoch in fresh.items():
+                self._folded[partition] = await self._store.take_over(partition, epoch)
+            self._owned = dict(partitions)
+        for due, run in await self._store.alarms(list(fresh)):
+            self._alarms.set(run, due)
+        self._rearm.set()
+        after = min(self._folded.values(), default=0)
+        subjects = (
+            ["executor.in.>"] if len(partitions) == self.partitions else [f"executor.in.{p}.>" for p in sorted(partitions)]
+        )
+        await self._log.open(subjects, after)
+        self._position = max(self._position, after)
+        log.info("engine.owns", partitions=len(partitions), new=len(fresh), lost=len(gone), after=after)
+
+    def owns(self, run: str) -> bool:
+        """Whether the run's partition is this replica's."""
+        return wire.partition_of(run, self.partitions) in self._owned
+
+    @property
+    def owned(self) -> dict[int, int]:
+        """Partitions and epochs."""
+        return dict(self._owned)
+
+    @property
+    def saved_position(self) -> int:
+        """Every input up to here is folded and saved (of the partitions owned)."""
+        return min((self._saved.get(p, self._folded.get(p, 0)) for p in self._owned), default=0)
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """Numbers for health and metrics."""
+        return {
+            "partitions": len(self._owned),
+            "runs_in_memory": len(self._runs),
+            "unsaved": len(self._dirty),
+            "alarms": len(self._alarms),
+            "backlog": sum(lane.backlog for lane in self._lanes),
+            "inputs": self.inputs,
+            "parked": self.parked,
+        }
+
+    # -- for the API of the same process ------------------------------------------------------------------------------
+
+    def live(self, run: str) -> Live | None:
+        """The run as it is in memory now, if it is."""
+        live = self._runs.get(run)
+        return live if live is not None and live.state.head is not None else None
+
+    async def finished(self, run: str) -> None:
+        """Return when the run is terminal; only for runs of partitions owned here."""
+        live = self._runs.get(run)
+        if live is not None and live.state.terminal:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._finished.setdefault(run, []).append(future)
+        try:
+            await future
+        finally:
+            waiting = self._finished.get(run)
+            if waiting is not None and future in waiting:
+                waiting.remove(future)
+                if not waiting:
+                    del self._finished[run]
+
+    def expect_reply(self, command: str) -> asyncio.Future[Reply]:
+        """The answer to a control that is about to be published."""
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._replies[command] = future
+        future.add_done_callback(lambda _: self._replies.pop(command, None))
+        return future
+
+    # -- fold ---------------------------------------------------------------------------------------------------------
+
+    async def _fold_loop(self) -> None:
+        while True:
+            entries = await self._log.take(_CYCLE)
+            while True:
+                try:
+                    documents = await self._prepare(entries)
+                except TocsinError as error:
+                    log.warning("engine.waits", error=error.detail)
+                    await self._clock.sleep(0.2)
+                else:
+                    break
+            out = Output()
+            for entry, document in zip(entries, documents, strict=True):
+                if document is not None:
+                    await self._fold(entry, document, out)
+            self.cycles += 1
+            self._push(out)
+            while sum(lane.backlog for lane in self._lanes) > _BACKLOG or len(self._dirty) > _MEMORY:
+                await self._clock.sleep(0.01)
+
+    async def _prepare(self, entries: Sequence[Entry]) -> list[dict[str, Any] | None]:
+        """Decode, and load what is not in memory."""
+        documents: list[dict[str, Any] | None] = []
+        missing: list[str] = []
+        digests: set[str] = set()
+        for entry in entries:
+            partition, run = wire.run_of(entry.subject)
+            if partition not in self._owned or entry.position <= self._folded[partition]:
+                documents.append(None)
+                continue
+            try:
+                document = wire.read_document(entry.payload)
+            except TocsinError as error:
+                self._put_aside(entry, error)
+                documents.append(None)
+                continue
+            documents.append(document)
+            if document["kind"] == "start":
+                digests.add(document["digest"])
+                if not document.get("fresh") and run not in self._runs:
+                    missing.append(run)
+            elif run not in self._runs:
+                missing.append(run)
+        if missing:
+            await self._load(missing)
+        for digest in digests:
+            if self._programs.cached(digest) is None:
+                await self._load_program(digest)
+        return documents
+
+    async def _load(self, runs: Iterable[str]) -> None:
+        for stored in (await self._store.load(list(dict.fromkeys(runs)))).values():
+            if stored.run not in self._runs:
+                self._runs[stored.run] = await self._restore(stored)
+
+    async def _restore(self, stored: StoredRun) -> Live:
+        program = self._programs.cached(stored.digest) or await self._programs.load(stored.digest)
+        state = decode_run(stored.run, stored.bodies, stored.values)
+        return Live(stored.run, state, program, stored.meta, wire.input_subject(stored.run, self.partitions))
+
+    async def _load_program(self, digest: str) -> None:
+        try:
+            await self._programs.load(digest)
+        except NotFound:
+            log.warning("engine.unknown_definition", digest=digest)  # the start is put aside when it is folded
+
+    async def _fold(self, entry: Entry, document: dict[str, Any], out: Output) -> None:
+        partition, run = wire.run_of(entry.subject)
+        self._folded[partition] = self._position = entry.position
+        self._touched.add(partition)
+        self.inputs += 1
+        live = self._runs.get(run)
+        before = out.marks()
+        try:
+            message = wire.read_input(document, run, entry.position, entry.time_ms)
+            if live is None:
+                live = self._begin(message, document, partition)
+            if live is None:
+                return
+            if live.meta.parked and not isinstance(message, Start):
+                self._put_aside(entry, NotFound(f"Run {run} is put aside since a defect."))
+                return
+            made = step(live.program, live.state, message)
+            self._outbound.write(live, message, made, out)
+        except Exception as error:  # noqa: BLE001  # a defect of one run must never stop the partition
+            out.cut(before)
+            await self._defect(entry, live, error)
+            return
+        live.position = entry.position
+        live.journal.append(message)
+        live.dirty = True
+        self._dirty[run] = live
+        self._runs.move_to_end(run)
+        wake = live.state.wake
+        if isinstance(message, Wake) and wake is not None and wake <= message.at:
+            wake = max(wake, entry.time_ms + 5)  # the broker's clock is behind ours; look again in a moment
+        if self._alarms.set(run, wake):
+            self._rearm.set()
+        if live.state.terminal:
+            self._tell_finished(run)
+
+    def _begin(self, message: Input, document: dict[str, Any], partition: int) -> Live | None:
+        """A run that is not there: only a start makes one."""
+        if not isinstance(message, Start):
+            return None  # of a run that was deleted, or never was
+        program = self._programs.cached(message.digest)
+        if program is None:
+            raise NotFound(f"There is no definition {message.digest}.", digest=message.digest)
+        meta = RunMeta(
+            partition=partition,
+            created=message.ts,
+            correlation=document.get("correlation") or message.run,
+            actor=message.actor,
+            trigger=document.get("trigger"),
+        )
+        live = Live(message.run, RunState(message.run), program, meta, wire.input_subject(message.run, self.partitions))
+        self._runs[message.run] = live
+        return live
+
+    async def _defect(self, entry: Entry, live: Live | None, error: Exception) -> None:
+        """Put the input aside, and bring the run back to where it was before it."""
+        _, run = wire.run_of(entry.subject)
+        log.error("engine.defect", run=run, position=entry.position, exc_info=error)
+        self._put_aside(entry, error)
+        if live is None or live.state.head is None:
+            self._runs.pop(run, None)
+            self._dirty.pop(run, None)
+            return
+        journal = list(live.journal)
+        stored = (await self._store.load([run])).get(run)
+        if stored is None:
+            again = Live(run, RunState(run), live.program, live.meta, live.reply_to)
+        else:
+            again = await self._restore(stored)
+        for message in journal:
+            if again.state.head is None or message.pos > again.state.head.log:
+                made = step(again.program, again.state, message)
+                self._outbound.write(again, message, made, Output())  # said before; records are made again
+        live.state, live.records = again.state, again.records
+        live.meta.parked.append({"position": entry.position, "error": f"{type(error).__name__}: {error}"})
+        live.state.changed.add(HEAD)
+        live.dirty = True
+        self._dirty[run] = live
+
+    def _put_aside(self, entry: Entry, error: Exception) -> None:
+        self.parked += 1
+        self._dead.push([self._bury(entry, error)])
+
+    def _push(self, out: Output) -> None:
+        if out.work:
+            self._work.push(out.work)
+        if out.signals:
+            self._signals.push(out.signals)
+        if out.events:
+            self._events.push(out.events)
+        if out.commands:
+            self._commands.push(out.commands)
+        for reply in out.replies:
+            future = self._replies.get(reply.command)
+            if future is not None and not future.done():
+                future.set_result(reply)
+        if self._dirty or self._touched:
+            self._to_save.set()
+
+    def _tell_finished(self, run: str) -> None:
+        for future in self._finished.pop(run, ()):
+            if not future.done():
+                future.set_result(None)
+
+    # -- save ---------------------------------------------------------------------------------------------------------
+
+    async def _save_loop(self) -> None:
+        while True:
+            await self._to_save.wait()
+            self._to_save.clear()
+            await self._clock.sleep(_SAVE_GAP)
+            await self.save()
+            if self._dirty or self._touched:
+                self._to_save.set()
+
+    async def save(self) -> None:
+        """Save everything folded by now, once its effects are stored."""
+        async with self._saving:
+            save, lives = self._snapshot()
+            if not save.partitions:
+                return
+            for lane, mark in [(lane, lane.mark) for lane in self._lanes]:
+                await lane.reach(mark)
+            while True:
+                try:
+                    await self._store.save(save)
+                except TocsinError as error:
+                    if error.status == 409:
+                        log.warning("engine.deposed", error=error.detail)
+                        for partition in save.partitions:
+                            self._drop_partition(partition)
+                            self._owned.pop(partition, None)
+                        return
+                    log.warning("engine.not_saved", runs=len(save.runs), error=error.detail)
+                    await self._clock.sleep(0.2)
+                else:
+                    break
+            self.saves += 1
+            for partition, (_, position) in save.partitions.items():
+                self._saved[partition] = position
+            self._forget_saved(save, lives)
+
+    def _snapshot(self) -> tuple[Save, list[Live]]:
+        """Everything that changed, as bytes; taken between two cycles."""
+        # Whatever is left out must not be counted as folded: positions are those of everything, so everything is saved.
+        lives = list(self._dirty.values())
+        self._dirty = {}
+        runs: list[RunSave] = []
+        for live in lives:
+            state = live.state
+            cells = [encode_cell(state, key) for key in state.changed]
+            state.changed.clear()
+            records, live.records = live.records, []
+            live.dirty = False
+            runs.append(RunSave(live.run, live.meta, live.summary(), cells, state.wake, records, live.position))
+        touched, self._touched = self._touched, set()
+        partitions = {p: (self._owned[p], self._folded[p]) for p in touched if p in self._owned}
+        return Save(runs, partitions), lives
+
+    def _forget_saved(self, save: Save, lives: list[Live]) -> None:
+        for saved, live in zip(save.runs, lives, strict=True):
+            while live.journal and live.journal[0].pos <= saved.position:
+                live.journal.popleft()
+            if live.state.terminal and not live.dirty:
+                self._runs.pop(live.run, None)
+        while len(self._runs) > _MEMORY:
+            run, live = next(iter(self._runs.items()))
+            if live.dirty:
+                break
+            del self._runs[run]
+
+    def _drop_partition(self, partition: int) -> None:
+        for run, live in list(self._runs.items()):
+            if live.meta.partition == partition:
+                del self._runs[run]
+                self._dirty.pop(run, None)
+                self._alarms.forget(run)
+        self._touched.discard(partition)
+        self._folded.pop(partition, None)
+        self._saved.pop(partition, None)
+
+    # -- alarms -------------------------------------------------------------------------------------------------------
+
+    async def _alarm_loop(self) -> None:
+        while True:
+            now = int(self._clock.now().timestamp() * 1000)
+            due = self._alarms.take_due(now)
+            if due:
+                self._work.push([(wire.input_subject(run, self.partitions), wire.wake(HEAD, at)) for run, at in due])
+            upcoming = self._alarms.next_due()
+            self._rearm.clear()
+            delay = 30.0 if upcoming is None else min(30.0, max(0.001, (upcoming - now) / 1000))
+            try:
+                async with asyncio.timeout(delay):
+                    await self._rearm.wait()
+            except TimeoutError:
+                continue

@@ -1,0 +1,110 @@
+"""Lanes: what leaves the engine is published in groups, again and again until it is stored.
+
+One lane for each stream. The lane of dispatches and inputs may have several groups on their way, since their order does not
+matter (attempts are fenced); lanes of signals and events have one, so that the order of an entity's signals is the order in the
+stream even when a group has to be published again. The longer a group takes, the more wait for the next: that is the group
+commit, and no timer is in it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from tocsin.errors import Rejected, TocsinError
+from tocsin_executor.application.wire import Outgoing
+from tocsin_executor.ports import Publisher
+from tocsin_kit.clock import Clock
+
+log = structlog.get_logger()
+
+_LIMIT = 1000  # messages a group; the server's limit of an atomic batch
+_PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds between attempts while the bus is away
+
+
+class Lane:
+    """Publishes what is pushed, and says when it is stored.
+
+    Args:
+        name: For logs.
+        publisher: The bus.
+        clock: Time.
+        width: Groups on their way at once; 1 keeps the order.
+    """
+
+    def __init__(self, name: str, publisher: Publisher, clock: Clock, width: int = 1) -> None:
+        self._name = name
+        self._publisher = publisher
+        self._clock = clock
+        self._width = width
+        self._waiting: list[Outgoing] = []
+        self._work = asyncio.Event()
+        self._pushed = 0
+        self._stored = 0
+        self._flying: dict[int, int] = {}
+        self._moved = asyncio.Event()
+
+    @property
+    def mark(self) -> int:
+        """Everything pushed so far, as a mark for :meth:`reach`."""
+        return self._pushed
+
+    @property
+    def backlog(self) -> int:
+        """Messages pushed and not yet stored."""
+        return self._pushed - self._stored
+
+    def push(self, messages: Sequence[Outgoing]) -> None:
+        """Publish these soon, behind what was pushed before."""
+        self._waiting.extend(messages)
+        self._pushed += len(messages)
+        self._work.set()
+
+    async def reach(self, mark: int) -> None:
+        """Return when everything up to ``mark`` is stored."""
+        while self._stored < mark:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def serve(self) -> None:
+        """Publish until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._width):
+                group.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            while not self._waiting:
+                self._work.clear()
+                await self._work.wait()
+            messages, self._waiting = self._waiting[:_LIMIT], self._waiting[_LIMIT:]
+            first = self._pushed - len(self._waiting) - len(messages)
+            self._flying[first] = len(messages)
+            await self._publish(messages)
+            del self._flying[first]
+            self._stored = min(self._flying, default=self._pushed - len(self._waiting))
+            self._moved.set()
+
+    async def _publish(self, messages: list[Outgoing]) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._publisher.publish_group(messages)
+            except Rejected as error:
+                # One of them can never be stored (too large). The others must be: one at a time finds it.
+                await self._singly(messages, error)
+                return
+            except TocsinError as error:
+                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+                log.warning("lane.later", lane=self._name, messages=len(messages), error=error.detail, pause=pause)
+                attempt += 1
+                await self._clock.sleep(pause)
+            else:
+                return
+
+    async def _singly(self, messages: list[Outgoing], error: TocsinError) -> None:
+        if len(messages) == 1:
+            log.error("lane.dropped", lane=self._name, subject=messages[0][0], size=len(messages[0][1]), error=error.detail)
+            return
+        for message in messages:
+            await self._publish([message])

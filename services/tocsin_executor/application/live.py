@@ -1,0 +1,209 @@
+"""A run in the memory of the engine that owns its partition, and how its effects become messages."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tocsin.errors import Defect
+from tocsin_executor.application import wire
+from tocsin_executor.application.signals import SignalWriter, instant
+from tocsin_executor.domain import effects
+from tocsin_executor.domain.effects import Effect, Record
+from tocsin_executor.domain.inputs import Input
+from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.state import RunState
+from tocsin_executor.domain.values import Json
+from tocsin_executor.ports import RunMeta, RunSummary
+from tocsin.signals import CloudEvent, encode, subjects
+from tocsin.signals.codec import parse_time
+from tocsin.signals.ids import derive
+
+_DECISIONS = 20  # refused inputs kept for explanations
+
+
+@dataclass(slots=True)
+class Live:
+    """One run in memory.
+
+    Attributes:
+        run: Its id.
+        state: What ``step`` works on.
+        program: Its definition, compiled.
+        meta: What is known besides.
+        writer: Writes its signals.
+        reply_to: Subject of its inputs.
+        records: Finished activations that are not saved yet.
+        journal: Inputs folded since the last save, to fold again if one meets a defect.
+        dirty: Something is to be saved.
+        position: Of the last input.
+        parked: Inputs are put aside since a defect.
+    """
+
+    run: str
+    state: RunState
+    program: Program
+    meta: RunMeta
+    reply_to: str
+    writer: SignalWriter | None = None
+    records: list[Record] = field(default_factory=list)
+    journal: deque[Input] = field(default_factory=deque)
+    dirty: bool = False
+    position: int = 0
+
+    def signal_writer(self) -> SignalWriter:
+        """The writer; the run must have been started."""
+        if self.writer is None:
+            if self.state.head is None:
+                raise Defect(f"Run {self.run} signals before it is started.", run=self.run)
+            self.writer = SignalWriter(self.run, self.state.head, self.meta)
+        return self.writer
+
+    def summary(self) -> RunSummary:
+        """What lists show of it."""
+        head = self.state.head
+        if head is None:
+            raise Defect(f"Run {self.run} has no state.", run=self.run)
+        return RunSummary(
+            namespace=head.namespace,
+            name=head.name,
+            version=head.version,
+            digest=head.digest,
+            status=head.status.value,
+            labels=head.labels,
+            started=head.started,
+            ended=head.ended,
+            parent=head.parent.run if head.parent else None,
+        )
+
+
+@dataclass(slots=True)
+class Output:
+    """What a cycle has to publish, by stream.
+
+    Attributes:
+        work: Dispatches, revocations and inputs (stream EXECUTOR); their order does not matter.
+        signals: Stream SIGNALS, in order.
+        events: Stream EVENTS, in order.
+        commands: Stream COMMANDS.
+        replies: Answers to commands, for whoever waits in this process.
+    """
+
+    work: list[wire.Outgoing] = field(default_factory=list)
+    signals: list[wire.Outgoing] = field(default_factory=list)
+    events: list[wire.Outgoing] = field(default_factory=list)
+    commands: list[wire.Outgoing] = field(default_factory=list)
+    replies: list[effects.Reply] = field(default_factory=list)
+
+    def marks(self) -> tuple[int, ...]:
+        """Where it ends now, for :meth:`cut`."""
+        return len(self.work), len(self.signals), len(self.events), len(self.commands), len(self.replies)
+
+    def cut(self, marks: tuple[int, ...]) -> None:
+        """Take back what an input left behind that met a defect."""
+        for part, mark in zip((self.work, self.signals, self.events, self.commands, self.replies), marks, strict=True):
+            del part[mark:]
+
+
+class Outbound:
+    """Turns effects into messages.
+
+    Args:
+        partitions: How many partitions there are.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+
+    def write(self, live: Live, message: Input, made: list[Effect], out: Output) -> None:
+        """Append the messages of these effects; records and decisions stay with the run."""
+        for effect in made:
+            kind = type(effect)
+            if kind is effects.Signal:
+                out.signals.append(
+                    live.signal_writer().write(
+                        effect,  # type: ignore[arg-type]  # narrowed by the identity of its class, which is faster than isinstance
+                        cause=message.cause or message.id,
+                        actor=message.actor,
+                        traceparent=message.traceparent,
+                    )
+                )
+            elif kind is effects.Record:
+                live.records.append(effect)  # type: ignore[arg-type]
+            elif kind is effects.Dispatch:
+                out.work.append(wire.dispatch(effect, live.reply_to, live.program.namespace))  # type: ignore[arg-type]
+            else:
+                self._rarer(live, message, effect, out)
+
+    def _rarer(self, live: Live, message: Input, effect: Effect, out: Output) -> None:
+        match effect:
+            case effects.Decision():
+                live.meta.decisions.append(
+                    {"input": effect.input, "kind": effect.kind, "reason": effect.reason, "at": effect.at}
+                )
+                del live.meta.decisions[:-_DECISIONS]
+            case effects.Evaluate():
+                out.work.append(wire.evaluate(effect, live.reply_to, live.program.namespace))
+            case effects.Revoke():
+                out.work.append(wire.revoke(effect))
+            case effects.ContinueRun():
+                out.work.append((live.reply_to, wire.go_on(effect)))
+            case effects.ReportParent():
+                subject = wire.input_subject(effect.parent, self._partitions)
+                out.work.append((subject, wire.child(effect.attempt, effect.output, effect.error, effect.cancelled)))
+            case effects.StopRun():
+                subject = wire.input_subject(effect.child, self._partitions)
+                out.work.append((subject, wire.control(effect.id, wire.Verb.CANCEL, reason="its parent run was cancelled")))
+            case effects.Emit():
+                out.events.append(self._emit(live, message, effect))
+            case effects.StartRun():
+                out.commands.append(self._start(live, message, effect))
+            case effects.Reply():
+                out.replies.append(effect)
+            case effects.Subscribe() | effects.Unsubscribe():
+                raise Defect("Listening to events is not offered yet.", run=live.run)
+            case _:
+                raise Defect(f"Nobody carries out {type(effect).__name__}.", run=live.run)
+
+    def _emit(self, live: Live, message: Input, effect: effects.Emit) -> wire.Outgoing:
+        head = live.state.head
+        assert head is not None
+        event = dict(effect.event)
+        kind = str(event["type"])
+        event.setdefault("namespace", head.namespace)
+        event["correlationid"] = event.get("correlationid") or live.meta.correlation
+        event["causationid"] = message.cause or message.id
+        event["depth"] = head.depth + 1
+        if message.traceparent is not None:
+            event.setdefault("traceparent", message.traceparent)
+        return subjects.event(head.namespace, kind), wire.orjson.dumps(event)
+
+    def _start(self, live: Live, message: Input, effect: effects.StartRun) -> wire.Outgoing:
+        head = live.state.head
+        assert head is not None
+        data: dict[str, Json] = {
+            "run": effect.child,
+            "namespace": effect.namespace,
+            "workflow": effect.name,
+            "version": effect.version,
+            "input": effect.input,
+            "labels": {},
+            "trigger": {"kind": "run", "name": head.name, "event": effect.run},
+            "actor": live.meta.actor,
+        }
+        if effect.awaited:
+            data["parent"] = {"run": effect.run, "attempt": effect.attempt}
+        event = CloudEvent(
+            id=derive("start", effect.run, effect.attempt),
+            source=f"/namespaces/{head.namespace}/runs/{effect.run}",
+            type="io.tocsin.command.run.start.v1",
+            subject=effect.child,
+            time=parse_time(instant(message.ts)),
+            datacontenttype="application/json",
+            data=data,
+            extensions={
+                "namespace": effect.namespace,
+                "correlationid": live.meta.correlation,
+                "causationid": message.cause or message.id,
+                "depth": effect.depth,
+            },
+        )
+        return subjects.command("executor", "start", effect.child), encode(event)

@@ -1,0 +1,298 @@
+"""The engine's inputs and effects as bytes: what lies in the partition's log and in the queues of the workers.
+
+Inputs are JSON objects with a ``kind``; position and time are the broker's. Written by hand instead of by a model, because every
+step passes here twice.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from tocsin.errors import Invalid
+from tocsin_executor.domain import effects, inputs
+from tocsin_executor.domain.inputs import Input, Parent, StopKind, Verb
+from tocsin_executor.domain.values import Json, Problem
+
+PARTITIONS = 16
+"""Partitions when the settings do not say otherwise; fixed for the life of a deployment."""
+
+EXPRESSIONS = "expressions"
+"""The queue that the executor itself serves: open expressions."""
+
+Outgoing = tuple[str, bytes]
+
+
+def partition_of(run: str, partitions: int) -> int:
+    """The partition that a run's inputs go to; the same everywhere and for ever."""
+    return zlib.crc32(run.encode()) % partitions
+
+
+def input_subject(run: str, partitions: int) -> str:
+    """Where the inputs of a run are published."""
+    return f"executor.in.{zlib.crc32(run.encode()) % partitions}.{run}"
+
+
+def run_of(subject: str) -> tuple[int, str]:
+    """Partition and run of an input's subject."""
+    words = subject.split(".")
+    return int(words[2]), words[3]
+
+
+# ---- inputs ------------------------------------------------------------------------------------------------------
+
+
+def start(
+    *,
+    id: str,  # noqa: A002
+    digest: str,
+    input: Json,  # noqa: A002
+    seed: int,
+    fresh: bool,
+    correlation: str,
+    cause: str | None = None,
+    actor: str | None = None,
+    traceparent: str | None = None,
+    labels: dict[str, str] | None = None,
+    trigger: dict[str, Json] | None = None,
+    parent: Parent | None = None,
+    depth: int = 0,
+) -> bytes:
+    """Begin a run. ``fresh``: the run's id was drawn for this message, so nobody need look whether it exists."""
+    document: dict[str, Json] = {
+        "kind": "start",
+        "id": id,
+        "digest": digest,
+        "input": input,
+        "seed": seed,
+        "correlation": correlation,
+        "depth": depth,
+    }
+    if fresh:
+        document["fresh"] = True
+    if parent is not None:
+        document["parent"] = {"run": parent.run, "attempt": parent.attempt}
+    for name, value in (("cause", cause), ("actor", actor), ("traceparent", traceparent), ("trigger", trigger)):
+        if value is not None:
+            document[name] = value
+    if labels:
+        document["labels"] = dict(labels)
+    return orjson.dumps(document)
+
+
+def result(
+    attempt: str,
+    *,
+    output: Json = None,
+    error: Problem | None = None,
+    started: int | None = None,
+    ended: int | None = None,
+    worker: str | None = None,
+    traceparent: str | None = None,
+) -> bytes:
+    """An attempt ended."""
+    document: dict[str, Json] = {"kind": "result", "attempt": attempt, "started": started, "ended": ended, "worker": worker}
+    if error is not None:
+        document["error"] = error
+    else:
+        document["output"] = output
+    if traceparent is not None:
+        document["traceparent"] = traceparent
+    return orjson.dumps(document)
+
+
+def claimed(attempt: str, worker: str, at: int) -> bytes:
+    """A worker holds an attempt for longer than a moment."""
+    return orjson.dumps({"kind": "claimed", "attempt": attempt, "worker": worker, "at": at})
+
+
+def stopped(attempt: str, how: StopKind) -> bytes:
+    """A revoked attempt runs no more."""
+    return orjson.dumps({"kind": "stopped", "attempt": attempt, "how": how.value})
+
+
+def lost(attempt: str, why: str) -> bytes:
+    """An attempt's worker is gone."""
+    return orjson.dumps({"kind": "lost", "attempt": attempt, "why": why})
+
+
+def wake(cell: str, at: int) -> bytes:
+    """An alarm may be due."""
+    return orjson.dumps({"kind": "wake", "cell": cell, "at": at})
+
+
+def evaluated(ticket: str, value: Json = None, error: str | None = None) -> bytes:
+    """An open expression was evaluated."""
+    if error is not None:
+        return orjson.dumps({"kind": "evaluated", "ticket": ticket, "error": error})
+    return orjson.dumps({"kind": "evaluated", "ticket": ticket, "value": value})
+
+
+def child(attempt: str, output: Json, error: Problem | None, cancelled: bool) -> bytes:  # noqa: FBT001
+    """A child run ended."""
+    return orjson.dumps({"kind": "child", "attempt": attempt, "output": output, "error": error, "cancelled": cancelled})
+
+
+def event(subscription: str, n: int, filter_index: int, document: dict[str, Json]) -> bytes:
+    """An event was matched to a subscription."""
+    return orjson.dumps({"kind": "event", "subscription": subscription, "n": n, "filter": filter_index, "event": document})
+
+
+def control(command: str, verb: Verb, *, actor: str | None = None, reason: str | None = None) -> bytes:
+    """A person or program asks something of the run."""
+    return orjson.dumps({"kind": "control", "id": command, "verb": verb.value, "actor": actor, "reason": reason})
+
+
+_Reader = Callable[[str, int, int, dict[str, Any]], Input]
+
+
+def _envelope(document: dict[str, Any], pos: int) -> dict[str, Any]:
+    return {
+        "id": document.get("id") or f"in:{pos}",
+        "cause": document.get("cause"),
+        "traceparent": document.get("traceparent"),
+        "actor": document.get("actor"),
+    }
+
+
+def _start(run: str, pos: int, ts: int, d: dict[str, Any]) -> Input:
+    above = d.get("parent")
+    return inputs.Start(
+        run,
+        pos,
+        ts,
+        d["digest"],
+        d.get("input"),
+        d["seed"],
+        Parent(above["run"], above["attempt"]) if above else None,
+        d.get("depth", 0),
+        d.get("labels") or {},
+        **_envelope(d, pos),
+    )
+
+
+def _result(run: str, pos: int, ts: int, d: dict[str, Any]) -> Input:
+    return inputs.Result(
+        run,
+        pos,
+        ts,
+        d["attempt"],
+        d.get("output"),
+        d.get("error"),
+        d.get("started"),
+        d.get("ended"),
+        d.get("worker"),
+        **_envelope(d, pos),
+    )
+
+
+def _control(run: str, pos: int, ts: int, d: dict[str, Any]) -> Input:
+    rest = _envelope(d, pos)
+    return inputs.Control(run, pos, ts, rest["id"], Verb(d["verb"]), d.get("reason"), d.get("token"), d.get("output"), **rest)
+
+
+_READERS: dict[str, _Reader] = {
+    "start": _start,
+    "result": _result,
+    "control": _control,
+    "claimed": lambda r, p, t, d: inputs.Claimed(r, p, t, d["attempt"], d["worker"], d["at"], **_envelope(d, p)),
+    "stopped": lambda r, p, t, d: inputs.Stopped(r, p, t, d["attempt"], StopKind(d["how"]), **_envelope(d, p)),
+    "lost": lambda r, p, t, d: inputs.Lost(r, p, t, d["attempt"], d["why"], **_envelope(d, p)),
+    "wake": lambda r, p, t, d: inputs.Wake(r, p, t, d["cell"], d["at"], **_envelope(d, p)),
+    "evaluated": lambda r, p, t, d: inputs.Evaluated(r, p, t, d["ticket"], d.get("value"), d.get("error"), **_envelope(d, p)),
+    "continue": lambda r, p, t, d: inputs.Continue(r, p, t, d["generation"], **_envelope(d, p)),
+    "child": lambda r, p, t, d: inputs.Child(
+        r, p, t, d["attempt"], d.get("output"), d.get("error"), d.get("cancelled", False), **_envelope(d, p)
+    ),
+    "event": lambda r, p, t, d: inputs.Event(r, p, t, d["subscription"], d["n"], d["filter"], d["event"], **_envelope(d, p)),
+}
+
+
+def read_document(payload: bytes) -> dict[str, Any]:
+    """The JSON object of an input.
+
+    Raises:
+        Invalid: It is none, or of a kind that nobody knows.
+    """
+    try:
+        document = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"An input of a run is not JSON: {error}") from error
+    if not isinstance(document, dict) or document.get("kind") not in _READERS:
+        raise Invalid("An input of a run is not an object of a known kind.")
+    return document
+
+
+def read_input(document: dict[str, Any], run: str, position: int, time_ms: int) -> Input:
+    """The input of a document.
+
+    Raises:
+        Invalid: A field is missing or has no sense.
+    """
+    try:
+        return _READERS[document["kind"]](run, position, time_ms, document)
+    except (KeyError, ValueError, TypeError) as error:
+        raise Invalid(f"An input of kind {document['kind']} lacks or garbles {error}.") from error
+
+
+# ---- effects -----------------------------------------------------------------------------------------------------
+
+
+def dispatch(effect: effects.Dispatch, reply_to: str, namespace: str) -> Outgoing:
+    """A task for the workers of a queue; the result goes to ``reply_to``."""
+    return (
+        f"executor.task.{effect.queue}.{effect.run}",
+        orjson.dumps(
+            {
+                "run": effect.run,
+                "attempt": effect.attempt,
+                "runner": effect.runner,
+                "name": effect.name,
+                "reference": effect.reference,
+                "spec": effect.spec,
+                "input": effect.input,
+                "variables": effect.variables,
+                "deadline": effect.deadline,
+                "traceparent": effect.traceparent,
+                "reply": reply_to,
+                "namespace": namespace,
+            }
+        ),
+    )
+
+
+def evaluate(effect: effects.Evaluate, reply_to: str, namespace: str) -> Outgoing:
+    """An open expression for the executor's own queue."""
+    return (
+        f"executor.task.{EXPRESSIONS}.{effect.run}",
+        orjson.dumps(
+            {
+                "run": effect.run,
+                "attempt": effect.ticket,
+                "runner": "evaluate",
+                "name": effect.ticket,
+                "reference": "",
+                "spec": {"expression": effect.expression, "template": effect.template},
+                "input": effect.value,
+                "variables": effect.variables,
+                "deadline": None,
+                "traceparent": None,
+                "reply": reply_to,
+                "namespace": namespace,
+            }
+        ),
+    )
+
+
+def revoke(effect: effects.Revoke) -> Outgoing:
+    """Stop an attempt."""
+    return (
+        f"executor.revoke.{effect.queue}.{effect.run}",
+        orjson.dumps({"run": effect.run, "attempt": effect.attempt, "grace": effect.grace}),
+    )
+
+
+def go_on(effect: effects.ContinueRun) -> bytes:
+    """The next slice of a long step."""
+    return orjson.dumps({"kind": "continue", "generation": effect.generation})

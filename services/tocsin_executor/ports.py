@@ -1,0 +1,224 @@
+"""What the engine needs of the world, as protocols; ``wiring`` chooses who provides it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from tocsin_executor.domain.codec import Encoded
+from tocsin_executor.domain.effects import Record
+from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.values import Json, Millis
+
+
+class Entry(Protocol):
+    """One message of the log."""
+
+    position: int
+    time_ms: int
+    subject: str
+    payload: bytes
+
+
+class InputLog(Protocol):
+    """The engine's inputs, in the order of the log."""
+
+    @property
+    def position(self) -> int:
+        """The last position that was delivered."""
+        ...
+
+    async def open(self, subjects: Sequence[str], after: int) -> None:
+        """Read these subjects from ``after + 1`` on; replaces what was read before."""
+        ...
+
+    async def take(self, limit: int = ...) -> Sequence[Entry]:
+        """What waits, at least one, in order."""
+        ...
+
+    async def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+class Publisher(Protocol):
+    """Stores groups of messages."""
+
+    async def publish_group(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Store these, in order, all in one stream; returns when all are stored.
+
+        Raises:
+            Unavailable: Not all were acknowledged; publish all again.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class RunMeta:
+    """What is known of a run besides its state; kept beside it.
+
+    Attributes:
+        partition: Where its inputs are.
+        created: When its start was accepted.
+        correlation: The flow it belongs to (``correlationid``).
+        actor: Who started it.
+        trigger: What started it: ``{"kind", "name", "event"}``, or ``None``.
+        decisions: The last refused inputs and why.
+        parked: Inputs that met a defect and were put aside: ``{"position", "error"}``.
+    """
+
+    partition: int
+    created: Millis
+    correlation: str
+    actor: str | None = None
+    trigger: dict[str, Json] | None = None
+    decisions: list[dict[str, Json]] = field(default_factory=list)
+    parked: list[dict[str, Json]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """A run as it was saved.
+
+    Attributes:
+        run: Its id.
+        digest: Its definition.
+        meta: See there.
+        bodies: Its cells.
+        values: Large values they refer to.
+    """
+
+    run: str
+    digest: str
+    meta: RunMeta
+    bodies: list[bytes]
+    values: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What lists show of a run and filters ask for."""
+
+    namespace: str
+    name: str
+    version: str
+    digest: str
+    status: str
+    labels: dict[str, str]
+    started: Millis | None
+    ended: Millis | None
+    parent: str | None
+
+
+@dataclass(slots=True)
+class RunSave:
+    """What is to be saved of one run."""
+
+    run: str
+    meta: RunMeta
+    summary: RunSummary
+    cells: list[Encoded]
+    wake: Millis | None
+    records: list[Record]
+    position: int
+
+
+@dataclass(slots=True)
+class Save:
+    """One save: everything that changed, and how far the log is folded.
+
+    Attributes:
+        runs: What changed.
+        partitions: Partition to ``(epoch, position)``.
+    """
+
+    runs: list[RunSave]
+    partitions: dict[int, tuple[int, int]]
+
+
+class RunStore(Protocol):
+    """Where runs are kept."""
+
+    async def take_over(self, partition: int, epoch: int) -> int:
+        """Become the owner of a partition; older epochs cannot save any more.
+
+        Returns:
+            The position up to which its log is folded and saved.
+
+        Raises:
+            Conflict: Someone owns it under this epoch or a newer one.
+        """
+        ...
+
+    async def load(self, runs: Sequence[str]) -> dict[str, StoredRun]:
+        """Those of ``runs`` that there are, in one query."""
+        ...
+
+    async def save(self, save: Save) -> None:
+        """Save all of it or nothing.
+
+        Raises:
+            Conflict: A partition has another owner now.
+            Unavailable: Not known whether it was saved; save again.
+        """
+        ...
+
+    async def alarms(self, partitions: Sequence[int]) -> list[tuple[Millis, str]]:
+        """Least due time of each live run that has one."""
+        ...
+
+
+class Programs(Protocol):
+    """Compiled definitions."""
+
+    def cached(self, digest: str) -> Program | None:
+        """The program, if it is in memory."""
+        ...
+
+    async def load(self, digest: str) -> Program:
+        """The program of this digest.
+
+        Raises:
+            NotFound: No such definition.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One published version of a workflow."""
+
+    version: str
+    digest: str
+    published_at: datetime
+    published_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A named workflow: pointers from its versions to immutable definitions."""
+
+    namespace: str
+    name: str
+    versions: tuple[Version, ...]
+
+    def find(self, version: str | None) -> Version | None:
+        """The version of that name; without a name the one published last."""
+        if version is None:
+            return self.versions[-1] if self.versions else None
+        return next((known for known in self.versions if known.version == version), None)
+
+
+class Metrics(Protocol):
+    """What the engine counts."""
+
+    def cycle(self, inputs: int, effects: int, seconds: float) -> None:
+        """One cycle was folded."""
+        ...
+
+    def saved(self, runs: int, seconds: float) -> None:
+        """One save was committed."""
+        ...
+
+
+Labels = Mapping[str, str]
