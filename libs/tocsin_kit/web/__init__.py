@@ -4,7 +4,18 @@ A service writes :class:`Route` values with handlers and gives them to an :class
 aiohttp's server.
 """
 
-from tocsin_kit.web.access import ANONYMOUS, EVERYWHERE, Grant, Namespaces, Permission, Principal, Public, permits
+from tocsin_kit.web.access import (
+    ANONYMOUS,
+    EVERYWHERE,
+    Authenticated,
+    Grant,
+    Namespaces,
+    Permission,
+    Principal,
+    Public,
+    meet,
+    permits,
+)
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.endpoint import Authenticator, Limits
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
@@ -23,6 +34,7 @@ __all__ = [
     "ANY_METHOD",
     "EVERYWHERE",
     "Answer",
+    "Authenticated",
     "Authenticator",
     "Call",
     "EventStream",
@@ -52,6 +64,7 @@ __all__ = [
     "ServerEvent",
     "Stream",
     "document",
+    "meet",
     "merged",
     "permits",
     "shared_measures",

@@ -54,6 +54,21 @@ class Public:
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A route for everyone who is somebody (one's own profile, one's own keys), and why no permission is needed."""
+
+    reason: str
+
+    def __post_init__(self) -> None:
+        """Refuse an empty reason: that would be a default."""
+        if not self.reason.strip():
+            raise ValueError("a route without a permission says why")
+
+
+Access = Permission | Authenticated | Public
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """One permission in one scope of namespaces.
 
@@ -83,6 +98,25 @@ class Grant:
         own, theirs = self.permission.partition(":"), other.permission.partition(":")
         parts = theirs[0] in {EVERYWHERE, own[0]} and theirs[2] in {EVERYWHERE, own[2]}
         return parts and _scope_within(self.namespace, other.namespace)
+
+
+def meet(one: Grant, other: Grant) -> Grant | None:
+    """What both give: the narrower of each part; ``None`` when they have nothing in common."""
+    mine, theirs = one.permission.partition(":"), other.permission.partition(":")
+    resource, action = _narrower(mine[0], theirs[0]), _narrower(mine[2], theirs[2])
+    if _scope_within(one.namespace, other.namespace):
+        scope = one.namespace
+    elif _scope_within(other.namespace, one.namespace):
+        scope = other.namespace
+    else:
+        return None
+    return Grant(f"{resource}:{action}", scope) if resource and action else None
+
+
+def _narrower(one: str, other: str) -> str | None:
+    if one == other or other == EVERYWHERE:
+        return one
+    return other if one == EVERYWHERE else None
 
 
 def _scope_within(inner: str, outer: str) -> bool:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from tocsin.errors import Defect, Forbidden, Invalid, TocsinError, Unauthenticated, Unavailable
 from tocsin_kit.clock import Clock
-from tocsin_kit.web.access import Permission, Principal, Public
+from tocsin_kit.web.access import Authenticated, Permission, Principal, Public
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
 from tocsin_kit.web.problems import RequestTimeout
@@ -91,6 +91,9 @@ class Endpoint:
             case Permission():
                 call.principal = await self._authenticate(call)
                 self._check_at_the_door(access, call)
+            case Authenticated():
+                call.principal = await self._authenticate(call)
+                call.checked = True
             case Public():
                 call.checked = True
             case _:

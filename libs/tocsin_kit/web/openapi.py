@@ -21,7 +21,7 @@ from tocsin.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from tocsin_kit.web.access import Permission
+from tocsin_kit.web.access import Authenticated, Permission, Public
 from tocsin_kit.web.problems import PROBLEM_TYPE, Malformed, Problem, RequestTimeout, titles
 from tocsin_kit.web.replies import JSON_TYPE
 from tocsin_kit.web.routes import ANY_METHOD, RawBody, Route
@@ -85,6 +85,9 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         operation["security"] = [{"bearer": []}]
         operation["x-permission"] = route.access.name
         note = f"Needs the permission `{route.access.name}`" + (" in all namespaces." if route.access.everywhere else ".")
+    elif isinstance(route.access, Authenticated):
+        operation["security"] = [{"bearer": []}]
+        note = f"For everyone who is logged in: {route.access.reason}."
     else:
         operation["security"] = []
         note = f"Public: {route.access.reason}."
@@ -148,7 +151,7 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
 def possible_problems(route: Route) -> list[type[TocsinError]]:
     """What a route can answer: its own problems, and those that follow from what it takes."""
     kinds: list[type[TocsinError]] = [*route.problems, Defect, Unavailable, Invalid]
-    if isinstance(route.access, Permission):
+    if not isinstance(route.access, Public):
         kinds += [Unauthenticated, Forbidden]
     if route.parameters:
         kinds.append(NotFound)

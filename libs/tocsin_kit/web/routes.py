@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from tocsin.errors import TocsinError
-from tocsin_kit.web.access import Permission, Public
+from tocsin_kit.web.access import Access, Authenticated, Permission, Public
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.replies import JSON_TYPE, Answer
 
@@ -54,7 +54,7 @@ class Route:
     Attributes:
         method: ``GET``, ``POST``, ``PUT``, ``PATCH``, ``DELETE``, or ``*`` for all (proxies only). HEAD comes with GET.
         path: ``/api/v1/runs/{run}``; ``{key:path}`` matches slashes too.
-        access: :class:`Permission` or :class:`Public`.
+        access: :class:`Permission`, :class:`Authenticated` or :class:`Public`.
         summary: One line for people.
         handler: ``async def handler(call: Call) -> model | Reply | Stream | EventStream | None``.
         tags: Groups in the OpenAPI document.
@@ -73,7 +73,7 @@ class Route:
 
     method: str
     path: str
-    access: Permission | Public
+    access: Access
     summary: str
     handler: Handler
     tags: tuple[str, ...] = ()
@@ -92,8 +92,8 @@ class Route:
     def __post_init__(self) -> None:
         """Refuse what would only fail, or worse not fail, on the first request."""
         where = f"{self.method} {self.path}"
-        if not isinstance(self.access, Permission | Public):
-            raise TypeError(f"{where}: access is a Permission or Public, there is no default")
+        if not isinstance(self.access, Permission | Authenticated | Public):
+            raise TypeError(f"{where}: access is a Permission, Authenticated or Public; there is no default")
         if self.method not in METHODS and self.method != ANY_METHOD:
             raise ValueError(f"{where}: unknown method")
         if not self.path.startswith("/") or not self.summary:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin_kit.web import Grant, Namespaces, Permission, Principal, Public, permits
+from tocsin_kit.web import Grant, Namespaces, Permission, Principal, Public, meet, permits
 
 SEGMENT = st.text("ab", min_size=1, max_size=2)
 NAMESPACE = st.lists(SEGMENT, min_size=1, max_size=3).map(".".join)
@@ -78,3 +78,15 @@ def test_a_public_route_says_why() -> None:
     """An empty reason would be a default."""
     with pytest.raises(ValueError, match="why"):
         Public(" ")
+
+
+PERMISSION = st.sampled_from(["run:read", "run:start", "run:*", "*:read", "*:*", "case:*"])
+GRANT = st.builds(Grant, PERMISSION, SCOPE)
+
+
+@given(GRANT, GRANT, st.sampled_from(["run:read", "run:start", "case:read"]), NAMESPACE)
+def test_the_meet_of_two_grants_gives_exactly_what_both_give(one: Grant, other: Grant, permission: str, namespace: str) -> None:
+    """An API key gives what it names and its owner holds, no more and no less."""
+    both = meet(one, other)
+    expected = permits([one], permission, namespace) and permits([other], permission, namespace)
+    assert permits([both] if both else [], permission, namespace) is expected
