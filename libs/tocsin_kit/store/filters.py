@@ -14,6 +14,7 @@ from tocsin.errors import Defect, Invalid
 
 Scalar: TypeAlias = str | int | float | bool | bytes | datetime | None
 
+TEXT = "$text"  # MongoDB's name for its text index, which takes the place of a field
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
 
@@ -57,6 +58,10 @@ class Filter:
         """The field is there (or is not)."""
         return self._and(field, "$exists", present)
 
+    def words(self, text: str) -> "Filter":
+        """The collection's text index finds these words; at most once in a filter, and not within :meth:`any_of`."""
+        return Filter((*self.conditions, (TEXT, "$search", _scalar(text))), self.alternatives)
+
     def any_of(self, *filters: "Filter") -> "Filter":
         """At least one of these holds as well."""
         return Filter(self.conditions, (*self.alternatives, filters))
@@ -83,7 +88,7 @@ EVERYTHING = Filter()
 
 
 def _path(field: str, under: str) -> str:
-    return field if not under or field.startswith("_") else f"{under}.{field}"
+    return field if not under or field.startswith(("_", "$")) else f"{under}.{field}"
 
 
 def _scalar(value: Scalar) -> Scalar:

@@ -1,0 +1,1 @@
+"""Cases: what people do when something needs them. Opened by hand, or by the platform itself when a run fails."""

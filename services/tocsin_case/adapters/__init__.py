@@ -1,0 +1,1 @@
+"""The case service's stores in MongoDB."""
