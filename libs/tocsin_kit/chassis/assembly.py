@@ -1,0 +1,94 @@
+"""Puts a service together: reads its settings, makes its connections, lets it build its components."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Final
+
+import structlog
+
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.permissions import SERVICES
+from tocsin_kit.bus.topology import TopologyLimits, ensure_streams, streams_of
+from tocsin_kit.chance import Chance
+from tocsin_kit.chassis.components import Chain, Component, Part
+from tocsin_kit.chassis.services import PORTS, Own, ServiceContext, ServiceDefinition, topology_limits
+from tocsin_kit.clock import Clock
+from tocsin_kit.config import Section, Settings, load
+from tocsin_kit.store import Database
+from tocsin_kit.telemetry import Metrics
+from tocsin_kit.telemetry.setup import tocsin_version
+
+GROUP: Final = "tocsin.services"
+
+
+class Streams(Part):
+    """Makes sure of the streams that a service uses, before anything of it publishes or consumes."""
+
+    def __init__(self, bus: Bus, service: str, limits: TopologyLimits) -> None:
+        super().__init__("streams")
+        self._bus, self._names, self._limits = bus, streams_of(service), limits
+
+    async def start(self) -> None:
+        """Create or update them."""
+        if self._names:
+            await ensure_streams(self._bus, self._limits, *self._names)
+
+
+def read_settings(
+    definition: ServiceDefinition[Own],
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Mapping[str, object]] | None = None,
+) -> Settings:
+    """The settings of one service; sections of other services may stand beside its own.
+
+    Raises:
+        SettingsInvalid: Lists everything that is wrong.
+    """
+    kinds: tuple[type[Section], ...] = (definition.settings, *definition.more_settings)
+    foreign = {*SERVICES, *(entry.name for entry in entry_points(group=GROUP))} - {kind.section for kind in kinds}
+    return load(kinds, environ=environ, overrides=overrides, foreign=foreign)
+
+
+def assemble(definition: ServiceDefinition[Own], settings: Settings, *, clock: Clock, chance: Chance) -> Chain:
+    """The components of a service in the order of their start: connections first, then what the service built."""
+    platform = settings.platform
+    limits = topology_limits(platform.nats)
+    bus = Bus(
+        platform.nats.url,
+        name=definition.name,
+        user=platform.nats.user,
+        password=platform.nats.password.reveal() if platform.nats.password else None,
+        patience=platform.nats.patience,
+        start_timeout=platform.nats.start_timeout,
+        clock=clock,
+        chance=chance,
+    )
+    database = Database(
+        platform.mongo.url.reveal(),
+        name=f"{platform.mongo.database_prefix}_{definition.name}",
+        start_timeout=platform.mongo.start_timeout,
+        clock=clock,
+    )
+    context = ServiceContext(
+        name=definition.name,
+        version=tocsin_version(),
+        settings=settings.of(definition.settings),
+        more=settings,
+        platform=platform,
+        host=platform.http.host,
+        port=PORTS.get(definition.name, 0) if platform.http.port is None else platform.http.port,
+        clock=clock,
+        chance=chance,
+        bus=bus,
+        limits=limits,
+        database=database,
+        metrics=Metrics(definition.name),
+        log=structlog.get_logger().bind(service=definition.name),
+    )
+    connections: list[Component] = []
+    if definition.uses_bus:
+        connections += [bus, Streams(bus, definition.name, limits)]
+    if definition.uses_database:
+        connections.append(database)
+    return Chain(definition.name, [*connections, *definition.build(context)])

@@ -1,0 +1,211 @@
+"""The life of a process: ordered start, readiness, orderly stop with a deadline, and an end that says why.
+
+Chains of one stage start together, stages one after another; the stop goes the other way round. A component that dies, or
+cannot start, takes the process down with one clear line and a code that is not zero, because half a process is worse than none: a
+supervisor can start a whole one.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from tocsin.errors import TocsinError
+from tocsin_kit.chassis.components import Chain, Component
+from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry.health import Health
+
+log = structlog.get_logger()
+
+OK: Final = 0
+FAILED: Final = 1
+KILLED: Final = 130  # the shell's code for a program ended by SIGINT
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(slots=True)
+class _Running:
+    chain: str
+    component: Component
+    serving: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A component as the operations port shows it: with its service before its name."""
+
+    name: str
+    component: Component
+
+    def health(self) -> Health:
+        """The component's."""
+        return self.component.health()
+
+
+class Process:
+    """Runs chains of components until it is asked to stop or one of them fails.
+
+    Args:
+        stages: Each is started when the one before it works.
+        clock: Time.
+        stop_within: Deadline for the whole orderly stop.
+        lame: After the request to stop, stay at work but not ready for so long.
+        started: Called with each component's chain and name when it works, for progress.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Chain]],
+        *,
+        clock: Clock,
+        stop_within: timedelta = timedelta(seconds=20),
+        lame: timedelta = timedelta(0),
+        started: Callable[[str, str], None] = lambda _chain, _name: None,
+    ) -> None:
+        self._stages = stages
+        self._clock = clock
+        self._stop_within = stop_within.total_seconds()
+        self._lame = lame
+        self._started = started
+        self._running: list[_Running] = []
+        self._stopping = asyncio.Event()
+        self._ready = False
+        self._code = OK
+        self.failure: Exception | None = None
+        """Why it ended by itself; ``None`` when it was asked to."""
+
+    @property
+    def ready(self) -> bool:
+        """Everything has started and nothing is stopping; whether each component can work now is its health."""
+        return self._ready and not self._stopping.is_set()
+
+    def components(self) -> Iterator[Named]:
+        """Those that have started."""
+        many = len({running.chain for running in self._running}) > 1
+        for running in self._running:
+            name = running.component.name
+            yield Named(f"{running.chain}.{name.removeprefix(running.chain + '.')}" if many else name, running.component)
+
+    def request_stop(self) -> None:
+        """Begin the orderly stop; harmless when repeated."""
+        self._ready = False
+        self._stopping.set()
+
+    async def run(self, when_ready: Callable[[], Awaitable[None]] | None = None) -> int:
+        """Start, work, stop.
+
+        Args:
+            when_ready: Called once when everything has started.
+
+        Returns:
+            The exit code: 0 after an orderly stop, 1 after a failure.
+        """
+        self._listen_to_signals()
+        try:
+            await self._live(when_ready)
+        finally:
+            for number in _SIGNALS:
+                asyncio.get_running_loop().remove_signal_handler(number)
+        return self._code
+
+    async def _live(self, when_ready: Callable[[], Awaitable[None]] | None) -> None:
+        async with asyncio.TaskGroup() as group:
+            starting = group.create_task(self._start(group, when_ready))
+            await self._stopping.wait()
+            starting.cancel()
+            await asyncio.wait([starting])
+            if self._lame and self.failure is None:
+                await self._clock.sleep(self._lame)
+            await self._stop()
+
+    # -- start --------------------------------------------------------------------------------------------------------
+
+    async def _start(self, group: asyncio.TaskGroup, when_ready: Callable[[], Awaitable[None]] | None) -> None:
+        for stage in self._stages:
+            async with asyncio.TaskGroup() as together:
+                for chain in stage:
+                    together.create_task(self._start_chain(chain, group))
+            if self.failure is not None:
+                return
+        self._ready = True
+        if when_ready is not None:
+            try:
+                await when_ready()
+            except Exception as error:  # noqa: BLE001 - whatever it was ends the process, with its reason
+                self._fail("process", "when_ready", error)
+
+    async def _start_chain(self, chain: Chain, group: asyncio.TaskGroup) -> None:
+        with structlog.contextvars.bound_contextvars(service=chain.name):
+            for component in chain.components:
+                running = _Running(chain.name, component)
+                self._running.append(running)  # before its start: what half started is stopped as well
+                try:
+                    await component.start()
+                except Exception as error:  # noqa: BLE001 - whatever it was ends the process, with its reason
+                    self._fail(chain.name, component.name, error)
+                    return
+                running.serving = group.create_task(self._serve(running))
+                self._started(chain.name, component.name)
+
+    async def _serve(self, running: _Running) -> None:
+        try:
+            await running.component.serve()
+        except Exception as error:  # noqa: BLE001 - whatever it was ends the process, with its reason
+            self._fail(running.chain, running.component.name, error)
+
+    def _fail(self, chain: str, name: str, error: Exception) -> None:
+        if self.failure is None:
+            self.failure, self._code = error, FAILED
+            if isinstance(error, TocsinError):
+                log.error(
+                    "component.failed", service=chain, component=name, code=error.code, detail=error.detail, hint=error.hint
+                )
+            else:
+                log.error("component.failed", service=chain, component=name, exc_info=error)
+        self.request_stop()
+
+    # -- stop ---------------------------------------------------------------------------------------------------------
+
+    async def _stop(self) -> None:
+        """Stages in reverse; chains of a stage together; components of a chain in reverse; all within the deadline."""
+        try:
+            async with asyncio.timeout(self._stop_within):
+                for stage in reversed(self._stages):
+                    async with asyncio.TaskGroup() as together:
+                        for chain in stage:
+                            together.create_task(self._stop_chain(chain))
+        except TimeoutError:
+            left = [running.component.name for running in self._running if running.serving and not running.serving.done()]
+            log.error("process.stop_overran", within_s=self._stop_within, left=left)
+            self._code = self._code or FAILED
+            for running in self._running:
+                if running.serving is not None:
+                    running.serving.cancel()
+
+    async def _stop_chain(self, chain: Chain) -> None:
+        with structlog.contextvars.bound_contextvars(service=chain.name):
+            for running in reversed([each for each in self._running if each.chain == chain.name]):
+                try:
+                    await running.component.stop()
+                except Exception:
+                    log.exception("component.stop_failed", component=running.component.name)
+                if running.serving is not None:
+                    running.serving.cancel()
+                    await asyncio.wait([running.serving])
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._on_signal, number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stopping.is_set():
+            log.warning("process.ended_at_once", signal=number.name)
+            os._exit(KILLED)
+        log.info("process.stopping", signal=number.name)
+        self.request_stop()

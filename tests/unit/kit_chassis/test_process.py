@@ -1,0 +1,123 @@
+"""A process starts in order, is ready when all of it is, stops in reverse, and says why it failed."""
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+
+from tocsin.errors import Unavailable
+from tocsin_kit.chassis import Chain, Health, Part, Process
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.testing import eventually
+
+
+class Recording(Part):
+    """Writes down what happens to it."""
+
+    def __init__(self, name: str, story: list[str], *, dies: asyncio.Event | None = None, fails: bool = False) -> None:
+        super().__init__(name)
+        self.story, self.dies, self.fails = story, dies, fails
+
+    async def start(self) -> None:
+        if self.fails:
+            raise Unavailable("The moon is away.")
+        self.story.append(f"start {self.name}")
+
+    async def serve(self) -> None:
+        if self.dies is not None:
+            await self.dies.wait()
+            raise RuntimeError("broken")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.story.append(f"cancel {self.name}")
+
+    async def stop(self) -> None:
+        self.story.append(f"stop {self.name}")
+
+    def health(self) -> Health:
+        return Health(ready=True, detail="fine")
+
+
+def process(*stages: list[Chain], stop_within: float = 5) -> Process:
+    return Process(stages, clock=SystemClock(), stop_within=timedelta(seconds=stop_within))
+
+
+async def test_components_start_in_order_and_stop_in_reverse() -> None:
+    """Each serves until it has drained."""
+    story: list[str] = []
+    it = process([Chain("a", [Recording("one", story), Recording("two", story)])], [Chain("b", [Recording("three", story)])])
+
+    async def ready() -> None:
+        assert it.ready
+        assert [each.name for each in it.components()] == ["a.one", "a.two", "b.three"]
+        story.append("ready")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await it.run(ready) == 0
+    up = ["start one", "start two", "start three", "ready"]
+    assert story == [*up, "stop three", "cancel three", "stop two", "cancel two", "stop one", "cancel one"]
+    assert not it.ready
+
+
+async def test_a_component_that_dies_takes_the_process_down() -> None:
+    """In an orderly way, with a code that is not zero."""
+    story: list[str] = []
+    dies = asyncio.Event()
+    it = process([Chain("a", [Recording("one", story), Recording("two", story, dies=dies)])])
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(it.run())
+        await eventually(lambda: it.ready)
+        dies.set()
+        assert await run == 1
+    assert story == ["start one", "start two", "stop two", "stop one", "cancel one"]
+    assert isinstance(it.failure, RuntimeError)
+
+
+async def test_a_component_that_cannot_start_stops_those_that_have() -> None:
+    """Nothing after it starts, and nothing was ever ready."""
+    story: list[str] = []
+    chain = Chain("a", [Recording("one", story), Recording("two", story, fails=True), Recording("three", story)])
+    it = process([chain], [Chain("b", [Recording("four", story)])])
+    ready: list[str] = []
+
+    async def when_ready() -> None:
+        ready.append("ready")
+
+    assert await it.run(when_ready) == 1
+    assert ready == []
+    assert isinstance(it.failure, Unavailable)
+    assert story == ["start one", "stop two", "stop one", "cancel one"]
+
+
+async def test_a_stop_that_takes_too_long_ends_at_the_deadline() -> None:
+    """With a code that says so."""
+
+    class Stubborn(Recording):
+        async def stop(self) -> None:
+            await asyncio.Event().wait()
+
+    it = process([Chain("a", [Stubborn("one", [])])], stop_within=0.05)
+
+    async def ready() -> None:
+        it.request_stop()
+
+    assert await it.run(ready) == 1
+
+
+async def test_a_stop_while_starting_does_not_wait_for_the_start() -> None:
+    """Ctrl-C works while something waits for a dependency."""
+
+    class Waiting(Recording):
+        async def start(self) -> None:
+            self.story.append("waiting")
+            await asyncio.Event().wait()
+
+    story: list[str] = []
+    it = process([Chain("a", [Waiting("one", story)])])
+    async with asyncio.TaskGroup() as group:
+        run = group.create_task(it.run())
+        await eventually(lambda: story)
+        it.request_stop()
+        assert await run == 0
+    assert story == ["waiting", "stop one"]
