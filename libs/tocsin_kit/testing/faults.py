@@ -1,7 +1,7 @@
 """Faults on demand around any port: refuse, delay, duplicate, and the cruellest: *done, but reported as a timeout*.
 
-``faulty(port, plan)`` looks like ``port``. Before each call of an async method the plan is asked what happens to it. A plan is a
-function, so a test can script the third call of ``commit`` or draw from a seeded :class:`~tocsin_kit.chance.Chance`.
+``faulty(port, plan)`` looks like ``port``. Before each call of an async method the plan is asked what happens to it. A plan
+is a function, so a test can script the third call of ``commit`` or draw from a seeded :class:`~tocsin_kit.chance.Chance`.
 """
 
 import enum

@@ -22,9 +22,9 @@ async def test_nothing_is_lost_or_shuffled_by_a_lying_bus(database: Database, he
         task = group.create_task(relay.serve())
         entries = {key: await repository.load(key) for key in "abc"}
         for n in range(1, 16):
-            for key in entries:
+            for key, entry in list(entries.items()):
                 item = Outgoing("s", b"", f"{key}-{n}", n)
-                entries[key] = await repository.commit(entries[key], {"n": n}, outbox=[item])
+                entries[key] = await repository.commit(entry, {"n": n}, outbox=[item])
         await relay.drained()
         task.cancel()
     for key in entries:
