@@ -3,7 +3,7 @@
 Answers are the JSON objects of the API as they are: its OpenAPI document describes them, and a newer platform may say more.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from urllib.parse import quote
 
 import orjson
@@ -170,7 +170,7 @@ class Signals:
         """Over ``transport``."""
         self._http = transport
 
-    async def stream(self, subject: str, *, last_id: str | None = None) -> AsyncIterator[CloudEvent | None]:
+    async def stream(self, subject: str, *, last_id: str | None = None) -> AsyncGenerator[CloudEvent | None]:
         """Signals as they happen, for ever; ``None`` whenever the stream is (again) connected."""
         query = {"subject": subject}
         async for event in self._http.stream(_path("signals", "stream"), query, last_id=last_id):

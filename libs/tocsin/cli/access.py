@@ -1,0 +1,106 @@
+"""`tocsin login`, `logout`, `whoami`: getting in, and knowing as whom."""
+
+import contextlib
+import json
+import pathlib
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from tocsin.cli import context as contexts
+from tocsin.cli.lazy import SETTINGS
+from tocsin.cli.output import print_json, print_record, say
+from tocsin.cli.session import AsJson, Url, asynchronous, connect, remember, target
+from tocsin.client import Client, StaticToken
+from tocsin.errors import Invalid, NotFound, TocsinError
+
+app = typer.Typer(context_settings=dict(SETTINGS))
+
+Data = Annotated[
+    pathlib.Path, typer.Option("--data", metavar="DIR", help="Data folder of the platform on this machine, for --local.")
+]
+
+
+@app.command()
+@asynchronous
+async def login(
+    *,
+    url: Url = None,
+    local: Annotated[bool, typer.Option("--local", help="As administrator of the platform that runs on this machine.")] = False,
+    data: Data = pathlib.Path(".tocsin"),
+    user: Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Asked for unless given.")] = None,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an API key from standard input instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Log in and remember it, in a file that only you can read."""
+    where = target(url).url
+    secrets: dict[str, str] = {}
+    if token_stdin:
+        context = replace(contexts.load(), url=where, access_token=sys.stdin.readline().strip(), refresh_token=None, user=None)
+    else:
+        if local:
+            where, user, password = _administrator(data, url)
+            secrets = _hooks(data, where)
+        else:
+            user = user or typer.prompt("User", err=True)
+            password = (
+                sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt("Password", hide_input=True, err=True)
+            )
+        async with Client(where, StaticToken(None)) as client:
+            tokens = await client.auth.login(user, password)
+        context = remember(replace(contexts.load(), url=where, user=user), tokens)
+    contexts.save(replace(context, secrets={**context.secrets, **secrets}))
+    async with connect(where) as client:
+        me = await client.auth.me()
+    if as_json:
+        print_json({"url": where, **me})
+    say(f"Logged in at {where} as {me.get('name') or user or 'the owner of the key'}.", as_json=as_json, style="green")
+
+
+@app.command()
+@asynchronous
+async def logout(as_json: AsJson = False) -> None:
+    """End the login at the platform and forget its tokens here."""
+    remembered = contexts.load()
+    if remembered.refresh_token is not None:
+        with contextlib.suppress(TocsinError):  # an unreachable platform must not keep anybody logged in here
+            async with connect(remembered.url) as client:
+                await client.auth.logout(remembered.refresh_token)
+    contexts.save(replace(remembered, user=None, access_token=None, refresh_token=None))
+    if as_json:
+        print_json({"url": remembered.url, "logged_in": False})
+    say(f"Logged out at {remembered.url}.", as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def whoami(url: Url = None, as_json: AsJson = False) -> None:
+    """Show who is logged in, where, and what that permits."""
+    async with connect(url) as client:
+        me = await client.auth.me()
+        print_record({"url": client.transport.url, **me}, as_json=as_json)
+
+
+def _administrator(data: pathlib.Path, url: str | None) -> tuple[str, str, str]:
+    """URL, user and password that the platform wrote at its first start."""
+    file = data / "admin.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return (url or str(found["url"])).rstrip("/"), str(found["user"]), str(found["password"])
+    except FileNotFoundError:
+        hint = "start it with `tocsin up` in this folder, or name its data folder with --data"
+        raise NotFound(f"{file} does not exist: no platform has run here", hint=hint) from None
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise Invalid(f"{file} cannot be used: {exc}") from exc
+
+
+def _hooks(data: pathlib.Path, url: str) -> dict[str, str]:
+    """Secrets of the example webhooks, if the platform wrote them beside the administrator's password."""
+    try:
+        found = json.loads((data / "hooks.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {f"{url} {name}": secret for name, secret in found.items() if isinstance(secret, str)}

@@ -1,0 +1,98 @@
+"""`tocsin workflow apply|list|show|delete`: the definitions that the platform knows."""
+
+from typing import Annotated
+
+import typer
+
+from tocsin.cli.lazy import SETTINGS
+from tocsin.cli.output import console, print_json, print_record, print_records, read_file, say
+from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.client import Client, Record
+from tocsin.errors import TocsinError
+from tocsin.signals import Json
+
+app = typer.Typer(context_settings=dict(SETTINGS))
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name, or namespace/name.")]
+Version = Annotated[str | None, typer.Option("--version", metavar="X.Y.Z", help="The newest unless given.")]
+
+
+@app.command()
+@asynchronous
+async def apply(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON; `-` for standard input.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish definitions. One that is already published, byte for byte, is no error."""
+    published: list[Json] = []
+    async with connect(url) as client:
+        for name in files:
+            record = await publish(client, name)
+            published.append({"file": name, **record})
+            say(f"{record.get('namespace')}/{record.get('name')} {record.get('version')} published", as_json=as_json)
+    if as_json:
+        print_json(published)
+
+
+async def publish(client: Client, file: str) -> Record:
+    """Publish the definition in a file."""
+    text = read_file(file, "the definition")
+    media_type = "application/json" if text.lstrip()[:1] == b"{" else "application/yaml"
+    try:
+        return await client.workflows.apply(text, media_type=media_type)
+    except TocsinError as error:
+        error.detail = f"{file}: {error.detail}"
+        raise
+
+
+@app.command("list")
+@asynchronous
+async def list_(
+    url: Url = None,
+    namespace: Namespace = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most this many.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is published in a namespace."""
+    async with connect(url) as client:
+        records = [item async for item in client.workflows.list(target(url, namespace).namespace, limit=limit)]
+    print_records(
+        records, ["namespace", "name", "version", "digest", "created_at"], as_json=as_json, empty="Nothing is published here."
+    )
+
+
+@app.command()
+@asynchronous
+async def show(
+    name: Name, version: Version = None, url: Url = None, namespace: Namespace = None, as_json: AsJson = False
+) -> None:
+    """Show one definition; without --json, its document as it was published."""
+    where, plain = split(name, target(url, namespace).namespace)
+    async with connect(url) as client:
+        record = await client.workflows.show(where, plain, version)
+    source = record.get("source", record.get("text"))
+    if isinstance(source, str) and not as_json:
+        console.out(source, end="" if source.endswith("\n") else "\n")
+    else:
+        print_record(record, as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def delete(
+    name: Name, version: Version = None, url: Url = None, namespace: Namespace = None, as_json: AsJson = False
+) -> None:
+    """Delete a definition with all its versions, or one version. Runs that use it go on."""
+    where, plain = split(name, target(url, namespace).namespace)
+    async with connect(url) as client:
+        answer = await client.workflows.delete(where, plain, version)
+    if as_json:
+        print_json(answer)
+    say(f"{where}/{plain} {version or '(all versions)'} deleted", as_json=as_json)
+
+
+def split(name: str, namespace: str) -> tuple[str, str]:
+    """``namespace/name`` or a name in the given namespace."""
+    before, slash, after = name.partition("/")
+    return (before, after) if slash else (namespace, name)

@@ -1,0 +1,53 @@
+"""`tocsin event`: custom events, which triggers and waiting runs listen to."""
+
+import uuid
+from typing import Annotated
+
+import typer
+
+from tocsin.cli.lazy import SETTINGS
+from tocsin.cli.output import json_argument, now, pairs, print_json, say
+from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.signals import ABSENT, CloudEvent
+
+app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Custom events.")
+
+
+@app.callback()
+def event() -> None:
+    """Publish custom events."""
+
+
+@app.command()
+@asynchronous
+async def publish(
+    event_type: Annotated[str, typer.Argument(metavar="TYPE", help="CloudEvents type, such as com.example.order.placed.")],
+    *,
+    data: Annotated[str | None, typer.Option("--data", "-d", metavar="JSON|@FILE", help="The payload.")] = None,
+    source: Annotated[str, typer.Option("--source", metavar="URI", help="Where it happened.")] = "/cli",
+    subject: Annotated[str | None, typer.Option("--subject", help="What it happened to.")] = None,
+    event_id: Annotated[
+        str | None, typer.Option("--id", help="The same id again is the same event; a new one unless given.")
+    ] = None,
+    extensions: Annotated[list[str] | None, typer.Option("--ext", metavar="NAME=VALUE", help="An extension attribute.")] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a custom event. When this returns, it is on disk."""
+    where = target(url, namespace)
+    made = CloudEvent(
+        id=event_id or str(uuid.uuid4()),
+        source=source,
+        type=event_type,
+        time=now(),
+        subject=subject,
+        datacontenttype="application/json" if data is not None else None,
+        data=json_argument(data, "--data") if data is not None else ABSENT,
+        extensions={name: str(value) for name, value in pairs(extensions or [], "--ext").items()},
+    )
+    async with connect(where.url) as client:
+        answer = await client.events.publish(made, where.namespace)
+    if as_json:
+        print_json({"id": made.id, "type": made.type, "namespace": where.namespace, **answer})
+    say(f"{made.type} published in {where.namespace}, id {made.id}", as_json=as_json)

@@ -1,0 +1,29 @@
+"""`tocsin run`: runs from their start to their end."""
+
+from typing import ClassVar
+
+import typer
+
+from tocsin.cli.lazy import SETTINGS, Entry, LazyGroup
+
+
+class Commands(LazyGroup):
+    """The commands about runs."""
+
+    entries: ClassVar = {
+        "start": Entry("tocsin.cli.runs", "Start a run of a published workflow.", "start"),
+        "list": Entry("tocsin.cli.runs", "List runs, newest first.", "list"),
+        "show": Entry("tocsin.cli.runs", "Show a run with its input, output, error and tasks.", "show"),
+        "watch": Entry("tocsin.cli.runs", "Watch a run live, task by task, until it ends.", "watch"),
+        "logs": Entry("tocsin.cli.runs", "Print what its tasks printed.", "logs"),
+        "cancel": Entry("tocsin.cli.runs", "Ask for a run to be cancelled.", "cancel"),
+        "exec": Entry("tocsin.cli.execute", "Run one definition file to its end and print the outcome.", "exec"),
+    }
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, context_settings=dict(SETTINGS), help="Runs.")
+
+
+@app.callback()
+def run() -> None:
+    """Start, watch and control runs."""

@@ -1,0 +1,171 @@
+"""`tocsin run start|list|show|watch|logs|cancel`: what the platform is running and has run."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from tocsin.cli.definitions import split
+from tocsin.cli.exits import Exit
+from tocsin.cli.lazy import SETTINGS
+from tocsin.cli.output import console, json_argument, pairs, print_json, print_record, print_records, say
+from tocsin.cli.progress import TERMINAL, Progress
+from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.cli.watch import follow, screen
+from tocsin.client import Client, Record
+
+app = typer.Typer(context_settings=dict(SETTINGS))
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
+
+
+@app.command()
+@asynchronous
+async def start(
+    workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Name, or namespace/name.")],
+    *,
+    given: Annotated[str | None, typer.Option("--input", "-i", metavar="JSON|@FILE", help="The input.")] = None,
+    version: Annotated[str | None, typer.Option("--version", metavar="X.Y.Z", help="The newest unless given.")] = None,
+    labels: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="To find it again.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same again starts nothing twice.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end; exit code 1 unless it completes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it live until its end.")] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start a run of a published workflow and print its id."""
+    where = target(url, namespace)
+    owner, name = split(workflow, where.namespace)
+    body: Record = {"namespace": owner, "workflow": name, "input": json_argument(given, "--input")}
+    body |= {"labels": pairs(labels or [], "--label")} if labels else {}
+    body |= {"version": version} if version else {}
+    body |= {"idempotency_key": key} if key else {}
+    async with connect(where.url) as client:
+        record = await client.runs.start(body, wait_seconds=10 if wait else None)
+        run = str(record["id"])
+        if watch:
+            await _watch(client, run, as_json=as_json)
+        elif wait:
+            await _finish(await wait_for(client, record), as_json=as_json)
+        elif as_json:
+            print_json(record)
+        else:
+            console.print(run)
+
+
+@app.command("list")
+@asynchronous
+async def list_(
+    *,
+    status: Annotated[
+        str | None, typer.Option("--status", "-s", help="pending, running, waiting, completed, faulted, ...")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option("--workflow", metavar="NAME", help="Only runs of this workflow.")] = None,
+    labels: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only runs with it.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    where = target(url, namespace)
+    filters = {"namespace": where.namespace, "status": status, "workflow": workflow, "labels": ",".join(labels or []) or None}
+    async with connect(where.url) as client:
+        records = [item async for item in client.runs.list(filters, limit=limit)]
+    print_records(
+        records, ["id", "workflow", "version", "status", "created_at:started", "labels"], as_json=as_json, empty="No runs."
+    )
+
+
+@app.command()
+@asynchronous
+async def show(run: Run, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a run with its input, output, error and tasks."""
+    async with connect(url) as client:
+        record = await client.runs.show(run)
+        tasks = [task async for task in client.runs.tasks(run)]
+    if as_json:
+        print_json({**record, "tasks": [*tasks]})
+        return
+    print_record(record, as_json=False)
+    if tasks:
+        console.print()
+        progress = Progress(record)
+        progress.load(tasks)
+        console.print(screen(progress, heading=False))
+
+
+@app.command()
+@asynchronous
+async def watch(run: Run, url: Url = None, as_json: AsJson = False) -> None:
+    """Watch a run live, task by task, until it ends. Exit code 1 unless it completes. Ctrl-C only stops watching."""
+    async with connect(url) as client:
+        await _watch(client, run, as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def logs(
+    run: Run,
+    *,
+    task: Annotated[str | None, typer.Option("--task", "-t", metavar="REFERENCE", help="Only of this task.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what the tasks of a run printed."""
+    async with connect(url) as client:
+        async for line in client.runs.logs(run, task=task):
+            if as_json:
+                print_json(line, indent=False)
+            else:
+                stream = str(line.get("stream", ""))
+                before = Text(f"{line.get('task') or line.get('reference') or ''} ", style="dim")
+                text = str(line.get("line", line.get("text", ""))).rstrip("\n")
+                console.print(before + Text(text, style="red" if stream == "stderr" else ""), soft_wrap=True)
+
+
+@app.command()
+@asynchronous
+async def cancel(
+    run: Run,
+    *,
+    reason: Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until its work has really ended.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a run to be cancelled. Its status says `cancelled` when nothing of it is running any more."""
+    async with connect(url) as client:
+        record = await client.runs.cancel(run, reason)
+        if wait:
+            record = await wait_for(client, {"id": run})
+    if as_json:
+        print_json(record)
+    say(f"{run} {record.get('status', 'cancelling')}", as_json=as_json)
+
+
+async def wait_for(client: Client, record: Record) -> Record:
+    """The run once it has ended."""
+    run = str(record["id"])
+    progress = Progress(record)
+    if record.get("status") not in TERMINAL:
+        await follow(client, run, progress)
+    return await client.runs.show(run)
+
+
+async def _watch(client: Client, run: str, *, as_json: bool) -> None:
+    record = await client.runs.show(run)
+    progress = Progress(record)
+    await follow(client, run, progress, show="json" if as_json else "screen" if console.is_terminal else "lines")
+    await _finish(await client.runs.show(run), as_json=as_json)
+
+
+async def _finish(record: Record, *, as_json: bool) -> None:
+    """Print the outcome; the exit code says whether it is the good one."""
+    if as_json:
+        print_json(record, indent=False)
+    else:
+        print_record({name: record.get(name) for name in ("id", "status", "output", "error")}, as_json=False)
+    if record.get("status") != "completed":
+        raise typer.Exit(Exit.NEGATIVE)
