@@ -20,6 +20,7 @@ from datetime import timedelta
 
 import structlog
 from nats import errors as nats_errors
+from prometheus_client import Counter
 
 from tocsin.errors import Conflict, Defect, Rejected, TocsinError, Unavailable
 from tocsin_kit.bus.connection import Bus
@@ -27,13 +28,14 @@ from tocsin_kit.bus.deadletters import bury, dead_letters, forget
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.pull import StandingPull
 from tocsin_kit.bus.topology import ConsumerSpec, TopologyLimits, ensure
-from tocsin_kit.telemetry.health import Health
+from tocsin_kit.telemetry import Health, Metrics, span
 
 log = structlog.get_logger()
 
 Handler = Callable[[Delivery], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Delivery]], Awaitable[None]]
 
+OUTCOMES = ("handled", "redelivered", "dead")
 CONFLICT_TRIES = 8  # at once, before a delay; more would mean that writers hunt each other
 DELAYS = (0.2, 1.0, 3.0, 8.0, 20.0, 30.0)  # seconds before attempt 2, 3, ...
 # Attempts after which a message counts as deadly: its handler ended the process each time before anything could be recorded.
@@ -65,6 +67,7 @@ class Consumer:
         batch: At most so many for ``handle_many``.
         key: Deliveries with the same key keep their order.
         limits: Replicas of the streams.
+        metrics: Where handled, redelivered and dead messages are counted.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Consumer:
         batch: int = 256,
         key: Callable[[Delivery], str] | None = None,
         limits: TopologyLimits | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         if (handle is None) == (handle_many is None):
             raise Defect(f"Consumer {spec.name} needs either handle or handle_many.")
@@ -104,7 +108,11 @@ class Consumer:
         self._empty.set()
         self._serving = False
         self._stopping = False
-        self._counts = {"handled": 0, "redelivered": 0, "dead": 0}
+        self._counts = dict.fromkeys(OUTCOMES, 0)
+        self._count = _counters(metrics, spec.name)
+        self._lag = 0
+        lag = metrics.gauge("bus_lag_messages", "Messages that wait for a consumer.", consumer=64) if metrics else None
+        self._lag_gauge = lag.labels(consumer=spec.name) if lag else None
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -142,7 +150,7 @@ class Consumer:
 
     def health(self) -> Health:
         """Ready while the durable consumer exists; readiness of the bus itself is the bus's."""
-        facts = {**self._counts, "in_hand": len(self._held)}
+        facts = {**self._counts, "in_hand": len(self._held), "lag": self._lag}
         if self._broken.is_set():
             return Health(ready=False, detail=f"the durable consumer {self.spec.name} is being made again", facts=facts)
         return Health(ready=True, detail="consuming", facts=facts)
@@ -175,8 +183,12 @@ class Consumer:
         if delivery.sequence in self._held or self._stopping:
             self._pull.release(1)  # in hand already: its settlement counts for both deliveries
             return
+        if delivery.waiting != self._lag:
+            self._lag = delivery.waiting
+            if self._lag_gauge is not None:
+                self._lag_gauge.set(self._lag)
         if delivery.attempt > 1:
-            self._counts["redelivered"] += 1
+            self._counted("redelivered")
         self._held[delivery.sequence] = delivery
         self._since[delivery.sequence] = self._bus.clock.monotonic()
         self._empty.clear()
@@ -272,12 +284,13 @@ class Consumer:
             await self._handle_many(deliveries)
         elif self._handle is not None:
             for delivery in deliveries:
-                await self._handle(delivery)
+                with span(self.name, parent=delivery.traceparent, kind="consumer"):
+                    await self._handle(delivery)
 
     # -- settle -------------------------------------------------------------------------------------------------------
 
     async def _done(self, delivery: Delivery) -> None:
-        self._counts["handled"] += 1
+        self._counted("handled")
         await self._settle(delivery, b"")
 
     async def _failed(self, delivery: Delivery, error: Exception, tries: int | None = None) -> None:
@@ -301,7 +314,7 @@ class Consumer:
             log.warning("consumer.not_buried", consumer=self.spec.name, error=failure.detail)
             await self._settle(delivery, b'-NAK {"delay": 2000000000}')
             return
-        self._counts["dead"] += 1
+        self._counted("dead")
         code = error.code if isinstance(error, TocsinError) else Defect.code
         log.warning("consumer.dead", consumer=self.spec.name, subject=delivery.subject, code=code, error=str(error))
         await self._settle(delivery, b"+TERM")
@@ -316,12 +329,24 @@ class Consumer:
         if not self._held:
             self._empty.set()
 
+    def _counted(self, outcome: str) -> None:
+        self._counts[outcome] += 1
+        if self._count is not None:
+            self._count[outcome].inc()
+
     async def _say(self, reply: str, verdict: bytes) -> None:
         try:
             await self._bus.nats.publish(reply, verdict)
         except (nats_errors.Error, OSError, TocsinError) as error:
             # Not settled: it comes again after ack_wait, and the handler is idempotent.
             log.debug("consumer.not_settled", consumer=self.spec.name, error=type(error).__name__)
+
+
+def _counters(metrics: Metrics | None, consumer: str) -> dict[str, Counter] | None:
+    if metrics is None:
+        return None
+    family = metrics.counter("bus_deliveries", "Messages a consumer has settled.", consumer=64, outcome=OUTCOMES)
+    return {outcome: family.labels(consumer=consumer, outcome=outcome) for outcome in OUTCOMES}
 
 
 def _delay(error: Exception, attempt: int) -> float:

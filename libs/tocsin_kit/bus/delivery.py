@@ -25,6 +25,7 @@ class Delivery:
         attempt: 1 for the first delivery.
         published: When the stream stored it.
         reply: Where it is settled; only for the consumer loop.
+        waiting: How many messages waited for the consumer behind this one.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Delivery:
     attempt: int
     published: datetime
     reply: str
+    waiting: int = 0
 
     @property
     def traceparent(self) -> str | None:
@@ -55,7 +57,7 @@ class Delivery:
         """Read the place from the reply subject: ``$JS.ACK.[domain.account.]stream.consumer.attempt.sequence.*.time.*``."""
         tokens = msg.reply.split(".")
         first = 2 if len(tokens) == 9 else 4
-        stream, consumer, attempt, sequence, _, nanoseconds = tokens[first : first + 6]
+        stream, consumer, attempt, sequence, _, nanoseconds, waiting = tokens[first : first + 7]
         return cls(
             subject=msg.subject,
             payload=msg.data,
@@ -66,4 +68,5 @@ class Delivery:
             attempt=int(attempt),
             published=datetime.fromtimestamp(int(nanoseconds) / 1e9, UTC),
             reply=msg.reply,
+            waiting=int(waiting),
         )

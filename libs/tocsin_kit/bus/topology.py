@@ -216,12 +216,12 @@ def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
     return config
 
 
-async def ensure_streams(bus: Bus, limits: TopologyLimits | None = None, service: str | None = None) -> None:
-    """Create or update the streams of one service (of the platform without one). Harmless if others do the same now.
+async def ensure_streams(bus: Bus, limits: TopologyLimits | None = None, *names: str) -> None:
+    """Create or update these streams (all of the platform without names). Harmless if others do the same now.
 
     ``SIGNALS`` may be made before ``EXECUTOR``, which it copies from: the server begins when the source appears.
     """
-    chosen = [spec for spec in STREAMS if service is None or spec.name in streams_of(service)]
+    chosen = [spec for spec in STREAMS if not names or spec.name in names]
     for spec in chosen:
         await ensure_stream(bus, stream_config(spec, limits or TopologyLimits()))
 

@@ -11,7 +11,7 @@ from tocsin.errors import TocsinError
 from tocsin_kit.bus import Bus, BusForbidden, BusUnavailable, Consumer, Delivery, dead_letters, ensure_streams
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.permissions import SERVICES, permissions_of
-from tocsin_kit.bus.topology import CONSUMERS, STREAMS
+from tocsin_kit.bus.topology import CONSUMERS, STREAMS, streams_of
 from tocsin_kit.embedded import NatsOptions, NatsServer, NatsUser, free_ports
 from tocsin_kit.testing.waiting import eventually
 
@@ -53,9 +53,9 @@ async def refused(bus: Bus, subject: str) -> bool:
 async def test_every_service_makes_its_streams_and_consumers_in_any_order(buses: dict[str, Bus]) -> None:
     """Services start in any order: each makes sure of what it uses with its own user, and finds what others made."""
     for name in reversed(SERVICES):
-        await ensure_streams(buses[name], service=name)
+        await ensure_streams(buses[name], None, *(streams_of(name) or ["none"]))
     for name in SERVICES:
-        await ensure_streams(buses[name], service=name)
+        await ensure_streams(buses[name], None, *(streams_of(name) or ["none"]))
 
     async def handle(delivery: Delivery) -> None:
         raise AssertionError
@@ -77,7 +77,7 @@ async def test_every_service_makes_its_streams_and_consumers_in_any_order(buses:
 async def test_a_service_reads_settles_and_buries_with_its_own_user(buses: dict[str, Bus]) -> None:
     """The whole consumer loop needs nothing that the table does not give."""
     bus = buses["trigger"]
-    await ensure_streams(bus, service="trigger")
+    await ensure_streams(bus, None, *streams_of("trigger"))
     letter = {"count": 0}
     spec = next(s for s in CONSUMERS if s.name == "trigger-events")
 
@@ -105,7 +105,7 @@ async def test_a_service_reads_settles_and_buries_with_its_own_user(buses: dict[
 
 async def test_services_may_not_speak_for_each_other(buses: dict[str, Bus]) -> None:
     """A service publishes its own signals and the commands it may give; the rest is refused at once, not by a timeout."""
-    await ensure_streams(buses["executor"], service="executor")
+    await ensure_streams(buses["executor"])
     assert not await refused(buses["trigger"], "signals.default.trigger.created.x")
     assert not await refused(buses["trigger"], "commands.executor.start.abc")
     assert await refused(buses["trigger"], "signals.default.run.started.x")
@@ -118,7 +118,7 @@ async def test_services_may_not_speak_for_each_other(buses: dict[str, Bus]) -> N
 
 async def test_nobody_deletes_streams_or_reads_another_service_inbox(buses: dict[str, Bus]) -> None:
     """What the table does not name does not work: deleting a stream, purging it, listening to someone's answers."""
-    await ensure_streams(buses["executor"], service="executor")
+    await ensure_streams(buses["executor"])
     for verb in ("STREAM.DELETE.EVENTS", "STREAM.PURGE.EVENTS", "CONSUMER.CREATE.EVENTS.spy.events.>"):
         with pytest.raises(TocsinError):
             await buses["trigger"].request(f"$JS.API.{verb}", b"", within=timedelta(milliseconds=300))
