@@ -41,7 +41,8 @@ class Host:
 
     Args:
         log_reader: The inputs.
-        publisher: Publishes effects.
+        publisher: Publishes groups to the engine's own stream and that of the signals, which take atomic batches.
+        singles: Publishes to the other streams.
         store: Where runs are kept.
         programs: Compiled definitions.
         clock: Time.
@@ -53,6 +54,7 @@ class Host:
         self,
         log_reader: InputLog,
         publisher: Publisher,
+        singles: Publisher,
         store: RunStore,
         programs: Programs,
         clock: Clock,
@@ -69,9 +71,9 @@ class Host:
         self._outbound = Outbound(partitions)
         self._work = Lane("work", publisher, clock, width=4)
         self._signals = Lane("signals", publisher, clock)
-        self._events = Lane("events", publisher, clock)
-        self._commands = Lane("commands", publisher, clock)
-        self._dead = Lane("dead", publisher, clock)
+        self._events = Lane("events", singles, clock)
+        self._commands = Lane("commands", singles, clock)
+        self._dead = Lane("dead", singles, clock)
         self._lanes = (self._work, self._signals, self._events, self._commands, self._dead)
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._dirty: dict[str, Live] = {}

@@ -4,6 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tocsin.errors import Defect
+from tocsin.signals import CloudEvent, encode, subjects
+from tocsin.signals.codec import parse_time
+from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
@@ -13,9 +16,6 @@ from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import RunMeta, RunSummary
-from tocsin.signals import CloudEvent, encode, subjects
-from tocsin.signals.codec import parse_time
-from tocsin.signals.ids import derive
 
 _DECISIONS = 20  # refused inputs kept for explanations
 

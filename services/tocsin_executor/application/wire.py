@@ -1,6 +1,6 @@
 """The engine's inputs and effects as bytes: what lies in the partition's log and in the queues of the workers.
 
-Inputs are JSON objects with a ``kind``; position and time are the broker's. Written by hand instead of by a model, because every
+Inputs are JSON objects with a ``kind``; position and time are the broker's. Written by hand, not by a model, because every
 step passes here twice.
 """
 
@@ -129,7 +129,7 @@ def evaluated(ticket: str, value: Json = None, error: str | None = None) -> byte
     return orjson.dumps({"kind": "evaluated", "ticket": ticket, "value": value})
 
 
-def child(attempt: str, output: Json, error: Problem | None, cancelled: bool) -> bytes:  # noqa: FBT001
+def child(attempt: str, output: Json, error: Problem | None, cancelled: bool) -> bytes:
     """A child run ended."""
     return orjson.dumps({"kind": "child", "attempt": attempt, "output": output, "error": error, "cancelled": cancelled})
 

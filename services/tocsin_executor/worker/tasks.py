@@ -1,0 +1,103 @@
+"""What a runner gets and gives: a task with its attempt, and an outcome."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from tocsin.errors import Invalid
+from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
+
+VALUE_LIMIT = 128 * 1024
+"""Bytes of JSON that an output may have; larger values belong into a store of their own, referred to by a URI."""
+
+
+@dataclass(slots=True)
+class Task:
+    """One attempt of one task.
+
+    Attributes:
+        run: Run id.
+        attempt: The fence: its result counts only while this attempt is the current one.
+        runner: Kind of runner.
+        name: Task's name.
+        reference: Its JSON pointer in the definition.
+        namespace: The run's namespace.
+        spec: What is to be done, evaluated; or a template, when ``variables`` is given.
+        input: The task's transformed input, for a template.
+        variables: Values for the template, or ``None``.
+        deadline: When the engine gives it up, milliseconds since the epoch, or ``None``.
+        traceparent: Trace context, or ``None``.
+        reply: Subject of the run's inputs.
+        say: Keeps a line of output: ``say(stream, line)``.
+    """
+
+    run: str
+    attempt: str
+    runner: str
+    name: str
+    reference: str
+    namespace: str
+    spec: Json
+    input: Json
+    variables: dict[str, Json] | None
+    deadline: int | None
+    traceparent: str | None
+    reply: str
+    say: Callable[[str, str], None] = field(default=lambda _stream, _line: None)
+
+    @property
+    def key(self) -> str:
+        """What tells this attempt from all others."""
+        return f"{self.run}/{self.attempt}"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How an attempt ended: an output, or an error."""
+
+    output: Json = None
+    error: Problem | None = None
+
+
+class Runner(Protocol):
+    """Does one kind of work."""
+
+    async def run(self, task: Task) -> Outcome:
+        """Do it. A cancel means: stop what was begun, really, and only then let the cancellation pass."""
+        ...
+
+
+class Failed(Exception):
+    """The work came to an error that the workflow shall see."""
+
+    def __init__(self, kind: ErrorKind, detail: str, *, status: int | None = None, title: str | None = None) -> None:
+        super().__init__(detail)
+        self.problem = problem(kind, detail, status=status, title=title)
+
+
+def read_task(payload: bytes) -> Task:
+    """The task of a dispatch.
+
+    Raises:
+        Invalid: It is not one.
+    """
+    try:
+        d: dict[str, Any] = orjson.loads(payload)
+        return Task(
+            d["run"],
+            d["attempt"],
+            d["runner"],
+            d["name"],
+            d["reference"],
+            d["namespace"],
+            d["spec"],
+            d["input"],
+            d["variables"],
+            d["deadline"],
+            d["traceparent"],
+            d["reply"],
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise Invalid(f"A dispatch is not a task: {error}") from error

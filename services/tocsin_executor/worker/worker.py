@@ -1,0 +1,358 @@
+"""The worker: tasks in, results out, each attempt once in hand, none forgotten.
+
+Deliveries come from standing pulls, one durable consumer a queue. A delivery is acknowledged only after the attempt's result is
+stored in the log of its run, so a worker that dies loses nothing: the task comes to another one. The same attempt may therefore
+run twice; its result is applied once, because the engine looks at the attempt. A revoked attempt is confirmed only when what it
+had started runs no more.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import orjson
+import structlog
+
+from tocsin.errors import TocsinError
+from tocsin_executor.application import wire
+from tocsin_executor.application.lanes import Lane
+from tocsin_executor.domain.inputs import StopKind
+from tocsin_executor.domain.values import ErrorKind, Json, problem
+from tocsin_executor.worker.outputs import LogLines
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task, read_task
+from tocsin_kit.bus.api import call, ensure_consumer
+from tocsin_kit.bus.batch import GroupPublisher
+from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.feed import Delivery, PullFeed
+from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry.health import Health
+
+log = structlog.get_logger()
+
+STREAM = "EXECUTOR"
+ACK_WAIT = timedelta(seconds=10)  # a worker that is silent for so long is dead, and its tasks go to others
+_BEAT = 3.0  # seconds between heartbeats of tasks in hand
+_CLAIM_AFTER = 0.25  # seconds before a run learns who works on its task; shorter tasks never need it
+_TRIES = 8  # deliveries of one attempt: it seems to kill its workers
+_DONE = 20_000  # attempts remembered, to drop a repeated dispatch
+
+
+@dataclass(slots=True)
+class _Hand:
+    """One attempt in hand."""
+
+    task: Task
+    delivery: Delivery
+    feed: PullFeed
+    since: float
+    work: asyncio.Task[None] | None = None
+    revoked: bool = False
+    claimed: bool = False
+
+
+@dataclass(slots=True)
+class _Finished:
+    hand: _Hand
+    message: wire.Outgoing
+
+
+@dataclass(slots=True)
+class Queue:
+    """One queue this worker serves.
+
+    Attributes:
+        name: Its name.
+        slots: Tasks of it at once.
+    """
+
+    name: str
+    slots: int
+    feed: PullFeed | None = field(default=None, repr=False)
+    busy: int = 0
+
+
+class Worker:
+    """Serves queues.
+
+    Args:
+        direct: The hot path of a started bus.
+        name: Of this worker, in records and signals.
+        queues: What it serves.
+        runners: By kind.
+        clock: Time.
+        drain: How long :meth:`stop` waits for tasks in hand before they are given back.
+    """
+
+    name = "worker"
+
+    def __init__(
+        self,
+        direct: Direct,
+        *,
+        name: str,
+        queues: Sequence[Queue],
+        runners: Mapping[str, Runner],
+        clock: Clock,
+        drain: timedelta = timedelta(seconds=20),
+    ) -> None:
+        self.worker_name = name
+        self._direct = direct
+        self._publisher = GroupPublisher(direct)
+        self._queues = list(queues)
+        self._runners = runners
+        self._clock = clock
+        self._drain = drain.total_seconds()
+        self._hands: dict[str, _Hand] = {}
+        self._done: OrderedDict[str, None] = OrderedDict()
+        self._revoked: OrderedDict[str, None] = OrderedDict()
+        self._results: list[_Finished] = []
+        self._has_results = asyncio.Event()
+        self._arrived: list[_Hand] = []
+        self._has_arrived = asyncio.Event()
+        self._notes = Lane("worker-notes", self._publisher, clock, width=2)
+        self._stopping = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.completed = 0
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Make the durable consumers and ask for work."""
+        await self._direct.start()
+        await self._publisher.start()
+        for queue in self._queues:
+            await self._ensure(queue.name)
+            feed = PullFeed(
+                self._direct,
+                STREAM,
+                f"worker-{queue.name}",
+                receive=lambda delivery, queue=queue: self._receive(queue, delivery),  # type: ignore[misc]
+                idle=self._has_arrived.set,
+                clock=self._clock,
+            )
+            queue.feed = feed
+            await feed.start()
+            await self._direct.subscribe(f"executor.revoke.{queue.name}.>", self._on_revoke)
+        self._ask()
+
+    async def serve(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._notes.serve())
+            group.create_task(self._report_loop())
+            group.create_task(self._report_loop())
+            group.create_task(self._beat_loop())
+            while True:
+                await self._has_arrived.wait()
+                self._has_arrived.clear()
+                arrived, self._arrived = self._arrived, []
+                for hand in arrived:
+                    hand.work = group.create_task(self._work(hand))
+                self._ask()
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what is in hand, give back what is not finished in time."""
+        self._stopping = True
+        for queue in self._queues:
+            if queue.feed is not None:
+                await queue.feed.stop()
+        try:
+            async with asyncio.timeout(self._drain):
+                await self._empty.wait()
+        except TimeoutError:
+            log.warning("worker.gives_back", tasks=len(self._hands))
+        for hand in list(self._hands.values()):
+            if hand.work is not None:
+                hand.work.cancel()
+            hand.feed.retry(hand.delivery)
+
+    def health(self) -> Health:
+        """Ready while it can take work."""
+        facts = {"in_hand": len(self._hands), "completed": self.completed}
+        return Health(ready=not self._stopping, detail="draining" if self._stopping else "working", facts=facts)
+
+    # -- take ---------------------------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        if self._stopping:
+            return
+        for queue in self._queues:
+            if queue.feed is not None:
+                queue.feed.want(queue.slots - queue.busy)
+
+    def _receive(self, queue: Queue, delivery: Delivery) -> None:
+        feed = queue.feed
+        assert feed is not None
+        try:
+            task = read_task(delivery.payload)
+        except TocsinError as error:
+            log.error("worker.bad_dispatch", error=error.detail)
+            feed.ack(delivery)
+            return
+        key = task.key
+        if key in self._hands:
+            self._hands[key].delivery = delivery  # the later delivery is the one to settle
+            feed.in_progress(delivery)
+            return
+        if key in self._done:
+            feed.ack(delivery)
+            return
+        hand = _Hand(task, delivery, feed, self._clock.monotonic())
+        self._hands[key] = hand
+        self._empty.clear()
+        queue.busy += 1
+        if key in self._revoked:
+            self._finish(hand, wire.stopped(task.attempt, StopKind.NEVER_STARTED))
+        elif delivery.deliveries > _TRIES:
+            self._fail(hand, f"{delivery.deliveries - 1} workers took this task and none came to its end")
+        elif task.runner == "noop":
+            now = self._now()
+            self._finish(hand, wire.result(task.attempt, output=task.spec, started=now, ended=now, worker=self.worker_name))
+        else:
+            self._arrived.append(hand)
+            self._has_arrived.set()
+
+    def _on_revoke(self, _subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+        order = orjson.loads(payload)
+        key = f"{order['run']}/{order['attempt']}"
+        hand = self._hands.get(key)
+        if hand is None:
+            self._revoked[key] = None
+            while len(self._revoked) > _DONE:
+                self._revoked.popitem(last=False)
+        elif not hand.revoked:
+            hand.revoked = True
+            if hand.work is not None:
+                hand.work.cancel()
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+
+    async def _work(self, hand: _Hand) -> None:
+        task = hand.task
+        lines = LogLines(task, self._notes)
+        task.say = lines.add
+        started = self._now()
+        try:
+            if hand.revoked:
+                raise asyncio.CancelledError  # it was revoked before it began
+            outcome = await self._outcome(task)
+        except asyncio.CancelledError:
+            lines.close()
+            if not hand.revoked:
+                raise  # the worker stops, and the task is given back
+            self._finish(hand, wire.stopped(task.attempt, StopKind.GRACEFUL))
+            return
+        lines.close()
+        self._finish(
+            hand,
+            wire.result(
+                task.attempt,
+                output=outcome.output,
+                error=outcome.error,
+                started=started,
+                ended=self._now(),
+                worker=self.worker_name,
+            )
+            if task.runner != "evaluate"
+            else wire.evaluated(task.attempt, outcome.output, str(outcome.error["detail"]) if outcome.error else None),
+        )
+
+    async def _outcome(self, task: Task) -> Outcome:
+        runner = self._runners.get(task.runner)
+        if runner is None:
+            detail = f"This worker has no runner for {task.runner!r}."
+            return Outcome(error=problem(ErrorKind.CONFIGURATION, detail))
+        try:
+            outcome = await runner.run(task)
+            size = len(orjson.dumps(outcome.output))
+        except Failed as failure:
+            return Outcome(error=failure.problem)
+        except Exception as error:  # a runner's defect is this task's error, not the worker's end
+            log.error("worker.runner_defect", runner=task.runner, run=task.run, exc_info=error)
+            return Outcome(error=problem(ErrorKind.RUNTIME, f"The runner failed: {type(error).__name__}."))
+        if size > VALUE_LIMIT:
+            detail = f"The output has {size} bytes, the limit is {VALUE_LIMIT}; keep large data elsewhere and refer to it."
+            return Outcome(error=problem(ErrorKind.VALIDATION, detail, title="Output Too Large"))
+        return outcome
+
+    def _fail(self, hand: _Hand, detail: str) -> None:
+        error: dict[str, Json] = problem(ErrorKind.RUNTIME, detail)
+        self._finish(hand, wire.result(hand.task.attempt, error=error, worker=self.worker_name))
+
+    # -- report -------------------------------------------------------------------------------------------------------
+
+    def _finish(self, hand: _Hand, payload: bytes) -> None:
+        self._results.append(_Finished(hand, (hand.task.reply, payload)))
+        self._has_results.set()
+
+    async def _report_loop(self) -> None:
+        while True:
+            while not self._results:
+                self._has_results.clear()
+                await self._has_results.wait()
+            results, self._results = self._results, []
+            await self._store([result.message for result in results])
+            for result in results:
+                self._settle(result.hand)
+            self._ask()
+
+    async def _store(self, messages: list[wire.Outgoing]) -> None:
+        while True:
+            try:
+                await self._publisher.publish_group(messages)
+            except TocsinError as error:
+                log.warning("worker.later", results=len(messages), error=error.detail)
+                await self._clock.sleep(0.1)
+            else:
+                return
+
+    def _settle(self, hand: _Hand) -> None:
+        key = hand.task.key
+        hand.feed.ack(hand.delivery)
+        if self._hands.pop(key, None) is None:
+            return
+        for queue in self._queues:
+            if queue.feed is hand.feed:
+                queue.busy -= 1
+        self.completed += 1
+        self._done[key] = None
+        if len(self._done) > _DONE:
+            self._done.popitem(last=False)
+        if not self._hands:
+            self._empty.set()
+
+    async def _beat_loop(self) -> None:
+        while True:
+            await self._clock.sleep(_CLAIM_AFTER)
+            now = self._clock.monotonic()
+            beat = int(now / _BEAT) != int((now - _CLAIM_AFTER) / _BEAT)
+            for hand in list(self._hands.values()):
+                if beat:
+                    hand.feed.in_progress(hand.delivery)
+                if not hand.claimed and now - hand.since >= _CLAIM_AFTER and hand.work is not None:
+                    hand.claimed = True
+                    claim = wire.claimed(hand.task.attempt, self.worker_name, self._now() - int((now - hand.since) * 1000))
+                    if hand.task.runner != "evaluate":
+                        self._notes.push([(hand.task.reply, claim)])
+
+    async def _ensure(self, queue: str) -> None:
+        config = {
+            "name": f"worker-{queue}",
+            "durable_name": f"worker-{queue}",
+            "description": f"Tasks of the queue {queue}, for all its workers.",
+            "deliver_policy": "all",
+            "ack_policy": "explicit",
+            "ack_wait": int(ACK_WAIT.total_seconds() * 1e9),
+            "max_ack_pending": 20_000,
+            "max_deliver": -1,
+            "replay_policy": "instant",
+            "filter_subject": f"executor.task.{queue}.>",
+        }
+        await ensure_consumer(self._direct.bus, STREAM, config)
+        await call(self._direct.bus, f"CONSUMER.INFO.{STREAM}.worker-{queue}")
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
