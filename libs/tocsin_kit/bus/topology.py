@@ -137,6 +137,7 @@ STREAMS: tuple[StreamSpec, ...] = (
         ("signals.>",),
         "Every change of state of anything, for everyone who may read.",
         max_age=14 * DAY,
+        atomic=True,
         sources=(Source("EXECUTOR", "executor.signals.>", "signals.>"),),
     ),
 )
