@@ -119,7 +119,7 @@ def put_environment(path: Path, folder: Path) -> None:
         "COMPOSE_PROJECT_NAME": "tocsin",
         "TOCSIN_UID": str(owner[0]),
         "TOCSIN_GID": str(owner[1]),
-        "TOCSIN_SECRETS": str(folder),
+        "TOCSIN_SECRETS": str(folder) if folder.is_absolute() else f"./{folder}",
     }
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     present = {line.partition("=")[0].strip() for line in lines}
