@@ -1,0 +1,129 @@
+"""Random programs in random worlds: whatever is answered, in whatever order, however often, the rules hold after every step.
+
+The world answers in any order, repeats itself, answers for attempts that are over, confirms and forgets to, lets time pass and
+jump, and asks for cancel, suspend and resume. ``rules.check`` runs after every input.
+"""
+
+import copy
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from tocsin_executor.domain.effects import Dispatch, Effect
+from tocsin_executor.domain.inputs import Input, Lost, Result, Stopped, StopKind, Verb
+from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.state import RunState
+from tocsin_executor.domain.step import step
+
+from unit.engine.programs import ERROR, MOVES, TASKS
+from unit.engine.world import Failure, World, program_of
+
+LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def wild(dispatch: Dispatch) -> Any:
+    """A body whose answer depends on what was sent only, so that a world can be played again; it fails now and then."""
+    if (sum(dispatch.attempt.encode()) + dispatch.node) % 4 == 0:
+        raise Failure(ERROR)
+    return dispatch.node
+
+
+def play(program: Program, moves: list[tuple[int, int]], *, persist: bool) -> World:
+    """A world that does what the moves say, then answers everything that is left."""
+    world = World(program, body=wild, persist=persist)
+    world.start({"n": 1}, seed=7)
+    for kind, which in moves:
+        move(world, kind, which)
+        if world.run.terminal:
+            break
+    if world.run.head is not None and world.run.head.suspended:
+        world.control(Verb.RESUME)
+    return world.finish()
+
+
+def move(world: World, kind: int, which: int) -> None:
+    """One thing happens."""
+    choices = world.choices()
+    if kind <= 5 and choices:
+        world.happen(*choices[which % len(choices)])
+    elif kind == 6 and world.dispatched:
+        world.send(Result, attempt=world.dispatched[which % len(world.dispatched)], output="again")
+        world.work = {key: sent for key, sent in world.work.items() if key != world.dispatched[which % len(world.dispatched)]}
+        world.stopping = [key for key in world.stopping if key in _revoking(world)]
+    elif kind == 7 and world.dispatched:
+        attempt = world.dispatched[which % len(world.dispatched)]
+        world.send(Lost, attempt=attempt, why="gone")
+        if attempt not in _live(world):
+            world.work.pop(attempt, None)
+        world.stopping = [key for key in world.stopping if key in _revoking(world)]
+    elif kind == 8:
+        world.now += (which - 20) * 100
+    elif kind == 9 and which < 30:
+        world.control([Verb.CANCEL, Verb.SUSPEND, Verb.RESUME][which % 3])
+    elif kind == 10 and world.dispatched:
+        world.send(Stopped, attempt=world.dispatched[which % len(world.dispatched)], how=StopKind.NEVER_STARTED)
+        world.stopping = [key for key in world.stopping if key in _revoking(world)]
+    elif kind == 11 and world.run.head is not None and which < 10:
+        world.control(Verb.OVERRIDE, token=f"h:{which}", output=which)
+        world.work = {key: sent for key, sent in world.work.items() if key in _live(world)}
+
+
+def _revoking(world: World) -> set[str]:
+    return set() if world.run.head is None else set(world.run.head.revoking)
+
+
+def _live(world: World) -> set[str]:
+    return {f"{token.id}#{token.attempt}" for token in world.run.home.tokens.values()}
+
+
+def replay(program: Program, log: list[Input], run: RunState) -> list[Effect]:
+    """Fold a log again."""
+    return [effect for message in log for effect in step(program, run, message)]
+
+
+@LIMITS
+@given(TASKS, MOVES)
+def test_the_rules_hold_whatever_happens(tasks: list[Any], moves: list[tuple[int, int]]) -> None:
+    """And every run ends."""
+    world = play(program_of(tasks), moves, persist=False)
+    assert world.run.terminal
+
+
+@LIMITS
+@given(TASKS, MOVES)
+def test_a_state_that_was_saved_after_every_step_does_the_same(tasks: list[Any], moves: list[tuple[int, int]]) -> None:
+    """Nothing lives outside the cells."""
+    program = program_of(tasks)
+    kept = play(program, moves, persist=False)
+    saved = play(program, moves, persist=True)
+    assert saved.effects == kept.effects
+
+
+@LIMITS
+@given(TASKS, MOVES)
+def test_folding_the_log_again_gives_the_same_effects(tasks: list[Any], moves: list[tuple[int, int]]) -> None:
+    """Ids and contents, from the beginning or from a save in the middle."""
+    program = program_of(tasks)
+    world = play(program, moves, persist=False)
+    again = RunState("r")
+    assert replay(program, copy.deepcopy(world.log), again) == world.effects
+    assert again.head == world.run.head
+
+
+@LIMITS
+@given(TASKS, MOVES)
+def test_an_input_that_comes_twice_in_a_row_changes_nothing(tasks: list[Any], moves: list[tuple[int, int]]) -> None:
+    """The second is refused, and the state is as it was."""
+    program = program_of(tasks)
+    world = play(program, moves, persist=False)
+    run = RunState("r")
+    for message in world.log:
+        step(program, run, message)
+        before = copy.deepcopy((run.head, run.home))
+        step(program, run, message)
+        after = (run.head, run.home)
+        assert after == before or _only_time(before, after)
+
+
+def _only_time(before: Any, after: Any) -> bool:
+    """Commands that apply again (resume after resume does not; suspend neither) are the only inputs that may act twice."""
+    return False
