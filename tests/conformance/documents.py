@@ -1,0 +1,64 @@
+"""The specification's own documents: its examples and the whole ones in its reference are valid, its invalid ones are not."""
+
+import pathlib
+import re
+import sys
+
+from tests.conformance.suites import Outcome, standards
+
+from tocsin.definitions import DefinitionInvalid, load
+
+_FENCE = re.compile(r"^ *```ya?ml\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_DOCSTRING = re.compile(r'^ *"""yaml\n(.*?)^ *"""', re.DOTALL | re.MULTILINE)
+# A snippet is a whole document when it says which language it is in; the others are fragments.
+_WHOLE = re.compile(r"^document:\s*\n\s+dsl:", re.MULTILINE)
+
+
+def documents(folder: pathlib.Path) -> Outcome:
+    """Judge every document; each counts once."""
+    outcome = Outcome("documents")
+    home = folder / "open-workflow"
+    for path in sorted(home.glob("examples/*.yaml")):
+        _expect(outcome, path.read_text(encoding="utf-8"), path.name, valid=True)
+    for path in sorted(home.glob("invalid/*.yaml")):
+        _expect(outcome, path.read_text(encoding="utf-8"), path.name, valid=False)
+    sources = [
+        (home / "dsl-reference.md", _FENCE),
+        *((path, _DOCSTRING) for path in sorted(home.glob("ctk/features/*.feature"))),
+    ]
+    for path, pattern in sources:
+        text = path.read_text(encoding="utf-8")
+        for found in pattern.finditer(text):
+            body = _dedented(found[1])
+            if _WHOLE.search(body):
+                _expect(outcome, body, f"{path.name}:{text[: found.start()].count(chr(10)) + 1}", valid=True)
+            else:
+                outcome.skipped += 1
+    return outcome
+
+
+def _dedented(text: str) -> str:
+    margin = min((len(line) - len(line.lstrip()) for line in text.splitlines() if line.strip()), default=0)
+    return "\n".join(line[margin:] for line in text.splitlines()) + "\n"
+
+
+def _expect(outcome: Outcome, text: str, name: str, *, valid: bool) -> None:
+    try:
+        load(text, name)
+    except DefinitionInvalid as refusal:
+        if valid:
+            outcome.failed.append(f"{name} is refused: {'; '.join(v.detail for v in refusal.violations[:3])}")
+            return
+    else:
+        if not valid:
+            outcome.failed.append(f"{name} is accepted")
+            return
+    outcome.passed += 1
+
+
+if __name__ == "__main__":
+    where = standards()
+    if where is not None:
+        result = documents(where)
+        print(result.line())
+        print("\n".join(result.failed), file=sys.stderr)
