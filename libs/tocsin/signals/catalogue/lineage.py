@@ -33,6 +33,13 @@ class AssetObserved(Payload):
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class AssetDeleted(Payload):
+    """Data of `asset.deleted`."""
+
+    name: Name
+
+
 ASSET_REGISTERED = SHELF.add("asset", "registered", AssetRegistered, "An asset became known.")
 ASSET_MATERIALIZED = SHELF.add("asset", "materialized", AssetMaterialized, "An asset was written.")
 ASSET_OBSERVED = SHELF.add("asset", "observed", AssetObserved, "An asset was read or looked at, not written.")
+ASSET_DELETED = SHELF.add("asset", "deleted", AssetDeleted, "An asset was forgotten; what happened to it stays on record.")

@@ -1,0 +1,1 @@
+"""What lineage decides: what an OpenLineage event says about assets, and how the graph is walked and drawn."""

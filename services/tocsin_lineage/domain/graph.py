@@ -1,0 +1,125 @@
+"""The graph of assets and jobs: walking it breadth first, and drawing what was found. Cycles are walked once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+NODES = 5000  # of one answer; more than anyone can look at
+ASSET = "asset:"
+JOB = "job:"
+
+
+class Direction(Enum):
+    """Which way to walk."""
+
+    UPSTREAM = "upstream"
+    DOWNSTREAM = "downstream"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One arrow: from what is read to the job, or from the job to what is written. Ends are ``asset:<key>``, ``job:<name>``."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A part of the graph.
+
+    Attributes:
+        start: Where the walk began.
+        nodes: Depth in assets by node; jobs have that of the assets they lead to.
+        edges: Arrows between these nodes.
+        truncated: Whether the limit of nodes ended the walk.
+    """
+
+    start: str
+    nodes: dict[str, int]
+    edges: tuple[Edge, ...]
+    truncated: bool
+
+
+class Walk:
+    """A walk in rounds: ask for the edges of :attr:`frontier`, give them to :meth:`advance`, until it is :attr:`done`.
+
+    Args:
+        start: A node.
+        direction: Which way.
+        depth: How many assets away; a job between two assets does not count.
+    """
+
+    def __init__(self, start: str, direction: Direction, depth: int) -> None:
+        self.start = start
+        self.direction = direction
+        self.truncated = False
+        self._rounds = depth * 2
+        self._nodes: dict[str, int] = {start: 0}
+        self._edges: set[Edge] = set()
+        self._frontier: frozenset[str] = frozenset({start})
+        self._round = 0
+
+    @property
+    def frontier(self) -> frozenset[str]:
+        """The nodes whose edges are wanted next."""
+        return self._frontier
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be asked for."""
+        return not self._frontier or self._round >= self._rounds
+
+    def advance(self, edges: Iterable[Edge]) -> None:
+        """Take the edges of the frontier, in the direction of the walk."""
+        self._round += 1
+        depth = (self._round + 1) // 2
+        reached: set[str] = set()
+        for edge in sorted(edges, key=lambda edge: (edge.source, edge.target)):
+            for near, far in ((edge.source, edge.target), (edge.target, edge.source)):
+                if near not in self._frontier:
+                    continue
+                if far not in self._nodes:
+                    if len(self._nodes) >= NODES:
+                        self.truncated = True
+                        continue
+                    self._nodes[far] = depth
+                    reached.add(far)
+                self._edges.add(edge)
+        self._frontier = frozenset(reached)
+
+    def picture(self) -> Picture:
+        """What was found."""
+        edges = sorted(self._edges, key=lambda edge: (edge.source, edge.target))
+        return Picture(self.start, dict(sorted(self._nodes.items())), tuple(edges), self.truncated)
+
+
+def as_dot(picture: Picture) -> str:
+    """The picture for Graphviz."""
+    lines = ["digraph lineage {", "  rankdir=LR;", '  node [fontname="sans-serif"];']
+    for node in picture.nodes:
+        shape = "box" if node.startswith(ASSET) else "ellipse"
+        weight = ', style="bold"' if node == picture.start else ""
+        lines.append(f'  "{_quoted(node)}" [label="{_quoted(_label(node))}", shape={shape}{weight}];')
+    lines += [f'  "{_quoted(edge.source)}" -> "{_quoted(edge.target)}";' for edge in picture.edges]
+    return "\n".join([*lines, "}", ""])
+
+
+def as_mermaid(picture: Picture) -> str:
+    """The picture for Mermaid."""
+    names = {node: f"n{number}" for number, node in enumerate(picture.nodes)}
+    lines = ["flowchart LR"]
+    for node, name in names.items():
+        label = _label(node).replace('"', "#quot;")
+        lines.append(f'  {name}["{label}"]' if node.startswith(ASSET) else f'  {name}(["{label}"])')
+    lines += [f"  {names[edge.source]} --> {names[edge.target]}" for edge in picture.edges]
+    return "\n".join([*lines, ""])
+
+
+def _label(node: str) -> str:
+    return node.partition(":")[2]
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
