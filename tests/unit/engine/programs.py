@@ -1,84 +1,104 @@
 """Random nested programs of the language, and random worlds around them."""
 
-from typing import Any
+from collections.abc import Callable
+from random import Random
+from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
+
+Build: TypeAlias = Callable[[Random, int], dict[str, Any]]
 
 ERROR = {"type": "https://example.com/errors/broken", "status": 500, "title": "Broken"}
 
 
-def _named(prefix: str) -> Any:
-    def name(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        named = [{f"{prefix}{index}": dict(task)} for index, task in enumerate(tasks)]
-        for index, item in enumerate(named):
-            [task] = item.values()
-            jump = task.pop("_then", None)
-            if jump == "forward" and index + 2 < len(named):
-                task["then"] = f"{prefix}{index + 2}"
-            elif jump in {"exit", "end"}:
-                task["then"] = jump
-        return named
-
-    return name
+def _named(prefix: str, listed: list[dict[str, Any]], *, jumps: bool = True) -> list[dict[str, Any]]:
+    named = [{f"{prefix}{index}": dict(built)} for index, built in enumerate(listed)]
+    for index, item in enumerate(named):
+        [built] = item.values()
+        jump = built.pop("_then", None)
+        if jump == "forward" and jumps and index + 2 < len(named):
+            built["then"] = f"{prefix}{index + 2}"
+        elif jump in {"exit", "end"}:
+            built["then"] = jump
+    return named
 
 
-_THEN = st.sampled_from([None, None, None, None, None, "forward", "exit", "end"])
-_TIMEOUT = st.sampled_from([None, None, None, {"after": {"seconds": 2}}, {"after": {"seconds": 7}}])
+def task(random: Random, depth: int) -> dict[str, Any]:
+    """A task with up to ``depth`` levels below it, and things around it."""
+    kind = random.choice(_COMPOSITES) if depth and random.random() < 0.6 else random.choice(_LEAVES)
+    built = kind(random, depth)
+    if random.random() < 0.2:
+        built["_then"] = random.choice(["forward", "forward", "exit", "end"])
+    if random.random() < 0.15:
+        built["timeout"] = {"after": {"seconds": random.choice([2, 7, 20])}}
+    if random.random() < 0.15:
+        built["if"] = ". != 3"
+    if random.random() < 0.15:
+        built["export"] = {"as": "${ [$output] | length }"}
+    return built
 
 
-def _around(task: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    def build(inner: dict[str, Any], then: str | None, timeout: Any, condition: bool, export: bool) -> dict[str, Any]:
-        built = dict(inner)
-        if then is not None and "switch" not in built:
-            built["_then"] = then
-        if timeout is not None:
-            built["timeout"] = timeout
-        if condition:
-            built["if"] = ". != 3"
-        if export:
-            built["export"] = {"as": "${ [$output] }"}
-        return built
-
-    return st.builds(build, task, _THEN, _TIMEOUT, st.booleans(), st.booleans())
+def tasks(random: Random, depth: int, prefix: str = "t") -> list[dict[str, Any]]:
+    """A list of one to four tasks."""
+    return _named(prefix, [task(random, depth) for _ in range(random.randint(1, 4))])
 
 
-_LEAVES = st.one_of(
-    st.just({"call": "noop", "with": "${ . }"}),
-    st.just({"call": "noop", "with": {"v": 1}}),
-    st.sampled_from([{"set": "${ 3 }"}, {"set": {"x": "${ $context }"}}]),
-    st.sampled_from([{"wait": {"seconds": 1}}, {"wait": {"seconds": 5}}]),
-    st.just({"raise": {"error": ERROR}}),
-    st.just({"set": "${ [range(0; 4; 2)] }"}),
-    st.just({"emit": {"event": {"with": {"type": "a.b"}}}}),
-    st.just({"run": {"workflow": {"namespace": "n", "name": "w", "version": "1.0.0"}}}),
+def _leaf(*choices: dict[str, Any]) -> Build:
+    return lambda random, depth: dict(random.choice(choices))
+
+
+def _do(random: Random, depth: int) -> dict[str, Any]:
+    return {"do": tasks(random, depth - 1)}
+
+
+def _fork(random: Random, depth: int) -> dict[str, Any]:
+    branches = [task(random, depth - 1) for _ in range(random.randint(1, 4))]
+    return {"fork": {"branches": _named("b", branches, jumps=False), "compete": random.random() < 0.4}}
+
+
+def _for(random: Random, depth: int) -> dict[str, Any]:
+    built: dict[str, Any] = {"for": {"in": f"[range({random.randint(0, 3)})]"}, "do": tasks(random, depth - 1)}
+    if random.random() < 0.2:
+        built["while"] = "$index < 2"
+    return built
+
+
+def _try(random: Random, depth: int) -> dict[str, Any]:
+    catch: dict[str, Any] = {}
+    if random.random() < 0.6:
+        limit: dict[str, Any] = {"attempt": {"count": random.randint(0, 3)}}
+        if random.random() < 0.3:
+            limit["attempt"]["duration"] = {"seconds": random.choice([1, 4])}
+        catch["retry"] = {
+            "limit": limit,
+            "delay": {"seconds": random.choice([0, 1, 3])},
+            "backoff": {random.choice(["linear", "exponential", "constant"]): {}},
+            "jitter": {"from": {"seconds": 0}, "to": {"seconds": 1}},
+        }
+    if random.random() < 0.5:
+        catch["do"] = tasks(random, depth - 1, "h")
+    return {"try": tasks(random, depth - 1), "catch": catch}
+
+
+_CALL = _leaf({"call": "noop", "with": "${ . }"}, {"call": "noop", "with": {"v": 1}})
+_LEAVES: tuple[Build, ...] = (
+    _CALL,
+    _CALL,
+    _CALL,
+    _CALL,
+    _leaf({"set": "${ 3 }"}, {"set": {"x": "${ $context }"}}, {"emit": {"event": {"with": {"type": "a.b"}}}}),
+    _leaf({"wait": {"seconds": 1}}, {"wait": {"seconds": 5}}),
+    _leaf({"raise": {"error": ERROR}}, {"set": "${ [range(0; 4; 2)] }"}, {"set": "${ error }"}),
+    _leaf({"run": {"workflow": {"namespace": "n", "name": "w", "version": "1.0.0"}}}),
 )
+_COMPOSITES: tuple[Build, ...] = (_do, _fork, _fork, _for, _try, _try)
 
 
-def _composites(tasks: st.SearchStrategy[list[Any]], one: st.SearchStrategy[dict[str, Any]]) -> Any:
-    retry = st.fixed_dictionaries(
-        {"limit": st.just({"attempt": {"count": 2}})},
-        optional={
-            "delay": st.sampled_from([{"seconds": 1}, {"seconds": 0}]),
-            "backoff": st.sampled_from([{"linear": {}}, {"exponential": {}}]),
-        },
-    )
-    catch = st.fixed_dictionaries({}, optional={"retry": retry, "do": tasks})
-    branches = st.lists(one, min_size=1, max_size=3).map(_named("b"))
-    return st.one_of(
-        st.builds(lambda inner: {"do": inner}, tasks),
-        st.builds(lambda inner, c: {"fork": {"branches": inner, "compete": c}}, branches, st.booleans()),
-        st.builds(lambda inner, n: {"for": {"in": f"[range({n})]"}, "do": inner}, tasks, st.integers(0, 3)),
-        st.builds(lambda inner, handler: {"try": inner, "catch": handler}, tasks, catch),
-    )
+def scenario(seed: int) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
+    """A document's ``do``, and what the world does: kinds of moves, and which of the choices."""
+    random = Random(seed)
+    return tasks(random, random.randint(1, 4), "m"), [(random.randint(0, 14), random.randint(0, 99)) for _ in range(80)]
 
 
-def _layer(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    tasks = st.lists(inner, min_size=1, max_size=3).map(_named("t"))
-    return _around(st.one_of(_LEAVES, _composites(tasks, inner)))
-
-
-TASKS = st.lists(_layer(_layer(_around(_LEAVES))), min_size=1, max_size=3).map(_named("m"))
-"""Documents' ``do``, up to three levels deep."""
-
-MOVES = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 99)), max_size=60)
-"""What the world does next: a kind of move, and which."""
+SCENARIOS = st.integers(0, 2**32 - 1).map(scenario)
+"""Random scenarios; a failing one is repeated by its seed, and kept as a trace."""

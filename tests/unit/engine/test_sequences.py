@@ -90,6 +90,7 @@ def test_end_in_one_branch_cancels_the_others() -> None:
 
 def test_switch_takes_the_first_case_that_holds() -> None:
     """Without one and without a default, the task's own then applies; the output is the input."""
+
     def flow(data: object) -> object:
         cases = [{"one": {"when": ".n == 1", "then": "a"}}, {"rest": {"then": "b"}}]
         return outcome(
