@@ -14,7 +14,7 @@ from tocsin_kit.chassis.components import Chain
 from tocsin_kit.chassis.process import Process
 from tocsin_kit.chassis.services import Own, ServiceDefinition
 from tocsin_kit.clock import SystemClock
-from tocsin_kit.config import PlatformSettings, Settings, SettingsInvalid
+from tocsin_kit.config import OpsSection, Settings, SettingsInvalid
 from tocsin_kit.telemetry.setup import start_telemetry, stop_telemetry, tocsin_version
 from tocsin_kit.web.ops import OpsServer
 
@@ -47,11 +47,9 @@ def report(error: TocsinError) -> None:
         sys.stderr.write(f"{line}{f' ({hint})' if hint else ''}\n")
 
 
-def operations(process: Process, platform: PlatformSettings) -> Chain:
+def operations(process: Process, ops: OpsSection) -> Chain:
     """The operations port of a process; to be the first stage, so that it answers from the start to the very end."""
-    server = OpsServer(
-        host=platform.ops.host, port=platform.ops.port, components=process.components, ready=lambda: process.ready
-    )
+    server = OpsServer(host=ops.host, port=ops.port, components=process.components, ready=lambda: process.ready)
     return Chain("process", [server])
 
 
@@ -59,7 +57,7 @@ async def _run(definition: ServiceDefinition[Own], settings: Settings) -> int:
     clock, chance, platform = SystemClock(), SystemChance(), settings.platform
     stages: list[list[Chain]] = []
     process = Process(stages, clock=clock, stop_within=platform.ops.stop_within, lame=platform.ops.lame)
-    stages += [[operations(process, platform)], [assemble(definition, settings, clock=clock, chance=chance)]]
+    stages += [[operations(process, platform.ops)], [assemble(definition, settings, clock=clock, chance=chance)]]
 
     async def ready() -> None:
         log.info("service.ready", service=definition.name, version=tocsin_version())

@@ -1,8 +1,8 @@
 """The life of a process: ordered start, readiness, orderly stop with a deadline, and an end that says why.
 
 Chains of one stage start together, stages one after another; the stop goes the other way round. A component that dies, or
-cannot start, takes the process down with one clear line and a code that is not zero, because half a process is worse than none: a
-supervisor can start a whole one.
+cannot start, takes the process down with one clear line and a code that is not zero, because half a process is worse than none:
+a supervisor can start a whole one.
 """
 
 import asyncio
@@ -56,6 +56,7 @@ class Process:
         stop_within: Deadline for the whole orderly stop.
         lame: After the request to stop, stay at work but not ready for so long.
         started: Called with each component's chain and name when it works, for progress.
+        stopping: Called when a signal asks for the stop.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class Process:
         stop_within: timedelta = timedelta(seconds=20),
         lame: timedelta = timedelta(0),
         started: Callable[[str, str], None] = lambda _chain, _name: None,
+        stopping: Callable[[], None] = lambda: None,
     ) -> None:
         self._stages = stages
         self._clock = clock
         self._stop_within = stop_within.total_seconds()
         self._lame = lame
         self._started = started
+        self._told_to_stop = stopping
         self._running: list[_Running] = []
         self._stopping = asyncio.Event()
         self._ready = False
@@ -208,4 +211,5 @@ class Process:
             log.warning("process.ended_at_once", signal=number.name)
             os._exit(KILLED)
         log.info("process.stopping", signal=number.name)
+        self._told_to_stop()
         self.request_stop()

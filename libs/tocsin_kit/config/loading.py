@@ -24,7 +24,21 @@ PREFIX: Final = "TOCSIN_"
 FILE_SUFFIX: Final = "_file"
 # Variables of the command line client and of this module: they may stand in the same environment and are no settings.
 NOT_SETTINGS: Final = frozenset(
-    {"CONFIG", "URL", "TOKEN", "API_KEY", "USER", "PASSWORD", "NAMESPACE", "PROFILE", "HOME", "DATA", "CREDENTIALS", "NO_COLOR"}
+    {
+        "CONFIG",
+        "URL",
+        "TOKEN",
+        "API_KEY",
+        "USER",
+        "PASSWORD",
+        "NAMESPACE",
+        "PROFILE",
+        "HOME",
+        "DATA",
+        "CONTEXT",
+        "CREDENTIALS",
+        "NO_COLOR",
+    }
 )
 
 Kind = TypeVar("Kind", bound=Section)
@@ -126,6 +140,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def variable(section: str, name: str) -> str:
     """The environment variable of a field."""
     return f"{PREFIX}{section}_{name}".upper()
+
+
+def is_given(section: str, name: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment gives a field, as itself or as a file."""
+    given = os.environ if environ is None else environ
+    asked = variable(section, name)
+    return asked in given or asked + FILE_SUFFIX.upper() in given
 
 
 def _read_file(path: Path, reading: _Reading) -> None:

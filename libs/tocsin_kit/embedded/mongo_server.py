@@ -80,9 +80,13 @@ class MongoServer:
         Raises:
             ServerFailed: In one sentence why not.
         """
-        await self.child.end_leftover(STOP_WITHIN)
-        self.spawn()
+        self.spawn_anew()
         await self.ready()
+
+    def spawn_anew(self) -> None:
+        """End what a killed owner of this folder left behind, then start the process; see :meth:`spawn`."""
+        self.child.end_leftover(STOP_WITHIN)
+        self.spawn()
 
     def spawn(self) -> None:
         """Start the process, in the main thread; :meth:`ready` waits for it.

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from tocsin_kit.embedded.errors import BinaryMissing, ServerFailed
 
 PR_SET_PDEATHSIG: Final = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PAUSE: Final = threading.Event()  # never set: its wait is a bounded pause
 _POLL: Final = 0.02  # seconds between looks where the system gives no event
 
 
@@ -133,8 +135,8 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    async def end_leftover(self, within: float) -> int | None:
-        """End a server that a killed owner of this folder left behind.
+    def end_leftover(self, within: float) -> int | None:
+        """End a server that a killed owner of this folder left behind. Blocks: it happens before anything else runs.
 
         Returns:
             Its process id, or ``None`` when there was none.
@@ -146,18 +148,14 @@ class Child:
             pid = int(json.loads(self._note.read_text(encoding="utf-8"))["pid"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not self._is_ours(pid):
-            self._note.unlink(missing_ok=True)
-            return None
         try:
-            os.kill(pid, signal.SIGTERM)
-            waited = 0.0
-            while self._is_ours(pid):
-                await self._clock.sleep(_POLL)
-                waited += _POLL
-                if waited > within:
+            if self._is_ours(pid):
+                os.kill(pid, signal.SIGTERM)
+                if not self._gone(pid, within):
                     os.kill(pid, signal.SIGKILL)
-                    within += 2.0
+                    self._gone(pid, within)
+            else:
+                pid = 0
         except ProcessLookupError:
             pass
         except PermissionError as error:
@@ -165,7 +163,15 @@ class Child:
                 f"A {self.title} (process {pid}) of another user still runs on {self._folder}.", hint="End it and start again."
             ) from error
         self._note.unlink(missing_ok=True)
-        return pid
+        return pid or None
+
+    def _gone(self, pid: int, within: float) -> bool:
+        """Wait until that process has ended; whether it has."""
+        for _ in range(round(within / _POLL)):
+            if not self._is_ours(pid):
+                return True
+            _PAUSE.wait(_POLL)
+        return not self._is_ours(pid)
 
     def _is_ours(self, pid: int) -> bool:
         """Whether that process is this program on this folder: a reused process id is not."""

@@ -7,7 +7,8 @@ in every entry behind it. What libraries log through the standard library comes 
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final, Literal, TextIO
+from io import TextIOBase
+from typing import Any, Final, Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -37,7 +38,7 @@ bound = structlog.contextvars.bound_contextvars
 def configure_logging(
     level: Literal["debug", "info", "warning", "error"] = "info",
     shape: Literal["auto", "json", "console"] = "auto",
-    stream: TextIO | None = None,
+    stream: TextIO | TextIOBase | None = None,
 ) -> None:
     """Set up logging for this process; called once, by its main module.
 
@@ -46,7 +47,7 @@ def configure_logging(
         shape: ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
         stream: Where to; standard error by default.
     """
-    out = stream or sys.stderr
+    out = cast(TextIO, stream or sys.stderr)  # structlog asks for no more than write and flush
     console = shape == "console" or (shape == "auto" and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,0 +1,10 @@
+"""``python -m tocsin_kit.platform up``: see :mod:`tocsin_kit.platform.command`."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one deserves a sentence, not a traceback
+    sys.exit(f"Tocsin needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+
+from tocsin_kit.platform.command import main
+
+sys.exit(main(sys.argv[1:]))
