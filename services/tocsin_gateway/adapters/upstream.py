@@ -91,7 +91,9 @@ class HttpUpstream:
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError):
             return Readiness(name=service, ready=False, detail="does not answer")
         components: Mapping[str, Mapping[str, object]] = report.get("components", {})
-        own = {name: part for name, part in components.items() if name.partition(".")[0] == service}
+        # In a process of several services a component's name begins with its service; in one of its own it does not.
+        shared = any(name.partition(".")[0] in self._addresses for name in components)
+        own = {name: part for name, part in components.items() if not shared or name.partition(".")[0] == service}
         broken = [f"{name}: {part.get('detail', '')}" for name, part in own.items() if not part.get("ready")]
         if not own:
             return Readiness(name=service, ready=False, detail="does not run")
