@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from pymongo.errors import DuplicateKeyError
 
@@ -49,6 +49,25 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str]
+
+
+class Answered(Protocol):
+    """Anything with the parts of an :class:`Answer` (the HTTP layer has its own)."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """Its bytes."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those worth repeating."""
+        ...
 
 
 class IdempotencyRecords:
@@ -104,7 +123,7 @@ class IdempotencyRecords:
                 return None
         raise InProgress(hint="Ask again in a moment.")
 
-    async def finish(self, principal: str, key: str, answer: Answer) -> None:
+    async def finish(self, principal: str, key: str, answer: Answered) -> None:
         """Remember the answer."""
         stored = {"status": answer.status, "body": answer.body, "headers": dict(answer.headers)}
         with translated(COLLECTION):

@@ -19,7 +19,6 @@ from tocsin_kit.web.access import (
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.endpoint import Authenticator, Limits
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
-from tocsin_kit.web.measures import HttpMeasures
 from tocsin_kit.web.openapi import document, merged
 from tocsin_kit.web.ops import OpsServer
 from tocsin_kit.web.outside import RemoteAuthenticator
@@ -27,7 +26,7 @@ from tocsin_kit.web.paging import Input, Page, PageQuery
 from tocsin_kit.web.problems import Malformed, MethodNotAllowed, Problem, RequestTimeout
 from tocsin_kit.web.replies import Answer, EventStream, Reply, ServerEvent, Stream
 from tocsin_kit.web.routes import ANY_METHOD, Query, RawBody, Route
-from tocsin_kit.web.server import HttpServer, shared_measures
+from tocsin_kit.web.server import HttpServer
 
 __all__ = [
     "ANONYMOUS",
@@ -39,7 +38,6 @@ __all__ = [
     "Call",
     "EventStream",
     "Grant",
-    "HttpMeasures",
     "HttpServer",
     "IdempotencyRecords",
     "Input",
@@ -67,5 +65,4 @@ __all__ = [
     "meet",
     "merged",
     "permits",
-    "shared_measures",
 ]

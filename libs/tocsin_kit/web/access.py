@@ -114,7 +114,7 @@ def meet(one: Grant, other: Grant) -> Grant | None:
 
 
 def _narrower(one: str, other: str) -> str | None:
-    if one == other or other == EVERYWHERE:
+    if other in {one, EVERYWHERE}:
         return one
     return other if one == EVERYWHERE else None
 

@@ -27,7 +27,7 @@ class Call:
         principal: Who asks; anonymous on public routes.
         client_address: Of the person or program, behind trusted proxies too.
         received_at: When the request came in.
-        traceparent: W3C trace context, or ``None``.
+        traceparent: W3C trace context to hand on; handlers always have one.
         raw: The bytes of the body; empty when streamed.
         content: The body as it arrives (``RawBody(streamed=True)``).
     """

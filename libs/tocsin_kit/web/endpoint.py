@@ -5,7 +5,6 @@ answer of a handler that never checked a namespace it had to check is not sent.
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,8 +14,9 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
-from tocsin.errors import Defect, Forbidden, Invalid, TocsinError, Unauthenticated, Unavailable
+from tocsin.errors import Defect, Forbidden, Invalid, Unauthenticated, Unavailable
 from tocsin_kit.clock import Clock
+from tocsin_kit.config import HttpSection
 from tocsin_kit.web.access import Authenticated, Permission, Principal, Public
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
@@ -55,6 +55,11 @@ class Limits:
     read: timedelta = timedelta(seconds=15)
     drain: timedelta = timedelta(seconds=10)
     target_bytes: int = 8190  # what aiohttp's parser takes too
+
+    @classmethod
+    def of(cls, http: HttpSection) -> "Limits":
+        """As the operator set them."""
+        return cls(body_bytes=http.max_body, drain=http.drain)
 
 
 class Endpoint:
@@ -211,21 +216,21 @@ class Endpoint:
     async def _once(self, request: web.Request, call: Call, key: str) -> web.StreamResponse:
         if self._records is None:
             raise Invalid("this server keeps no idempotency records", hint="send without Idempotency-Key")
-        name = f"{call.principal.subject} {self.route.method} {self.route.template} {key}"
-        fingerprint = hashlib.blake2b(f"{call.target}?{call.query_string}\n".encode() + call.raw, digest_size=16).hexdigest()
-        kept = await self._records.begin(name, fingerprint)
+        who = call.principal.subject
+        request_line = f"{self.route.method} {call.target}?{call.query_string}\n".encode()
+        kept = await self._records.begin(who, key, request_line + call.raw)
         if kept is not None:
             return web.Response(status=kept.status, headers={**kept.headers, "Idempotency-Replayed": "true"}, body=kept.body)
         try:
             response = await self._send(request, call, await self._handle(call))
-        except (TocsinError, Exception, asyncio.CancelledError):
-            await self._records.abandon(name)
+        except BaseException:  # a cancelled request, too, must leave the key free
+            await self._records.abandon(who, key)
             raise
         if isinstance(response, web.Response) and isinstance(response.body, bytes | None):
-            headers = {k: v for k, v in response.headers.items() if k in {"Content-Type", "ETag", "Location"}}
-            await self._records.finish(name, Recorded(response.status, headers, response.body or b""))
+            headers = {name: value for name, value in response.headers.items() if name in {"Content-Type", "ETag", "Location"}}
+            await self._records.finish(who, key, Recorded(response.status, response.body or b"", headers))
         else:
-            await self._records.abandon(name)
+            await self._records.abandon(who, key)
         return response
 
 

@@ -1,24 +1,27 @@
 """What an HTTP server measures: requests, latency and what is in hand, by route template (never by path: that is unbounded)."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from tocsin_kit.telemetry import Metrics
 
-# From a warm cache hit to the longest handler; the floors of `bench latency` (6 and 25 ms) are bucket borders.
-_SECONDS: Final = (0.001, 0.0025, 0.006, 0.012, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+UNMATCHED: Final = "unmatched"
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_CODES: Final = 100  # different problem codes of one service
 
 
 class HttpMeasures:
-    """Instruments of all HTTP servers of a process; labels are the service, method, route template and status."""
+    """Instruments of one server.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Register them in ``registry``; once a process."""
-        labels = ("service", "method", "route")
-        self.requests = Counter("tocsin_http_requests", "Requests answered.", (*labels, "status"), registry=registry)
-        self.seconds = Histogram(
-            "tocsin_http_request_seconds", "Time to the last byte.", labels, registry=registry, buckets=_SECONDS
-        )
-        self.in_hand = Gauge("tocsin_http_requests_in_hand", "Requests being worked on.", ("service",), registry=registry)
-        self.refused = Counter(
-            "tocsin_http_refused", "Requests refused before a handler saw them.", ("service", "code"), registry=registry
-        )
+    Args:
+        metrics: Of the service.
+        templates: Of its routes.
+    """
+
+    def __init__(self, metrics: Metrics, templates: Iterable[str]) -> None:
+        routes = (UNMATCHED, *templates)
+        statuses = tuple(str(status) for status in range(100, 600))
+        self.requests = metrics.counter("http_requests", "Requests answered.", method=_METHODS, route=routes, status=statuses)
+        self.seconds = metrics.histogram("http_request_seconds", "Time to the last byte.", method=_METHODS, route=routes)
+        self.in_hand = metrics.gauge("http_requests_in_hand", "Requests being worked on.").labels()
+        self.problems = metrics.counter("http_problems", "Requests answered with a problem.", code=_CODES)

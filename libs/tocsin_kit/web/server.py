@@ -15,24 +15,22 @@ from typing import Final
 import orjson
 import structlog
 from aiohttp import web
-from prometheus_client import REGISTRY
 
 from tocsin.errors import Defect, NotFound, TocsinError, Unavailable
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry.health import Health
+from tocsin_kit.telemetry import Health, Metrics, parse_traceparent, span
 from tocsin_kit.web.access import Public
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.endpoint import Authenticator, Endpoint, Limits
 from tocsin_kit.web.idempotency import IdempotencyRecords
-from tocsin_kit.web.measures import HttpMeasures
+from tocsin_kit.web.measures import UNMATCHED, HttpMeasures
 from tocsin_kit.web.openapi import document
 from tocsin_kit.web.problems import PROBLEM_TYPE, Malformed, MethodNotAllowed, as_problem, headers_for, unknown_defect
 from tocsin_kit.web.replies import Answer, Reply
 from tocsin_kit.web.routes import ANY_METHOD, Route
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -59,7 +57,7 @@ class HttpServer:
         chance: Source of request ids.
         limits: Bounds of every request.
         records: For ``Idempotency-Key``.
-        measures: Shared by all servers of the process.
+        metrics: Of the service.
         version: Of the service, for OpenAPI.
         trusted_proxies: Networks whose ``X-Forwarded-For`` is believed.
     """
@@ -76,7 +74,7 @@ class HttpServer:
         chance: Chance,
         limits: Limits | None = None,
         records: IdempotencyRecords | None = None,
-        measures: HttpMeasures | None = None,
+        metrics: Metrics | None = None,
         version: str = "0",
         trusted_proxies: Sequence[str] = _LOOPBACK,
     ) -> None:
@@ -88,7 +86,7 @@ class HttpServer:
         self._host, self._port = host, port
         self._clock, self._chance = clock, chance
         self._limits = limits or Limits()
-        self._measures = measures or shared_measures()
+        self._measures = HttpMeasures(metrics or Metrics(service), {route.template for route in self.routes})
         self._proxies = [ipaddress.ip_network(network) for network in trusted_proxies]
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -186,13 +184,18 @@ class HttpServer:
         started = self._clock.monotonic()
         call = self._call(request)
         request[_CALL] = call
-        self._measures.in_hand.labels(self._service).inc()
+        self._measures.in_hand.inc()
         response: web.StreamResponse | None = None
-        with structlog.contextvars.bound_contextvars(request_id=call.request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=call.request_id),
+            span(f"{call.method} {_template(request)}", parent=call.traceparent, kind="server") as trace,
+        ):
+            call.traceparent = trace.traceparent
             try:
                 response = await self._answered(request, handler, call)
+                trace.set("http.response.status_code", response.status)
             finally:
-                self._measures.in_hand.labels(self._service).dec()
+                self._measures.in_hand.dec()
                 self._account(request, call, response, self._clock.monotonic() - started)
         if self._closing.is_set():
             response.force_close()
@@ -220,7 +223,7 @@ class HttpServer:
 
     def _call(self, request: web.Request) -> Call:
         given = request.headers.get("X-Request-Id", "")
-        traceparent = request.headers.get("traceparent", "")
+        traceparent = request.headers.get("traceparent")
         now = self._clock.now()
         return Call(
             method=request.method,
@@ -230,7 +233,7 @@ class HttpServer:
             request_id=given if _SANE_ID.fullmatch(given) else new_id(now, self._chance),
             client_address=self._client(request),
             received_at=now,
-            traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+            traceparent=traceparent if parse_traceparent(traceparent) else None,
         )
 
     def _client(self, request: web.Request) -> str:
@@ -249,7 +252,7 @@ class HttpServer:
         return any(parsed in network for network in self._proxies)
 
     def _refusal(self, error: TocsinError, call: Call) -> web.Response:
-        self._measures.refused.labels(self._service, error.code).inc()
+        self._measures.problems.labels(code=error.code).inc()
         problem = as_problem(error, instance=call.target, request_id=call.request_id)
         headers = {"Content-Type": PROBLEM_TYPE, **headers_for(error)}
         return web.Response(status=error.status, body=orjson.dumps(problem, default=str), headers=headers)
@@ -262,12 +265,10 @@ class HttpServer:
         response.headers["X-Request-Id"] = request[_CALL].request_id
 
     def _account(self, request: web.Request, call: Call, response: web.StreamResponse | None, seconds: float) -> None:
-        route: Route | None = getattr(request.match_info.handler, "route", None)
-        template = route.template if route else "unmatched"
-        method = call.method if route else "any"
+        template = _template(request)
         status = response.status if response is not None else 499  # the client went away; nginx's word for it
-        self._measures.requests.labels(self._service, method, template, str(status)).inc()
-        self._measures.seconds.labels(self._service, method, template).observe(seconds)
+        self._measures.requests.labels(method=call.method, route=template, status=str(status)).inc()
+        self._measures.seconds.labels(method=call.method, route=template).observe(seconds)
         write = log.info if call.method not in {"GET", "HEAD"} or status >= 400 else log.debug
         write(
             "http.answered",
@@ -281,12 +282,10 @@ class HttpServer:
         )
 
 
-_CALL: Final = web.RequestKey("call", Call) if hasattr(web, "RequestKey") else "tocsin.call"
-_shared: dict[str, HttpMeasures] = {}
+_CALL: Final = web.RequestKey("call", Call)
 
 
-def shared_measures() -> HttpMeasures:
-    """The instruments of this process, in the default registry."""
-    if "default" not in _shared:
-        _shared["default"] = HttpMeasures(REGISTRY)
-    return _shared["default"]
+def _template(request: web.Request) -> str:
+    """The template of the route that matched."""
+    route: Route | None = getattr(request.match_info.handler, "route", None)
+    return route.template if route else UNMATCHED

@@ -14,14 +14,13 @@ from pydantic import BaseModel, Field
 from tocsin.errors import Conflict, Invalid, Unauthenticated, Unavailable
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.clock import SystemClock
-from tocsin_kit.telemetry.health import Health
+from tocsin_kit.telemetry import Health, Metrics
 from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import (
     ANY_METHOD,
     Call,
     EventStream,
     Grant,
-    HttpMeasures,
     HttpServer,
     Input,
     Limits,
@@ -80,24 +79,24 @@ class Memory:
     """Idempotency records in memory."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[str, Recorded | None]] = {}
+        self.kept: dict[tuple[str, str], tuple[bytes, Recorded | None]] = {}
 
-    async def begin(self, key: str, fingerprint: str) -> Recorded | None:
-        if key not in self.kept:
-            self.kept[key] = (fingerprint, None)
+    async def begin(self, principal: str, key: str, request: bytes) -> Recorded | None:
+        if (principal, key) not in self.kept:
+            self.kept[principal, key] = (request, None)
             return None
-        first, answer = self.kept[key]
-        if first != fingerprint:
+        first, answer = self.kept[principal, key]
+        if first != request:
             raise Invalid("the Idempotency-Key was used for another request")
         if answer is None:
             raise Conflict("the first request is still being worked on")
         return answer
 
-    async def finish(self, key: str, answer: Recorded) -> None:
-        self.kept[key] = (self.kept[key][0], answer)
+    async def finish(self, principal: str, key: str, answer: Recorded) -> None:
+        self.kept[principal, key] = (self.kept[principal, key][0], answer)
 
-    async def abandon(self, key: str) -> None:
-        del self.kept[key]
+    async def abandon(self, principal: str, key: str) -> None:
+        del self.kept[principal, key]
 
 
 class Shop:
@@ -230,7 +229,7 @@ async def server(shop: Shop) -> AsyncIterator[HttpServer]:
         chance=SystemChance(),
         limits=Limits(body_bytes=1000, read=timedelta(milliseconds=200), drain=timedelta(seconds=5)),
         records=Memory(),
-        measures=HttpMeasures(CollectorRegistry()),
+        metrics=Metrics("shop", CollectorRegistry()),
     )
     await server.start()
     yield server
@@ -459,7 +458,14 @@ async def test_a_taken_port_is_said_in_one_sentence(server: HttpServer) -> None:
     """Which port, for whom, and what to do."""
     port = int(server.url.rpartition(":")[2])
     twin = HttpServer(
-        "twin", [], host="127.0.0.1", port=port, authenticator=Tokens(), clock=SystemClock(), chance=SystemChance()
+        "twin",
+        [],
+        host="127.0.0.1",
+        port=port,
+        authenticator=Tokens(),
+        clock=SystemClock(),
+        chance=SystemChance(),
+        metrics=Metrics("twin", CollectorRegistry()),
     )
     with pytest.raises(Unavailable, match=f"port {port} on 127.0.0.1, for twin, is taken"):
         await twin.start()
