@@ -174,7 +174,7 @@ class Progress:
 
     def _apply_task(self, reference: str, status: str, event: CloudEvent, error: str | None) -> bool:
         line = self.tasks.setdefault(reference, TaskLine(reference))
-        token = event.text("activation") or event.text("token") or self._token(line, status)
+        token = event.text("activation") or event.text("token") or self._token(line, status, event.time)
         activation = line.activations.setdefault(token, Activation())
         if event.time and activation.changed and event.time < activation.changed:
             return False  # the snapshot knew more
@@ -190,12 +190,13 @@ class Progress:
         return True
 
     @staticmethod
-    def _token(line: TaskLine, status: str) -> str:
+    def _token(line: TaskLine, status: str, at: datetime | None) -> str:
         """Which activation a signal means that does not say: the last, or a new one when that has ended and this begins."""
         if not line.activations:
             return "#0"
         token = next(reversed(line.activations))
-        begins = status in {"pending", "running"} and line.activations[token].status in _ENDED
+        last = line.activations[token]
+        begins = status in {"pending", "running"} and last.status in _ENDED and not (at and last.changed and at < last.changed)
         return f"#{len(line.activations)}" if begins else token
 
 

@@ -155,10 +155,12 @@ async def wait_for(client: Client, record: Record) -> Record:
 
 
 async def _watch(client: Client, run: str, *, as_json: bool) -> None:
-    record = await client.runs.show(run)
-    progress = Progress(record)
-    await follow(client, run, progress, show="json" if as_json else "screen" if console.is_terminal else "lines")
-    await _finish(await client.runs.show(run), as_json=as_json)
+    progress = Progress(await client.runs.show(run))
+    live = console.is_terminal and not as_json
+    await follow(client, run, progress, show="json" if as_json else "screen" if live else "lines")
+    if not as_json and not live:
+        console.print(screen(progress))
+    await _finish(progress.run, as_json=as_json)
 
 
 async def _finish(record: Record, *, as_json: bool) -> None:

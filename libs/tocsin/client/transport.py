@@ -5,6 +5,7 @@ after the token was renewed, and a broken stream, which goes on behind the last 
 """
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -25,6 +26,7 @@ Query = Mapping[str, str | int | bool | None]
 PAGE_SIZE: Final = 100
 _TIMEOUT_SECONDS: Final = 30.0
 _RECONNECT_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_REASONS: Final = {"ECONNREFUSED": "nothing listens there", "ECONNRESET": "the connection was cut"}
 _LINE_LIMIT: Final = 16 * 1024 * 1024  # twice the largest message of the bus
 
 
@@ -168,20 +170,20 @@ class Transport:
             cursor = following
 
     async def stream(self, path: str, query: Query | None = None, *, last_id: str | None = None) -> AsyncIterator[ServerEvent]:
-        """Server-sent events for ever; reconnects behind the last one. Ends only with an error that repeating cannot mend.
+        """Server-sent events for ever; once it was open, it reconnects behind the last event. Ends only with an error.
 
         Yields an event of the kind ``open`` whenever the stream is (again) connected: what happens from then on will be seen.
         """
-        failures = 0
+        failures, opened = 0, False
         while True:
             try:
                 async for event in self._events(path, query, last_id):
-                    failures = 0
+                    failures, opened = 0, True
                     last_id = event.id or last_id
                     yield event
             except Unavailable:
                 failures += 1
-                if failures > 2 * len(_RECONNECT_SECONDS):
+                if not opened or failures > 3 * len(_RECONNECT_SECONDS):
                     raise
             delay = _RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)]
             await asyncio.sleep(delay)  # noqa: TID251 - this library has no Clock; it is the client's one wait
@@ -249,8 +251,9 @@ def _bearer(token: str | None) -> dict[str, str]:
 
 
 def _reason(exc: BaseException) -> str:
-    cause = getattr(exc, "os_error", None)
-    return (getattr(cause, "strerror", None) or str(exc) or type(exc).__name__).rstrip(".")
+    number = getattr(exc, "errno", None) or getattr(getattr(exc, "os_error", None), "errno", None)
+    named = errno.errorcode.get(number) if isinstance(number, int) else None
+    return _REASONS.get(named or "", str(exc) or type(exc).__name__).rstrip(".")
 
 
 def _object(body: bytes, path: str) -> Record:
