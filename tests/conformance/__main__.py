@@ -2,10 +2,11 @@
 
 import sys
 
+from tests.conformance.ctk import ctk
 from tests.conformance.documents import documents
 from tests.conformance.suites import Suite, standards
 
-SUITES: list[Suite] = [documents]
+SUITES: list[Suite] = [documents, ctk]
 
 
 def main() -> int:

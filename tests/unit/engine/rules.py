@@ -70,7 +70,7 @@ def terminal(run: RunState) -> None:
         assert not run.home.tokens
         assert not run.home.scopes
         assert not run.home.timers
-        assert not (head.revoking or head.dying or head.agenda or head.parked)
+        assert (head.revoking, head.dying, head.agenda, head.parked) == ({}, {}, [], [])
         assert head.ended is not None
         assert head.fin is not None
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from tocsin_executor.domain.effects import ReportParent, Reply, Revoke
+from tocsin_executor.domain.effects import Reply, ReportParent, Revoke
 from tocsin_executor.domain.inputs import Parent, Result, Start, Verb, Wake
-
 from unit.engine.world import World, program_of
 
 CALL = {"c": {"call": "noop"}}

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tocsin_executor.domain.effects import Dispatch, Revoke, StartRun, StopRun
-from tocsin_executor.domain.inputs import Lost, Result, Stopped, StopKind, Wake
 
+from tocsin_executor.domain.effects import Dispatch, Revoke, StartRun, StopRun
+from tocsin_executor.domain.inputs import Lost, Result, StopKind, Stopped, Wake
 from unit.engine.world import EPOCH, Failure, World, outcome, program_of
 
 BROKEN = {"type": "https://example.com/broken", "status": 503, "title": "Broken"}

@@ -8,12 +8,12 @@ import copy
 from typing import Any, TypeAlias
 
 from hypothesis import HealthCheck, given, settings
+
 from tocsin_executor.domain.effects import Dispatch, Effect
-from tocsin_executor.domain.inputs import Input, Lost, Result, Stopped, StopKind, Verb
+from tocsin_executor.domain.inputs import Input, Lost, Result, StopKind, Stopped, Verb
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.step import step
-
 from unit.engine.programs import ERROR, SCENARIOS
 from unit.engine.world import Failure, World, program_of
 

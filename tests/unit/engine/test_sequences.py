@@ -2,7 +2,6 @@
 
 from tocsin_executor.domain.effects import Dispatch, Emit
 from tocsin_executor.domain.inputs import Result
-
 from unit.engine.world import World, outcome, program_of
 
 
@@ -13,7 +12,7 @@ def test_each_output_is_the_next_input() -> None:
 
 
 def test_data_flows_through_a_task_in_the_order_of_the_language() -> None:
-    """from sees the raw input, as the raw output with $input transformed, export the transformed output as . and $output."""
+    """From sees the raw input, as the raw output with $input transformed, export the transformed output as . and $output."""
     task = {
         "call": "noop",
         "with": {"got": "${ . }"},

@@ -1,4 +1,4 @@
-"""A world for the engine's core: fakes of everything outside, driven step by step, with every rule of the state checked on the way.
+"""A world for the engine's core: fakes of everything outside, driven step by step, with every rule checked on the way.
 
 The world keeps the log (so that it can be folded again), a clock that only inputs move, and the work that is out: dispatched
 attempts, evaluations, children, revocations. What is answered next, and with what, is up to the test.
@@ -38,15 +38,14 @@ from tocsin_executor.domain.inputs import (
     Input,
     Result,
     Start,
-    Stopped,
     StopKind,
+    Stopped,
     Verb,
     Wake,
 )
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.step import step
-
 from unit.engine.rules import check
 
 EPOCH = 1_700_000_000_000
