@@ -21,6 +21,7 @@ from tocsin_kit.bus.permissions import SERVICES, Permissions, permissions_of
 
 CONTAINER_USER: Final = 10001  # the image's; used when root runs this, since no container of ours runs as root
 KEEPING: Final = tuple(name for name in SERVICES if name not in {"worker", "gateway"})  # those with a database
+OWN: Final = {"auth": ("auth_key", "nats_callout_seed"), "trigger": ("trigger_key",)}  # keys that one service alone has
 MEMBER: Final = "mongo:27017"
 
 
@@ -127,25 +128,23 @@ def put_environment(path: Path, folder: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def of_service(service: str) -> dict[str, str]:
+    """What a service finds in /run/secrets: the name there, and the file of the folder."""
+    table = {"nats_password": f"nats_password_{service}"}
+    if service in KEEPING:
+        table["mongo_url"] = f"mongo_url_{service}"
+    return table | {name: name for name in OWN.get(service, ())}
+
+
 def kubernetes_secrets(folder: Path) -> str:
     """The manifests of the dev overlay's Secrets: one for each service, one for NATS, one for MongoDB."""
-
-    def read(name: str) -> bytes:
-        return (folder / name).read_bytes()
-
-    own = {"auth": ("auth_key", "nats_callout_seed"), "trigger": ("trigger_key",)}
     mongo = ("mongo_keyfile", "mongo_root_password", *(f"mongo_url_{one}" for one in KEEPING))
-    tables: dict[str, dict[str, bytes]] = {
-        "nats": {"nats_authorization.conf": read("nats_authorization.conf")},
-        "mongo": {name: read(name) for name in mongo},
-    }
-    for service in SERVICES:
-        tables[service] = {"nats_password": read(f"nats_password_{service}")} | {
-            name: read(name) for name in own.get(service, ())
-        }
-        if service in KEEPING:
-            tables[service]["mongo_url"] = read(f"mongo_url_{service}")
-    return "---\n".join(manifest(f"tocsin-{name}", table) for name, table in tables.items())
+    tables = {"nats": {"nats_authorization.conf": "nats_authorization.conf"}, "mongo": {name: name for name in mongo}}
+    tables |= {service: of_service(service) for service in SERVICES}
+    parts = []
+    for name, table in tables.items():
+        parts.append(manifest(f"tocsin-{name}", {key: (folder / file).read_bytes() for key, file in table.items()}))
+    return "---\n".join(parts)
 
 
 def manifest(name: str, table: dict[str, bytes]) -> str:
@@ -157,12 +156,8 @@ def manifest(name: str, table: dict[str, bytes]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 1 with one sentence about what cannot be written or read."""
-    parser = argparse.ArgumentParser(
-        prog="deploy/make-secrets", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=Path("deploy/secrets"), help="where the files are (deploy/secrets)"
-    )
+    parser = argparse.ArgumentParser(prog="deploy/make-secrets", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("deploy/secrets"), help="where the files are (deploy/secrets)")
     parser.add_argument("--env", type=Path, help="also add what compose needs to this file")
     parser.add_argument("--kubernetes", action="store_true", help="print the folder as Kubernetes Secrets instead")
     options = parser.parse_args(arguments)
