@@ -78,8 +78,9 @@ async def _live(start: Start, nats: NatsServer | None) -> int:
         examples=start.options.examples,
     )
     start.screen.doing("The services are loaded ...")
+    clock = SystemClock()
     servers = [
-        Chain(name, [ServerPart(name, server)])
+        Chain(name, [ServerPart(name, server, clock)])
         for name, server in (("nats", nats), ("mongo", start.mongo))
         if server is not None
     ]
@@ -87,7 +88,7 @@ async def _live(start: Start, nats: NatsServer | None) -> int:
     stages: list[list[Chain]] = []
     process = Process(
         stages,
-        clock=SystemClock(),
+        clock=clock,
         stop_within=start.settings.ops.stop_within,
         started=_Progress(start, [*servers, *services]),
         stopping=start.screen.stopping,
