@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.client import Record
 from tocsin.errors import Invalid
 from tocsin.signals import Json
+
+Record = dict[str, Json]  # as the client has it, without importing the client
 
 # A pipe has no width: tables are as wide as they are, so that `grep` finds whole lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
@@ -81,7 +82,7 @@ def print_record(record: Record, *, as_json: bool, hide: Iterable[str] = ()) -> 
         if name in hide or value is None or value in ({}, []):
             continue
         label = Text(f"{name.replace('_', ' '):<{width}}  ", style="bold")
-        console.print(label + _value(name, value))
+        console.print(Text.assemble(label, _value(name, value)), soft_wrap=True)
 
 
 def say(text: str, *, as_json: bool = False, style: str = "") -> None:

@@ -1,0 +1,97 @@
+"""The command line as a whole: its tables, its page, its start, and definitions checked without a platform."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tocsin.cli.lazy import LazyGroup
+from tocsin.cli.reference import page
+from tocsin.cli.root import command
+from tocsin.cli.trigger import sign
+from tocsin.errors import Invalid
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def commands(group, path=()):
+    """All commands with their words."""
+    entries = group.entries if isinstance(group, LazyGroup) else {}
+    children = {name: entry.load(name) for name, entry in entries.items()}
+    children |= {name: found for name, found in group.commands.items() if name not in entries}
+    for name, found in children.items():
+        if hasattr(found, "commands"):
+            yield from commands(found, (*path, name))
+        else:
+            yield (*path, name), found
+
+
+ALL = dict(commands(command()))
+
+
+def test_checking_a_definition_needs_no_client():
+    """It is the command that editors and hooks call all the time."""
+    code = "import sys; import tocsin.cli.validate; print('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("words", [words for words in ALL if words != ("up",)], ids=" ".join)
+def test_every_command_speaks_json_and_says_what_it_does(words):
+    """Programs rely on the first, people on the second."""
+    found = ALL[words]
+    assert any("--json" in p.opts for p in found.params), "no --json"
+    assert found.help
+
+
+def test_the_lists_of_commands_and_the_commands_agree():
+    """A lazy table could promise what its module does not have."""
+    assert {("run", "exec"), ("workflow", "validate"), ("auth", "nats-credentials"), ("schedule", "pause")} <= ALL.keys()
+    assert len(ALL) > 30
+
+
+def test_the_page_is_what_the_commands_say():
+    """Generated, so it cannot lie."""
+    assert (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8") == page(), "run: python -m tocsin.cli.reference"
+
+
+def test_the_list_of_commands_needs_no_client_and_no_definitions():
+    """What makes it slow is imported by the command that uses it."""
+    code = (
+        "import sys; from tocsin.cli.root import run; run(['--help']);"
+        "print([m for m in ('aiohttp', 'pydantic', 'ruamel.yaml', 'jq', 'asyncio') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Workflows that start on events" in done.stdout
+    assert done.stderr.strip() == "[]"
+
+
+async def test_a_definition_is_checked_without_a_platform(tocsin, tmp_path):
+    """File, line and column; the exit code says it too."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    head = "document:\n  dsl: '1.0.3'\n  namespace: test\n  name: x\n  version: '1.0.0'\n"
+    good.write_text(head + "do:\n  - greet:\n      set:\n        a: 1\n")
+    bad.write_text(head + "do:\n  - greet:\n      sett:\n        a: 1\n")
+    assert (await tocsin("workflow", "validate", str(good))).code == 0
+    outcome = await tocsin("workflow", "validate", str(good), str(bad))
+    assert outcome.code == 7
+    assert "valid" in outcome.out
+    assert f"{bad}:7:" in outcome.out.replace("\n", "") or f"{bad}:8:" in outcome.out.replace("\n", "")
+    result = json.loads((await tocsin("workflow", "validate", str(bad), "--json")).out)
+    assert result["valid"] is False
+    assert result["files"][0]["errors"][0]["line"] in {7, 8}
+    assert (await tocsin("workflow", "validate", str(tmp_path / "none.yaml"))).code == 7
+
+
+def test_a_webhook_is_signed_as_standard_webhooks_says():
+    """The published example of the specification's reference libraries."""
+    headers = sign(
+        b'{"test": 2432232314}',
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        message="msg_p5jXN8AQM9LWM0D4loKWxJek",
+        timestamp=1614265330,
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    with pytest.raises(Invalid):
+        sign(b"", "whsec_*", message="m", timestamp=0)
