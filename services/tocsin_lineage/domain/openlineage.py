@@ -82,29 +82,29 @@ def read_event(document: Json) -> LineageEvent:
     run = _object(document, "run", wrong)
     job = _object(document, "job", wrong)
     dataset = _object(document, "dataset", wrong)
-    if not (run or job or dataset):
+    if run is None and job is None and dataset is None:
         wrong.append(Violation("", "names neither a run, a job nor a dataset"))
     stage = None
-    if run:
+    if run is not None:
         if not isinstance(run.get("runId"), str) or not run["runId"]:
             wrong.append(Violation("/run/runId", "must be a string"))
         try:
             stage = Stage(document.get("eventType", "OTHER"))
         except ValueError:
             wrong.append(Violation("/eventType", f"must be one of {', '.join(kind.value for kind in Stage)}"))
-    if job and not (isinstance(job.get("namespace"), str) and isinstance(job.get("name"), str)):
+    if job is not None and not (isinstance(job.get("namespace"), str) and isinstance(job.get("name"), str)):
         wrong.append(Violation("/job", "needs a namespace and a name"))
     inputs = _datasets(document.get("inputs"), "/inputs", wrong)
     outputs = _datasets(document.get("outputs"), "/outputs", wrong)
-    if dataset:
+    if dataset is not None:
         outputs += _datasets([dataset], "/dataset", wrong)
     if wrong:
         raise InvalidLineageEvent(f"not an OpenLineage event: {wrong[0].pointer} {wrong[0].detail}", violations=wrong)
     return LineageEvent(
         time=time,
         stage=stage,
-        run=str(run["runId"]) if run else None,
-        job=f"{job['namespace']}/{job['name']}" if job else None,
+        run=str(run["runId"]) if run is not None else None,
+        job=f"{job['namespace']}/{job['name']}" if job is not None else None,
         inputs=inputs,
         outputs=outputs,
         parent=_parent(run),

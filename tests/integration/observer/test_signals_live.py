@@ -1,0 +1,137 @@
+"""Signals kept, searched and followed on a real stream and database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tocsin.signals import root
+from tocsin.signals.catalogue import case as words
+from tocsin.signals.make import make_signal, subject_of
+from tocsin_kit.bus import Bus, Consumer, ensure_streams
+from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.topology import consumer
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.store import Database
+from tocsin_kit.testing.waiting import eventually
+from tocsin_kit.web import Namespaces
+from tocsin_observer.adapters.signal_store import MongoSignalStore
+from tocsin_observer.adapters.signal_stream import BusSignalStream
+from tocsin_observer.application import Observer
+from tocsin_observer.ports import Search
+
+EVERYWHERE = Namespaces(everywhere=True)
+
+
+@asynccontextmanager
+async def serving(*parts) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        for part in parts:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        tasks = [group.create_task(part.serve()) for part in parts]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+def signal(number: int, namespace: str = "default", actor: str | None = None):
+    return make_signal(
+        words.CASE_OPENED,
+        namespace=namespace,
+        entity_id=f"c{number}",
+        sequence=1,
+        time=datetime(2026, 3, 2, 9, 0, number % 60, tzinfo=UTC),
+        payload=words.CaseOpened(title=f"case {number}"),
+        cause=root(f"cause{number}"),
+        actor=actor,
+    )
+
+
+@pytest.fixture
+async def world(nats_url, mongo_url, mongo_prefix):
+    bus, database = Bus(nats_url, name="observer"), Database(mongo_url, name=f"{mongo_prefix}_observer")
+    await database.start()
+    direct, store = Direct(bus), MongoSignalStore(database)
+    await store.prepare()
+    observer = Observer(store, BusSignalStream(bus, direct), clock=SystemClock(), retention=timedelta(days=1))
+    async with serving(bus):
+        await ensure_streams(bus)
+        await direct.start()
+        async with serving(Consumer(bus, consumer("observer-signals"), handle_many=observer.keep)):
+            yield observer, bus
+    await database.stop()
+
+
+async def say(bus: Bus, *signals) -> None:
+    for one in signals:
+        await bus.publish_event(subject_of(one), one)
+
+
+async def found(observer: Observer, **search):
+    return (await observer.search(Search(**search), limit=500, cursor=None)).records
+
+
+async def test_every_signal_is_kept_once(world):
+    """Redelivered or published again after the server forgot it, it is there once."""
+    observer, bus = world
+    signals = [signal(n) for n in range(300)]
+    await say(bus, *signals)
+
+    async def all_there():
+        return len(await found(observer)) == 300
+
+    await eventually(all_there)
+    record = (await found(observer, entity_id="c7"))[0]
+    await observer._store.keep([record])
+    assert len(await found(observer)) == 300
+
+
+async def test_searches_keep_to_their_namespaces_and_filters(world):
+    """A reader of one namespace sees nothing of another; the audit shows only what somebody did."""
+    observer, bus = world
+    await say(bus, signal(1), signal(2, "other", actor="user:ada"), signal(3, actor="user:bob"))
+
+    async def all_there():
+        return len(await found(observer)) == 3
+
+    await eventually(all_there)
+    assert [r.entity_id for r in await found(observer, namespaces={"other"})] == ["c2"]
+    assert [r.entity_id for r in await found(observer, with_actor=True)] == ["c3", "c2"]
+    assert [r.entity_id for r in await found(observer, actor="user:ada")] == ["c2"]
+    assert [r.entity_id for r in await found(observer, since=datetime(2026, 3, 2, 9, 0, 3, tzinfo=UTC))] == ["c3"]
+
+
+async def test_a_follower_resumes_without_a_gap(world):
+    """What was said while it was away comes first, in order, and nothing twice."""
+    observer, bus = world
+    follower = observer.follow("signals.default.>", permitted=EVERYWHERE, after=0)
+    await say(bus, signal(1), signal(2, "other"), signal(3))
+    first = await anext(follower)
+    await follower.aclose()
+    await say(bus, signal(4))
+    follower = observer.follow("signals.default.>", permitted=EVERYWHERE, after=first.position)
+    rest = [await anext(follower) for _ in range(2)]
+    await follower.aclose()
+    assert [s.subject.rsplit(".", 1)[1] for s in (first, *rest)] == ["c1", "c3", "c4"]
+
+
+async def test_a_follower_from_now_does_not_get_the_past(world):
+    """Without a position it begins with the next signal."""
+    observer, bus = world
+    await say(bus, signal(1))
+    follower = observer.follow("signals.>", permitted=EVERYWHERE, after=None)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        following = group.create_task(anext(follower))
+
+        async def until_seen():
+            number = 2
+            while not following.done():
+                await say(bus, signal(number))
+                number += 1
+
+        group.create_task(until_seen())
+    assert following.result().subject != "signals.default.case.opened.c1"
+    await follower.aclose()

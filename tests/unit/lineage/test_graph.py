@@ -1,0 +1,52 @@
+"""Walking and drawing the graph."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin_lineage.domain.graph import Direction, Edge, Walk, as_dot, as_mermaid
+
+CHAIN = [
+    Edge("asset:raw", "job:clean"),
+    Edge("job:clean", "asset:tidy"),
+    Edge("asset:tidy", "job:report"),
+    Edge("job:report", "asset:page"),
+]
+
+
+def walked(edges, start, direction, depth):
+    walk = Walk(start, direction, depth)
+    while not walk.done:
+        near = {
+            Direction.UPSTREAM: lambda e: e.target in walk.frontier,
+            Direction.DOWNSTREAM: lambda e: e.source in walk.frontier,
+            Direction.BOTH: lambda e: e.source in walk.frontier or e.target in walk.frontier,
+        }[direction]
+        walk.advance([edge for edge in edges if near(edge)])
+    return walk.picture()
+
+
+def test_depth_counts_assets_not_jobs():
+    """One step downstream of raw is tidy, by way of clean."""
+    picture = walked(CHAIN, "asset:raw", Direction.DOWNSTREAM, 1)
+    assert picture.nodes == {"asset:raw": 0, "asset:tidy": 1, "job:clean": 1}
+
+
+def test_upstream_goes_the_other_way():
+    """Everything that a page is made of."""
+    picture = walked(CHAIN, "asset:page", Direction.UPSTREAM, 5)
+    assert set(picture.nodes) == {edge.source for edge in CHAIN} | {"asset:page"}
+
+
+@given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.integers(1, 20))
+def test_cycles_end(pairs, depth):
+    """Each node is visited once, whatever points where, and every edge shown joins two nodes shown."""
+    edges = [Edge(f"asset:{a}", f"job:{b}") for a, b in pairs] + [Edge(f"job:{b}", f"asset:{a}") for a, b in pairs]
+    picture = walked(edges, "asset:0", Direction.BOTH, depth)
+    assert all(edge.source in picture.nodes and edge.target in picture.nodes for edge in picture.edges)
+
+
+def test_names_cannot_break_out_of_a_drawing():
+    """Quotes in keys are data."""
+    picture = walked([Edge('asset:a"];evil', "job:b")], 'asset:a"];evil', Direction.DOWNSTREAM, 1)
+    assert '\\"];evil' in as_dot(picture)
+    assert "#quot;];evil" in as_mermaid(picture)
