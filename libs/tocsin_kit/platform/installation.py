@@ -4,7 +4,7 @@ A required secret of a service that nobody gave is drawn once and kept in the da
 has a default. What the environment or the settings file gives wins.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -76,11 +76,10 @@ class Installation:
         known: Mapping[str, dict[str, object]] = {
             "auth": {
                 "admin_file": self.admin_file,
-                "public_url": self.url,
-                "nats_url": self.nats_url,
+                "nats_public_url": self.nats_url,
                 "callout_seed": (self.folder.path / "secrets" / CALLOUT_SEED).read_text().strip() if self.own_nats else None,
             },
-            "gateway": {"examples": self.examples},
+            "gateway": {"examples": self.examples, "ops_port": self.ports.ops},
         }
         return {
             name: value
@@ -100,16 +99,16 @@ def _is_secret(field: FieldInfo) -> bool:
     return field.annotation is Secret
 
 
-def installed_services() -> list[ServiceDefinition[Any]]:
-    """All services that declare themselves under the entry point group, by name.
+def installed_services(only: Collection[str] = ()) -> list[ServiceDefinition[Any]]:
+    """All services (or only those named) that declare themselves under the entry point group, by name.
 
     Raises:
-        ServerFailed: There is none: the distribution is not installed.
+        ServerFailed: There is none, or none of a given name.
     """
-    found: Iterable[ServiceDefinition[Any]] = [
-        entry.load() for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)
-    ]
-    services = list(found)
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    if unknown := sorted(set(only) - {entry.name for entry in entries}):
+        raise ServerFailed(f"There is no service {unknown[0]!r}.", hint=f"There are {', '.join(e.name for e in entries)}")
+    services: list[ServiceDefinition[Any]] = [entry.load() for entry in entries if not only or entry.name in only]
     if not services:
         raise ServerFailed("No service is installed.", hint="Install Tocsin into this Python: pip install -e '.[embedded]'.")
     return services

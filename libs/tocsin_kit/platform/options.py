@@ -27,6 +27,7 @@ class Options:
         ephemeral: Free ports, a temporary folder, one JSON line when ready, nothing left at the end.
         json_ready: One JSON line on standard output when ready, instead of the welcome.
         logs: Whether logs go to standard error instead of a file in the data folder.
+        only: Entry points of the services to run; empty for all that are installed.
     """
 
     data: Path
@@ -35,6 +36,7 @@ class Options:
     ephemeral: bool
     json_ready: bool
     logs: bool
+    only: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def parse(arguments: Sequence[str]) -> Options:
     up.add_argument("--ephemeral", action="store_true", help="free ports and a temporary folder; nothing is left at the end")
     up.add_argument("--json-ready", action="store_true", help="print one JSON line when ready instead of the welcome")
     up.add_argument("--logs", action="store_true", help="logs to standard error instead of DIR/tocsin.log")
+    up.add_argument("--only", default="", metavar="NAMES", help="run these services only, for example auth,gateway,trigger")
     given = parser.parse_args(arguments)
     return Options(
         data=given.data,
@@ -74,6 +77,7 @@ def parse(arguments: Sequence[str]) -> Options:
         ephemeral=given.ephemeral,
         json_ready=given.json_ready or given.ephemeral,
         logs=given.logs,
+        only=frozenset(filter(None, given.only.split(","))),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import orjson
@@ -84,7 +85,7 @@ async def _live(start: Start, nats: NatsServer | None) -> int:
         for name, server in (("nats", nats), ("mongo", start.mongo))
         if server is not None
     ]
-    services = _assembled(installation)
+    services = _assembled(installation, start.options.only)
     stages: list[list[Chain]] = []
     process = Process(
         stages,
@@ -108,7 +109,7 @@ async def _live(start: Start, nats: NatsServer | None) -> int:
     return code
 
 
-def _assembled(installation: Installation) -> list[Chain]:
+def _assembled(installation: Installation, only: Collection[str]) -> list[Chain]:
     clock, chance = SystemClock(), SystemChance()
     return [
         assemble(
@@ -117,7 +118,7 @@ def _assembled(installation: Installation) -> list[Chain]:
             clock=clock,
             chance=chance,
         )
-        for definition in installed_services()
+        for definition in installed_services(only)
     ]
 
 

@@ -49,13 +49,13 @@ def up(tmp_path: Path) -> Iterator[Up]:
     (site / "demo-1.dist-info").mkdir(parents=True)
     (site / "demo_service.py").write_text(SERVICE)
     (site / "demo-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1\n")
-    (site / "demo-1.dist-info" / "entry_points.txt").write_text("[tocsin.services]\nobserver = demo_service:SERVICE\n")
+    (site / "demo-1.dist-info" / "entry_points.txt").write_text("[tocsin.services]\ndemo = demo_service:SERVICE\n")
     libs = [path for path in sys.path if path.rstrip("/").endswith(("libs", "services"))]
     environment = {"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(site), *libs])}
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **more: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "tocsin_kit.platform", "up", *arguments]
+        command = [sys.executable, "-m", "tocsin_kit.platform", "up", "--only", "demo", *arguments]
         process = subprocess.Popen(
             command, cwd=tmp_path, env={**environment, **more}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
