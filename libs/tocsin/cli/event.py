@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import json_argument, now, pairs, print_json, say
+from tocsin.cli.output import json_argument, now, pairs, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
 from tocsin.signals import ABSENT, CloudEvent
 
@@ -51,3 +51,41 @@ async def publish(
     if as_json:
         print_json({"id": made.id, "type": made.type, "namespace": where.namespace, **answer})
     say(f"{made.type} published in {where.namespace}, id {made.id}", as_json=as_json)
+
+
+@app.command("list")
+@asynchronous
+async def list_(
+    *,
+    trigger: Annotated[str | None, typer.Option("--trigger", metavar="NAME", help="Only what came in by it.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List events that came in, newest first, with what was decided about them."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        filters = {"namespace": where.namespace, "trigger": trigger}
+        records = [item async for item in client.events.list(filters, limit=limit)]
+    print_records(
+        records,
+        ["id", "type", "trigger", "outcome", "run", "reason", "received_at:received"],
+        as_json=as_json,
+        empty="No events.",
+    )
+
+
+@app.command()
+@asynchronous
+async def show(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the event.")],
+    *,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an event: what it started, or why it started nothing."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        print_record(await client.events.show(event_id, where.namespace), as_json=as_json)

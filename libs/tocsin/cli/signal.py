@@ -1,6 +1,8 @@
 """`tocsin signal`: every change of state of anything, as it happens."""
 
 import contextlib
+import re
+from datetime import timedelta
 from typing import Annotated
 
 import orjson
@@ -8,13 +10,19 @@ import typer
 from rich.text import Text
 
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import STATUS_STYLES, console
-from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.cli.output import STATUS_STYLES, console, now
+from tocsin.cli.session import AsJson, Namespace, Target, Url, asynchronous, connect, target
+from tocsin.client.resources import Filters
 from tocsin.errors import Invalid
-from tocsin.signals import CloudEvent, encode
+from tocsin.signals import CloudEvent, decode, encode
+from tocsin.signals.codec import format_time, parse_time
 
 app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Signals.")
 
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="RFC 3339, or how long ago: 30s, 10m, 2h, 7d.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SHOWN = 100  # characters of a payload; --json shows all
 
 
@@ -50,6 +58,60 @@ async def tail(
             seen += 1
             if count is not None and seen >= count:
                 return
+
+
+@app.command("list")
+@asynchronous
+async def list_(
+    *,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Only of this run and its tasks.")] = None,
+    entity: Annotated[str | None, typer.Option("--entity", help="run, task, schedule, trigger, case, ...")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="CloudEvents type.")] = None,
+    correlation: Annotated[str | None, typer.Option("--correlation", help="One flow, across services.")] = None,
+    since: Since = None,
+    limit: Limit = 50,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print signals that have been, oldest of them first."""
+    filters: Filters = {"id": run, "entity": entity, "type": kind, "correlation": correlation}
+    await _history("list", {**filters, "since": _instant(since)}, target(url, namespace), limit=limit, as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def audit(
+    *,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="WHO", help="Such as user:ada or key:<id>.")] = None,
+    since: Since = None,
+    limit: Limit = 50,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print who did what, oldest of it first."""
+    filters: Filters = {"actor": actor, "since": _instant(since)}
+    await _history("audit", filters, target(url, namespace), limit=limit, as_json=as_json)
+
+
+async def _history(which: str, filters: Filters, where: Target, *, limit: int, as_json: bool) -> None:
+    async with connect(where.url) as client:
+        source = client.signals.audit if which == "audit" else client.signals.list
+        records = [record async for record in source({"namespace": where.namespace, **filters}, limit=limit)]
+    for record in reversed(records):
+        event = decode(orjson.dumps(record.get("event")))
+        print_signal(event, as_json=as_json)
+
+
+def _instant(text: str | None) -> str | None:
+    """An RFC 3339 time as it is, or a length of time before now: 30s, 10m, 2h, 7d."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)([smhd])", text)
+    if found is None:
+        return format_time(parse_time(text, "--since"))
+    return format_time(now() - timedelta(seconds=int(found[1]) * _UNITS[found[2]]))
 
 
 def print_signal(event: CloudEvent, *, as_json: bool) -> None:

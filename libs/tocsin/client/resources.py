@@ -11,6 +11,8 @@ import orjson
 from tocsin.client.transport import Record, Transport
 from tocsin.signals import CloudEvent, Json, decode, encode
 
+Filters = Mapping[str, str | int | bool | None]
+
 _API = "/api/v1"
 
 
@@ -125,7 +127,7 @@ class Runs:
         query = {"wait": f"{wait_seconds:g}s"} if wait_seconds else None
         return await self._http.post(_path("runs"), body, query, seconds=30 + (wait_seconds or 0))
 
-    def list(self, filters: Mapping[str, str | int | bool | None], *, limit: int | None = None) -> AsyncIterator[Record]:
+    def list(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
         """Runs, newest first; filters as the API has them: namespace, workflow, status, ..."""
         return self._http.pages(_path("runs"), filters, limit=limit)
 
@@ -162,6 +164,14 @@ class Events:
         value: Record = orjson.loads(body) if body else {}
         return value
 
+    def list(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Events that came in, with what was decided about them, newest first."""
+        return self._http.pages(_path("events"), filters, limit=limit)
+
+    async def show(self, event: str, namespace: str) -> Record:
+        """One event with its decisions."""
+        return await self._http.get(_path("events", event), {"namespace": namespace})
+
 
 class Signals:
     """Every change of state of anything."""
@@ -169,6 +179,14 @@ class Signals:
     def __init__(self, transport: Transport) -> None:
         """Over ``transport``."""
         self._http = transport
+
+    def list(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Signals that are kept, newest first; filters: namespace, entity, id, type, correlation, actor, since, until."""
+        return self._http.pages(_path("signals"), filters, limit=limit)
+
+    def audit(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Who did what, newest first."""
+        return self._http.pages(_path("audit"), filters, limit=limit)
 
     async def stream(self, subject: str, *, last_id: str | None = None) -> AsyncGenerator[CloudEvent | None]:
         """Signals as they happen, for ever; ``None`` whenever the stream is (again) connected."""
