@@ -16,7 +16,7 @@ from tocsin.errors import Invalid
 from tocsin.expressions import compile_expression, compile_template
 from tocsin_executor.domain.compile import Offered, compile_workflow
 from tocsin_executor.domain.effects import ContinueRun, Dispatch, Effect, Evaluate, Record, Revoke
-from tocsin_executor.domain.inputs import Continue, Evaluated, Input, Result, Start, Stopped, StopKind, Wake
+from tocsin_executor.domain.inputs import Continue, Evaluated, Input, Result, Start, StopKind, Stopped, Wake
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.step import step
 

@@ -1,7 +1,6 @@
 """The conformance kit passes on the engine's core."""
 
 import pytest
-
 from tests.conformance.ctk import ctk
 from tests.conformance.suites import standards
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias, assert_never
 
-from tocsin_executor.domain.inputs import Child, Evaluated, Event, Lost, Result
+from tocsin_executor.domain.inputs import Child, Evaluated, Lost, Result
 from tocsin_executor.domain.state import (
     Dying,
     ForkState,
@@ -39,11 +39,10 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
             return {
                 "k": "listen",
                 "n": state.cursor,
-                "got": [write(event) for event in state.consumed],
+                "got": write(state.consumed),
                 "met": state.taken,
                 "keys": write(state.keys),
-                "queue": [[index, write(event)] for index, event in state.queue],
-                "i": state.index,
+                "queue": [write(event) for event in state.queue],
                 "end": state.closing,
             }
         case never:
@@ -62,14 +61,13 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
             error = read(data["e"])
             return TryState(data["n"], data["t"], error if isinstance(error, dict) else None, data["h"])
         case _:
-            keys = read(data["keys"])
+            keys, got = read(data["keys"]), read(data["got"])
             return ListenState(
                 data["n"],
-                [read(event) for event in data["got"]],
+                got if isinstance(got, list) else [],
                 data["met"],
                 keys if isinstance(keys, dict) else {},
-                [(index, read(event)) for index, event in data["queue"]],
-                data["i"],
+                [read(event) for event in data["queue"]],
                 data["end"],
             )
 
@@ -91,8 +89,6 @@ def dump_parked(message: Parked, write: Writer) -> dict[str, Any]:
         case Child():
             data["a"], data["o"], data["e"] = message.attempt, write(message.output), write(message.error)
             data["c"] = message.cancelled
-        case Event():
-            data["a"], data["n"], data["i"], data["e"] = message.subscription, message.n, message.filter, write(message.event)
         case Evaluated():
             data["a"], data["o"], data["e"] = message.ticket, write(message.value), message.error
         case Lost():
@@ -121,11 +117,6 @@ def _child(data: dict[str, Any], read: Reader) -> Parked:
     return Child(run, pos, ts, data["a"], read(data["o"]), _problem(read(data["e"])), data["c"], **rest)
 
 
-def _event(data: dict[str, Any], read: Reader) -> Parked:
-    run, pos, ts, rest = _envelope(data)
-    return Event(run, pos, ts, data["a"], data["n"], data["i"], _problem(read(data["e"])) or {}, **rest)
-
-
 def _evaluated(data: dict[str, Any], read: Reader) -> Parked:
     run, pos, ts, rest = _envelope(data)
     return Evaluated(run, pos, ts, data["a"], read(data["o"]), data["e"], **rest)
@@ -139,7 +130,6 @@ def _lost(data: dict[str, Any], read: Reader) -> Parked:
 PARKED: dict[str, Callable[[dict[str, Any], Reader], Parked]] = {
     "Result": _result,
     "Child": _child,
-    "Event": _event,
     "Evaluated": _evaluated,
     "Lost": _lost,
 }

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from tocsin_executor.domain.effects import Reply, Transition
 from tocsin_executor.domain.fold import Fold
-from tocsin_executor.domain.inputs import Child, Control, Evaluated, Event, Lost, Result, Verb
+from tocsin_executor.domain.inputs import Child, Control, Evaluated, Lost, Result, Verb
 from tocsin_executor.domain.ops import listening
 from tocsin_executor.domain.receive import child, confirmed, evaluated, lost, result
 from tocsin_executor.domain.state import Hold, Outcome, Parked, Phase, RunStatus
@@ -95,6 +95,9 @@ def _resume(fold: Fold, message: Control) -> str | None:
     for waited in parked:
         _unpark(fold, waited)
         fold.drain()
+    for token in tuple(fold.cell.tokens.values()):
+        if token.hold is Hold.LISTEN:
+            listening.go_on(fold, token)
     return None
 
 
@@ -108,8 +111,6 @@ def _unpark(fold: Fold, waited: Parked) -> None:
             lost(fold, waited)
         case Evaluated():
             evaluated(fold, waited)
-        case Event():
-            listening.event(fold, waited)
         case never:
             assert_never(never)
 

@@ -198,15 +198,14 @@ class Subscribe:
     Attributes:
         run: Run id.
         subscription: ``<token>``; effect id is ``<run>/<subscription>``.
-        filters: Attribute name to expected value, one for each filter (see ``listen`` in the language); evaluated.
-        correlations: For each filter, name to expected value where it is known already.
+        filters: For each filter, attributes with the constant (or full-match pattern) they must have. An event that meets one
+            of them is delivered, once; the engine decides on expressions and correlation by itself. Empty: all events.
         since: Events older than this are not meant.
     """
 
     run: str
     subscription: str
     filters: list[dict[str, Json]]
-    correlations: list[dict[str, Json]]
     since: Millis
 
     @property

@@ -163,15 +163,17 @@ def into(fold: Fold, token: Token, pre: Pre) -> None:
         token.input = evaluate(fold, token, "from", pre.source, token.value)
 
 
-def out_of(fold: Fold, token: Token, post: Post) -> Json:
+def out_of(fold: Fold, token: Token, post: Post, extra: Mapping[str, Json] | None = None) -> Json:
     """Transform and validate the raw output, then export; returns the transformed output."""
     value = token.output
     if post.output is not None:
-        value = bounded(evaluate(fold, token, "as", post.output, value), "the output")
+        value = bounded(evaluate(fold, token, "as", post.output, value, extra=extra), "the output")
     if post.output_schema is not None:
         check(post.output_schema, value, "the output")
     if post.export is not None:
-        context = bounded(evaluate(fold, token, "export", post.export, value, extra={"output": value}), "the context")
+        context = bounded(
+            evaluate(fold, token, "export", post.export, value, extra={**(extra or {}), "output": value}), "the context"
+        )
         if post.export_schema is not None:
             check(post.export_schema, context, "the context")
         fold.head.context = context

@@ -125,7 +125,7 @@ class Event(Message):
     Attributes:
         subscription: Id from the ``Subscribe`` effect.
         n: Number of the delivery for that subscription, dense from 1; anything but the cursor + 1 is refused.
-        filter: Index of the filter that matched, in the order of the effect.
+        filter: Index of the filter that the correlator selected it by; a hint, since the engine decides on its own.
         event: The CloudEvent, attributes and ``data``.
     """
 

@@ -211,11 +211,29 @@ class TrySpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """An event filter: attributes wanted, and correlation values to extract (name, from, expected)."""
+class Correlation:
+    """A value to extract from an event, and what it has to be: the template's, or that of the first event."""
 
-    attributes: Template
-    correlate: tuple[tuple[str, Expression, Template | None], ...]
+    name: str
+    source: Expression
+    expect: Template | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """An event filter.
+
+    Attributes:
+        constants: Attributes that must be equal to a value, or match it as a pattern; what a correlator can select by.
+        patterns: The same, compiled.
+        conditions: Attributes with an expression on them: true, or equal to the attribute.
+        correlations: Values that tie events together.
+    """
+
+    constants: dict[str, Json]
+    patterns: tuple[tuple[str, Schema], ...]
+    conditions: tuple[tuple[str, Expression], ...]
+    correlations: tuple[Correlation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +246,11 @@ class ListenSpec:
         until_from: Index of the first ``until`` filter; equal to the number of filters when there is none.
         until_all: The ``until`` strategy wants all of its filters.
         until: Condition on the events so far, or ``None``.
-        forever: ``until`` is given, so the first event does not end it.
         read: ``data``, ``envelope`` or ``raw``.
         body: Scope run for each event, or ``None``.
         each: Variable of the event in the body.
         at: Variable of its index.
-        post: Output and export of each event's body, or ``None``.
+        post: Output and export of each event, or ``None``.
     """
 
     mode: str
@@ -241,7 +258,6 @@ class ListenSpec:
     until_from: int
     until_all: bool
     until: Expression | None
-    forever: bool
     read: str
     body: int | None
     each: str

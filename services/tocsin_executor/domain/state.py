@@ -9,7 +9,7 @@ changed in place.
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tocsin_executor.domain.inputs import Child, Evaluated, Event, Lost, Parent, Result
+from tocsin_executor.domain.inputs import Child, Evaluated, Lost, Parent, Result
 from tocsin_executor.domain.values import Json, Millis, Problem
 
 HEAD = "h"
@@ -19,7 +19,7 @@ FORMAT = 1
 """Version of the cells' representation; the engine reads every older one and writes the newest."""
 
 
-Parked = Result | Child | Event | Evaluated | Lost
+Parked = Result | Child | Evaluated | Lost
 """Inputs that wait for a resume."""
 
 
@@ -110,14 +110,22 @@ class TryState:
 
 @dataclass(slots=True)
 class ListenState:
-    """A subscription: delivery cursor, events consumed, filters met, correlation values, events that wait for the body."""
+    """A subscription.
+
+    Attributes:
+        cursor: Number of the last event delivered.
+        consumed: What the events so far gave, in order.
+        taken: Indexes of the filters that have been met.
+        keys: Correlation values, by name.
+        queue: Events delivered and not consumed yet.
+        closing: The event that ends it has come.
+    """
 
     cursor: int
     consumed: list[Json]
     taken: list[int]
     keys: dict[str, Json]
-    queue: list[tuple[int, Json]]
-    index: int
+    queue: list[Json]
     closing: bool
 
 

@@ -4,7 +4,7 @@ from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Transition
 from tocsin_executor.domain.flow import condition, duration, into, out_of
 from tocsin_executor.domain.fold import Fold
-from tocsin_executor.domain.ops import composite, trying
+from tocsin_executor.domain.ops import composite, listening, trying
 from tocsin_executor.domain.program import Node, Op
 from tocsin_executor.domain.state import Phase, Purpose, Token
 
@@ -45,6 +45,8 @@ def proceed(fold: Fold, token: Token, node: Node) -> None:
     """The next iteration or attempt."""
     if node.op is Op.LOOP:
         composite.next_item(fold, token, node)
+    elif node.op is Op.LISTEN:
+        listening.item_done(fold, token, node)
     elif node.op is Op.TRY:
         trying.next_attempt(fold, token, node)
     else:

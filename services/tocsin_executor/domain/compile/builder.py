@@ -26,6 +26,7 @@ class Offered:
         languages: Languages of ``run.script``.
         authentications: Kinds of ``authentication`` that runners know.
         secrets: Whether runners can resolve ``$secrets``.
+        listen: Whether a correlator answers subscriptions.
     """
 
     calls: frozenset[str] = frozenset({"http", "noop"})
@@ -33,6 +34,7 @@ class Offered:
     languages: frozenset[str] = frozenset({"python", "js"})
     authentications: frozenset[str] = frozenset({"basic", "bearer"})
     secrets: bool = False
+    listen: bool = False
 
 
 class Refused(Exception):

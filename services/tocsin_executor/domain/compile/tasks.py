@@ -6,6 +6,7 @@ from typing import Final
 from tocsin_executor.domain.compile.builder import MAX_SCOPES, MAX_TASKS, Builder, Place, Refused
 from tocsin_executor.domain.compile.calls import compile_call, compile_emit, compile_run
 from tocsin_executor.domain.compile.catching import compile_catch
+from tocsin_executor.domain.compile.listening import compile_listen
 from tocsin_executor.domain.program import (
     END,
     EXIT,
@@ -243,7 +244,15 @@ def _function(builder: Builder, node: Node, task: Task, place: Place, function: 
 
 
 def _listen(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[str, int]) -> None:
-    raise builder.not_offered(place.at("listen"), "'listen'")
+    if not builder.offered.listen:
+        raise builder.not_offered(place.at("listen"), "'listen'")
+    node.op = Op.LISTEN
+    each = task.get("foreach")
+    body = None
+    if isinstance(each, Mapping) and "do" in each:
+        variables = str(each.get("item", "item")), str(each.get("at", "index"))
+        body = _scope(builder, node, each["do"], place.at("foreach", "do"), *variables)
+    node.spec = compile_listen(builder, task, place, body)
 
 
 def _emit(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[str, int]) -> None:

@@ -9,7 +9,7 @@ from tocsin_executor.domain.fold import Fold, Raised
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.program import CallSpec, Node, TaskSpec
 from tocsin_executor.domain.requests import UriUnresolved, with_uri
-from tocsin_executor.domain.state import Hold, Purpose, Token
+from tocsin_executor.domain.state import Hold, ListenState, Purpose, Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, problem
 
 GRACE: Millis = 10_000
@@ -106,8 +106,8 @@ def withdraw(fold: Fold, token: Token, node: Node) -> str | None:
             attempt = attempt_of(token)
             fold.effects.append(StopRun(fold.run, attempt, child_id(fold.run, attempt)))
             return attempt
-        case Hold.LISTEN:
-            fold.effects.append(Unsubscribe(fold.run, token.id))
         case _:
-            pass
-    return None
+            if isinstance(token.state, ListenState):
+                token.state = None
+                fold.effects.append(Unsubscribe(fold.run, token.id))
+            return None

@@ -1,0 +1,131 @@
+"""``listen``: strategies, filters, correlation, bodies, and the order of deliveries."""
+
+from typing import Any
+
+from tocsin_executor.domain.compile import Offered, compile_workflow
+from tocsin_executor.domain.effects import Subscribe, Unsubscribe
+from tocsin_executor.domain.inputs import Event, Verb
+from unit.engine.world import EPOCH, World
+
+
+def listening(to: dict[str, Any], foreach: dict[str, Any] | None = None, read: str = "data", **more: Any) -> World:
+    """A run that listens, as its second task (subscription ``h:4``)."""
+    task = {"listen": {"to": to, "read": read}, **more}
+    if foreach is not None:
+        task["foreach"] = foreach
+    about = {"dsl": "1.0.3", "namespace": "test", "name": "flow", "version": "1.0.0"}
+    document = {"document": about, "do": [{"s": {"set": "${ . }"}}, {"l": task}]}
+    world = World(compile_workflow(document, "digest", Offered(listen=True)), persist=True)
+    world.start({"order": 7})
+    return world
+
+
+def of(kind: str, data: Any = None, **attributes: Any) -> dict[str, Any]:
+    """An event."""
+    return {"specversion": "1.0", "id": "1", "source": "/test", "type": kind, "data": data, **attributes}
+
+
+def test_one_event_gives_an_array_of_one() -> None:
+    """Subscribed from the activation on; unsubscribed when it is met."""
+    world = listening({"one": {"with": {"type": "a"}}})
+    [asked] = world.of(Subscribe)
+    assert (asked.subscription, asked.filters, asked.since) == ("h:4", [{"type": "a"}], EPOCH)
+    assert world.status == "waiting"
+    world.deliver("h:4", of("b", 1))
+    assert world.status == "waiting"
+    world.deliver("h:4", of("a", 2))
+    assert (world.status, world.output) == ("completed", [2])
+    assert len(world.of(Unsubscribe)) == 1
+    assert world.signals.index("workflow.correlation-started") < world.signals.index("workflow.correlation-completed")
+
+
+def test_deliveries_are_numbered_and_a_repeat_is_refused() -> None:
+    """The cursor plus one, or nothing."""
+    world = listening({"all": [{"with": {"type": "a"}}, {"with": {"type": "b"}}]})
+    world.deliver("h:4", of("a", 1))
+    world.send(Event, subscription="h:4", n=1, filter=0, event=of("b", 1))
+    world.send(Event, subscription="h:4", n=3, filter=0, event=of("b", 1))
+    world.send(Event, subscription="h:9", n=1, filter=0, event=of("b", 1))
+    assert len(world.refusals()) == 3
+    world.deliver("h:4", of("b", 2))
+    assert world.output == [1, 2]
+
+
+def test_all_takes_one_event_for_each_filter() -> None:
+    """One event meets at most one filter, the first that is open."""
+    world = listening({"all": [{"with": {"type": "a"}}, {"with": {"type": "a|b"}}]})
+    for kind, data in (("a", 1), ("c", 0), ("a", 2)):
+        world.deliver("h:4", of(kind, data))
+    assert world.output == [1, 2]
+
+
+def test_any_with_until_goes_on_until_the_condition_holds() -> None:
+    """On the array so far."""
+    world = listening({"any": [{"with": {"type": "a"}}, {"with": {"type": "b"}}], "until": "length == 3"})
+    for number, kind in enumerate("abxa"):
+        world.deliver("h:4", of(kind, number))
+    assert world.output == [0, 1, 3]
+
+
+def test_until_events_are_not_part_of_the_output() -> None:
+    """A strategy may end it; an empty any takes everything else."""
+    world = listening({"any": [], "until": {"one": {"with": {"type": "end"}}}})
+    for number, kind in enumerate(["a", "b", "end"]):
+        world.deliver("h:4", of(kind, number))
+    assert world.output == [0, 1]
+
+
+def test_filters_take_constants_patterns_and_expressions() -> None:
+    """An expression sees its attribute; true, or equal to it."""
+    filters = {"type": "a.*", "data": "${ .n > 3 }", "subject": "${ $input.order | tostring }"}
+    world = listening({"one": {"with": filters}})
+    assert world.of(Subscribe)[0].filters == [{"type": "a.*"}]
+    world.deliver("h:4", of("xa", {"n": 9}, subject="7"))
+    world.deliver("h:4", of("ab", {"n": 1}, subject="7"))
+    world.deliver("h:4", of("ab", {"n": 9}, subject="8"))
+    assert world.status == "waiting"
+    world.deliver("h:4", of("ab", {"n": 9}, subject="7"))
+    assert world.output == [{"n": 9}]
+
+
+def test_the_first_value_sets_the_correlation() -> None:
+    """Unless the definition expects one; later events must agree."""
+    correlate = {"room": {"from": ".roomid"}}
+    world = listening({"all": [{"with": {"type": k}, "correlate": correlate} for k in "ab"]})
+    world.deliver("h:4", of("a", 1, roomid="x"))
+    world.deliver("h:4", of("b", 2, roomid="y"))
+    assert world.status == "waiting"
+    world.deliver("h:4", of("b", 3, roomid="x"))
+    assert world.output == [1, 3]
+    world = listening({"one": {"with": {"type": "a"}, "correlate": {"o": {"from": ".data.o", "expect": "${ .order }"}}}})
+    world.deliver("h:4", of("a", {"o": 8}))
+    world.deliver("h:4", of("a", {"o": 7}))
+    assert world.output == [{"o": 7}]
+
+
+def test_foreach_runs_its_body_one_event_after_the_other() -> None:
+    """Events wait in line meanwhile; the outputs are the items'."""
+    body = {"item": "e", "at": "i", "do": [{"c": {"call": "noop", "with": ["${ $i }", "${ $e }"]}}], "output": {"as": ".[1]"}}
+    world = listening({"any": [{"with": {"type": "a"}}], "until": "length == 2"}, body)
+    world.deliver("h:4", of("a", "x"))
+    world.deliver("h:4", of("a", "y"))
+    assert len(world.work) == 1
+    world.finish()
+    assert (world.output, len(world.dispatched)) == (["x", "y"], 2)
+
+
+def test_events_during_a_suspend_are_kept() -> None:
+    """They are consumed at resume, in order."""
+    world = listening({"all": [{"with": {"type": "a"}}, {"with": {"type": "a"}}]}, read="envelope")
+    world.control(Verb.SUSPEND)
+    world.deliver("h:4", of("a", 1))
+    world.deliver("h:4", of("a", 2))
+    world.control(Verb.RESUME)
+    assert [found["data"] for found in world.output] == [1, 2]
+
+
+def test_a_timeout_ends_the_subscription() -> None:
+    """And events after it are refused."""
+    world = listening({"one": {"with": {"type": "a"}}}, timeout={"after": "PT1S"})
+    world.wake()
+    assert (world.status, world.subscriptions) == ("faulted", {})
