@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 
 import tocsin
 import tocsin_kit
+from tocsin.cli.reference import main as cli
 from tocsin.errors import TocsinError
+from tocsin.signals.reference import main as signals
+from tocsin_kit.config.reference import main as configuration
 
 ROOT = pathlib.Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -22,8 +25,8 @@ def errors_page() -> str:
     lines = [
         "# Errors",
         "",
-        "Generated from the code by `make docs`. Codes are public API; texts are for people and may change. Over HTTP every error is an",
-        "[RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem with `type` `https://tocsin.dev/errors/<code>`.",
+        "Generated from the code by `make docs`. Codes are public API; texts are for people and may change. Over HTTP every error",
+        "is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem with `type` `https://tocsin.dev/errors/<code>`.",
         "",
         "| code | HTTP | branch | meaning |",
         "| --- | --- | --- | --- |",
@@ -47,7 +50,9 @@ def _kinds(kind: type[TocsinError]) -> Iterator[type[TocsinError]]:
 def import_everything() -> None:
     """Import each module, so that every error class and every catalogue entry exists."""
     packages = [tocsin, tocsin_kit]
-    packages += [importlib.import_module(p.name) for p in sorted((ROOT / "services").iterdir()) if (p / "__init__.py").is_file()]
+    packages += [
+        importlib.import_module(p.name) for p in sorted((ROOT / "services").iterdir()) if (p / "__init__.py").is_file()
+    ]
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.endswith("__main__") and ".testing" not in module.name:
@@ -63,6 +68,7 @@ def main() -> int:
     """Write or compare; 1 when something is stale."""
     import_everything()
     check = "--check" in sys.argv
+    others = [signals(), cli(), configuration(["--check"] if check else [])]
     stale = []
     for name, make in PAGES.items():
         path, text = REFERENCE / name, make()
@@ -73,7 +79,7 @@ def main() -> int:
             path.write_text(text, encoding="utf-8")
     if stale:
         sys.stderr.write(f"Stale: {', '.join(stale)}. Run `make docs` and commit the result.\n")
-    return int(bool(stale))
+    return int(bool(stale) or any(others))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer
@@ -37,9 +38,13 @@ def build(context: ServiceContext[CaseSettings]) -> Sequence[Component]:
     cases, rules = MongoCaseStore(context.database, relay), MongoRuleStore(context.database, relay)
     failures = Failures(cases, rules, clock=context.clock)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
+    listening = Consumer(context.bus, consumer("case-signals"), failures.hear, key=_namespace, limits=context.limits)
     server = HttpServer(
         "case",
-        routes(Cases(cases, clock=context.clock, chance=context.chance), Rules(rules, clock=context.clock)),
+        (
+            *routes(Cases(cases, clock=context.clock, chance=context.chance), Rules(rules, clock=context.clock)),
+            *dead_letter_routes("case", context.bus, [listening]),
+        ),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
@@ -51,7 +56,7 @@ def build(context: ServiceContext[CaseSettings]) -> Sequence[Component]:
     return (
         Preparation(cases, rules),
         relay,
-        Consumer(context.bus, consumer("case-signals"), failures.hear, key=_namespace, limits=context.limits),
+        listening,
         Ticking("case.clocks", EVERY, ClockKeeper(cases, clock=context.clock).check, clock=context.clock),
         authenticator,
         server,

@@ -6,6 +6,7 @@ from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.web import HttpServer
 from tocsin_kit.web.outside import RemoteAuthenticator
@@ -38,9 +39,10 @@ def build(context: ServiceContext[ObserverSettings]) -> Sequence[Component]:
     stream = BusSignalStream(context.bus, direct)
     observer = Observer(store, stream, clock=context.clock, retention=context.settings.retention)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
+    listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
     server = HttpServer(
         "observer",
-        routes(observer),
+        (*routes(observer), *dead_letter_routes("observer", context.bus, [listening])),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
@@ -49,7 +51,6 @@ def build(context: ServiceContext[ObserverSettings]) -> Sequence[Component]:
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
-    listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
     return (
         Preparation(store, direct),
         listening,

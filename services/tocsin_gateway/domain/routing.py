@@ -29,7 +29,6 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "cases": "case",
         "signals": "observer",
         "audit": "observer",
-        "dead-letters": "observer",
     }
 )
 
@@ -55,8 +54,10 @@ def owner(path: str) -> str | None:
     Args:
         path: Absolute path as it arrived, still percent-encoded, without the query.
     """
-    segments = path.split("/", 4)
+    segments = path.split("/", 5)
     match segments[1:]:
+        case ["api", "v1", "dead-letters", service, *_]:  # each service has its own
+            return service if service in SERVICES else None
         case ["hooks", _, *_]:
             return "trigger"
         case [".well-known", "jwks.json"]:

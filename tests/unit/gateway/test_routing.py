@@ -13,6 +13,8 @@ from tocsin_gateway.domain.routing import OWNERS, SERVICES, forwarded, owner
         ("/api/v1/runs/x/tasks", "executor"),
         ("/hooks/default/orders", "trigger"),
         ("/.well-known/jwks.json", "auth"),
+        ("/api/v1/dead-letters/case/redrive", "case"),
+        ("/api/v1/dead-letters/nobody", None),
         ("/api/v1/nothing", None),
         ("/api/v2/runs", None),
         ("/hooks", None),
