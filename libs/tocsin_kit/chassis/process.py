@@ -30,7 +30,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(slots=True)
 class _Running:
-    chain: str
+    chain: Chain
     component: Component
     serving: asyncio.Task[None] | None = None
 
@@ -89,10 +89,11 @@ class Process:
 
     def components(self) -> Iterator[Named]:
         """Those that have started."""
-        many = len({running.chain for running in self._running}) > 1
+        many = len({running.chain.name for running in self._running}) > 1
         for running in self._running:
             name = running.component.name
-            yield Named(f"{running.chain}.{name.removeprefix(running.chain + '.')}" if many else name, running.component)
+            chain = running.chain.name
+            yield Named(f"{chain}.{name.removeprefix(chain + '.')}" if many else name, running.component)
 
     def request_stop(self) -> None:
         """Begin the orderly stop; harmless when repeated."""
@@ -145,7 +146,7 @@ class Process:
     async def _start_chain(self, chain: Chain, group: asyncio.TaskGroup) -> None:
         with structlog.contextvars.bound_contextvars(service=chain.name):
             for component in chain.components:
-                running = _Running(chain.name, component)
+                running = _Running(chain, component)
                 self._running.append(running)  # before its start: what half started is stopped as well
                 try:
                     await component.start()
@@ -159,7 +160,7 @@ class Process:
         try:
             await running.component.serve()
         except Exception as error:  # noqa: BLE001 - whatever it was ends the process, with its reason
-            self._fail(running.chain, running.component.name, error)
+            self._fail(running.chain.name, running.component.name, error)
 
     def _fail(self, chain: str, name: str, error: Exception) -> None:
         if self.failure is None:
@@ -192,7 +193,7 @@ class Process:
 
     async def _stop_chain(self, chain: Chain) -> None:
         with structlog.contextvars.bound_contextvars(service=chain.name):
-            for running in reversed([each for each in self._running if each.chain == chain.name]):
+            for running in reversed([each for each in self._running if each.chain is chain]):
                 try:
                     await running.component.stop()
                 except Exception:
