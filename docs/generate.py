@@ -25,8 +25,8 @@ def errors_page() -> str:
     lines = [
         "# Errors",
         "",
-        "Generated from the code by `make docs`. Codes are public API; texts are for people and may change. Over HTTP every error",
-        "is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem with `type` `https://tocsin.dev/errors/<code>`.",
+        "Generated from the code by `make docs`. Codes are public API; texts are for people and may change. Over HTTP",
+        "every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem with `type` `https://tocsin.dev/errors/<code>`.",
         "",
         "| code | HTTP | branch | meaning |",
         "| --- | --- | --- | --- |",
