@@ -13,7 +13,7 @@ from tocsin.cli import context as contexts
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import print_json, print_record, say
 from tocsin.cli.session import AsJson, Url, asynchronous, connect, remember, target
-from tocsin.client import Client, StaticToken
+from tocsin.client import Client, Record, StaticToken
 from tocsin.errors import Invalid, NotFound, TocsinError
 
 app = typer.Typer(context_settings=dict(SETTINGS))
@@ -81,7 +81,19 @@ async def whoami(url: Url = None, as_json: AsJson = False) -> None:
     """Show who is logged in, where, and what that permits."""
     async with connect(url) as client:
         me = await client.auth.me()
-        print_record({"url": client.transport.url, **me}, as_json=as_json)
+    record = {"url": client.transport.url, **me}
+    print_record(record if as_json else readable(record), as_json=as_json)
+
+
+def readable(record: Record) -> Record:
+    """A record with its grants and bindings in the words that the options take: ``run:read@team-a``."""
+    shown = dict(record)
+    for member, word in (("grants", "permission"), ("bindings", "role")):
+        given = shown.pop(member, None)
+        if isinstance(given, list):
+            texts = [f"{item.get(word)}@{item.get('namespace')}" for item in given if isinstance(item, dict)]
+            shown["roles" if member == "bindings" else member] = [text.removesuffix("@*") for text in texts]
+    return shown
 
 
 def _administrator(data: pathlib.Path, url: str | None) -> tuple[str, str, str]:

@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),
     "trigger": Entry("tocsin.cli.trigger", "What starts workflows from outside: webhooks and events."),
     "schedule": Entry("tocsin.cli.schedule", "What starts workflows by the clock."),
-    "auth": Entry("tocsin.cli.auth", "Users, API keys and bus credentials."),
+    "auth": Entry("tocsin.cli.auth", "Users, roles, API keys and bus credentials."),
 }
 
 _EPILOG = "Exit codes: " + " · ".join(f"{code.value} {text}" for code, text in MEANINGS.items())

@@ -3,13 +3,13 @@
 Answers are the JSON objects of the API as they are: its OpenAPI document describes them, and a newer platform may say more.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 import orjson
 
 from tocsin.client.transport import Record, Transport
-from tocsin.signals import CloudEvent, Json, decode, encode
+from tocsin.signals import CloudEvent, decode, encode
 
 Filters = Mapping[str, str | int | bool | None]
 
@@ -37,40 +37,55 @@ class Auth:
 
     async def logout(self, refresh_token: str) -> Record:
         """End the login that the refresh token belongs to."""
-        return await self._http.post(_path("auth", "logout"), {"refresh_token": refresh_token})
+        return await self._anonymous("logout", {"refresh_token": refresh_token})
 
     async def me(self) -> Record:
         """Who the credentials belong to, and what they permit."""
         return await self._http.get(_path("auth", "me"))
 
-    async def nats_credentials(self) -> Record:
-        """Server, user and password for a NATS client."""
-        return await self._http.post(_path("auth", "nats-credentials"))
+    async def nats_credentials(self, body: Record) -> Record:
+        """Server, user and password for a NATS client; ``body`` as for an API key."""
+        return await self._http.post(_path("auth", "nats-credentials"), body)
 
     def users(self) -> AsyncIterator[Record]:
         """All users."""
         return self._http.pages(_path("users"))
 
-    async def create_user(self, name: str, password: str, roles: list[str]) -> Record:
-        """A new user with roles."""
-        grants: list[Json] = [*roles]
-        return await self._http.post(_path("users"), {"name": name, "password": password, "roles": grants})
+    async def create_user(self, name: str, password: str, bindings: Sequence[Record]) -> Record:
+        """A new user; bindings are ``{"role", "namespace"}``."""
+        return await self._http.post(_path("users"), {"name": name, "password": password, "bindings": [*bindings]})
 
     async def user(self, name: str) -> Record:
         """One user."""
         return await self._http.get(_path("users", name))
 
-    async def change_user(self, name: str, action: str, body: Record) -> Record:
-        """POST to an action of a user, such as ``disable``."""
-        return await self._http.post(_path("users", name, action), body)
+    async def change_user(self, name: str, change: Record) -> Record:
+        """Change ``bindings`` or ``disabled``; what is left out stays."""
+        return await self._http.patch(_path("users", name), change)
+
+    async def set_password(self, name: str, password: str) -> Record:
+        """Give a user a new password; all sessions of the user end."""
+        return await self._http.put(_path("users", name, "password"), {"password": password})
 
     async def delete_user(self, name: str) -> Record:
         """Delete a user."""
         return await self._http.delete(_path("users", name))
 
-    def api_keys(self) -> AsyncIterator[Record]:
-        """All API keys that the caller may see; never their secrets."""
-        return self._http.pages(_path("api-keys"))
+    def roles(self) -> AsyncIterator[Record]:
+        """All roles."""
+        return self._http.pages(_path("roles"), paged=False)
+
+    async def put_role(self, name: str, permissions: Sequence[str], summary: str) -> Record:
+        """Create or change a role of one's own."""
+        return await self._http.put(_path("roles", name), {"permissions": [*permissions], "summary": summary})
+
+    async def delete_role(self, name: str) -> Record:
+        """Delete a role that nobody holds."""
+        return await self._http.delete(_path("roles", name))
+
+    def api_keys(self, owner: str | None = None) -> AsyncIterator[Record]:
+        """API keys of a user, of all (``*``), or one's own; never their secrets."""
+        return self._http.pages(_path("api-keys"), {"owner": owner})
 
     async def create_api_key(self, body: Record) -> Record:
         """A new key; its secret is in this answer and nowhere else."""
@@ -82,7 +97,7 @@ class Auth:
 
     async def _anonymous(self, action: str, body: Record) -> Record:
         answer = await self._http.send("POST", _path("auth", action), content=orjson.dumps(body), authenticated=False)
-        value: Record = orjson.loads(answer)
+        value: Record = orjson.loads(answer) if answer else {}
         return value
 
 

@@ -113,6 +113,10 @@ class Transport:
         """PUT a JSON value."""
         return _object(await self.send("PUT", path, query=query, content=orjson.dumps(body)), path)
 
+    async def patch(self, path: str, body: Json) -> Record:
+        """PATCH with a JSON value."""
+        return _object(await self.send("PATCH", path, content=orjson.dumps(body)), path)
+
     async def delete(self, path: str, query: Query | None = None) -> Record:
         """DELETE; the answer may be empty."""
         return _object(await self.send("DELETE", path, query=query), path)
@@ -152,13 +156,15 @@ class Transport:
             raise as_error(status, body, url=self.url + path, retry_after=retry_after)
         return body
 
-    async def pages(self, path: str, query: Query | None = None, *, limit: int | None = None) -> AsyncIterator[Record]:
-        """The items of a list, page after page; at most ``limit`` of them."""
+    async def pages(
+        self, path: str, query: Query | None = None, *, limit: int | None = None, paged: bool = True
+    ) -> AsyncIterator[Record]:
+        """The items of a list, page after page; at most ``limit`` of them. Short lists that are whole are not ``paged``."""
         cursor: str | None = None
         left = limit
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
-            page = await self.get(path, {**(query or {}), "limit": size, "cursor": cursor})
+            page = await self.get(path, {**(query or {}), **({"limit": size, "cursor": cursor} if paged else {})})
             items = page.get("items")
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict):

@@ -65,7 +65,11 @@ class FakePlatform:
         self.requests.append((request.method, request.path_qs, request.headers.get("Authorization")))
         async with self._turn:
             self._turn.notify_all()
-        public = request.path in {"/api/v1/auth/login", "/api/v1/auth/refresh"} or request.path.startswith("/hooks/")
+        public = request.path in {
+            "/api/v1/auth/login",
+            "/api/v1/auth/refresh",
+            "/api/v1/auth/logout",
+        } or request.path.startswith("/hooks/")
         token = (request.headers.get("Authorization") or "").removeprefix("Bearer ")
         if not public and token not in self.valid:
             return problem(401, "unauthenticated", "the token is missing or has expired")
