@@ -1,106 +1,30 @@
 """`tocsin schedule`: what starts workflows by the clock."""
 
-from typing import Annotated
+from typing import ClassVar
 
 import typer
 
-from tocsin.cli.definitions import split
-from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.manifests import read
-from tocsin.cli.output import print_json, print_record, print_records, say
-from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
-from tocsin.signals import Json
+from tocsin.cli.lazy import SETTINGS, Entry, LazyGroup
 
-app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Schedules.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name, or namespace/name.")]
+class Commands(LazyGroup):
+    """The commands about schedules; `next` needs no platform."""
+
+    entries: ClassVar = {
+        "next": Entry("tocsin.cli.timetable", "Print when an expression fires next, without a platform.", "next"),
+        "apply": Entry("tocsin.cli.schedules", "Create or change schedules.", "apply"),
+        "list": Entry("tocsin.cli.schedules", "List the schedules of a namespace.", "list"),
+        "show": Entry("tocsin.cli.schedules", "Show one schedule.", "show"),
+        "upcoming": Entry("tocsin.cli.schedules", "Show when a schedule fires next.", "upcoming"),
+        "pause": Entry("tocsin.cli.schedules", "Pause a schedule: it does not fire.", "pause"),
+        "resume": Entry("tocsin.cli.schedules", "Let a paused schedule fire again.", "resume"),
+        "delete": Entry("tocsin.cli.schedules", "Delete a schedule.", "delete"),
+    }
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, context_settings=dict(SETTINGS), help="Schedules.")
 
 
 @app.callback()
 def schedule() -> None:
     """What starts workflows by the clock."""
-
-
-@app.command()
-@asynchronous
-async def apply(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON; `-` for standard input.")],
-    url: Url = None,
-    namespace: Namespace = None,
-    as_json: AsJson = False,
-) -> None:
-    """Create or change schedules."""
-    where = target(url, namespace)
-    applied: list[Json] = []
-    async with connect(where.url) as client:
-        for _, document in read(files, "schedule"):
-            owner, name = str(document.pop("namespace", where.namespace)), str(document.pop("name"))
-            record = await client.schedules.apply(owner, name, document)
-            applied.append(record)
-            say(f"{owner}/{name} applied, next at {record.get('next_at') or 'no time'}", as_json=as_json)
-    if as_json:
-        print_json(applied)
-
-
-@app.command("list")
-@asynchronous
-async def list_(url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """List the schedules of a namespace."""
-    where = target(url, namespace)
-    async with connect(where.url) as client:
-        records = [item async for item in client.schedules.list(where.namespace)]
-    columns = ["name", "workflow", "cron", "every", "timezone", "status", "next_at:next"]
-    present = [c for c in columns if any(c.partition(":")[0] in record for record in records)]
-    print_records(records, present or columns, as_json=as_json, empty="No schedules.")
-
-
-@app.command()
-@asynchronous
-async def show(name: Name, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """Show one schedule."""
-    where = target(url, namespace)
-    async with connect(where.url) as client:
-        print_record(await client.schedules.show(*split(name, where.namespace)), as_json=as_json)
-
-
-@app.command()
-@asynchronous
-async def delete(name: Name, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """Delete a schedule. Runs that it started go on."""
-    where = target(url, namespace)
-    async with connect(where.url) as client:
-        answer = await client.schedules.delete(*split(name, where.namespace))
-    if as_json:
-        print_json(answer)
-    say(f"{name} deleted", as_json=as_json)
-
-
-@app.command()
-@asynchronous
-async def pause(
-    name: Name,
-    *,
-    reason: Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")] = None,
-    url: Url = None,
-    namespace: Namespace = None,
-    as_json: AsJson = False,
-) -> None:
-    """Pause a schedule: it does not fire."""
-    where = target(url, namespace)
-    async with connect(where.url) as client:
-        answer = await client.schedules.pause(*split(name, where.namespace), reason)
-    if as_json:
-        print_json(answer)
-    say(f"{name} paused", as_json=as_json)
-
-
-@app.command()
-@asynchronous
-async def resume(name: Name, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """Let a paused schedule fire again."""
-    where = target(url, namespace)
-    async with connect(where.url) as client:
-        answer = await client.schedules.resume(*split(name, where.namespace))
-    if as_json:
-        print_json(answer)
-    say(f"{name} resumed", as_json=as_json)

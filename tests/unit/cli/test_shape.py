@@ -95,3 +95,31 @@ def test_a_webhook_is_signed_as_standard_webhooks_says():
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     with pytest.raises(Invalid):
         sign(b"", "whsec_*", message="m", timestamp=0)
+
+
+async def test_the_next_instants_need_no_platform(tocsin):
+    """With the zone's offset, across the change of the clocks."""
+    arguments = ["schedule", "next", "30 9 * * *", "--timezone", "Europe/Berlin", "--from", "2026-03-28T12:00:00+01:00"]
+    outcome = await tocsin(*arguments, "--count", "2")
+    assert outcome.out.split() == ["2026-03-29T09:30:00+02:00", "2026-03-30T09:30:00+02:00"]
+    assert len(json.loads((await tocsin(*arguments, "--json")).out)["next"]) == 5
+    refused = await tocsin("schedule", "next", "61 * * * *")
+    assert refused.code == 7
+
+
+def test_a_batch_answers_line_by_line():
+    """In order; what is wrong with one line does not stop the next."""
+    lines = [
+        {"expression": "0 0 * * *", "timezone": "UTC", "from": "2026-01-01T00:00:00Z", "count": 2},
+        {"expression": "0 0 31 2 *", "timezone": "UTC", "from": "2026-01-01T00:00:00Z", "count": 1},
+        {"expression": "0 0 * * 9", "timezone": "UTC", "from": "2026-01-01T00:00:00Z", "count": 1},
+        {"expression": "PT1H", "timezone": "No/Zone", "from": "2026-01-01T00:00:00Z", "count": 1},
+    ]
+    given = "\n".join(map(json.dumps, lines)) + "\nnonsense\n"
+    code = "from tocsin.cli import main; main()"
+    command_line = [sys.executable, "-c", code, "schedule", "next", "--batch"]
+    done = subprocess.run(command_line, input=given, capture_output=True, text=True, check=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers[0] == {"next": ["2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00"]}
+    assert [set(answer) for answer in answers[1:]] == [{"error"}] * 4
+    assert answers[2]["error"]["position"] == 9
