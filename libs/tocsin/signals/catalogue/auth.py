@@ -36,6 +36,21 @@ class LoginFailed(Payload):
     reason: Reason
 
 
+class LoginEnded(Payload):
+    """Data of `login.ended`."""
+
+    name: Name
+    reason: Reason
+
+
+class BusLoginFailed(Payload):
+    """Data of `bus-login.failed`."""
+
+    address: str = Field(max_length=256, description="Where the connection came from, as the NATS server saw it.")
+    reason: Reason
+    more: int = Field(0, ge=0, description="Refusals from there since the last such signal; they are not said one by one.")
+
+
 class ApiKeyChanged(Payload):
     """Data of the signals about an API key."""
 
@@ -61,6 +76,10 @@ ROLE_UPDATED = SHELF.add("role", "updated", RoleChanged, "The grants of a role c
 ROLE_DELETED = SHELF.add("role", "deleted", RoleChanged, "A role was deleted.")
 LOGIN_SUCCEEDED = SHELF.add("login", "succeeded", LoginSucceeded, "Somebody logged in.")
 LOGIN_FAILED = SHELF.add("login", "failed", LoginFailed, "Somebody failed to log in.", severity=Severity.WARN)
+LOGIN_ENDED = SHELF.add("login", "ended", LoginEnded, "Somebody logged out, or their session was closed.")
+BUS_LOGIN_FAILED = SHELF.add(
+    "bus-login", "failed", BusLoginFailed, "Somebody failed to connect to NATS.", severity=Severity.WARN
+)
 API_KEY_CREATED = SHELF.add("api-key", "created", ApiKeyChanged, "An API key was created.")
 API_KEY_REVOKED = SHELF.add("api-key", "revoked", ApiKeyChanged, "An API key was revoked and is refused.")
 SIGNING_KEY_ROTATED = SHELF.add("signing-key", "rotated", SigningKeyRotated, "Tokens are signed with a new key.")

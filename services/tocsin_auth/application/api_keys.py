@@ -1,0 +1,174 @@
+"""API keys: make (shown once), list, revoke, and exchange for a short token.
+
+A key acts for its owner and never gives more than the owner holds at that moment; disabling the owner disables the key.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from tocsin.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from tocsin.signals.catalogue.auth import API_KEY_CREATED, API_KEY_REVOKED, ApiKeyChanged
+from tocsin_auth.application.authority import Authority, narrowed, require_within
+from tocsin_auth.application.saying import Asker, said
+from tocsin_auth.application.tokens import Issued, Tokens
+from tocsin_auth.domain.api_keys import KeyRecord, Scope
+from tocsin_auth.domain.users import User
+from tocsin_auth.ports import Records
+from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
+from tocsin_kit.web.access import Grant, Principal
+from tocsin_kit.web.api_keys import ApiKey, make_api_key, parse_api_key
+
+_USE_NOTED: Final = timedelta(minutes=1)  # a key in use must not cost a write each time
+_UNKNOWN: Final = "the API key is unknown, revoked or expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new key: the only time its text is there."""
+
+    key: ApiKey
+    record: KeyRecord
+
+
+class ApiKeys:
+    """Keys of users.
+
+    Args:
+        keys: Their records.
+        users: Owners.
+        authority: Resolves roles.
+        tokens: Issues access tokens.
+        clock: Time.
+        chance: Makes secrets.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Records[KeyRecord],
+        users: Records[User],
+        authority: Authority,
+        tokens: Tokens,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._keys, self._users, self._authority, self._tokens = keys, users, authority, tokens
+        self._clock, self._chance = clock, chance
+
+    async def create(self, *, name: str, scopes: Sequence[Scope], expires_at: datetime | None, asker: Asker) -> Made:
+        """A key for the asker.
+
+        Raises:
+            Forbidden: The asker is no user: keys do not make keys.
+            WiderThanOwn: A scope that the asker does not hold.
+            Invalid: Expired before it begins.
+        """
+        owner = _user_name(asker.principal)
+        now = self._clock.now()
+        if expires_at is not None and expires_at <= now:
+            raise Invalid("the key would have expired already")
+        require_within([_grant(scope) for scope in scopes], asker.principal, deed="this key")
+        entry = await self._keys.load(new_id(now, self._chance))
+        key = make_api_key(entry.key, self._chance.token(32))
+        record = KeyRecord(
+            id=key.id, name=name, owner=owner, digest=key.digest, scopes=tuple(scopes), created_at=now, expires_at=expires_at
+        )
+        await self._keys.commit(entry, record, outbox=[said(API_KEY_CREATED, entry, _payload(record), asker=asker, now=now)])
+        return Made(key, record)
+
+    async def page(self, *, owner: str | None, limit: int, cursor: str | None) -> Page[Entry[KeyRecord]]:
+        """Keys of one owner or of all, oldest first."""
+        where = EVERYTHING if owner is None else EVERYTHING.eq("owner", owner)
+        return await self._keys.page(where, sort=Sort(), limit=limit, cursor=cursor)
+
+    async def show(self, key_id: str, asker: Asker, *, permission: str = "api-key:read") -> Entry[KeyRecord]:
+        """One key, for its owner or whoever may see all; for others it does not exist.
+
+        Raises:
+            NotFound: There is none for the asker.
+        """
+        entry = await self._keys.load(key_id)
+        own = entry.value is not None and asker.principal.subject == f"user:{entry.value.owner}"
+        if entry.value is None or not (own or asker.principal.may(permission, "*")):
+            raise NotFound(f"there is no API key {key_id[:64]}")
+        return entry
+
+    async def revoke(self, key_id: str, asker: Asker) -> None:
+        """Refuse the key from now on; services follow within seconds.
+
+        Raises:
+            NotFound: There is none for the asker.
+        """
+        entry = await self.show(key_id, asker, permission="api-key:write")
+        assert entry.value is not None
+        if entry.value.revoked_at is not None:
+            return
+        now = self._clock.now()
+        signal = said(API_KEY_REVOKED, entry, _payload(entry.value), asker=asker, now=now)
+        await self._keys.commit(entry, entry.value.revoked(now), outbox=[signal])
+
+    async def token_for(self, text: str) -> Issued:
+        """A short token for a key.
+
+        Raises:
+            Unauthenticated: Unknown, wrong, revoked, expired, or its owner is disabled: not said which.
+        """
+        principal = await self.exchange(text)
+        left = principal.expires - self._clock.now() if principal.expires else None
+        return await self._tokens.issue(subject=principal.subject, name=principal.name, grants=principal.grants, lifetime=left)
+
+    async def exchange(self, api_key: str) -> Principal:
+        """Who holds the key (``tocsin_kit.web.tokens.ApiKeyExchange``).
+
+        Raises:
+            Unauthenticated: As above.
+        """
+        key = parse_api_key(api_key)
+        if key is None:
+            raise Unauthenticated(_UNKNOWN)
+        now = self._clock.now()
+        entry = await self._keys.load(key.id)
+        record = entry.value
+        if record is None or record.refusal(key.digest, now) is not None:
+            raise Unauthenticated(_UNKNOWN)
+        owner = (await self._users.load(record.owner)).value
+        # A name may be given again after its user was deleted; the keys of the old one stay dead.
+        if owner is None or owner.disabled or record.created_at < owner.created_at:
+            raise Unauthenticated(_UNKNOWN)
+        await self._note_use(entry, record, now)
+        return Principal(
+            subject=f"key:{record.id}",
+            name=f"{record.owner}/{record.name}",
+            grants=narrowed(record.scopes, await self._authority.grants_of(owner)),
+            expires=record.expires_at,
+        )
+
+    async def _note_use(self, entry: Entry[KeyRecord], record: KeyRecord, now: datetime) -> None:
+        if record.last_used_at is not None and now - record.last_used_at < _USE_NOTED:
+            return
+        try:
+            await self._keys.commit(entry, replace(record, last_used_at=now))
+        except Conflict:
+            return  # somebody else noted it, or revokes it at this moment
+
+
+def _user_name(principal: Principal) -> str:
+    kind, _, name = principal.subject.partition(":")
+    if kind != "user":
+        raise Forbidden("API keys are made by users, not by keys or services", hint="log in with a password")
+    return name
+
+
+def _grant(scope: Scope) -> Grant:
+    try:
+        return Grant(scope.permission, scope.namespace)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+
+
+def _payload(record: KeyRecord) -> ApiKeyChanged:
+    return ApiKeyChanged(key=record.id, owner=f"user:{record.owner}", name=record.name, expires_at=record.expires_at)

@@ -1,0 +1,149 @@
+"""Access tokens and the keys that sign them: issue, publish, rotate.
+
+The private keys lie sealed in the database; this process opens them once. A rotation by another process is noticed within
+seconds, and a new key is published before it signs (``domain/key_ring.py``), so nobody is refused meanwhile.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tocsin.errors import Conflict, Defect
+from tocsin.signals.catalogue.auth import SIGNING_KEY_ROTATED, SigningKeyRotated
+from tocsin_auth.application.saying import Asker, said
+from tocsin_auth.domain.key_ring import KeyRing, SigningKey
+from tocsin_auth.ports import Records, Sealer
+from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import Entry
+from tocsin_kit.web.access import Grant
+from tocsin_kit.web.encoding import encode_base64url
+from tocsin_kit.web.tokens import ALGORITHM, AUDIENCE, ISSUER
+
+RING: Final = "tokens"
+_BELIEVED: Final = timedelta(seconds=5)  # for so long the ring is not read again; below the notice of a new key
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An access token.
+
+    Attributes:
+        token: The JWT.
+        lifetime: From now.
+    """
+
+    token: str
+    lifetime: timedelta
+
+
+class Tokens:
+    """Issues access tokens.
+
+    Args:
+        rings: Where the key ring is.
+        sealer: Opens private keys.
+        clock: Time.
+        chance: Makes keys and ids.
+        lifetime: Of a token.
+    """
+
+    def __init__(self, rings: Records[KeyRing], sealer: Sealer, clock: Clock, chance: Chance, lifetime: timedelta) -> None:
+        self.lifetime = lifetime
+        self._rings, self._sealer, self._clock, self._chance = rings, sealer, clock, chance
+        self._entry: Entry[KeyRing] | None = None
+        self._read_at = float("-inf")
+        self._opened: dict[str, Ed25519PrivateKey] = {}
+
+    async def prepare(self, asker: Asker) -> None:
+        """See that there is a key, and that it can be opened.
+
+        Raises:
+            Defect: The key-encryption key is not the one that the keys were sealed with.
+        """
+        entry = await self._rings.load(RING)
+        if entry.value is None or not entry.value.keys:
+            try:
+                await self.rotate(asker)
+            except Conflict:  # another replica was first: its key is as good
+                self._read_at = float("-inf")
+        self._open(self._signer(await self._ring()))
+
+    async def rotate(self, asker: Asker) -> str:
+        """Add a new key, which will sign after a short notice.
+
+        Returns:
+            Its id.
+        """
+        now = self._clock.now()
+        private = Ed25519PrivateKey.from_private_bytes(self._chance.token(32))
+        kid = new_id(now, self._chance)
+        sealed = self._sealer.seal(private.private_bytes_raw(), context=_context(kid), nonce=self._chance.token(12))
+        key = SigningKey(kid, private.public_key().public_bytes_raw(), sealed, now)
+        entry = await self._rings.load(RING)
+        ring = (entry.value or KeyRing()).rotated(key, now=now, lifetime=self.lifetime)
+        signal = said(SIGNING_KEY_ROTATED, entry, SigningKeyRotated(kid=kid), asker=asker, now=now)
+        self._entry = await self._rings.commit(entry, ring, outbox=[signal])
+        self._read_at = self._clock.monotonic()
+        return kid
+
+    async def issue(self, *, subject: str, name: str, grants: Sequence[Grant], lifetime: timedelta | None = None) -> Issued:
+        """A token for a principal; ``lifetime`` may be shorter than usual, never longer."""
+        now = self._clock.now()
+        lasts = min(self.lifetime, lifetime or self.lifetime)
+        key = self._signer(await self._ring())
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "name": name,
+            "grants": [{"permission": grant.permission, "namespace": grant.namespace} for grant in grants],
+            "iat": int(now.timestamp()),
+            "exp": int((now + lasts).timestamp()),
+            "jti": new_id(now, self._chance),
+        }
+        token = jwt.encode(claims, self._open(key), algorithm=ALGORITHM, headers={"kid": key.kid})
+        return Issued(token, lasts)
+
+    async def jwks(self) -> dict[str, object]:
+        """The public keys (RFC 7517) that a verifier needs now."""
+        ring = await self._ring()
+        return {"keys": [_jwk(key) for key in ring.published(self._clock.now(), self.lifetime)]}
+
+    async def fetch(self) -> Mapping[str, object]:
+        """The same, as the verifier in this process asks for it (``tocsin_kit.web.jwks.KeySource``)."""
+        return await self.jwks()
+
+    async def _ring(self) -> KeyRing:
+        now = self._clock.monotonic()
+        if self._entry is None or now - self._read_at >= _BELIEVED.total_seconds():
+            self._entry = await self._rings.load(RING)
+            self._read_at = now
+        if self._entry.value is None:
+            raise Defect("there is no signing key")
+        return self._entry.value
+
+    def _signer(self, ring: KeyRing) -> SigningKey:
+        key = ring.signer(self._clock.now())
+        if key is None:
+            raise Defect("no signing key may sign yet")
+        return key
+
+    def _open(self, key: SigningKey) -> Ed25519PrivateKey:
+        if key.kid not in self._opened:
+            raw = self._sealer.unseal(key.sealed, context=_context(key.kid))
+            self._opened[key.kid] = Ed25519PrivateKey.from_private_bytes(raw)
+        return self._opened[key.kid]
+
+
+def _context(kid: str) -> str:
+    return f"signing-key/{kid}"
+
+
+def _jwk(key: SigningKey) -> dict[str, object]:
+    x = encode_base64url(key.public)
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": key.kid, "use": "sig", "alg": ALGORITHM, "key_ops": ["verify"]}

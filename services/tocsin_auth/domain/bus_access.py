@@ -1,0 +1,52 @@
+"""What people and programs may do on the bus, from what they may do at all.
+
+``event:publish`` in a namespace lets them publish ``events.<namespace>.>``; ``signal:read`` lets them hear its signals live.
+No JetStream API is open to them: whoever may create a push consumer chooses its delivery subject freely, and so could have
+the server publish where they themselves may not. Gap-free reading is the signal API's business (``GET
+/api/v1/signals/stream``), which resumes by id.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.signals import derive
+
+_EVERYWHERE: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class BusAccess:
+    """Subjects of one connection; all others are refused.
+
+    Attributes:
+        publish: May be published.
+        subscribe: May be subscribed.
+    """
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox_prefix(subject: str) -> str:
+    """Where answers for this principal go; nobody else may listen there. A digest, because names may hold dots."""
+    return f"_INBOX_{derive('inbox', subject)[:16]}"
+
+
+def bus_access(subject: str, *, publishes_in: Iterable[str], reads_in: Iterable[str]) -> BusAccess:
+    """The subjects for one principal.
+
+    Args:
+        subject: ``user:<name>`` or ``key:<id>``.
+        publishes_in: Namespaces in which it holds ``event:publish`` (``*`` for all).
+        reads_in: Namespaces in which it holds ``signal:read`` (``*`` for all).
+    """
+    publish = tuple(f"events.{namespace}.>" for namespace in _narrowed(publishes_in))
+    # Signals of runs come from the executor's own stream and are heard live under its subjects.
+    subscribe = tuple(f"{prefix}signals.{namespace}.>" for namespace in _narrowed(reads_in) for prefix in ("", "executor."))
+    return BusAccess(publish, (f"{inbox_prefix(subject)}.>", *subscribe))
+
+
+def _narrowed(namespaces: Iterable[str]) -> list[str]:
+    names = sorted(set(namespaces))
+    return [_EVERYWHERE] if _EVERYWHERE in names else names

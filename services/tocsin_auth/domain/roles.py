@@ -1,0 +1,111 @@
+"""Roles: named sets of permissions, given to a user for one namespace or for all.
+
+The built-in ones are in code, so that an upgrade extends them; one's own are stored. A role has no namespaces of its own: the
+binding says where it holds.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.errors import Invalid
+
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_PERMISSION: Final = re.compile(r"(\*|[a-z][a-z0-9-]*):(\*|[a-z][a-z0-9-]*)")
+_NAMESPACE: Final = re.compile(r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A named set of permissions.
+
+    Attributes:
+        name: Lower-case letters, digits and dashes.
+        permissions: ``resource:action``; either part may be ``*``.
+        summary: For people.
+    """
+
+    name: str
+    permissions: tuple[str, ...]
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A role held in a namespace (``*`` for all)."""
+
+    role: str
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.role}@{self.namespace}"
+
+
+_READS: Final = tuple(
+    f"{resource}:read"
+    for resource in (
+        "workflow",
+        "run",
+        "task",
+        "worker",
+        "trigger",
+        "event",
+        "schedule",
+        "asset",
+        "lineage",
+        "case",
+        "signal",
+        "status",
+        "dead-letter",
+    )
+)
+_OPERATES: Final = (
+    *_READS,
+    "run:*",
+    "task:*",
+    "case:*",
+    "event:publish",
+    "event:replay",
+    "trigger:pause",
+    "schedule:pause",
+    "dead-letter:redrive",
+)
+_AUTHORS: Final = (*_OPERATES, "workflow:*", "trigger:*", "schedule:*", "asset:*", "lineage:*", "event:*")
+
+BUILT_IN: Final = {
+    role.name: role
+    for role in (
+        Role("viewer", _READS, "Sees workflows, runs and everything around them."),
+        Role("operator", _OPERATES, "Starts, cancels and repairs runs, works cases, pauses triggers and schedules."),
+        Role("author", _AUTHORS, "Writes workflows, triggers and schedules, and operates them."),
+        Role("admin", ("*:*",), "May do everything."),
+    )
+}
+ADMINISTRATOR: Final = Binding("admin", "*")
+
+
+def checked_role(name: str, permissions: tuple[str, ...], summary: str) -> Role:
+    """A role as it may be stored.
+
+    Raises:
+        Invalid: A name or permission nobody could use.
+    """
+    if not _NAME.fullmatch(name):
+        raise Invalid("a role's name is lower-case letters, digits and inner dashes, at most 63")
+    wrong = [permission for permission in permissions if not _PERMISSION.fullmatch(permission)]
+    if wrong or not permissions:
+        raise Invalid("a role has permissions of the form resource:action", hint="for example run:read, run:* or *:read")
+    return Role(name, tuple(dict.fromkeys(permissions)), summary)
+
+
+def checked_binding(role: str, namespace: str) -> Binding:
+    """A binding as it may be stored.
+
+    Raises:
+        Invalid: It names no role or no namespace.
+    """
+    if not _NAME.fullmatch(role):
+        raise Invalid(f"{role[:80]!r} is not the name of a role")
+    if not _NAMESPACE.fullmatch(namespace):
+        raise Invalid(f"{namespace[:80]!r} is not a namespace", hint="a name, or * for all")
+    return Binding(role, namespace)

@@ -1,0 +1,47 @@
+"""Settings of the auth service."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field
+
+from tocsin_kit.config import Duration, Secret, Section
+
+
+class AuthSettings(Section):
+    """Users, tokens, and logins to the bus."""
+
+    section = "auth"
+
+    key: Secret = Field(
+        description="Key-encryption key for what lies encrypted in the database: 32 random bytes in hexadecimal or base64. "
+        "Keep it apart from the database's backups; without it nobody can log in."
+    )
+    admin_file: Path | None = Field(
+        None, description="Where the first start writes the administrator's password, readable for its own user only."
+    )
+    access_lifetime: Duration = Field(
+        timedelta(minutes=15), ge=timedelta(seconds=30), le=timedelta(hours=1), description="Of an access token."
+    )
+    session_idle: Duration = Field(timedelta(days=7), description="A login that is not refreshed for so long ends.")
+    session_longest: Duration = Field(timedelta(days=30), description="A login ends after so long in any case.")
+    bus_lifetime: Duration = Field(
+        timedelta(hours=1),
+        ge=timedelta(seconds=1),
+        description="A NATS connection of a person or program is looked at again after so long.",
+    )
+    callout_seed: Secret | None = Field(
+        None, description="Account seed (nkey, SA...) that signs answers to the NATS server's auth callout; off if not given."
+    )
+    callout_account: str = Field("$G", description="The NATS account that people and programs are put into.")
+    nats_public_url: str | None = Field(
+        None, description="The NATS URL that people are told to connect to; that of the service itself if not given."
+    )
+    service_secrets: dict[str, Secret] = Field(
+        default_factory=dict, description="Secrets with which services get tokens to call one another, as a JSON object."
+    )
+    password_memory: int = Field(65536, ge=1024, description="KiB of memory for one argon2id hash.")
+    password_rounds: int = Field(3, ge=1, le=20, description="Passes of argon2id.")
+    password_parallel: int = Field(
+        2, ge=1, le=64, description="Passwords hashed at the same time; each takes the memory above."
+    )
