@@ -19,7 +19,7 @@ def start_telemetry(service: str, settings: PlatformSettings) -> Recorder | None
         The recorder, to be given to :func:`stop_telemetry`; ``None`` when nothing is recorded.
     """
     configure_logging(settings.log.level, settings.log.format)
-    if settings.otlp.endpoint is None:
+    if not settings.otlp.endpoint:
         return None
     # The OpenTelemetry SDK takes a tenth of a second and ten megabytes; only who exports pays for it.
     recorder: Recorder = importlib.import_module("tocsin_kit.telemetry.otlp").OtlpRecorder(
