@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import orjson
 from pydantic.fields import FieldInfo
 
 from tocsin_kit.chassis import GROUP, ServiceDefinition
@@ -19,6 +20,11 @@ from tocsin_kit.embedded import DataFolder, ServerFailed
 from tocsin_kit.embedded.ports import LOOPBACK
 from tocsin_kit.platform.options import Ports
 from tocsin_kit.platform.servers import CALLOUT_SEED
+
+EXAMPLES: Final = Path(__file__).parents[3] / "examples"
+"""The examples of a checkout; an installed distribution has none."""
+
+_EXAMPLES_LOADED: Final = "examples-loaded"
 
 Overrides = dict[str, dict[str, object]]
 
@@ -53,6 +59,25 @@ class Installation:
         """The first administrator's credentials, written by the auth service."""
         return self.folder.path / "admin.json"
 
+    @property
+    def wants_examples(self) -> bool:
+        """Whether there are examples that were not loaded into this data folder yet, and somebody to load them."""
+        fresh = self.examples and not (self.folder.path / _EXAMPLES_LOADED).exists()
+        return fresh and EXAMPLES.is_dir() and self.admin_file.is_file()
+
+    def mark_examples_loaded(self) -> None:
+        """Do not load them again."""
+        (self.folder.path / _EXAMPLES_LOADED).touch()
+
+    def renew_admin_url(self) -> None:
+        """Keep the address beside the first administrator's password true when the ports have moved since."""
+        if not self.admin_file.is_file():
+            return
+        admin = orjson.loads(self.admin_file.read_bytes())
+        if admin.get("url") != self.url:
+            text = orjson.dumps({**admin, "url": self.url}, option=orjson.OPT_INDENT_2).decode()
+            self.folder.write_private(self.admin_file.name, text + "\n")
+
     def overrides(self, definition: ServiceDefinition[Any]) -> Overrides:
         """What a service's settings are overridden with."""
         name = definition.name
@@ -73,8 +98,11 @@ class Installation:
 
     def _own(self, service: str, kind: type[Section]) -> dict[str, object]:
         """Fields that only the platform can know, where the service has them."""
+        identity = {"service_secret": self._identity(service)} if "service_secret" in kind.model_fields else {}
         known: Mapping[str, dict[str, object]] = {
+            service: {},
             "auth": {
+                "service_secrets": {name: self._identity(name) for name in self.ports.services if name != "auth"},
                 "admin_file": self.admin_file,
                 "nats_public_url": self.nats_url,
                 "callout_seed": (self.folder.path / "secrets" / CALLOUT_SEED).read_text().strip() if self.own_nats else None,
@@ -83,9 +111,13 @@ class Installation:
         }
         return {
             name: value
-            for name, value in known.get(service, {}).items()
+            for name, value in {**known[service], **identity}.items()
             if name in kind.model_fields and value is not None and not is_given(kind.section, name)
         }
+
+    def _identity(self, service: str) -> str:
+        """The secret by which the auth service knows another service."""
+        return self.folder.secret(f"service-{service}")[1]
 
     def _drawn(self, kind: type[Section]) -> dict[str, object]:
         return {

@@ -21,7 +21,7 @@ def welcome(installation: Installation, *, seconds: float, sync: str, loaded: in
         installation: Where everything is.
         seconds: How long the start took.
         sync: Durability of NATS: ``always`` or ``lazy``.
-        loaded: How many example workflows were loaded now.
+        loaded: How many examples were loaded now.
     """
     tocsin = _command()
     text = Text()
@@ -37,7 +37,7 @@ def welcome(installation: Installation, *, seconds: float, sync: str, loaded: in
         text.append(f"      {what}\n", "dim")
     text.append("\n")
     if loaded:
-        text.append(f"{loaded} example workflows were loaded. ", "dim")
+        text.append(f"{loaded} examples were loaded. ", "dim")
     text.append(f"Durability: {_SYNC[sync]}. Logs: {_shown(installation.folder.path / 'tocsin.log')}. Ctrl-C stops.", "dim")
     return text
 

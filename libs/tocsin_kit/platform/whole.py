@@ -1,6 +1,7 @@
 """Everything in one process: NATS, the services, the operations port; started together, stopped in reverse."""
 
 import asyncio
+import importlib
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -13,7 +14,6 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Chain, Process, assemble, operations, read_settings
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.embedded import NatsOptions, NatsServer
-from tocsin_kit.platform.examples import load_examples
 from tocsin_kit.platform.installation import Installation, installed_services
 from tocsin_kit.platform.journal import Journal
 from tocsin_kit.platform.screen import say_why
@@ -143,7 +143,11 @@ async def _ready(start: Start, installation: Installation) -> None:
     """Everything has started."""
     seconds = time.monotonic() - start.began
     log.info("platform.ready", seconds=round(seconds, 3), version=tocsin_version())
-    loaded = await load_examples(installation) if start.options.examples else 0
+    installation.renew_admin_url()
+    loaded = 0
+    if installation.wants_examples:
+        # By name: only a first start reads YAML and calls the API.
+        loaded = await importlib.import_module("tocsin_kit.platform.examples").load_examples(installation)
     if start.options.json_ready:
         line = {
             "url": installation.url,

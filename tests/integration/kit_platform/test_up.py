@@ -1,5 +1,6 @@
 """`up` as a person runs it: a process of its own, with a demonstration service installed beside it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tocsin_kit.embedded import free_ports
+from tocsin_kit.config import EmbeddedSection
+from tocsin_kit.embedded import PortTaken, require_free
+from tocsin_kit.platform.options import choose_ports, parse, require_all_free
 from tocsin_kit.testing import eventually
 
 SERVICE = '''
@@ -99,8 +102,15 @@ def pid_in(note: Path) -> int | None:
 
 
 def first_port() -> int:
-    """A port with room for the others behind it."""
-    return min(free_ports(1)[0], 65000)
+    """A port with the others behind it free, below the range from which the system gives ports to connections."""
+    for port in range(12_000 + os.getpid() % 100 * 100, 30_000, 100):
+        ports = choose_ports(parse(["up", "--port", str(port)]), EmbeddedSection())
+        with contextlib.suppress(PortTaken):
+            require_all_free(ports)
+            for other in (ports.nats, ports.monitor, ports.mongo):
+                require_free(other, purpose="a test", change="")
+            return port
+    raise AssertionError("no free ports")
 
 
 def stop(process: "subprocess.Popen[str]", number: signal.Signals = signal.SIGINT) -> str:
