@@ -1,0 +1,1 @@
+"""MongoDB, NATS and the cipher behind the service's ports."""

@@ -1,0 +1,1 @@
+"""The order of steps: manage triggers, take webhooks, decide about events, publish events."""

@@ -1,0 +1,114 @@
+"""Decides about custom events from the bus, many at a time.
+
+An event, the decisions of all triggers it met and what is to be said about them (commands included) are one document in one
+write; acknowledged after that. A redelivery finds the document and decides nothing again, so each trigger fires once for each
+event.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from prometheus_client import Counter
+
+from tocsin.errors import Rejected, TooLarge
+from tocsin.signals import derive, encode
+from tocsin_kit.bus import Delivery
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import Creation
+from tocsin_kit.telemetry.metrics import Family
+from tocsin_trigger.application.refusals import Refusals
+from tocsin_trigger.application.registry import Registry
+from tocsin_trigger.application.saying import accepted, cause_of
+from tocsin_trigger.domain.deciding import as_json, decide
+from tocsin_trigger.domain.events import Channel, Received, bus_key
+from tocsin_trigger.domain.triggers import BODY_LIMIT
+from tocsin_trigger.ports import EventStore
+
+log = structlog.get_logger()
+
+
+class BusEvents:
+    """Handles what comes on ``events.>``.
+
+    Args:
+        registry: The triggers.
+        events: Where events are recorded.
+        refusals: Where refusals are.
+        clock: Time.
+        decided: Counts decisions by channel and outcome.
+    """
+
+    def __init__(
+        self, registry: Registry, events: EventStore, refusals: Refusals, *, clock: Clock, decided: Family[Counter]
+    ) -> None:
+        self._registry = registry
+        self._events = events
+        self._refusals = refusals
+        self._clock = clock
+        self._decided = decided
+
+    async def handle_many(self, deliveries: Sequence[Delivery]) -> None:
+        """Decide about these and store it, all or nothing.
+
+        Raises:
+            Unavailable: The database is away; deliver them again.
+        """
+        now = self._clock.now()
+        creations: dict[str, Creation[Received]] = {}
+        for delivery in deliveries:
+            namespace = delivery.subject.split(".", 2)[1]
+            try:
+                creation = self._decide(delivery, namespace, now)
+            except Rejected as error:
+                self._refuse(delivery, namespace, error, now, creations)
+            else:
+                creations.setdefault(creation.key, creation)
+        taken = await self._events.record(list(creations.values()))
+        for creation in creations.values():
+            if creation.key not in taken:
+                for decision in creation.value.decisions:
+                    self._decided.labels(channel=Channel.BUS.value, outcome=decision.outcome.value).inc()
+
+    def _decide(self, delivery: Delivery, namespace: str, now: datetime) -> Creation[Received]:
+        event = delivery.event()
+        if len(delivery.payload) > BODY_LIMIT:
+            raise TooLarge(f"An event of {len(delivery.payload)} bytes is above the limit of {BODY_LIMIT}.", limit=BODY_LIMIT)
+        key = bus_key(namespace, event)
+        received = Received(
+            key=key,
+            namespace=namespace,
+            channel=Channel.BUS,
+            received=now,
+            id=event.id,
+            source=event.source,
+            type=event.type,
+            size=len(delivery.payload),
+            event=encode(event),
+        )
+        cause, too_deep = cause_of(event, key)
+        met = self._registry.matching(namespace, event.type, event.source)
+        shown = as_json(event) if met else {}
+        decided = [decide(ready, shown, key, too_deep=too_deep) for ready in met]
+        record, outbox = accepted(received, event, cause, decided)
+        return Creation(key, record, outbox)
+
+    def _refuse(
+        self, delivery: Delivery, namespace: str, error: Rejected, now: datetime, into: dict[str, Creation[Received]]
+    ) -> None:
+        """Not an event, or too large. Derived from its place in the stream, so that a redelivery records nothing new."""
+        received = Received(
+            key=derive("refused", delivery.stream, delivery.sequence),
+            namespace=namespace,
+            channel=Channel.BUS,
+            received=now,
+            id=None,
+            source=None,
+            type=None,
+            size=len(delivery.payload),
+            refused="too_large" if isinstance(error, TooLarge) else "malformed",
+            reason=error.detail[:500],
+        )
+        creation = self._refusals.creation(f"bus:{namespace}", received, delivery.traceparent)
+        if creation is not None:
+            into[creation.key] = creation

@@ -1,0 +1,119 @@
+"""All triggers in memory, kept true while any replica changes them.
+
+Deciding about an event asks no database. A change made by this replica counts at once, one made by another as soon as the
+database tells (a change stream; milliseconds). When the database is lost everything is read again, so nothing is missed.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from tocsin.errors import NotFound, TocsinError, Unavailable
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import Entry
+from tocsin_kit.telemetry import Health
+from tocsin_trigger.domain.deciding import Ready, prepare
+from tocsin_trigger.domain.matching import TriggerIndex
+from tocsin_trigger.domain.signing import key_material
+from tocsin_trigger.domain.triggers import Trigger, WebhookSource, key_of
+from tocsin_trigger.ports import Cipher, Snapshot, TriggerStore
+
+log = structlog.get_logger()
+
+RETRY = 1.0  # seconds before the database is asked again
+
+
+class Registry:
+    """The triggers that this replica knows.
+
+    Args:
+        store: Where they are kept.
+        cipher: Opens the keys of webhooks.
+        clock: Time.
+    """
+
+    name = "triggers"
+
+    def __init__(self, store: TriggerStore, cipher: Cipher, clock: Clock) -> None:
+        self._store = store
+        self._cipher = cipher
+        self._clock = clock
+        self._index = TriggerIndex()
+        self._loaded = False
+        self._broken: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Read all triggers."""
+        self._replace((await self._store.snapshot()).entries)
+
+    async def serve(self) -> None:
+        """Follow every change until cancelled."""
+        while True:
+            try:
+                async for change in self._store.follow():
+                    if isinstance(change, Snapshot):
+                        self._replace(change.entries)
+                    else:
+                        self.put(change)
+            except Unavailable as error:
+                log.info("triggers.not_followed", error=error.detail)
+            await self._clock.sleep(RETRY)
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+    def health(self) -> Health:
+        """Ready when the triggers have been read once."""
+        facts = {"triggers": len(self._index), "broken": len(self._broken)}
+        detail = next((f"{key} cannot be used: {why}" for key, why in self._broken.items()), f"{len(self._index)} triggers")
+        return Health(ready=self._loaded, detail=detail, facts=facts)
+
+    def put(self, entry: Entry[Trigger]) -> None:
+        """Take a trigger's new state (or its end)."""
+        trigger = entry.value
+        if trigger is None:
+            self._index.drop(entry.key)
+            self._broken.pop(entry.key, None)
+            return
+        try:
+            ready = prepare(trigger, entry.revision, self._keys(trigger))
+        except TocsinError as error:
+            # Stored by another version or under another key: this one trigger is out, the others work.
+            log.error("trigger.unusable", trigger=entry.key, code=error.code, error=error.detail)
+            self._broken[entry.key] = error.detail
+            self._index.drop(entry.key)
+            return
+        self._broken.pop(entry.key, None)
+        self._index.put(ready)
+
+    def webhook(self, namespace: str, name: str) -> Ready:
+        """The webhook of this name.
+
+        Raises:
+            NotFound: There is none; also when a trigger of another kind has the name.
+            Unavailable: There is one, but its key cannot be opened.
+        """
+        key = key_of(namespace, name)
+        ready = self._index.get(key)
+        if ready is None or not isinstance(ready.trigger.source, WebhookSource):
+            if key in self._broken:
+                raise Unavailable(f"The webhook {key} cannot be verified now.")
+            raise NotFound(f"There is no webhook {key}.")
+        return ready
+
+    def matching(self, namespace: str, event_type: str, source: str) -> list[Ready]:
+        """The triggers that an event meets."""
+        return self._index.matching(namespace, event_type, source)
+
+    def _replace(self, entries: Sequence[Entry[Trigger]]) -> None:
+        self._index.clear()
+        self._broken.clear()
+        for entry in entries:
+            self.put(entry)
+        self._loaded = True
+
+    def _keys(self, trigger: Trigger) -> tuple[tuple[str, bytes], ...]:
+        source = trigger.source
+        if not isinstance(source, WebhookSource):
+            return ()
+        return tuple((key.id, key_material(source.scheme, self._cipher.unseal(key.sealed, trigger.id))) for key in source.keys)

@@ -1,0 +1,215 @@
+"""Takes webhooks: prove, read, decide, store; then answer.
+
+The answer says that the event, its decision and what is to be said about it (the command that starts the run included) are on
+disk, in one write. Killing this process after the answer loses nothing; the same message again finds its record and starts
+nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+from prometheus_client import Counter
+
+from tocsin.errors import Rejected, TooLarge, Unavailable, UnsupportedMedia
+from tocsin.signals import CloudEvent, Json, encode
+from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import Creation
+from tocsin_kit.telemetry.metrics import Family
+from tocsin_trigger.application.refusals import Refusals
+from tocsin_trigger.application.registry import Registry
+from tocsin_trigger.application.saying import accepted, cause_of
+from tocsin_trigger.domain.deciding import Ready, as_json, decide
+from tocsin_trigger.domain.errors import MalformedWebhook
+from tocsin_trigger.domain.events import Channel, Decision, Received, webhook_key
+from tocsin_trigger.domain.signing import Proof, verify
+from tocsin_trigger.domain.triggers import WebhookSource
+from tocsin_trigger.ports import EventBus, EventStore
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One HTTP request to a webhook.
+
+    Attributes:
+        headers: Names in lower case.
+        received: When.
+        traceparent: W3C trace context, or ``None``.
+    """
+
+    headers: Mapping[str, str]
+    received: datetime
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told.
+
+    Attributes:
+        key: Names the event in the API.
+        decision: What was decided.
+        duplicate: It was received before; nothing was done now.
+    """
+
+    key: str
+    decision: Decision | None
+    duplicate: bool
+
+
+class Webhooks:
+    """The intake.
+
+    Args:
+        registry: The triggers.
+        events: Where events are recorded.
+        refusals: Where refusals are.
+        bus: Only asked whether it is there: while it is not, nothing is accepted that could not be dispatched.
+        clock: Time.
+        chance: For ids of messages that have none.
+        decided: Counts decisions by channel and outcome.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        events: EventStore,
+        refusals: Refusals,
+        bus: EventBus,
+        *,
+        clock: Clock,
+        chance: Chance,
+        decided: Family[Counter],
+    ) -> None:
+        self._registry = registry
+        self._events = events
+        self._refusals = refusals
+        self._bus = bus
+        self._clock = clock
+        self._chance = chance
+        self._decided = decided
+
+    def find(self, namespace: str, name: str) -> Ready:
+        """The webhook of this name.
+
+        Raises:
+            NotFound: There is none.
+            Unavailable: The bus is away.
+        """
+        ready = self._registry.webhook(namespace, name)
+        if not self._bus.connected:
+            raise Unavailable("Webhooks are not accepted while the bus is away.", hint="Send it again in a minute.")
+        return ready
+
+    async def too_large(self, ready: Ready, arrival: Arrival, error: TooLarge, size: int) -> None:
+        """Record that a body was above the limit."""
+        await self._refuse(ready, arrival, error, size, None)
+
+    async def accept(self, ready: Ready, arrival: Arrival, body: bytes) -> Answer:
+        """Take one request.
+
+        Raises:
+            SignatureInvalid: Not genuine.
+            TimestampTooOld: Perhaps a replay.
+            MalformedWebhook: Genuine, but not JSON.
+            Unavailable: It could not be stored; send it again.
+        """
+        source = ready.trigger.source
+        assert isinstance(source, WebhookSource)
+        proof: Proof | None = None
+        try:
+            proof = verify(
+                source.scheme, self._live_keys(ready, source, arrival.received), arrival.headers, body, arrival.received
+            )
+            data = _read(arrival.headers, body)
+        except Rejected as error:
+            await self._refuse(ready, arrival, error, len(body), proof.id if proof else None)
+            raise
+        return await self._store(ready, arrival, proof, data, len(body))
+
+    async def _store(self, ready: Ready, arrival: Arrival, proof: Proof, data: Json, size: int) -> Answer:
+        trigger = ready.trigger
+        assert isinstance(trigger.source, WebhookSource)
+        message = proof.id or new_id(arrival.received, self._chance)
+        key = webhook_key(trigger.id, message)
+        extensions: dict[str, str | int | bool] = {"namespace": trigger.namespace}
+        if arrival.traceparent is not None:
+            extensions["traceparent"] = arrival.traceparent
+        event = CloudEvent(
+            id=message,
+            source=f"/namespaces/{trigger.namespace}/triggers/{trigger.name}",
+            type=trigger.source.event_type,
+            time=proof.signed or arrival.received,
+            datacontenttype="application/json",
+            data=data,
+            extensions=extensions,
+        )
+        received = Received(
+            key=key,
+            namespace=trigger.namespace,
+            channel=Channel.WEBHOOK,
+            received=arrival.received,
+            id=message,
+            source=event.source,
+            type=event.type,
+            size=size,
+            trigger=trigger.name,
+            event=encode(event),
+        )
+        cause, too_deep = cause_of(event, key)
+        decided = decide(ready, as_json(event), key, too_deep=too_deep)
+        record, outbox = accepted(received, event, cause, [decided])
+        if await self._events.record([Creation(key, record, outbox)]):
+            return await self._again(ready, arrival, record)
+        decision = record.decisions[0]
+        self._decided.labels(channel=Channel.WEBHOOK.value, outcome=decision.outcome.value).inc()
+        return Answer(key, decision, duplicate=False)
+
+    async def _again(self, ready: Ready, arrival: Arrival, record: Received) -> Answer:
+        """The message is known: tell what was decided then."""
+        await self._events.repeated(record.key, arrival.received)
+        replay = replace(
+            record,
+            key=new_id(arrival.received, self._chance),
+            refused="replayed",
+            reason=f"The message was received before, as event {record.key}.",
+            decisions=(),
+            event=None,
+        )
+        await self._refusals.record(ready.trigger.key, replay, arrival.traceparent)
+        first = (await self._events.load(record.key)).value
+        return Answer(record.key, first.decisions[0] if first and first.decisions else None, duplicate=True)
+
+    async def _refuse(self, ready: Ready, arrival: Arrival, error: Rejected, size: int, message: str | None) -> None:
+        trigger = ready.trigger
+        received = Received(
+            key=new_id(arrival.received, self._chance),
+            namespace=trigger.namespace,
+            channel=Channel.WEBHOOK,
+            received=arrival.received,
+            id=message,
+            source=None,
+            type=None,
+            size=size,
+            trigger=trigger.name,
+            refused=error.code,
+            reason=error.detail,
+        )
+        await self._refusals.record(trigger.key, received, arrival.traceparent)
+
+    def _live_keys(self, ready: Ready, source: WebhookSource, now: datetime) -> list[bytes]:
+        dead = {key.id for key in source.keys if key.expires is not None and key.expires <= now}
+        return [material for key_id, material in ready.keys if key_id not in dead]
+
+
+def _read(headers: Mapping[str, str], body: bytes) -> Json:
+    content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise UnsupportedMedia(f"A webhook's body is JSON, not {content_type[:64]}.")
+    try:
+        value: Json = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedWebhook(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from error
+    return value

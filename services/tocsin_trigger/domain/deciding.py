@@ -1,0 +1,137 @@
+"""What one trigger decides about one event: a function of the two, so that deciding again decides the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tocsin.errors import Rejected, Violation
+from tocsin.expressions import (
+    Cost,
+    Expression,
+    ExpressionInvalid,
+    Json,
+    Template,
+    compile_condition,
+    compile_template,
+    truthy,
+)
+from tocsin.signals import ABSENT, CloudEvent
+from tocsin.signals.codec import format_time
+from tocsin_trigger.domain.errors import TriggerInvalid
+from tocsin_trigger.domain.events import Decision, Outcome, run_id
+from tocsin_trigger.domain.triggers import Trigger
+
+VARIABLES: Final = frozenset({"trigger"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A trigger with everything compiled and unsealed that deciding needs.
+
+    Attributes:
+        trigger: The trigger.
+        revision: Which state of it this is.
+        filter: Compiled.
+        input: Compiled.
+        keys: Key material of a webhook with each key's id.
+    """
+
+    trigger: Trigger
+    revision: int
+    filter: Expression | None
+    input: Template | None
+    keys: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A run to start.
+
+    Attributes:
+        run: Its id.
+        trigger: What starts it.
+        input: Its input.
+    """
+
+    run: str
+    trigger: Trigger
+    input: Json
+
+
+def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], ...] = ()) -> Ready:
+    """Compile a trigger's expressions.
+
+    Raises:
+        TriggerInvalid: An expression does not compile, or may take too long to be evaluated here.
+    """
+    violations: list[Violation] = []
+    condition = template = None
+    try:
+        condition = compile_condition(trigger.filter, VARIABLES) if trigger.filter is not None else None
+    except ExpressionInvalid as error:
+        violations.append(Violation("/filter", error.detail, error.hint))
+    try:
+        template = compile_template(trigger.input, VARIABLES) if trigger.input is not None else None
+    except ExpressionInvalid as error:
+        violations += [Violation(f"/input{v.pointer}", v.detail, v.hint) for v in error.violations] or [
+            Violation("/input", error.detail, error.hint)
+        ]
+    for pointer, compiled in (("/filter", condition), ("/input", template)):
+        if compiled is not None and compiled.cost is Cost.OPEN:
+            hint = "Avoid recursion, unbounded generators and regular expressions over long text; use a task of the workflow."
+            violations.append(Violation(pointer, "This expression may take arbitrarily long.", hint))
+    if violations:
+        first = violations[0]
+        raise TriggerInvalid(f"{first.pointer}: {first.detail}", hint=first.hint, violations=violations)
+    return Ready(trigger, revision, condition, template, keys)
+
+
+def as_json(event: CloudEvent) -> dict[str, Json]:
+    """The event as expressions see it: its attributes, and ``data``."""
+    shown: dict[str, Json] = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
+    if event.subject is not None:
+        shown["subject"] = event.subject
+    if event.time is not None:
+        shown["time"] = format_time(event.time)
+    if event.datacontenttype is not None:
+        shown["datacontenttype"] = event.datacontenttype
+    shown.update(event.extensions)
+    if event.data is not ABSENT:
+        shown["data"] = event.data
+    return shown
+
+
+def decide(ready: Ready, event: Mapping[str, Json], event_key: str, *, too_deep: bool = False) -> tuple[Decision, Start | None]:
+    """Decide.
+
+    Args:
+        ready: The trigger.
+        event: From :func:`as_json`.
+        event_key: Names the event.
+        too_deep: The chain of causes that the event ends is at its limit.
+
+    Returns:
+        The decision, and the run to start when it is ``STARTED``.
+    """
+    trigger = ready.trigger
+    if not trigger.enabled:
+        return _decision(trigger, Outcome.DISABLED), None
+    if trigger.pause is not None:
+        return _decision(trigger, Outcome.PAUSED, trigger.pause.reason), None
+    if too_deep:
+        return _decision(trigger, Outcome.CHAIN_STOPPED, "The chain of events that led here is too long."), None
+    variables: dict[str, Json] = {"trigger": {"namespace": trigger.namespace, "name": trigger.name}}
+    value: Json = dict(event)
+    try:
+        if ready.filter is not None and not truthy(ready.filter.evaluate(value, variables)):
+            return _decision(trigger, Outcome.FILTERED, f"The filter said no: {trigger.filter}"), None
+        run_input = event.get("data") if ready.input is None else ready.input.evaluate(value, variables)
+    except Rejected as error:
+        return _decision(trigger, Outcome.FAILED, error.detail), None
+    run = run_id(trigger.id, event_key)
+    return _decision(trigger, Outcome.STARTED, run=run), Start(run, trigger, run_input)
+
+
+def _decision(trigger: Trigger, outcome: Outcome, reason: str | None = None, run: str | None = None) -> Decision:
+    told = None if reason is None else reason[:500]
+    return Decision(trigger.id, trigger.name, trigger.kind.value, trigger.target.workflow, outcome, told, run)

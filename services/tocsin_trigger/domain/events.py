@@ -1,0 +1,113 @@
+"""What came in and what was decided about it, as it is recorded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from tocsin.signals import CloudEvent, derive
+
+
+class Channel(Enum):
+    """How an event came in."""
+
+    WEBHOOK = "webhook"
+    BUS = "bus"
+
+
+class Outcome(Enum):
+    """What one trigger decided about one event."""
+
+    #: A run was started.
+    STARTED = "started"
+    #: The filter said no.
+    FILTERED = "filtered"
+    #: The trigger was paused.
+    PAUSED = "paused"
+    #: The trigger was disabled.
+    DISABLED = "disabled"
+    #: The filter or the mapping failed on this event.
+    FAILED = "failed"
+    #: The chain of causes is too long; it probably feeds itself.
+    CHAIN_STOPPED = "chain_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one trigger decided.
+
+    Attributes:
+        trigger: Its id.
+        name: Its name then.
+        kind: Its kind.
+        workflow: What it would start.
+        outcome: The decision.
+        reason: Why, for the outcomes that need it.
+        run: The run it started.
+    """
+
+    trigger: str
+    name: str
+    kind: str
+    workflow: str
+    outcome: Outcome
+    reason: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event that came in, or something that was refused.
+
+    Attributes:
+        key: Names it in the API; derived from what it is, so that a repeat has the same.
+        namespace: Where.
+        channel: How.
+        received: When.
+        id: CloudEvents id; of something refused, what could be read of it.
+        source: CloudEvents source.
+        type: CloudEvents type.
+        size: Bytes of the body.
+        trigger: The webhook it came by.
+        refused: Code of the refusal, or ``None``.
+        reason: Of the refusal.
+        suppressed: Refusals that were not recorded one by one since the last one that was.
+        repeats: How often it was sent again.
+        decisions: Of every trigger it met.
+        event: The event in structured JSON; ``None`` for something refused.
+    """
+
+    key: str
+    namespace: str
+    channel: Channel
+    received: datetime
+    id: str | None
+    source: str | None
+    type: str | None
+    size: int
+    trigger: str | None = None
+    refused: str | None = None
+    reason: str | None = None
+    suppressed: int = 0
+    repeats: int = 0
+    decisions: tuple[Decision, ...] = ()
+    event: bytes | None = None
+
+
+def bus_key(namespace: str, event: CloudEvent) -> str:
+    """Names an event from the bus: its source and id, as CloudEvents says, within its namespace."""
+    return derive("event", namespace, event.source, event.id)
+
+
+def webhook_key(trigger_id: str, message: str) -> str:
+    """Names a webhook's event. Apart from :func:`bus_key`, so that nobody on the bus can occupy a partner's id."""
+    return derive("webhook", trigger_id, message)
+
+
+def run_id(trigger_id: str, event_key: str) -> str:
+    """The run that a trigger starts for an event: one firing, however often it is decided."""
+    return derive("run", trigger_id, event_key)
+
+
+def decision_id(trigger_id: str, event_key: str) -> str:
+    """Names a decision."""
+    return derive("decision", trigger_id, event_key)

@@ -1,0 +1,212 @@
+"""A trigger as a value: what it listens to, what it starts, and whether it may.
+
+A further kind (a file watcher, a sensor, another service's signals) is a further source class here and a branch where sources
+are told apart; mypy names those places.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final, TypeAlias
+
+from tocsin.expressions import Json
+
+NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+BODY_LIMIT: Final = 128 * 1024  # bytes; an event becomes a run's input, which is carried inline up to this
+TOLERANCE: Final = timedelta(minutes=5)  # Standard Webhooks' recommendation
+
+
+class Kind(Enum):
+    """What a trigger listens to."""
+
+    #: Signed HTTP requests.
+    WEBHOOK = "webhook"
+    #: Custom events on the bus.
+    EVENT = "event"
+
+
+class Encoding(Enum):
+    """How a signature is written in its header."""
+
+    HEX = "hex"
+    BASE64 = "base64"
+
+
+class Algorithm(Enum):
+    """Hash of the HMAC; older ones are not offered."""
+
+    SHA256 = "sha256"
+    SHA384 = "sha384"
+    SHA512 = "sha512"
+
+
+@dataclass(frozen=True, slots=True)
+class StandardScheme:
+    """Standard Webhooks 1.0: ``webhook-id``, ``webhook-timestamp``, ``webhook-signature``.
+
+    Attributes:
+        tolerance: How old, or how far in the future, the timestamp may be.
+    """
+
+    tolerance: timedelta = TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class HmacScheme:
+    """An HMAC in a header of the partner's choosing.
+
+    Attributes:
+        header: Where the signature is.
+        prefix: What stands before it, such as ``sha256=``.
+        encoding: How it is written.
+        algorithm: Its hash.
+        signed: What is signed: text with ``{body}`` and, where their headers are named, ``{timestamp}`` and ``{id}``.
+        timestamp_header: Where the time of sending is, in seconds since 1970; ``None``: there is none, so age is not checked.
+        id_header: Where the message's id is; ``None``: there is none, so a replay cannot be told from a second event.
+        tolerance: As in :class:`StandardScheme`.
+    """
+
+    header: str
+    prefix: str = ""
+    encoding: Encoding = Encoding.HEX
+    algorithm: Algorithm = Algorithm.SHA256
+    signed: str = "{body}"
+    timestamp_header: str | None = None
+    id_header: str | None = None
+    tolerance: timedelta = TOLERANCE
+
+
+Scheme: TypeAlias = StandardScheme | HmacScheme
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One of a webhook's keys, encrypted.
+
+    Attributes:
+        id: Names it; no part of the secret.
+        created: When it was added.
+        sealed: The secret's text under the service's key.
+        expires: After this it is not accepted; ``None`` for never.
+    """
+
+    id: str
+    created: datetime
+    sealed: bytes = field(repr=False)
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSource:
+    """Signed HTTP requests to ``/hooks/<namespace>/<name>``.
+
+    Attributes:
+        scheme: How they are signed.
+        keys: Accepted keys; several at once for rotation.
+        event_type: CloudEvents type that the events get.
+        max_body: Bytes.
+    """
+
+    scheme: Scheme
+    keys: tuple[SigningKey, ...]
+    event_type: str = "io.tocsin.webhook.received.v1"
+    max_body: int = BODY_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """Custom events of a namespace.
+
+    Attributes:
+        type: A CloudEvents type, or a prefix of whole segments that ends with ``.*``, or ``*`` for all.
+        source: Only events with this source; ``None`` for any.
+    """
+
+    type: str
+    source: str | None = None
+
+
+Source: TypeAlias = WebhookSource | EventSource
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is started.
+
+    Attributes:
+        workflow: Name, in the trigger's namespace.
+        version: ``None`` for the newest at the moment of the start.
+    """
+
+    workflow: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a trigger starts nothing now.
+
+    Attributes:
+        actor: Who paused it.
+        at: When.
+        reason: Why, or ``None``.
+    """
+
+    actor: str
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One trigger.
+
+    Attributes:
+        id: Unique for ever, also when a name is used again; firings are derived from it.
+        namespace: Where it lives, and where it starts runs.
+        name: Unique in its namespace.
+        source: What it listens to.
+        target: What it starts.
+        filter: jq condition over the event; ``None`` lets everything pass.
+        input: Template of the run's input over the event; ``None``: the event's data.
+        enabled: Whether it may start anything.
+        pause: Set while it is paused.
+        labels: Given to each run.
+        created: When it was made.
+        updated: When it was last changed.
+    """
+
+    id: str
+    namespace: str
+    name: str
+    source: Source
+    target: Target
+    created: datetime
+    updated: datetime
+    filter: str | None = None
+    input: Json = None
+    enabled: bool = True
+    pause: Pause | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What it is stored under."""
+        return key_of(self.namespace, self.name)
+
+    @property
+    def kind(self) -> Kind:
+        """What it listens to."""
+        return Kind.WEBHOOK if isinstance(self.source, WebhookSource) else Kind.EVENT
+
+    @property
+    def status(self) -> str:
+        """``active``, ``paused`` or ``disabled``."""
+        return "disabled" if not self.enabled else "paused" if self.pause is not None else "active"
+
+
+def key_of(namespace: str, name: str) -> str:
+    """What a trigger is stored under."""
+    return f"{namespace}/{name}"

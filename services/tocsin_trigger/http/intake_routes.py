@@ -1,0 +1,164 @@
+"""Routes by which events come in, and routes that show what came in and what was decided."""
+
+from collections.abc import Sequence
+
+from tocsin.errors import NotFound, TooLarge
+from tocsin.signals import InvalidEvent, decode_http
+from tocsin_kit.store import Entry
+from tocsin_kit.web import Call, Page, Permission, Public, Query, RawBody, Reply, Route
+from tocsin_trigger.application.publishing import Publishing
+from tocsin_trigger.application.webhooks import Arrival, Webhooks
+from tocsin_trigger.domain.errors import MalformedWebhook, SignatureInvalid, TimestampInFuture, TimestampTooOld
+from tocsin_trigger.domain.events import Received
+from tocsin_trigger.domain.triggers import BODY_LIMIT, WebhookSource
+from tocsin_trigger.http.event_schemas import HookView, PublishedView, ReceivedView
+from tocsin_trigger.http.schemas import EventPath, EventQuery, PublishQuery, TriggerPath
+from tocsin_trigger.ports import EventSearch, EventStore
+
+READ = Permission("event:read")
+PUBLISH = Permission("event:publish")
+_STREAM_LIMIT = 16 * 1024 * 1024  # bytes after which the connection is given up; the webhook's own limit refuses long before
+_PUBLISH_LIMIT = 8 * 1024 * 1024  # bytes of a batch of events
+_EVENT_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "*/*")
+
+
+class IntakeRoutes:
+    """The handlers.
+
+    Args:
+        webhooks: Takes webhooks.
+        publishing: Publishes events.
+        events: What came in.
+    """
+
+    def __init__(self, webhooks: Webhooks, publishing: Publishing, events: EventStore) -> None:
+        self._webhooks = webhooks
+        self._publishing = publishing
+        self._events = events
+
+    async def hook(self, call: Call) -> HookView | Reply:
+        """Take one webhook."""
+        path = call.params(TriggerPath)
+        ready = self._webhooks.find(path.namespace, path.name)
+        source = ready.trigger.source
+        limit = source.max_body if isinstance(source, WebhookSource) else BODY_LIMIT
+        arrival = Arrival(
+            headers={name.lower(): value for name, value in call.headers.items()},
+            received=call.received_at,
+            traceparent=call.traceparent,
+        )
+        try:
+            body = await _body(call, limit)
+        except TooLarge as error:
+            size = error.fields.get("size")
+            await self._webhooks.too_large(ready, arrival, error, size if isinstance(size, int) else limit + 1)
+            raise
+        answer = await self._webhooks.accept(ready, arrival, body)
+        view = HookView.of(answer)
+        return Reply(body=view, status=200) if answer.duplicate else view
+
+    async def publish(self, call: Call) -> PublishedView:
+        """Publish custom events."""
+        namespace = call.query(PublishQuery).namespace
+        call.require(PUBLISH.name, namespace)
+        events = decode_http(dict(call.headers), call.raw)
+        ids = await self._publishing.publish(namespace, events, actor=call.principal.subject, traceparent=call.traceparent)
+        return PublishedView(namespace=namespace, ids=ids)
+
+    async def list(self, call: Call) -> Page[ReceivedView]:
+        """One page of what came in."""
+        query = call.query(EventQuery)
+        permitted = call.permitted(READ.name)
+        given = query.namespace
+        search = EventSearch(
+            namespaces=frozenset({given}) if given else None if permitted.everywhere else permitted.exact,
+            prefixes=() if given else permitted.prefixes,
+            type=query.type,
+            trigger=query.trigger,
+            outcome=query.outcome,
+            refused=query.refused,
+            since=query.since,
+            until=query.until,
+        )
+        page = await self._events.page(search, limit=query.limit, cursor=query.cursor)
+        return Page(items=[ReceivedView.of(entry) for entry in page.items], next_cursor=page.next_cursor)
+
+    async def show(self, call: Call) -> ReceivedView:
+        """One event, whole, with every decision about it."""
+        key = call.params(EventPath).event
+        entry: Entry[Received] = await self._events.load(key)
+        # Who may not read there is told the same as if there were nothing.
+        if entry.value is None or not call.may(READ.name, entry.value.namespace):
+            call.permitted(READ.name)
+            raise NotFound(f"There is no event {key}.")
+        return ReceivedView.of(entry, whole=True)
+
+
+def intake_routes(webhooks: Webhooks, publishing: Publishing, events: EventStore) -> Sequence[Route]:
+    """What the service serves about events."""
+    handlers = IntakeRoutes(webhooks, publishing, events)
+    return (
+        Route(
+            method="POST",
+            path="/hooks/{namespace}/{name}",
+            access=Public("the sender proves itself with a signature over the bytes it sends"),
+            summary="Send a webhook; answered when it is on disk",
+            tags=("webhooks",),
+            params=TriggerPath,
+            query=Query.ANY,
+            body=RawBody(media_types=("*/*",), streamed=True, required=False, description="Signed bytes; JSON."),
+            body_limit=_STREAM_LIMIT,
+            response=HookView,
+            status=202,
+            problems=(NotFound, SignatureInvalid, TimestampTooOld, TimestampInFuture, MalformedWebhook, TooLarge),
+            handler=handlers.hook,
+        ),
+        Route(
+            method="POST",
+            path="/api/v1/events",
+            access=PUBLISH,
+            summary="Publish custom events: CloudEvents structured, batch or binary; answered when they are on disk",
+            tags=("events",),
+            query=PublishQuery,
+            body=RawBody(media_types=_EVENT_TYPES, required=False, description="One CloudEvent, or a batch."),
+            body_limit=_PUBLISH_LIMIT,
+            response=PublishedView,
+            status=202,
+            problems=(InvalidEvent, TooLarge),
+            handler=handlers.publish,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/events",
+            access=READ,
+            summary="What came in and what was decided, newest first",
+            tags=("events",),
+            query=EventQuery,
+            response=Page[ReceivedView],
+            handler=handlers.list,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/events/{event}",
+            access=READ,
+            summary="One event with the decision of every trigger it met",
+            tags=("events",),
+            params=EventPath,
+            response=ReceivedView,
+            problems=(NotFound,),
+            handler=handlers.show,
+        ),
+    )
+
+
+async def _body(call: Call, limit: int) -> bytes:
+    announced = call.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"The body of {announced} bytes is above the limit of {limit}.", limit=limit, size=int(announced))
+    body = bytearray()
+    if call.content is not None:
+        async for chunk in call.content:
+            body += chunk
+            if len(body) > limit:
+                raise TooLarge(f"The body is above the limit of {limit} bytes.", limit=limit)
+    return bytes(body)

@@ -1,0 +1,149 @@
+"""What the trigger service needs from outside: its stores, the bus, a cipher for secrets."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tocsin.signals import CloudEvent
+from tocsin_kit.store import Creation, Entry, Outgoing, Page
+from tocsin_trigger.domain.events import Received
+from tocsin_trigger.domain.triggers import Trigger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerSearch:
+    """Which triggers; ``None`` is no condition.
+
+    Attributes:
+        namespaces: Exact namespaces.
+        prefixes: Namespaces that begin so.
+        kind: ``webhook`` or ``event``.
+        workflow: Name of what is started.
+    """
+
+    namespaces: frozenset[str] | None = None
+    prefixes: tuple[str, ...] = ()
+    kind: str | None = None
+    workflow: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSearch:
+    """Which events; ``None`` is no condition.
+
+    Attributes:
+        namespaces: Exact namespaces.
+        prefixes: Namespaces that begin so.
+        type: CloudEvents type.
+        trigger: Name of a trigger that decided about it, or that it came by.
+        outcome: Of a decision; or the code of a refusal.
+        refused: Only refused ones, or only accepted ones.
+        since: Received at or after.
+        until: Received before.
+    """
+
+    namespaces: frozenset[str] | None = None
+    prefixes: tuple[str, ...] = ()
+    type: str | None = None
+    trigger: str | None = None
+    outcome: str | None = None
+    refused: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All triggers as they are now; what was known before is void."""
+
+    entries: Sequence[Entry[Trigger]]
+
+
+class TriggerStore(Protocol):
+    """Triggers."""
+
+    async def load(self, key: str) -> Entry[Trigger]:
+        """The trigger, or an entry without value."""
+        ...
+
+    async def commit(self, entry: Entry[Trigger], trigger: Trigger | None, outbox: Sequence[Outgoing]) -> Entry[Trigger]:
+        """Store (``None`` deletes) and say it.
+
+        Raises:
+            Conflict: Someone was first.
+        """
+        ...
+
+    async def page(self, search: TriggerSearch, *, limit: int, cursor: str | None) -> Page[Entry[Trigger]]:
+        """A page, by namespace and name."""
+        ...
+
+    async def snapshot(self) -> Snapshot:
+        """All of them."""
+        ...
+
+    def follow(self) -> AsyncIterator[Snapshot | Entry[Trigger]]:
+        """A snapshot, then each change by any replica, without a gap.
+
+        Raises:
+            Unavailable: The database was lost; follow again.
+        """
+        ...
+
+
+class EventStore(Protocol):
+    """What came in."""
+
+    async def record(self, creations: Sequence[Creation[Received]]) -> set[str]:
+        """Store many with what is to be said; on disk when it returns.
+
+        Returns:
+            Keys that were there before and were left alone.
+        """
+        ...
+
+    async def repeated(self, key: str, at: datetime) -> None:
+        """Count that it was sent again."""
+        ...
+
+    async def load(self, key: str) -> Entry[Received]:
+        """The event, or an entry without value."""
+        ...
+
+    async def page(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[Entry[Received]]:
+        """A page, newest first."""
+        ...
+
+
+class EventBus(Protocol):
+    """Where custom events go."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can take something now."""
+        ...
+
+    async def publish(self, namespace: str, events: Sequence[CloudEvent]) -> None:
+        """Publish; on disk when it returns.
+
+        Raises:
+            Unavailable: Not all were stored.
+        """
+        ...
+
+
+class Cipher(Protocol):
+    """Encrypts secrets at rest."""
+
+    def seal(self, text: str, context: str) -> bytes:
+        """Encrypt ``text`` so that it opens in this context only."""
+        ...
+
+    def unseal(self, sealed: bytes, context: str) -> str:
+        """The reverse.
+
+        Raises:
+            Defect: It was sealed with another key or for another context.
+        """
+        ...

@@ -1,0 +1,18 @@
+"""Settings of the trigger service."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from tocsin_kit.config import Secret, Section
+from tocsin_kit.config.durations import Duration
+
+
+class TriggerSection(Section):
+    """Triggers, webhooks and what came in."""
+
+    section = "trigger"
+
+    key: Secret = Field(description="Encrypts the keys of webhooks at rest; at least 32 characters. Losing it means new keys.")
+    keep_events: Duration = Field(timedelta(days=30), description="How long events and decisions are kept.")
+    batch: int = Field(256, ge=1, le=1000, description="Events decided about together.")
