@@ -37,7 +37,8 @@ async def start(
     """Start a run of a published workflow and print its id."""
     where = target(url, namespace)
     owner, name = split(workflow, where.namespace)
-    body: Record = {"namespace": owner, "workflow": name, "input": json_argument(given, "--input")}
+    body: Record = {"namespace": owner, "workflow": name}
+    body |= {"input": json_argument(given, "--input")} if given is not None else {}
     body |= {"labels": pairs(labels or [], "--label")} if labels else {}
     body |= {"version": version} if version else {}
     body |= {"idempotency_key": key} if key else {}
@@ -62,7 +63,7 @@ async def list_(
         str | None, typer.Option("--status", "-s", help="pending, running, waiting, completed, faulted, ...")
     ] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", metavar="NAME", help="Only runs of this workflow.")] = None,
-    labels: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only runs with it.")] = None,
+    label: Annotated[str | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only runs with it.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
     url: Url = None,
     namespace: Namespace = None,
@@ -70,7 +71,7 @@ async def list_(
 ) -> None:
     """List runs, newest first."""
     where = target(url, namespace)
-    filters = {"namespace": where.namespace, "status": status, "workflow": workflow, "labels": ",".join(labels or []) or None}
+    filters = {"namespace": where.namespace, "status": status, "workflow": workflow, "label": label}
     async with connect(where.url) as client:
         records = [item async for item in client.runs.list(filters, limit=limit)]
     print_records(
