@@ -1,11 +1,13 @@
 """`tocsin workflow apply|list|show|delete`: the definitions that the platform knows."""
 
+import io
 from typing import Annotated
 
 import typer
+from ruamel.yaml import YAML
 
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import console, print_json, print_record, print_records, read_file, say
+from tocsin.cli.output import console, print_json, print_records, read_file, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
 from tocsin.client import Client, Record
 from tocsin.errors import TocsinError
@@ -58,7 +60,10 @@ async def list_(
     async with connect(url) as client:
         records = [item async for item in client.workflows.list(target(url, namespace).namespace, limit=limit)]
     print_records(
-        records, ["namespace", "name", "version", "digest", "created_at"], as_json=as_json, empty="Nothing is published here."
+        records,
+        ["namespace", "name", "version", "versions", "published_at:published"],
+        as_json=as_json,
+        empty="Nothing is published here.",
     )
 
 
@@ -67,15 +72,18 @@ async def list_(
 async def show(
     name: Name, version: Version = None, url: Url = None, namespace: Namespace = None, as_json: AsJson = False
 ) -> None:
-    """Show one definition; without --json, its document as it was published."""
+    """Show one definition: its document as YAML, or with --json also its digest and versions."""
     where, plain = split(name, target(url, namespace).namespace)
     async with connect(url) as client:
         record = await client.workflows.show(where, plain, version)
-    source = record.get("source", record.get("text"))
-    if isinstance(source, str) and not as_json:
-        console.out(source, end="" if source.endswith("\n") else "\n")
-    else:
-        print_record(record, as_json=as_json)
+    if as_json:
+        print_json(record)
+        return
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump(record.get("document"), text)
+    console.out(text.getvalue(), end="")
 
 
 @app.command()

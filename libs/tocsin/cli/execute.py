@@ -56,9 +56,8 @@ async def execute(
             await publish(client, other)
         definition = await publish(client, file)
         body: Record = {name: definition[name] for name in ("namespace", "version")}
-        run = await client.runs.start(
-            {**body, "workflow": definition["name"], "input": value}, wait_seconds=min(seconds or 10, 10)
-        )
+        body |= {"workflow": definition["name"], **({"input": value} if given is not None else {})}
+        run = await client.runs.start(body, wait_seconds=min(seconds or 10, 10))
         outcome = await _outcome(client, run, seconds)
     print_json(outcome, indent=False if as_json else None)
     if outcome["status"] != "completed":
