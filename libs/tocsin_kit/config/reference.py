@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -58,6 +58,8 @@ def installed_sections() -> list[type[Section]]:
 
 def _table(kind: type[Section]) -> str:
     about = " ".join((kind.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+    if not kind.model_fields:
+        return f"\n### `[{kind.section}]`\n\n{about}\n"
     rows = [f"\n### `[{kind.section}]`\n\n{about}\n\n", "| variable | type | default | meaning |\n| --- | --- | --- | --- |\n"]
     for name, field in kind.model_fields.items():
         description = " ".join((field.description or "").split()).replace("|", "\\|")
@@ -95,6 +97,8 @@ def _type(annotation: Any) -> str:
         return known[annotation]
     origin = get_origin(annotation)
     arguments = [part for part in get_args(annotation) if part not in {type(None), Ellipsis}]
+    if origin is Annotated:
+        return _type(arguments[0])
     if origin is Literal:
         return " \\| ".join(f"`{part}`" for part in arguments)
     if origin in {list, tuple, set, frozenset}:
