@@ -145,6 +145,7 @@ STREAMS: tuple[StreamSpec, ...] = (
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("trigger", "trigger-events", "EVENTS", ("events.>",), max_ack_pending=10_000),
     ConsumerSpec("executor", "executor-commands", "COMMANDS", ("commands.executor.>",)),
+    ConsumerSpec("executor", "executor-logs", "EXECUTOR", ("executor.log.>",)),
     ConsumerSpec("scheduler", "scheduler-commands", "COMMANDS", ("commands.scheduler.>",)),
     ConsumerSpec("trigger", "trigger-commands", "COMMANDS", ("commands.trigger.>",)),
     ConsumerSpec("scheduler", "scheduler-runs", "SIGNALS", ("signals.*.run.>",)),

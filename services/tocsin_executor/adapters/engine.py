@@ -73,7 +73,7 @@ class Engine:
             self._singles,
             runs,
             programs,
-            clock,
+            clock=clock,
             partitions=partitions,
             bury=bury,
         )

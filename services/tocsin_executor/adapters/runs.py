@@ -29,6 +29,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "runs": [
         IndexModel([("namespace", ASCENDING), ("_id", DESCENDING)], name="list"),
         IndexModel([("namespace", ASCENDING), ("name", ASCENDING), ("_id", DESCENDING)], name="by_workflow"),
+        IndexModel([("tags", ASCENDING), ("_id", DESCENDING)], name="by_label"),
         IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="by_status"),
         IndexModel(
             [("meta.partition", ASCENDING), ("wake", ASCENDING)],
@@ -171,6 +172,7 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
         "digest": summary.digest,
         "status": summary.status,
         "labels": summary.labels,
+        "tags": [f"{name}={value}" for name, value in summary.labels.items()],
         "started": _moment(summary.started),
         "ended": _moment(summary.ended),
         "created": _moment(meta.created),

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 _CYCLE = 256  # inputs a cycle at most: bounds how long the loop is held (about 10 ms)
 _SAVE_RUNS = 1000  # runs a transaction at most
-_SAVE_GAP = 0.01  # seconds between saves: a lone run is saved every few steps instead of at each
+_SAVE_GAP = 0.05  # seconds between saves: nothing waits for one, and each costs a disk sync that results wait for
 _BACKLOG = 20_000  # messages on their way before folding pauses
 _MEMORY = 20_000  # runs kept in memory
 
@@ -57,8 +57,8 @@ class Host:
         singles: Publisher,
         store: RunStore,
         programs: Programs,
-        clock: Clock,
         *,
+        clock: Clock,
         partitions: int,
         bury: Callable[[Entry, Exception], wire.Outgoing],
     ) -> None:
@@ -69,7 +69,7 @@ class Host:
         self._clock = clock
         self._bury = bury
         self._outbound = Outbound(partitions)
-        self._work = Lane("work", publisher, clock, width=4)
+        self._work = Lane("work", publisher, clock)
         self._signals = Lane("signals", publisher, clock)
         self._events = Lane("events", singles, clock)
         self._commands = Lane("commands", singles, clock)
@@ -413,6 +413,7 @@ class Host:
             cells = [encode_cell(state, key) for key in state.changed]
             state.changed.clear()
             records, live.records = live.records, []
+            live.saving = records
             live.dirty = False
             runs.append(RunSave(live.run, live.meta, live.summary(), cells, state.wake, records, live.position))
         touched, self._touched = self._touched, set()
@@ -423,6 +424,7 @@ class Host:
         for saved, live in zip(save.runs, lives, strict=True):
             while live.journal and live.journal[0].pos <= saved.position:
                 live.journal.popleft()
+            live.saving = []
             if live.state.terminal and not live.dirty:
                 self._runs.pop(live.run, None)
         while len(self._runs) > _MEMORY:

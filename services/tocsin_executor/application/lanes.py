@@ -18,6 +18,10 @@ from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
 
+LINGER = 0.010  # seconds a group may wait for company at most
+SLOW = 0.003  # seconds from which on a group counts as slow
+FEW = 4  # messages from which on a slow group makes the next one wait; a lone run never has so many
+ENOUGH = 96  # messages that need not wait for more
 _LIMIT = 1000  # messages a group; the server's limit of an atomic batch
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds between attempts while the bus is away
 
@@ -43,6 +47,7 @@ class Lane:
         self._stored = 0
         self._flying: dict[int, int] = {}
         self._moved = asyncio.Event()
+        self._linger = 0.0
 
     @property
     def mark(self) -> int:
@@ -77,13 +82,25 @@ class Lane:
             while not self._waiting:
                 self._work.clear()
                 await self._work.wait()
+            if self._linger > 0:
+                await self._gather()
             messages, self._waiting = self._waiting[:_LIMIT], self._waiting[_LIMIT:]
             first = self._pushed - len(self._waiting) - len(messages)
             self._flying[first] = len(messages)
+            began = self._clock.monotonic()
             await self._publish(messages)
+            took = self._clock.monotonic() - began
+            # Many publishers share a disk: small groups that take long are a sign that fewer, larger ones would pass faster.
+            self._linger = min(took, LINGER) if took > SLOW and len(messages) >= FEW else 0.0
             del self._flying[first]
             self._stored = min(self._flying, default=self._pushed - len(self._waiting))
             self._moved.set()
+
+    async def _gather(self) -> None:
+        """Wait a little for company, as long as the last group took at most."""
+        until = self._clock.monotonic() + self._linger
+        while len(self._waiting) < ENOUGH and (left := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left, 0.001))
 
     async def _publish(self, messages: list[Outgoing]) -> None:
         attempt = 0

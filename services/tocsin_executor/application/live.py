@@ -2,6 +2,9 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
 
 from tocsin.errors import Defect
 from tocsin.signals import CloudEvent, encode, subjects
@@ -11,10 +14,9 @@ from tocsin_executor.application import wire
 from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
 from tocsin_executor.domain.effects import Effect, Record
-from tocsin_executor.domain.inputs import Input
+from tocsin_executor.domain.inputs import Input, Verb
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import RunState
-from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import RunMeta, RunSummary
 
 _DECISIONS = 20  # refused inputs kept for explanations
@@ -32,10 +34,10 @@ class Live:
         writer: Writes its signals.
         reply_to: Subject of its inputs.
         records: Finished activations that are not saved yet.
+        saving: Those that are being saved now.
         journal: Inputs folded since the last save, to fold again if one meets a defect.
         dirty: Something is to be saved.
         position: Of the last input.
-        parked: Inputs are put aside since a defect.
     """
 
     run: str
@@ -45,6 +47,7 @@ class Live:
     reply_to: str
     writer: SignalWriter | None = None
     records: list[Record] = field(default_factory=list)
+    saving: list[Record] = field(default_factory=list)
     journal: deque[Input] = field(default_factory=deque)
     dirty: bool = False
     position: int = 0
@@ -99,7 +102,8 @@ class Output:
 
     def cut(self, marks: tuple[int, ...]) -> None:
         """Take back what an input left behind that met a defect."""
-        for part, mark in zip((self.work, self.signals, self.events, self.commands, self.replies), marks, strict=True):
+        parts: tuple[list[Any], ...] = (self.work, self.signals, self.events, self.commands, self.replies)
+        for part, mark in zip(parts, marks, strict=True):
             del part[mark:]
 
 
@@ -151,7 +155,7 @@ class Outbound:
                 out.work.append((subject, wire.child(effect.attempt, effect.output, effect.error, effect.cancelled)))
             case effects.StopRun():
                 subject = wire.input_subject(effect.child, self._partitions)
-                out.work.append((subject, wire.control(effect.id, wire.Verb.CANCEL, reason="its parent run was cancelled")))
+                out.work.append((subject, wire.control(effect.id, Verb.CANCEL, reason="its parent run was cancelled")))
             case effects.Emit():
                 out.events.append(self._emit(live, message, effect))
             case effects.StartRun():
@@ -174,12 +178,12 @@ class Outbound:
         event["depth"] = head.depth + 1
         if message.traceparent is not None:
             event.setdefault("traceparent", message.traceparent)
-        return subjects.event(head.namespace, kind), wire.orjson.dumps(event)
+        return subjects.event(head.namespace, kind), orjson.dumps(event)
 
     def _start(self, live: Live, message: Input, effect: effects.StartRun) -> wire.Outgoing:
         head = live.state.head
         assert head is not None
-        data: dict[str, Json] = {
+        data: dict[str, Any] = {
             "run": effect.child,
             "namespace": effect.namespace,
             "workflow": effect.name,

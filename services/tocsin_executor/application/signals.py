@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from tocsin.signals import subjects
 from tocsin.signals.catalogue import executor as catalogue
-from tocsin.signals.kinds import Severity, SignalType
+from tocsin.signals.kinds import LifecyclePayload, Severity, SignalType
 from tocsin.signals.make import format_sequence, signal_id, source_of
 from tocsin_executor.domain.effects import Signal, Transition
 from tocsin_executor.domain.state import Head
@@ -42,7 +42,7 @@ def _kind(transition: Transition) -> _Kind:
     kind: SignalType[Any] = getattr(catalogue, name)
     fields = kind.payload.model_fields
     moment = next(field for field in fields if field.endswith("_at"))
-    camel = issubclass(kind.payload, catalogue.LifecyclePayload)
+    camel = issubclass(kind.payload, LifecyclePayload)
     fixed: dict[str, Json] = {"datacontenttype": "application/json"}
     if kind.severity is not Severity.INFO:
         fixed["severitynumber"] = kind.severity.value

@@ -73,9 +73,8 @@ def start(
         document["fresh"] = True
     if parent is not None:
         document["parent"] = {"run": parent.run, "attempt": parent.attempt}
-    for name, value in (("cause", cause), ("actor", actor), ("traceparent", traceparent), ("trigger", trigger)):
-        if value is not None:
-            document[name] = value
+    optional: dict[str, Json] = {"cause": cause, "actor": actor, "traceparent": traceparent, "trigger": trigger}
+    document.update({name: value for name, value in optional.items() if value is not None})
     if labels:
         document["labels"] = dict(labels)
     return orjson.dumps(document)

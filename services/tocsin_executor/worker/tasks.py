@@ -31,6 +31,7 @@ class Task:
         traceparent: Trace context, or ``None``.
         reply: Subject of the run's inputs.
         say: Keeps a line of output: ``say(stream, line)``.
+        killed: Its process did not end by itself when it was asked to.
     """
 
     run: str
@@ -46,6 +47,7 @@ class Task:
     traceparent: str | None
     reply: str
     say: Callable[[str, str], None] = field(default=lambda _stream, _line: None)
+    killed: bool = False
 
     @property
     def key(self) -> str:

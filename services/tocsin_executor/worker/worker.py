@@ -16,9 +16,11 @@ import orjson
 import structlog
 
 from tocsin.errors import TocsinError
+from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.application import wire
 from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
+from tocsin_executor.domain.requests import UriUnresolved, uri_template, with_uri
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.outputs import LogLines
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task, read_task
@@ -53,12 +55,6 @@ class _Hand:
 
 
 @dataclass(slots=True)
-class _Finished:
-    hand: _Hand
-    message: wire.Outgoing
-
-
-@dataclass(slots=True)
 class Queue:
     """One queue this worker serves.
 
@@ -81,6 +77,7 @@ class Worker:
         name: Of this worker, in records and signals.
         queues: What it serves.
         runners: By kind.
+        sandbox: Evaluates what the engine left to the worker.
         clock: Time.
         drain: How long :meth:`stop` waits for tasks in hand before they are given back.
     """
@@ -94,6 +91,7 @@ class Worker:
         name: str,
         queues: Sequence[Queue],
         runners: Mapping[str, Runner],
+        sandbox: Sandbox,
         clock: Clock,
         drain: timedelta = timedelta(seconds=20),
     ) -> None:
@@ -102,15 +100,17 @@ class Worker:
         self._publisher = GroupPublisher(direct)
         self._queues = list(queues)
         self._runners = runners
+        self._sandbox = sandbox
         self._clock = clock
         self._drain = drain.total_seconds()
         self._hands: dict[str, _Hand] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
         self._revoked: OrderedDict[str, None] = OrderedDict()
-        self._results: list[_Finished] = []
+        self._results: list[_Hand] = []
         self._has_results = asyncio.Event()
         self._arrived: list[_Hand] = []
         self._has_arrived = asyncio.Event()
+        self._reports = Lane("worker-reports", self._publisher, clock)
         self._notes = Lane("worker-notes", self._publisher, clock, width=2)
         self._stopping = False
         self._empty = asyncio.Event()
@@ -142,7 +142,7 @@ class Worker:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._notes.serve())
-            group.create_task(self._report_loop())
+            group.create_task(self._reports.serve())
             group.create_task(self._report_loop())
             group.create_task(self._beat_loop())
             while True:
@@ -243,7 +243,7 @@ class Worker:
             lines.close()
             if not hand.revoked:
                 raise  # the worker stops, and the task is given back
-            self._finish(hand, wire.stopped(task.attempt, StopKind.GRACEFUL))
+            self._finish(hand, wire.stopped(task.attempt, StopKind.KILLED if task.killed else StopKind.GRACEFUL))
             return
         lines.close()
         self._finish(
@@ -266,6 +266,8 @@ class Worker:
             detail = f"This worker has no runner for {task.runner!r}."
             return Outcome(error=problem(ErrorKind.CONFIGURATION, detail))
         try:
+            if task.variables is not None and task.runner != "evaluate":
+                await self._resolve(task)
             outcome = await runner.run(task)
             size = len(orjson.dumps(outcome.output))
         except Failed as failure:
@@ -278,6 +280,20 @@ class Worker:
             return Outcome(error=problem(ErrorKind.VALIDATION, detail, title="Output Too Large"))
         return outcome
 
+    async def _resolve(self, task: Task) -> None:
+        """Evaluate what the engine left to us: expressions that may take long, or that name secrets."""
+        names = {"secrets": {}, **(task.variables or {})}
+        try:
+            task.spec = await self._sandbox.evaluate_template(task.spec, task.input, names, timedelta(seconds=5))
+        except TocsinError as error:
+            raise Failed(ErrorKind.EXPRESSION, error.detail) from error
+        template = uri_template(task.runner, task.spec)
+        if template is not None:
+            try:
+                task.spec = with_uri(task.spec, template, task.input)
+            except UriUnresolved as error:
+                raise Failed(ErrorKind.EXPRESSION, str(error)) from error
+
     def _fail(self, hand: _Hand, detail: str) -> None:
         error: dict[str, Json] = problem(ErrorKind.RUNTIME, detail)
         self._finish(hand, wire.result(hand.task.attempt, error=error, worker=self.worker_name))
@@ -285,29 +301,21 @@ class Worker:
     # -- report -------------------------------------------------------------------------------------------------------
 
     def _finish(self, hand: _Hand, payload: bytes) -> None:
-        self._results.append(_Finished(hand, (hand.task.reply, payload)))
+        self._reports.push([(hand.task.reply, payload)])
+        self._results.append(hand)
         self._has_results.set()
 
     async def _report_loop(self) -> None:
+        """Settle what is stored: the delivery of an attempt is acknowledged only then."""
         while True:
             while not self._results:
                 self._has_results.clear()
                 await self._has_results.wait()
             results, self._results = self._results, []
-            await self._store([result.message for result in results])
-            for result in results:
-                self._settle(result.hand)
+            await self._reports.reach(self._reports.mark)
+            for hand in results:
+                self._settle(hand)
             self._ask()
-
-    async def _store(self, messages: list[wire.Outgoing]) -> None:
-        while True:
-            try:
-                await self._publisher.publish_group(messages)
-            except TocsinError as error:
-                log.warning("worker.later", results=len(messages), error=error.detail)
-                await self._clock.sleep(0.1)
-            else:
-                return
 
     def _settle(self, hand: _Hand) -> None:
         key = hand.task.key

@@ -1,0 +1,145 @@
+"""Definitions in MongoDB: immutable documents by digest, and named workflows that point to them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from bson.binary import Binary
+
+from tocsin.errors import Conflict, NotFound
+from tocsin.signals import Cause
+from tocsin.signals.catalogue.executor import (
+    DEFINITION_DELETED,
+    DEFINITION_PUBLISHED,
+    DefinitionDeleted,
+    DefinitionPublished,
+)
+from tocsin.signals.kinds import SignalType
+from tocsin.signals.make import make_signal, subject_of
+from tocsin_executor.application.definitions import VERSIONS, VersionTaken
+from tocsin_executor.domain.values import Json
+from tocsin_executor.ports import Version, Workflow
+from tocsin_kit.store import Database, Entry, Filter, Outgoing, Page, Relay, Repository, RevisionConflict, Sort, translated
+
+WORKFLOWS = "workflows"
+_ATTEMPTS = 5
+
+
+class MongoDefinitions:
+    """The definition store.
+
+    Args:
+        database: The executor's database.
+        relay: Publishes the signals of commits.
+    """
+
+    def __init__(self, database: Database, relay: Relay) -> None:
+        self._database = database
+        self._workflows: Repository[Workflow] = Repository(database, WORKFLOWS, encode=_encode, decode=_decode, wake=relay.wake)
+
+    async def keep(self, digest: str, document: Mapping[str, Json]) -> None:
+        """Keep a document; one that is there is the same."""
+        with translated("definitions"):
+            await self._database.collection("definitions").update_one(
+                {"_id": digest}, {"$setOnInsert": {"body": Binary(orjson.dumps(document))}}, upsert=True
+            )
+
+    async def read(self, digest: str) -> dict[str, Json]:
+        """The document of a digest."""
+        with translated("definitions"):
+            found = await self._database.collection("definitions").find_one({"_id": digest})
+        if found is None:
+            raise NotFound(f"There is no definition {digest}.", digest=digest)
+        document: dict[str, Json] = orjson.loads(bytes(found["body"]))
+        return document
+
+    async def workflow(self, namespace: str, name: str) -> Workflow | None:
+        """The named workflow."""
+        return (await self._workflows.load(_key(namespace, name))).value
+
+    async def page(self, where: Filter, limit: int, cursor: str | None) -> Page[Entry[Workflow]]:
+        """Workflows in the order of namespace and name."""
+        return await self._workflows.page(where, sort=Sort(), limit=limit, cursor=cursor)
+
+    async def publish(self, namespace: str, name: str, version: Version, cause: Cause) -> bool:
+        """Add a version, with its signal."""
+        for _ in range(_ATTEMPTS):
+            entry = await self._workflows.load(_key(namespace, name))
+            versions = entry.value.versions if entry.value is not None else ()
+            known = next((held for held in versions if held.version == version.version), None)
+            if known is not None and known.digest == version.digest:
+                return False
+            if known is not None:
+                raise VersionTaken(
+                    f"Version {version.version} of {namespace}/{name} is published with another content.",
+                    hint="A published version never changes: publish under a new version.",
+                )
+            if len(versions) >= VERSIONS:
+                raise Conflict(f"{namespace}/{name} has {VERSIONS} versions.", hint="Delete old versions first.")
+            payload = DefinitionPublished(namespace=namespace, name=name, version=version.version, digest=version.digest)
+            signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
+            try:
+                await self._workflows.commit(entry, Workflow(namespace, name, (*versions, version)), outbox=[signal])
+            except RevisionConflict:
+                continue
+            return True
+        raise Conflict(f"{namespace}/{name} is being changed by others.")
+
+    async def delete(self, namespace: str, name: str, version: str | None, actor: str | None, cause: Cause) -> None:
+        """Delete a version or all, with the signal."""
+        for _ in range(_ATTEMPTS):
+            entry = await self._workflows.load(_key(namespace, name))
+            workflow = entry.value
+            found = workflow.find(version) if workflow is not None else None
+            if workflow is None or found is None:
+                raise NotFound(f"There is no workflow {namespace}/{name}{f' {version}' if version else ''}.")
+            left = tuple(held for held in workflow.versions if version is not None and held.version != version)
+            payload = DefinitionDeleted(namespace=namespace, name=name, version=version)
+            by = Version(found.version, found.digest, self._database.clock.now(), actor)
+            signal = _signal(DEFINITION_DELETED, entry, by, payload, cause)
+            try:
+                await self._workflows.commit(entry, Workflow(namespace, name, left) if left else None, outbox=[signal])
+            except RevisionConflict:
+                continue
+            return
+        raise Conflict(f"{namespace}/{name} is being changed by others.")
+
+
+def _signal(
+    kind: SignalType[Any],
+    entry: Entry[Workflow],
+    version: Version,
+    payload: DefinitionPublished | DefinitionDeleted,
+    cause: Cause,
+) -> Outgoing:
+    event = make_signal(
+        kind,
+        namespace=payload.namespace,
+        entity_id=payload.name,
+        sequence=entry.sequence + 1,
+        time=version.published_at,
+        payload=payload,
+        cause=cause,
+        actor=version.published_by,
+    )
+    return Outgoing.of(subject_of(event), event)
+
+
+def _key(namespace: str, name: str) -> str:
+    return f"{namespace}/{name}"
+
+
+def _encode(workflow: Workflow) -> dict[str, Any]:
+    return {
+        "namespace": workflow.namespace,
+        "name": workflow.name,
+        "versions": [
+            {"version": v.version, "digest": v.digest, "at": v.published_at, "by": v.published_by} for v in workflow.versions
+        ],
+    }
+
+
+def _decode(document: Mapping[str, Any]) -> Workflow:
+    held: Iterable[Mapping[str, Any]] = document["versions"]
+    versions = tuple(Version(v["version"], v["digest"], v["at"], v.get("by")) for v in held)
+    return Workflow(document["namespace"], document["name"], versions)

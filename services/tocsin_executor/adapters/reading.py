@@ -1,0 +1,162 @@
+"""What people look at: lists of runs, finished tasks, logs, and the signals of one run."""
+
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from bson.binary import Binary
+from pymongo import UpdateOne
+
+from tocsin.errors import NotFound
+from tocsin.signals import subjects
+from tocsin_executor.adapters.definitions import MongoDefinitions
+from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
+from tocsin_executor.application.runs import TaskView, task_of
+from tocsin_executor.domain.values import Json
+from tocsin_executor.ports import Workflow
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.api import call
+from tocsin_kit.bus.delivery import Delivery
+from tocsin_kit.store import Database, Filter, Sort, fetch_page, translated
+
+
+class RunReading:
+    """Reads what was saved.
+
+    Args:
+        database: The executor's database.
+        definitions: Named workflows.
+        bus: For inputs and signals, which are in streams.
+    """
+
+    def __init__(self, database: Database, definitions: MongoDefinitions, bus: Bus) -> None:
+        self._database = database
+        self._definitions = definitions
+        self._bus = bus
+
+    async def list_runs(self, search: RunSearch, limit: int, cursor: str | None) -> tuple[Sequence[RunRow], str | None]:
+        """Runs, newest first."""
+        where = _within(search.scope)
+        if search.workflow is not None:
+            where = where.eq("name", search.workflow)
+        if search.status is not None:
+            where = where.eq("status", search.status)
+        if search.label is not None:
+            where = where.eq("tags", search.label)
+        if search.created_after is not None:
+            where = where.at_least("created", search.created_after)
+        if search.created_before is not None:
+            where = where.below("created", search.created_before)
+        with translated("runs"):
+            page = await fetch_page(
+                self._database.collection("runs"),
+                where.query(),
+                sort=Sort("_id", descending=True),
+                limit=limit,
+                cursor=cursor,
+                read=_row,
+            )
+        return page.items, page.next_cursor
+
+    async def list_workflows(self, scope: Scope, limit: int, cursor: str | None) -> tuple[Sequence[Workflow], str | None]:
+        """Workflows in the order of namespace and name."""
+        page = await self._definitions.page(_within(scope), limit, cursor)
+        return [entry.value for entry in page.items if entry.value is not None], page.next_cursor
+
+    async def finished_tasks(
+        self, run: str, after: tuple[str, int] | None, limit: int
+    ) -> tuple[list[TaskView], tuple[str, int] | None]:
+        """Finished activations in the order in which they were saved, and where to go on; ``None`` at the end."""
+        query: dict[str, Any] = {"run": {"$eq": run}}
+        if after is not None:
+            query["_id"] = {"$gte": after[0]}
+        views: list[TaskView] = []
+        with translated("records"):
+            async for document in self._database.collection("records").find(query).sort("_id", 1):
+                records: list[dict[str, Json]] = orjson.loads(bytes(document["body"]))
+                begin = after[1] if after is not None and document["_id"] == after[0] else 0
+                for number, record in enumerate(records[begin:], begin):
+                    if len(views) == limit:
+                        return views, (document["_id"], number)
+                    views.append(task_of(record))
+        return views, None
+
+    async def logs(self, run: str, after: str, limit: int) -> tuple[list[TaskLine], str | None]:
+        """Lines of a run's tasks, by pieces; the id of the last piece to go on from, or ``None`` at the end."""
+        with translated("task_logs"):
+            cursor = self._database.collection("task_logs").find({"run": {"$eq": run}, "_id": {"$gt": after}})
+            pieces = await cursor.sort("_id", 1).limit(limit + 1).to_list(limit + 1)
+        lines = [
+            TaskLine(piece["name"], piece["reference"], piece["attempt"], stream, line)
+            for piece in pieces[:limit]
+            for stream, line in orjson.loads(bytes(piece["lines"]))
+        ]
+        return lines, pieces[limit - 1]["_id"] if len(pieces) > limit else None
+
+    async def keep_logs(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep pieces of output that workers sent; a piece that comes twice is kept once."""
+        operations = []
+        for delivery in deliveries:
+            piece = orjson.loads(delivery.payload)
+            lines = Binary(orjson.dumps(piece["lines"]))
+            key = f"{piece['run']}/{delivery.sequence:015d}"
+            kept = {"run": piece["run"], "name": piece["name"], "reference": piece["reference"], "attempt": piece["attempt"]}
+            operations.append(UpdateOne({"_id": key}, {"$setOnInsert": {**kept, "lines": lines}}, upsert=True))
+        with translated("task_logs"):
+            await self._database.collection("task_logs").bulk_write(operations, ordered=False)
+
+    async def signals(self, namespace: str, run: str, after: int, limit: int) -> tuple[list[dict[str, Json]], int | None]:
+        """Signals of a run in the order of the stream, and the position to go on from."""
+        found: list[dict[str, Json]] = []
+        pattern, position = subjects.signal_filter(namespace=namespace, entity_id=run), after
+        while len(found) < limit:
+            message = await self._message("SIGNALS", pattern, position + 1)
+            if message is None:
+                return found, None
+            position = message[0]
+            found.append(orjson.loads(message[2]))
+        return found, position
+
+    # -- the log of inputs --------------------------------------------------------------------------------------------
+
+    async def append(self, subject: str, payload: bytes) -> None:
+        """Store one input."""
+        await self._bus.publish(subject, payload)
+
+    async def first(self, subject: str) -> tuple[int, bytes] | None:
+        """The first input of a run that the log still has."""
+        message = await self._message("EXECUTOR", subject, 1)
+        return (message[1], message[2]) if message is not None else None
+
+    async def _message(self, stream: str, subject: str, position: int) -> tuple[int, int, bytes] | None:
+        try:
+            answer = await call(self._bus, f"STREAM.MSG.GET.{stream}", {"next_by_subj": subject, "seq": position})
+        except NotFound:
+            return None
+        message = answer["message"]
+        at = datetime.fromisoformat(message["time"][:23] + "Z")
+        return int(message["seq"]), int(at.timestamp() * 1000), binascii.a2b_base64(message.get("data", ""))
+
+
+def _row(document: Any) -> RunRow:  # the codec's edge: a document of the database
+    return RunRow(
+        id=document["_id"],
+        namespace=document["namespace"],
+        name=document["name"],
+        version=document["version"],
+        status=document["status"],
+        labels=document["labels"],
+        created=document["created"],
+        started=document.get("started"),
+        ended=document.get("ended"),
+        parent=document.get("parent"),
+    )
+
+
+def _within(scope: Scope) -> Filter:
+    if scope.exact is None:
+        return Filter()
+    groups = [Filter().one_of("namespace", sorted(scope.exact))]
+    return Filter().any_of(*groups, *(Filter().prefix("namespace", prefix) for prefix in scope.prefixes))

@@ -1,0 +1,148 @@
+"""Publishing definitions and finding them: names and versions point to immutable documents."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tocsin.definitions import Definition, DefinitionInvalid, load
+from tocsin.errors import Conflict, NotFound, Violation
+from tocsin.errors import Invalid as InvalidInput
+from tocsin.signals import Cause
+from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.domain.compile import compile_workflow
+from tocsin_executor.domain.values import Json
+from tocsin_executor.ports import Version, Workflow
+from tocsin_kit.clock import Clock
+
+VERSIONS = 500
+"""Versions of one workflow; more are refused, delete old ones first."""
+
+_FRESH = 2.0  # seconds for which "the latest version" may be remembered: what another replica published is seen after that
+
+
+class VersionTaken(Conflict):
+    """This version of the workflow is published already, with another content."""
+
+    code = "version_taken"
+
+
+class DefinitionStore(Protocol):
+    """Where definitions are kept."""
+
+    async def keep(self, digest: str, document: Mapping[str, Json]) -> None:
+        """Keep a document; one that is there is the same."""
+        ...
+
+    async def read(self, digest: str) -> dict[str, Json]:
+        """The document of a digest; raises ``NotFound``."""
+        ...
+
+    async def workflow(self, namespace: str, name: str) -> Workflow | None:
+        """The named workflow."""
+        ...
+
+    async def publish(self, namespace: str, name: str, version: Version, cause: Cause) -> bool:
+        """Add a version, with its signal; ``False`` when it is there already with the same digest.
+
+        Raises:
+            VersionTaken: It is there with another digest.
+        """
+        ...
+
+    async def delete(self, namespace: str, name: str, version: str | None, actor: str | None, cause: Cause) -> None:
+        """Delete a version or all, with the signal; raises ``NotFound``."""
+        ...
+
+
+class Definitions:
+    """Use cases of definitions.
+
+    Args:
+        store: Where they are kept.
+        programs: Compiled ones.
+        clock: Time.
+    """
+
+    def __init__(self, store: DefinitionStore, programs: ProgramCache, clock: Clock) -> None:
+        self._store = store
+        self._programs = programs
+        self._clock = clock
+        self._latest: dict[tuple[str, str], tuple[float, Workflow]] = {}
+
+    def check(self, text: bytes, source: str = "definition") -> Definition:
+        """Parse, validate and compile; nothing is stored.
+
+        Raises:
+            DefinitionInvalid: With every violation and its place.
+        """
+        definition = load(text, source)
+        try:
+            self._programs.keep(compile_workflow(definition.document, definition.digest))
+        except InvalidInput as error:
+            placed = [_placed(definition, violation) for violation in error.violations]
+            raise DefinitionInvalid(error.detail, hint=error.hint, violations=placed, source=source) from error
+        return definition
+
+    async def publish(self, definition: Definition, *, actor: str | None, cause: Cause) -> tuple[Version, bool]:
+        """Make a checked definition known under its name and version.
+
+        Returns:
+            The version, and whether it is new.
+
+        Raises:
+            VersionTaken: That version has another content; definitions never change.
+            Conflict: There are too many versions.
+        """
+        key = (definition.namespace, definition.name)
+        await self._store.keep(definition.digest, definition.document)
+        version = Version(definition.version, definition.digest, self._clock.now(), actor)
+        new = await self._store.publish(*key, version, cause)
+        self._latest.pop(key, None)
+        return version, new
+
+    async def resolve(self, namespace: str, name: str, version: str | None) -> Version:
+        """The version that a start means; the one published last when it names none.
+
+        Raises:
+            NotFound: No such workflow, or no such version.
+        """
+        workflow = await self._remembered(namespace, name, version)
+        found = workflow.find(version) if workflow is not None else None
+        if found is None:
+            what = f"version {version} of workflow" if version is not None and workflow is not None else "workflow"
+            raise NotFound(f"There is no {what} {namespace}/{name}.", namespace=namespace, workflow=name, version=version)
+        return found
+
+    async def show(self, namespace: str, name: str, version: str | None) -> tuple[Version, Workflow, dict[str, Json]]:
+        """A version with its document.
+
+        Raises:
+            NotFound: There is none.
+        """
+        self._latest.pop((namespace, name), None)
+        found = await self.resolve(namespace, name, version)
+        workflow = self._latest[(namespace, name)][1]
+        return found, workflow, await self._store.read(found.digest)
+
+    async def delete(self, namespace: str, name: str, version: str | None, *, actor: str | None, cause: Cause) -> None:
+        """Forget a version, or the workflow; runs that began stay on their definition."""
+        await self._store.delete(namespace, name, version, actor, cause)
+        self._latest.pop((namespace, name), None)
+
+    async def _remembered(self, namespace: str, name: str, version: str | None) -> Workflow | None:
+        key, now = (namespace, name), self._clock.monotonic()
+        known = self._latest.get(key)
+        if known is not None and (now < known[0] or (version is not None and known[1].find(version) is not None)):
+            return known[1]
+        workflow = await self._store.workflow(namespace, name)
+        if workflow is None:
+            self._latest.pop(key, None)
+            return None
+        if len(self._latest) > 10_000:
+            self._latest.clear()
+        self._latest[key] = (now + _FRESH, workflow)
+        return workflow
+
+
+def _placed(definition: Definition, violation: Violation) -> Violation:
+    line, column = definition.position(violation.pointer)
+    return Violation(violation.pointer, violation.detail, violation.hint, line, column)

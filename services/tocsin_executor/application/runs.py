@@ -1,0 +1,413 @@
+"""Starting runs, asking things of them, and seeing how they are."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import orjson
+
+from tocsin.errors import Conflict, NotFound, TooLarge
+from tocsin.signals.ids import derive
+from tocsin_executor.application import wire
+from tocsin_executor.application.definitions import Definitions
+from tocsin_executor.application.host import Host
+from tocsin_executor.domain.codec import decode_run
+from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.state import Head, Hold, RunState, Token
+from tocsin_executor.domain.values import Json, Millis
+from tocsin_executor.ports import Programs, RunMeta, RunStore
+from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.clock import Clock
+
+INPUT_LIMIT = 128 * 1024
+"""Bytes of JSON that a run's input may have."""
+
+_REPLY_WITHIN = 3.0  # seconds for the engine to answer a control; it is accepted all the same
+_POLL = 0.05  # seconds between looks at a run that another replica owns
+
+_TASK_STATUS = {
+    Hold.READY: "running",
+    Hold.SENT: "running",
+    Hold.CHILD: "running",
+    Hold.TIMER: "waiting",
+    Hold.LISTEN: "waiting",
+    Hold.BACKOFF: "waiting",
+    Hold.SCOPE: "running",
+    Hold.EVALUATING: "running",
+}
+
+
+class RunAlreadyDone(Conflict):
+    """The run does not allow this now."""
+
+    code = "run_not_in_that_state"
+
+
+@dataclass(slots=True)
+class RunView:
+    """A run, as people and programs see it."""
+
+    id: str
+    namespace: str
+    workflow: str
+    version: str
+    digest: str
+    status: str
+    labels: dict[str, str]
+    created: Millis
+    started: Millis | None = None
+    ended: Millis | None = None
+    input: Json = None
+    output: Json = None
+    error: dict[str, Json] | None = None
+    parent: str | None = None
+    trigger: dict[str, Json] | None = None
+    actor: str | None = None
+    correlation: str | None = None
+    decisions: list[dict[str, Json]] = field(default_factory=list)
+    parked: list[dict[str, Json]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TaskView:
+    """One activation of a task."""
+
+    activation: str
+    name: str
+    reference: str
+    status: str
+    attempt: int
+    index: int | None = None
+    created: Millis | None = None
+    started: Millis | None = None
+    ended: Millis | None = None
+    input: Json = None
+    output: Json = None
+    error: dict[str, Json] | None = None
+    worker: str | None = None
+
+
+@dataclass(slots=True)
+class StartOrder:
+    """What a start needs."""
+
+    namespace: str
+    workflow: str
+    version: str | None = None
+    input: Json = None
+    labels: dict[str, str] = field(default_factory=dict)
+    actor: str | None = None
+    cause: str | None = None
+    correlation: str | None = None
+    traceparent: str | None = None
+    trigger: dict[str, Json] | None = None
+    parent: Parent | None = None
+    depth: int = 0
+
+
+class InputStream(Protocol):
+    """The log of inputs, as those see it who do not fold it."""
+
+    async def append(self, subject: str, payload: bytes) -> None:
+        """Store one input; returns when it is stored."""
+        ...
+
+    async def first(self, subject: str) -> tuple[int, bytes] | None:
+        """Time (milliseconds) and payload of the first message of a subject, if it is still there."""
+        ...
+
+
+class Runs:
+    """Use cases of runs.
+
+    Args:
+        host: The engine of this process.
+        store: Saved runs.
+        definitions: To find what to run.
+        programs: Compiled definitions.
+        inputs: The log.
+        clock: Time.
+        chance: For ids.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        store: RunStore,
+        definitions: Definitions,
+        programs: Programs,
+        inputs: InputStream,
+        *,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._host = host
+        self._store = store
+        self._definitions = definitions
+        self._programs = programs
+        self._inputs = inputs
+        self._clock = clock
+        self._chance = chance
+
+    # -- start --------------------------------------------------------------------------------------------------------
+
+    async def start(self, order: StartOrder, *, run: str | None = None) -> RunView:
+        """Accept a run: when this returns, it is in the log, and will be folded whatever dies.
+
+        Args:
+            order: What to run.
+            run: Its id, derived from what caused it, so that a repeat starts nothing twice; ``None`` draws one.
+
+        Raises:
+            NotFound: No such workflow or version.
+            TooLarge: The input is above the limit.
+            Unavailable: The log cannot be written now; nothing is known to be started.
+        """
+        size = len(orjson.dumps(order.input))
+        if size > INPUT_LIMIT:
+            raise TooLarge(
+                f"The input of a run has {size} bytes, the limit is {INPUT_LIMIT}.",
+                hint="Keep large data in a store of its own and pass a reference.",
+                size=size,
+                limit=INPUT_LIMIT,
+            )
+        version = await self._definitions.resolve(order.namespace, order.workflow, order.version)
+        now = self._clock.now()
+        identity = run or new_id(now, self._chance)
+        payload = wire.start(
+            id=identity if run is None else derive("start", identity),
+            digest=version.digest,
+            input=order.input,
+            seed=int.from_bytes(self._chance.token(4), "big") if run is None else derive_number(identity),
+            fresh=run is None,
+            correlation=order.correlation or order.cause or identity,
+            cause=order.cause,
+            actor=order.actor,
+            traceparent=order.traceparent,
+            labels=order.labels,
+            trigger=order.trigger,
+            parent=order.parent,
+            depth=order.depth,
+        )
+        await self._inputs.append(wire.input_subject(identity, self._host.partitions), payload)
+        return RunView(
+            id=identity,
+            namespace=order.namespace,
+            workflow=order.workflow,
+            version=version.version,
+            digest=version.digest,
+            status="pending",
+            labels=order.labels,
+            created=int(now.timestamp() * 1000),
+            input=order.input,
+            actor=order.actor,
+            trigger=order.trigger,
+            correlation=order.correlation or order.cause or identity,
+        )
+
+    async def report_missing(self, parent: Parent, detail: str) -> None:
+        """Tell a parent that the child it asked for cannot be started."""
+        error: dict[str, Json] = {
+            "type": "https://open-workflow-specification.org/spec/1.0.0/errors/configuration",
+            "status": 404,
+            "title": "Configuration Error",
+            "detail": detail,
+        }
+        payload = wire.child(parent.attempt, None, error, False)
+        await self._inputs.append(wire.input_subject(parent.run, self._host.partitions), payload)
+
+    # -- see ----------------------------------------------------------------------------------------------------------
+
+    async def get(self, run: str) -> RunView:
+        """How a run is now; one that was accepted is there at once.
+
+        Raises:
+            NotFound: There is none.
+        """
+        live = self._host.live(run)
+        if live is not None:
+            return _view(run, live.state, live.meta)
+        stored = (await self._store.load([run])).get(run)
+        if stored is not None:
+            return _view(run, decode_run(run, stored.bodies, stored.values), stored.meta)
+        return await self._pending(run)
+
+    async def wait(self, run: str, seconds: float) -> RunView:
+        """How a run is when it has ended, or after ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                if self._host.owns(run):
+                    view = await self.get(run)
+                    if not _is_final(view):
+                        await self._host.finished(run)
+                else:
+                    while not _is_final(await self.get(run)):
+                        await self._clock.sleep(_POLL)
+        except TimeoutError:
+            pass
+        return await self.get(run)
+
+    async def live_tasks(self, run: str) -> list[TaskView]:
+        """Tasks of a run that are not in the saved records: finished since the last save, or still alive."""
+        live = self._host.live(run)
+        if live is not None:
+            finished = [_finished(record) for record in (*live.saving, *live.records)]
+            return finished + _alive(live.state, live.program)
+        stored = (await self._store.load([run])).get(run)
+        if stored is None:
+            return []
+        state = decode_run(run, stored.bodies, stored.values)
+        return [] if state.terminal else _alive(state, await self._programs.load(stored.digest))
+
+    async def _pending(self, run: str) -> RunView:
+        first = await self._inputs.first(wire.input_subject(run, self._host.partitions))
+        if first is None:
+            raise NotFound(f"There is no run {run}.", run=run)
+        document = wire.read_document(first[1])
+        if document["kind"] != "start":
+            raise NotFound(f"There is no run {run}.", run=run)
+        program = await self._programs.load(document["digest"])
+        return RunView(
+            id=run,
+            namespace=program.namespace,
+            workflow=program.name,
+            version=program.version,
+            digest=program.digest,
+            status="pending",
+            labels=document.get("labels") or {},
+            created=first[0],
+            input=document.get("input"),
+            actor=document.get("actor"),
+            trigger=document.get("trigger"),
+            correlation=document.get("correlation"),
+        )
+
+    # -- ask ----------------------------------------------------------------------------------------------------------
+
+    async def control(self, run: str, verb: Verb, *, actor: str | None, reason: str | None) -> RunView:
+        """Cancel, suspend or resume; returns when the engine has accepted it.
+
+        Raises:
+            RunAlreadyDone: The run's status does not allow it.
+        """
+        command = new_id(self._clock.now(), self._chance)
+        reply = self._host.expect_reply(command) if self._host.owns(run) else None
+        payload = wire.control(command, verb, actor=actor, reason=reason)
+        await self._inputs.append(wire.input_subject(run, self._host.partitions), payload)
+        if reply is not None:
+            try:
+                async with asyncio.timeout(_REPLY_WITHIN):
+                    answer = await reply
+            except TimeoutError:
+                return await self.get(run)
+            if not answer.accepted:
+                raise RunAlreadyDone(f"The run refused to {verb.value}: {answer.reason}.", run=run)
+        return await self.get(run)
+
+
+def derive_number(identity: str) -> int:
+    """A seed that is a function of the run's id, so that a repeated start is the same start."""
+    return int.from_bytes(derive("seed", identity).encode()[:6], "big")
+
+
+def instant(at: Millis | None) -> datetime | None:
+    """Milliseconds as an aware datetime."""
+    return None if at is None else datetime.fromtimestamp(at / 1000, UTC)
+
+
+def _is_final(view: RunView) -> bool:
+    return view.status in {"completed", "faulted", "cancelled"}
+
+
+def _view(run: str, state: RunState, meta: RunMeta) -> RunView:
+    head: Head | None = state.head
+    if head is None:
+        raise NotFound(f"There is no run {run}.", run=run)
+    return RunView(
+        id=run,
+        namespace=head.namespace,
+        workflow=head.name,
+        version=head.version,
+        digest=head.digest,
+        status=head.status.value,
+        labels=head.labels,
+        created=meta.created,
+        started=head.started,
+        ended=head.ended,
+        input=head.input,
+        output=head.fin.output if head.fin is not None else None,
+        error=head.fin.error if head.fin is not None else None,
+        parent=head.parent.run if head.parent is not None else None,
+        trigger=meta.trigger,
+        actor=meta.actor,
+        correlation=meta.correlation,
+        decisions=meta.decisions,
+        parked=meta.parked,
+    )
+
+
+def _finished(record: object) -> TaskView:
+    return task_of({name: getattr(record, name) for name in RECORD_FIELDS})
+
+
+RECORD_FIELDS = (
+    "token",
+    "name",
+    "reference",
+    "status",
+    "attempts",
+    "index",
+    "created",
+    "started",
+    "ended",
+    "input",
+    "output",
+    "error",
+    "worker",
+)
+
+
+def task_of(record: dict[str, Json]) -> TaskView:
+    """The view of a record."""
+    return TaskView(
+        activation=str(record["token"]),
+        name=str(record["name"]),
+        reference=str(record["reference"]),
+        status=str(record["status"]),
+        attempt=int(record["attempts"] or 0),  # type: ignore[arg-type]
+        index=record["index"],  # type: ignore[arg-type]
+        created=record["created"],  # type: ignore[arg-type]
+        started=record["started"],  # type: ignore[arg-type]
+        ended=record["ended"],  # type: ignore[arg-type]
+        input=record["input"],
+        output=record["output"],
+        error=record["error"],  # type: ignore[arg-type]
+        worker=record["worker"],  # type: ignore[arg-type]
+    )
+
+
+def _alive(state: RunState, program: Program) -> list[TaskView]:
+    tokens: list[Token] = [token for cell in state.cells.values() for token in cell.tokens.values()]
+    views = []
+    for token in tokens:
+        node = program.nodes[token.node]
+        if node.silent:
+            continue
+        scope = next((cell.scopes[token.scope] for cell in state.cells.values() if token.scope in cell.scopes), None)
+        views.append(
+            TaskView(
+                activation=token.id,
+                name=node.name,
+                reference=node.ref,
+                status=_TASK_STATUS[token.hold],
+                attempt=token.attempt,
+                index=scope.index if scope is not None else None,
+                created=token.created,
+                started=token.started,
+                input=token.input,
+                worker=token.worker,
+            )
+        )
+    return views

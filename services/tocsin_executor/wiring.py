@@ -1,0 +1,113 @@
+"""Puts the executor together: engine, API, commands, logs, and the workers of this process."""
+
+import os
+import socket
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.adapters.commands import Commands
+from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
+from tocsin_executor.adapters.engine import Engine
+from tocsin_executor.adapters.reading import RunReading
+from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.application.definitions import Definitions
+from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.application.runs import Runs
+from tocsin_executor.application.wire import EXPRESSIONS
+from tocsin_executor.http.routes import routes
+from tocsin_executor.settings import ExecutorSettings
+from tocsin_executor.worker.parts import WorkerPart, runners_for
+from tocsin_executor.worker.settings import WorkerSettings
+from tocsin_executor.worker.worker import Queue
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.consumer import Consumer
+from tocsin_kit.bus.topology import consumer
+from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
+from tocsin_kit.store import Relay
+from tocsin_kit.web import HttpServer
+from tocsin_kit.web.outside import RemoteAuthenticator
+
+_EVALUATIONS = 4  # open expressions at once; each is a process of its own
+
+
+def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
+    """The components of the executor."""
+    settings, clock, chance = context.settings, context.clock, context.chance
+    workers = context.more.of(WorkerSettings)
+    relay = Relay(context.database, context.bus, (WORKFLOWS,))
+    stored = MongoDefinitions(context.database, relay)
+    programs = ProgramCache(stored.read)
+    saved = MongoRuns(context.database)
+    # Connections of their own: a block of thousands of messages must not hold up the API.
+    hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
+    engine = Engine(
+        hot,
+        saved,
+        programs,
+        clock,
+        partitions=settings.partitions,
+        replica=settings.replica or f"{socket.gethostname()}:{context.port}",
+        instance=chance.token(8).hex(),
+        lease=settings.lease,
+        batch_from=settings.batch_from,
+    )
+    definitions = Definitions(stored, programs, clock)
+    reading = RunReading(context.database, stored, context.bus)
+    runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
+    authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
+    server = HttpServer(
+        "executor",
+        routes(definitions, runs, reading),
+        host=context.host,
+        port=context.port,
+        authenticator=authenticator,
+        clock=clock,
+        chance=chance,
+        version=context.version,
+        trusted_proxies=context.platform.http.trusted_proxies,
+    )
+    sandbox = Sandbox(_EVALUATIONS)
+    worker = WorkerPart(
+        workers_bus,
+        name=workers.name or f"{socket.gethostname()}-{os.getpid()}",
+        queues=[
+            Queue(EXPRESSIONS, _EVALUATIONS),
+            *(Queue(name, workers.slots) for name in (workers.queues if settings.worker else ())),
+        ],
+        runners=runners_for(clock, sandbox),
+        sandbox=sandbox,
+        clock=clock,
+        drain=workers.drain,
+    )
+    return (
+        relay,
+        hot,
+        engine,
+        Consumer(context.bus, consumer("executor-commands"), Commands(runs).handle, limits=context.limits),
+        Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
+        workers_bus,
+        worker,
+        authenticator,
+        server,
+    )
+
+
+def hot_bus(context: ServiceContext[ExecutorSettings], use: str) -> Bus:
+    """A further connection with the same identity."""
+    nats = context.platform.nats
+    bus = Bus(
+        nats.url,
+        name=context.name,
+        user=nats.user,
+        password=nats.password.reveal() if nats.password is not None else None,
+        patience=timedelta(seconds=10),
+        start_timeout=nats.start_timeout,
+        clock=context.clock,
+        chance=context.chance,
+    )
+    bus.name = f"bus.{use}"
+    return bus
+
+
+SERVICE = ServiceDefinition(name="executor", settings=ExecutorSettings, more_settings=(WorkerSettings,), build=build)

@@ -1,0 +1,32 @@
+"""``python -m tocsin_executor.worker``: a worker as a process of its own."""
+
+import os
+import socket
+from collections.abc import Sequence
+
+from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.worker.parts import WorkerPart, runners_for
+from tocsin_executor.worker.settings import WorkerSettings
+from tocsin_executor.worker.worker import Queue
+from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition, service_main
+
+
+def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
+    """The components of a worker."""
+    settings, sandbox = context.settings, Sandbox()
+    worker = WorkerPart(
+        context.bus,
+        name=settings.name or f"{socket.gethostname()}-{os.getpid()}",
+        queues=[Queue(name, settings.slots) for name in settings.queues],
+        runners=runners_for(context.clock, sandbox),
+        sandbox=sandbox,
+        clock=context.clock,
+        drain=settings.drain,
+    )
+    return (worker,)
+
+
+WORKER = ServiceDefinition(name="worker", settings=WorkerSettings, build=build, uses_database=False)
+
+if __name__ == "__main__":
+    service_main(WORKER)

@@ -1,0 +1,79 @@
+"""A worker as one component: its runners, its sandbox, its life."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.worker.runners.expressions import ExpressionRunner
+from tocsin_executor.worker.runners.http import HttpRunner
+from tocsin_executor.worker.runners.process import ProcessRunner
+from tocsin_executor.worker.tasks import Runner
+from tocsin_executor.worker.worker import Queue, Worker
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.direct import Direct
+from tocsin_kit.chassis import Health
+from tocsin_kit.clock import Clock
+
+
+def runners_for(clock: Clock, sandbox: Sandbox) -> dict[str, Runner]:
+    """Every kind of work that this version knows."""
+    processes = ProcessRunner(clock)
+    return {
+        "http": HttpRunner(),
+        "script": processes,
+        "shell": processes,
+        "evaluate": ExpressionRunner(sandbox),
+    }
+
+
+class WorkerPart:
+    """A worker.
+
+    Args:
+        bus: Its connection; started before, served by the process.
+        name: Of the worker.
+        queues: What it serves.
+        runners: By kind.
+        sandbox: For expressions.
+        clock: Time.
+        drain: How long tasks in hand may take when it stops.
+    """
+
+    name = "worker"
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        name: str,
+        queues: Sequence[Queue],
+        runners: Mapping[str, Runner],
+        sandbox: Sandbox,
+        clock: Clock,
+        drain: timedelta,
+    ) -> None:
+        self._bus = bus
+        self._runners = runners
+        self._sandbox = sandbox
+        self._worker = Worker(Direct(bus), name=name, queues=queues, runners=runners, sandbox=sandbox, clock=clock, drain=drain)
+
+    async def start(self) -> None:
+        """Ask for work."""
+        await self._worker.start()
+
+    async def serve(self) -> None:
+        """Work until cancelled."""
+        await self._worker.serve()
+
+    async def stop(self) -> None:
+        """Finish what is in hand, then close what the runners opened."""
+        await self._worker.stop()
+        await self._sandbox.close()
+        for runner in self._runners.values():
+            if isinstance(runner, HttpRunner):
+                await runner.close()
+
+    def health(self) -> Health:
+        """Ready while connected and working."""
+        bus, worker = self._bus.health(), self._worker.health()
+        return worker if bus.ready else bus

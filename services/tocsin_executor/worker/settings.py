@@ -1,0 +1,20 @@
+"""What an operator chooses about workers."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from tocsin_kit.config import Duration, Section
+
+
+class WorkerSettings(Section):
+    """Workers: processes that run tasks."""
+
+    section = "worker"
+
+    name: str | None = Field(
+        None, max_length=128, description="Name in records and signals; host name and process id if not given."
+    )
+    queues: tuple[str, ...] = Field(("default",), description="Queues it serves.")
+    slots: int = Field(256, ge=1, le=10_000, description="Tasks of each queue at once.")
+    drain: Duration = Field(timedelta(seconds=15), description="How long tasks in hand may take when the worker stops.")
