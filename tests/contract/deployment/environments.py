@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from tocsin_kit.bus.permissions import SERVICES
@@ -11,10 +10,10 @@ from tocsin_kit.config import Section, load
 
 def sections_of(module: str) -> tuple[type[Section], ...]:
     """The sections that ``python -m module`` reads beside the shared ones."""
-    package = module.partition(".")[0]
-    if find_spec(f"{package}.wiring") is None:
-        return ()
-    definition = import_module(f"{package}.wiring").SERVICE
+    if module.endswith(".worker"):
+        definition = import_module(f"{module}.__main__").WORKER
+    else:
+        definition = import_module(f"{module}.wiring").SERVICE
     return (definition.settings, *getattr(definition, "more_settings", ()))
 
 

@@ -58,6 +58,16 @@ def test_the_rules_are_valid_for_prometheus() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_alerts_fire_when_they_should_and_stay_quiet_just_below() -> None:
+    """On made-up series, by Prometheus' own evaluator."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("there is no promtool: it comes with Debian's package prometheus")
+    series = ROOT / "tests/contract/deployment/alerts.yaml"
+    done = subprocess.run([promtool, "test", "rules", str(series)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_says_what_to_do() -> None:
     """A severity, a sentence, a first step."""
     assert len(rules()) >= 10
