@@ -58,6 +58,7 @@ async def publish(
 async def list_(
     *,
     trigger: Annotated[str | None, typer.Option("--trigger", metavar="NAME", help="Only what came in by it.")] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Only what was refused.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
     url: Url = None,
     namespace: Namespace = None,
@@ -66,11 +67,11 @@ async def list_(
     """List events that came in, newest first, with what was decided about them."""
     where = target(url, namespace)
     async with connect(where.url) as client:
-        filters = {"namespace": where.namespace, "trigger": trigger}
+        filters = {"namespace": where.namespace, "trigger": trigger, "refused": True if refused else None}
         records = [item async for item in client.events.list(filters, limit=limit)]
     print_records(
         records,
-        ["id", "type", "trigger", "outcome", "run", "reason", "received_at:received"],
+        ["key", "type", "trigger", "status", "explanation", "received_at:received"],
         as_json=as_json,
         empty="No events.",
     )
@@ -79,13 +80,10 @@ async def list_(
 @app.command()
 @asynchronous
 async def show(
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the event.")],
-    *,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Of the record, as `event list` shows it.")],
     url: Url = None,
-    namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
     """Show an event: what it started, or why it started nothing."""
-    where = target(url, namespace)
-    async with connect(where.url) as client:
-        print_record(await client.events.show(event_id, where.namespace), as_json=as_json)
+    async with connect(url) as client:
+        print_record(await client.events.show(key), as_json=as_json)

@@ -69,9 +69,10 @@ async def _outcome(client: Client, run: Record, seconds: float | None) -> Record
         async with asyncio.timeout(seconds):
             run = await wait_for(client, run)
     except TimeoutError:
-        await client.runs.cancel(str(run["id"]), f"not finished after {seconds:g} s")
+        await client.runs.control(str(run["id"]), "cancel", f"not finished after {seconds:g} s")
         run = await wait_for(client, run)
     tasks = [task async for task in client.runs.tasks(str(run["id"]))]
+    tasks.sort(key=lambda task: str(task.get("started_at") or task.get("created_at") or "~"))
     return {
         "run": run["id"],
         "status": run.get("status"),

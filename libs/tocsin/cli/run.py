@@ -17,6 +17,8 @@ class Commands(LazyGroup):
         "watch": Entry("tocsin.cli.runs", "Watch a run live, task by task, until it ends.", "watch"),
         "logs": Entry("tocsin.cli.runs", "Print what its tasks printed.", "logs"),
         "cancel": Entry("tocsin.cli.runs", "Ask for a run to be cancelled.", "cancel"),
+        "suspend": Entry("tocsin.cli.runs", "Suspend a run: nothing new begins.", "suspend"),
+        "resume": Entry("tocsin.cli.runs", "Let a suspended run go on.", "resume"),
         "exec": Entry("tocsin.cli.execute", "Run one definition file to its end and print the outcome.", "exec"),
     }
 

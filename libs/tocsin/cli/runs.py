@@ -17,6 +17,8 @@ from tocsin.client import Client, Record
 app = typer.Typer(context_settings=dict(SETTINGS))
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until its work has really ended.")]
 
 
 @app.command()
@@ -110,13 +112,15 @@ async def watch(run: Run, url: Url = None, as_json: AsJson = False) -> None:
 async def logs(
     run: Run,
     *,
-    task: Annotated[str | None, typer.Option("--task", "-t", metavar="REFERENCE", help="Only of this task.")] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", metavar="NAME", help="Only of this task.")] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what the tasks of a run printed."""
     async with connect(url) as client:
-        async for line in client.runs.logs(run, task=task):
+        async for line in client.runs.logs(run):
+            if task not in {None, line.get("task"), line.get("reference")}:
+                continue
             if as_json:
                 print_json(line, indent=False)
             else:
@@ -128,22 +132,37 @@ async def logs(
 
 @app.command()
 @asynchronous
-async def cancel(
-    run: Run,
-    *,
-    reason: Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until its work has really ended.")] = False,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
+async def cancel(run: Run, *, reason: Reason = None, wait: Wait = False, url: Url = None, as_json: AsJson = False) -> None:
     """Ask for a run to be cancelled. Its status says `cancelled` when nothing of it is running any more."""
     async with connect(url) as client:
-        record = await client.runs.cancel(run, reason)
+        record = await client.runs.control(run, "cancel", reason)
         if wait:
-            record = await wait_for(client, {"id": run})
+            record = await wait_for(client, record)
     if as_json:
         print_json(record)
-    say(f"{run} {record.get('status', 'cancelling')}", as_json=as_json)
+    say(f"{run} {record.get('status')}", as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def suspend(run: Run, *, reason: Reason = None, url: Url = None, as_json: AsJson = False) -> None:
+    """Suspend a run: what is running ends, nothing new begins."""
+    await _control(run, "suspend", reason, url, as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def resume(run: Run, *, reason: Reason = None, url: Url = None, as_json: AsJson = False) -> None:
+    """Let a suspended run go on."""
+    await _control(run, "resume", reason, url, as_json=as_json)
+
+
+async def _control(run: str, verb: str, reason: str | None, url: str | None, *, as_json: bool) -> None:
+    async with connect(url) as client:
+        record = await client.runs.control(run, verb, reason)
+    if as_json:
+        print_json(record)
+    say(f"{run} {record.get('status')}", as_json=as_json)
 
 
 async def wait_for(client: Client, record: Record) -> Record:

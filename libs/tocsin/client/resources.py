@@ -154,13 +154,13 @@ class Runs:
         """Its tasks, in the order in which they began."""
         return self._http.pages(_path("runs", run, "tasks"))
 
-    def logs(self, run: str, *, task: str | None = None) -> AsyncIterator[Record]:
+    def logs(self, run: str) -> AsyncIterator[Record]:
         """Lines that its tasks printed."""
-        return self._http.pages(_path("runs", run, "logs"), {"task": task})
+        return self._http.pages(_path("runs", run, "logs"))
 
-    async def cancel(self, run: str, reason: str | None = None) -> Record:
-        """Ask for a run to be cancelled; it is when its status says so."""
-        return await self._http.post(_path("runs", run, "cancel"), {"reason": reason} if reason else {})
+    async def control(self, run: str, verb: str, reason: str | None = None) -> Record:
+        """Ask for ``cancel``, ``suspend`` or ``resume``; it is done when the status of the run says so."""
+        return await self._http.post(_path("runs", run, verb), {"reason": reason} if reason else {})
 
 
 class Events:
@@ -183,9 +183,9 @@ class Events:
         """Events that came in, with what was decided about them, newest first."""
         return self._http.pages(_path("events"), filters, limit=limit)
 
-    async def show(self, event: str, namespace: str) -> Record:
-        """One event with its decisions."""
-        return await self._http.get(_path("events", event), {"namespace": namespace})
+    async def show(self, key: str) -> Record:
+        """One record of an event, with the event and the decisions about it."""
+        return await self._http.get(_path("events", key))
 
 
 class Signals:
