@@ -2,11 +2,12 @@
 
 import sys
 
+from tests.conformance.cesql import cesql
 from tests.conformance.ctk import ctk
 from tests.conformance.documents import documents
 from tests.conformance.suites import Suite, standards
 
-SUITES: list[Suite] = [documents, ctk]
+SUITES: list[Suite] = [documents, ctk, cesql]
 
 
 def main() -> int:
