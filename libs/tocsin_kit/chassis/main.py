@@ -56,8 +56,9 @@ def operations(process: Process, ops: OpsSection) -> Chain:
 async def _run(definition: ServiceDefinition[Own], settings: Settings) -> int:
     clock, chance, platform = SystemClock(), SystemChance(), settings.platform
     stages: list[list[Chain]] = []
-    process = Process(stages, clock=clock, stop_within=platform.ops.stop_within, lame=platform.ops.lame)
-    stages += [[operations(process, platform.ops)], [assemble(definition, settings, clock=clock, chance=chance)]]
+    ops = platform.ops
+    process = Process(stages, clock=clock, start_within=ops.start_within, stop_within=ops.stop_within, lame=ops.lame)
+    stages += [[operations(process, ops)], [assemble(definition, settings, clock=clock, chance=chance)]]
 
     async def ready() -> None:
         log.info("service.ready", service=definition.name, version=tocsin_version())

@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from tocsin.errors import TocsinError
+from tocsin.errors import TocsinError, Unavailable
 from tocsin_kit.chassis.components import Chain, Component
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry.health import Health
@@ -26,6 +26,12 @@ OK: Final = 0
 FAILED: Final = 1
 KILLED: Final = 130  # the shell's code for a program ended by SIGINT
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class StartOverran(Unavailable):
+    """The process did not start in time."""
+
+    code = "process.start_overran"
 
 
 @dataclass(slots=True)
@@ -53,6 +59,7 @@ class Process:
     Args:
         stages: Each is started when the one before it works.
         clock: Time.
+        start_within: Deadline for the whole start.
         stop_within: Deadline for the whole orderly stop.
         lame: After the request to stop, stay at work but not ready for so long.
         started: Called with each component's chain and name when it works, for progress.
@@ -64,6 +71,7 @@ class Process:
         stages: Sequence[Sequence[Chain]],
         *,
         clock: Clock,
+        start_within: timedelta = timedelta(seconds=90),
         stop_within: timedelta = timedelta(seconds=20),
         lame: timedelta = timedelta(0),
         started: Callable[[str, str], None] = lambda _chain, _name: None,
@@ -71,6 +79,7 @@ class Process:
     ) -> None:
         self._stages = stages
         self._clock = clock
+        self._start_within = start_within.total_seconds()
         self._stop_within = stop_within.total_seconds()
         self._lame = lame
         self._started = started
@@ -130,12 +139,18 @@ class Process:
     # -- start --------------------------------------------------------------------------------------------------------
 
     async def _start(self, group: asyncio.TaskGroup, when_ready: Callable[[], Awaitable[None]] | None) -> None:
-        for stage in self._stages:
-            async with asyncio.TaskGroup() as together:
-                for chain in stage:
-                    together.create_task(self._start_chain(chain, group))
-            if self.failure is not None:
-                return
+        try:
+            async with asyncio.timeout(self._start_within):
+                for stage in self._stages:
+                    async with asyncio.TaskGroup() as together:
+                        for chain in stage:
+                            together.create_task(self._start_chain(chain, group))
+                    if self.failure is not None:
+                        return
+        except TimeoutError:
+            waiting = [f"{each.chain.name}.{each.component.name}" for each in self._running if each.serving is None]
+            self._fail("process", "start", StartOverran(f"{', '.join(waiting)} did not start within {self._start_within:g} s."))
+            return
         self._ready = True
         if when_ready is not None:
             try:

@@ -77,6 +77,7 @@ class OpsSection(Section):
 
     host: str = Field("127.0.0.1", description="Address; 0.0.0.0 for all.")
     port: int = Field(7790, ge=0, le=65535, description="Port; 0 for a free one.")
+    start_within: Duration = Field(timedelta(seconds=90), description="Deadline for the whole start.")
     stop_within: Duration = Field(
         timedelta(seconds=20), description="Deadline for an orderly stop; below the 30 s that Kubernetes gives by default."
     )

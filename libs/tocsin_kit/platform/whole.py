@@ -90,6 +90,7 @@ async def _live(start: Start, nats: NatsServer | None) -> int:
     process = Process(
         stages,
         clock=clock,
+        start_within=start.settings.ops.start_within,
         stop_within=start.settings.ops.stop_within,
         started=_Progress(start, [*servers, *services]),
         stopping=start.screen.stopping,
@@ -130,7 +131,7 @@ class _Progress:
         self._left = {chain.name: len(chain.components) for chain in chains}
 
     def __call__(self, chain: str, _name: str) -> None:
-        if chain not in self._left:
+        if chain not in self._left:  # operations: the first to start
             return
         self._left[chain] -= 1
         if self._left[chain] == 0:

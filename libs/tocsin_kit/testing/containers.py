@@ -1,14 +1,16 @@
 """NATS and MongoDB in containers, for ``--infra=containers``. Imported only then: testcontainers is a development package."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.waiting_utils import wait_container_is_ready
 
 _SET = "tocsin"
+_LOOKS = 300  # a tenth of a second each, and up to a second more while nobody listens
+_PAUSE = threading.Event()  # never set: its wait is a bounded pause
 _ALREADY_INITIATED = 23  # server error AlreadyInitialized
 
 
@@ -32,13 +34,19 @@ def mongo(image: str) -> Iterator[str]:
         yield url
 
 
-@wait_container_is_ready(PyMongoError, AssertionError)
 def _initiate(url: str) -> None:
-    with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=2000) as client:
-        try:
-            members = [{"_id": 0, "host": "127.0.0.1:27017"}]
-            client.admin.command("replSetInitiate", {"_id": _SET, "members": members})
-        except OperationFailure as error:
-            if error.code != _ALREADY_INITIATED:
-                raise
-        assert client.admin.command("hello").get("isWritablePrimary"), "not primary yet"
+    """Make the replica set and wait until its one node is primary."""
+    with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=1000) as client:
+        for _ in range(_LOOKS):
+            try:
+                if client.admin.command("hello").get("isWritablePrimary"):
+                    return
+                members = [{"_id": 0, "host": "127.0.0.1:27017"}]
+                client.admin.command("replSetInitiate", {"_id": _SET, "members": members})
+            except OperationFailure as error:
+                if error.code != _ALREADY_INITIATED:
+                    raise
+            except PyMongoError:  # it does not listen yet
+                pass
+            _PAUSE.wait(0.1)
+    raise AssertionError("MongoDB in its container did not become primary")

@@ -121,3 +121,16 @@ async def test_a_stop_while_starting_does_not_wait_for_the_start() -> None:
         it.request_stop()
         assert await run == 0
     assert story == ["waiting", "stop one"]
+
+
+async def test_a_start_that_takes_too_long_names_what_it_waited_for() -> None:
+    """Instead of hanging without a word."""
+
+    class Waiting(Recording):
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+    chains = [Chain("a", [Recording("one", []), Waiting("two", [])])]
+    it = Process([chains], clock=SystemClock(), start_within=timedelta(seconds=0.05))
+    assert await it.run() == 1
+    assert str(it.failure) == "a.two did not start within 0.05 s."
