@@ -137,3 +137,6 @@ CALLS: dict[str, Record] = {
         open=True,
     ),
 }
+
+OWN_CALLS = frozenset({"noop"})
+"""Functions that this platform has beside the language's: ``noop`` gives back its arguments, for trials and measurements."""

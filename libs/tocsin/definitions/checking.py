@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from tocsin.definitions.calls import CALLS
+from tocsin.definitions.calls import CALLS, OWN_CALLS
 from tocsin.definitions.grammar import KINDS, RULES, TASK
 from tocsin.definitions.limits import MOST_EXPRESSIONS, MOST_TASKS
 from tocsin.definitions.reading import Mark, Value
@@ -365,7 +365,7 @@ class Check:
             catalog = cataloged["catalog"]
             if catalog != "default" and catalog not in self.use["catalogs"]:
                 self.report(place, f"'{catalog}' is not defined in 'use.catalogs'", nearest(catalog, self.use["catalogs"]))
-        elif called not in self.use["functions"]:
+        elif called not in self.use["functions"] and called not in OWN_CALLS:
             self.report(place, f"there is no function '{called}'", nearest(called, [*self.use["functions"], *CALLS]))
 
     def _catch(self, shape: Shape, value: Value, place: str, scope: Scope) -> None:
