@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin.signals.catalogue.auth import (
     ROLE_CREATED,
     ROLE_DELETED,
@@ -93,7 +93,7 @@ class Accounts:
             NotFound: There is no such user.
             WiderThanOwn: The user holds, or would hold, more than the asker.
             LastAdministrator: Nobody would be left.
-            Conflict: It was changed meanwhile.
+            PreconditionFailed: It was changed meanwhile.
         """
         entry = await self._changeable(name, asker, expect)
         assert entry.value is not None
@@ -152,7 +152,7 @@ class Accounts:
         entry = await self.show(name)
         assert entry.value is not None
         if expect is not None and expect != entry.revision:
-            raise Conflict(f"{name} was changed meanwhile", hint="read it again", revision=entry.revision)
+            raise PreconditionFailed(f"{name} was changed meanwhile", hint="read it again", revision=entry.revision)
         # Also what a disabled user would hold: enabling gives it back.
         held = await self._authority.grants_for(entry.value.bindings)
         require_within(held, asker.principal, deed=f"changing {name}")

@@ -1,6 +1,6 @@
 """Users and roles."""
 
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin_auth.application.accounts import Accounts, Roles
 from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator, WeakPassword, WiderThanOwn
 from tocsin_auth.domain.roles import BUILT_IN, Binding, Role, checked_binding
@@ -118,7 +118,7 @@ class UserHandlers:
                 params=UserPath,
                 body=UserChange,
                 response=UserModel,
-                problems=(Conflict, WiderThanOwn, LastAdministrator),
+                problems=(Conflict, PreconditionFailed, WiderThanOwn, LastAdministrator),
             ),
             Route(
                 method="DELETE",
