@@ -36,6 +36,7 @@ _PUBLISH: Final = {
         f"{API}.STREAM.MSG.GET.EXECUTOR",
         f"{API}.DIRECT.GET.EXECUTOR",
         f"{API}.DIRECT.GET.EXECUTOR.>",
+        f"{API}.CONSUMER.LIST.EXECUTOR",  # how far every reader is, before old inputs are purged
         f"{API}.CONSUMER.CREATE.EXECUTOR",  # the ordered log reader, which filters on several subjects
         f"{API}.CONSUMER.*.EXECUTOR.>",
         f"{API}.CONSUMER.MSG.NEXT.EXECUTOR.>",
