@@ -1,0 +1,185 @@
+"""`python -m bench [NAME ...] [--sync lazy|always|both] [--repeat N]`: one JSON line for each measurement.
+
+Engine and worker are processes of their own, JetStream is file-backed, runs are saved in MongoDB. Values are medians of several
+runs after a warm-up; every line has the machine's facts, because absolute numbers do not travel.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import orjson
+import uvloop
+
+from bench.cluster import Cluster, Sync, cluster
+from bench.footprint import footprint
+from bench.loads import Starter, Watch, fan, sequence
+from bench.probe import Probe
+
+RUNS, TASKS = 500, 5
+SEQUENCE, FAN, STARTS = 100, 100, 200
+
+
+def machine() -> dict[str, object]:
+    """What the numbers depend on."""
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
+    return {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "load1": round(os.getloadavg()[0], 2)}
+
+
+def report(bench: str, sync: Sync, **facts: object) -> None:
+    """One line on standard output."""
+    sys.stdout.write(orjson.dumps({"bench": bench, "sync": sync, **facts, "machine": machine()}).decode() + "\n")
+    sys.stdout.flush()
+
+
+def percentile(values: list[float], share: float) -> float:
+    """A percentile, the nearest value."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+
+
+async def steps(system: Cluster, sync: Sync, repeat: int) -> None:
+    """500 runs of 5 sequential tasks, started at once: completed steps a second."""
+    digest = await system.publish(sequence(TASKS))
+    watch, starter = Watch(system), Starter(system)
+    await watch.start()
+    rates = []
+    for number in range(repeat + 2):
+        runs = [starter.new_run() for _ in range(RUNS)]
+        ends = [watch.expect(run) for run in runs]
+        began = time.perf_counter()
+        await starter.start(digest, runs)
+        async with asyncio.timeout(60):
+            finished = max(await asyncio.gather(*ends))
+        if number >= 2:  # the first two warm caches up
+            rates.append(RUNS * TASKS / (finished - began))
+        await asyncio.sleep(0.3)
+    value = round(statistics.median(rates), 1)
+    report("steps", sync, value=value, unit="steps/s", n=repeat, min=round(min(rates), 1), max=round(max(rates), 1))
+
+
+async def in_sequence(system: Cluster, sync: Sync, repeat: int) -> None:
+    """One run of 100 sequential tasks: milliseconds from one task's end to the next's, and for the whole, a step."""
+    digest = await system.publish(sequence(SEQUENCE))
+    watch, starter = Watch(system), Starter(system)
+    await watch.start(tasks=True)
+    gaps: list[float] = []
+    whole: list[float] = []
+    for number in range(repeat + 2):
+        run = starter.new_run()
+        end = watch.expect(run)
+        began = time.perf_counter()
+        await starter.start(digest, [run])
+        async with asyncio.timeout(60):
+            finished = await end
+        if number >= 2:
+            times = watch.tasks[run]
+            gaps += [(after - before) * 1000 for before, after in zip(times, times[1:], strict=False)]
+            whole.append((finished - began) * 1000 / SEQUENCE)
+        await asyncio.sleep(0.2)
+    report(
+        "sequence",
+        sync,
+        p50=percentile(gaps, 0.5),
+        p99=percentile(gaps, 0.99),
+        unit="ms a step",
+        n=len(gaps),
+        value=round(statistics.median(whole), 3),
+    )
+
+
+async def fanout(system: Cluster, sync: Sync, repeat: int) -> None:
+    """One run of 100 parallel tasks and a join: milliseconds from start to end."""
+    digest = await system.publish(fan(FAN))
+    watch, starter = Watch(system), Starter(system)
+    await watch.start()
+    taken = []
+    for number in range(repeat * 4 + 3):
+        run = starter.new_run()
+        end = watch.expect(run)
+        began = time.perf_counter()
+        await starter.start(digest, [run])
+        async with asyncio.timeout(60):
+            finished = await end
+        if number >= 3:
+            taken.append((finished - began) * 1000)
+        await asyncio.sleep(0.1)
+    report("fanout", sync, p50=percentile(taken, 0.5), p99=percentile(taken, 0.99), unit="ms", n=len(taken))
+
+
+async def latency(system: Cluster, sync: Sync, _repeat: int) -> None:
+    """API call until the first task's body begins in a worker process (this one), on an idle platform."""
+    await system.publish(sequence(1))
+    for process in system.workers:
+        process.stop()
+    probe = Probe(system)
+    async with probe.running():
+        taken, answered = [], []
+        for number in range(STARTS + 20):
+            began = time.perf_counter()
+            status, body = await system.call("POST", "/api/v1/runs", json={"namespace": "bench", "workflow": "sequence-1"})
+            if status != 202:
+                raise RuntimeError(f"{status} {body}")
+            accepted = time.perf_counter()
+            async with asyncio.timeout(10):
+                body_began = await probe.began(body["id"])
+            if number >= 20:
+                taken.append((body_began - began) * 1000)
+                answered.append((accepted - began) * 1000)
+            await asyncio.sleep(0.02)
+    report(
+        "latency",
+        sync,
+        p50=percentile(taken, 0.5),
+        p99=percentile(taken, 0.99),
+        unit="ms",
+        n=len(taken),
+        accepted_p50=percentile(answered, 0.5),
+    )
+
+
+BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
+    "steps": steps,
+    "sequence": in_sequence,
+    "fanout": fanout,
+    "latency": latency,
+}
+
+
+async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
+    """Measure."""
+    for sync in syncs:
+        for name in names:
+            if name == "footprint":
+                report(name, sync, **await footprint(sync))
+                continue
+            async with cluster(sync) as system:
+                await BENCHES[name](system, sync, repeat)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*BENCHES, 'footprint'])}; all without")
+    parser.add_argument("--sync", choices=["lazy", "always", "both"], default="both")
+    parser.add_argument("--repeat", type=int, default=5)
+    parsed = parser.parse_args()
+    unknown = set(parsed.names) - {*BENCHES, "footprint"}
+    if unknown:
+        parser.error(f"unknown bench: {', '.join(sorted(unknown))}")
+    return parsed
+
+
+if __name__ == "__main__":
+    chosen = arguments()
+    durabilities: list[Sync] = ["lazy", "always"] if chosen.sync == "both" else [chosen.sync]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(chosen.names or [*BENCHES, "footprint"], durabilities, chosen.repeat))

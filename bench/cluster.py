@@ -1,0 +1,230 @@
+"""A platform for benchmarks and chaos: real servers, the executor and workers as processes of their own, all on free ports.
+
+Who may call the API is decided by keys of this process: it plays the auth service's public part, so that nothing else runs beside
+what is measured.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp
+import jwt
+import orjson
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tocsin_kit.bus import Bus
+from tocsin_kit.embedded import DataFolder, MongoOptions, MongoServer, NatsOptions, NatsServer, free_ports
+
+Sync = Literal["lazy", "always"]
+ROOT = Path(__file__).parents[1]
+
+
+class Issuer:
+    """Keys and tokens: the public part of an auth service."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._key = Ed25519PrivateKey.generate()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/.well-known/jwks.json", self._jwks)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def token(self) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": "tocsin",
+            "aud": "tocsin",
+            "sub": "service:bench",
+            "name": "bench",
+            "grants": [{"permission": "*:*", "namespace": "*"}],
+            "iat": now,
+            "exp": now + 900,
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": "bench"})
+
+    async def _jwks(self, _: web.Request) -> web.Response:
+        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        x = urlsafe_b64encode(raw).decode().rstrip("=")
+        key = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "bench", "x": x}
+        return web.json_response({"keys": [key]})
+
+
+@dataclass
+class Service:
+    """One process of the platform that can be killed and started again."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    ready_url: str
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    starts: int = 0
+
+    def spawn(self) -> None:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, env=self.environment, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    async def ready(self, session: aiohttp.ClientSession, within: float = 30) -> None:
+        until = time.monotonic() + within
+        while True:
+            if self.process is not None and self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+            try:
+                async with session.get(self.ready_url, timeout=aiohttp.ClientTimeout(total=1)) as answer:
+                    if answer.status == 200:
+                        return
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                pass
+            if time.monotonic() > until:
+                raise RuntimeError(f"{self.name} is not ready after {within} s:\n{self.tail()}")
+            await asyncio.sleep(0.02)
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:]) if self.log.exists() else ""
+
+
+@dataclass
+class Cluster:
+    """Everything that runs."""
+
+    folder: DataFolder
+    nats: NatsServer
+    mongo: MongoServer
+    issuer: Issuer
+    executor: Service
+    workers: list[Service]
+    api: str
+    session: aiohttp.ClientSession
+    bus: Bus
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        async with self.session.request(method, self.api + path, headers=self.headers, **options) as answer:
+            body = await answer.read()
+            return answer.status, orjson.loads(body) if body else None
+
+    async def publish(self, document: dict[str, Any]) -> str:
+        """Publish a workflow; its digest."""
+        headers = {**self.headers, "Content-Type": "application/json"}
+        async with self.session.post(self.api + "/api/v1/workflows", data=orjson.dumps(document), headers=headers) as answer:
+            body = await answer.json()
+            if answer.status not in {200, 201}:
+                raise RuntimeError(f"publish: {answer.status} {body}")
+            return str(body["digest"])
+
+
+def environment(**values: str) -> dict[str, str]:
+    """A clean environment for a process of the platform."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONPATH": f"{ROOT / 'libs'}:{ROOT / 'services'}", **values}
+
+
+@asynccontextmanager
+async def cluster(sync: Sync, *, workers: int = 1, slots: int = 1000, own_worker: bool = False) -> AsyncIterator[Cluster]:
+    """Start everything, and end it all.
+
+    Args:
+        sync: Durability of JetStream.
+        workers: Worker processes.
+        slots: Of each.
+        own_worker: Also a worker inside the executor process.
+    """
+    folder = DataFolder.temporary().open()
+    nats_port, mongo_port, auth_port, api_port, ops_port, *worker_ports = free_ports(5 + workers)
+    nats = NatsServer(folder.sub("nats"), NatsOptions(port=nats_port, sync=sync))
+    mongo = MongoServer(folder.sub("mongo"), MongoOptions(port=mongo_port))
+    logs = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
+    nats.spawn()
+    mongo.spawn()
+    issuer = Issuer(auth_port)
+    await asyncio.gather(nats.ready(), mongo.ready(), issuer.start())
+    shared = {
+        "TOCSIN_NATS_URL": nats.url,
+        "TOCSIN_MONGO_URL": mongo.url,
+        "TOCSIN_SERVICES_AUTH_URL": issuer.url,
+        "TOCSIN_LOG_LEVEL": "warning",
+        "TOCSIN_LOG_FORMAT": "json",
+    }
+    executor = Service(
+        "executor",
+        [sys.executable, "-m", "tocsin_executor"],
+        environment(
+            **shared,
+            TOCSIN_HTTP_PORT=str(api_port),
+            TOCSIN_OPS_PORT=str(ops_port),
+            TOCSIN_EXECUTOR_WORKER="true" if own_worker else "false",
+        ),
+        f"http://127.0.0.1:{ops_port}/readyz",
+        logs / "executor.log",
+    )
+    processes = [
+        Service(
+            f"worker-{number}",
+            [sys.executable, "-m", "tocsin_executor.worker"],
+            environment(**shared, TOCSIN_OPS_PORT=str(port), TOCSIN_WORKER_SLOTS=str(slots), TOCSIN_WORKER_NAME=f"w{number}"),
+            f"http://127.0.0.1:{port}/readyz",
+            logs / f"worker-{number}.log",
+        )
+        for number, port in enumerate(worker_ports)
+    ]
+    bus = Bus(nats.url, name="bench")
+    session = aiohttp.ClientSession()
+    made = Cluster(folder, nats, mongo, issuer, executor, processes, f"http://127.0.0.1:{api_port}", session, bus)
+    made.headers = {"Authorization": f"Bearer {issuer.token()}"}
+    try:
+        executor.spawn()
+        await executor.ready(session)
+        for process in processes:
+            process.spawn()
+        for process in processes:
+            await process.ready(session)
+        await bus.start()
+        yield made
+    finally:
+        for process in [*processes, executor]:
+            process.stop()
+        await bus.stop()
+        await session.close()
+        await issuer.stop()
+        await asyncio.gather(nats.stop(), mongo.stop(), return_exceptions=True)
+        folder.close()

@@ -1,0 +1,60 @@
+"""A worker process that says when a task's body begins: this process."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bench.cluster import Cluster
+from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.worker.tasks import Outcome, Task
+from tocsin_executor.worker.worker import Queue, Worker
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.direct import Direct
+from tocsin_kit.clock import SystemClock
+
+
+class _ProbeWorker(Worker):
+    """The real worker; only the no-op body is replaced."""
+
+    began: dict[str, "asyncio.Future[float]"]
+
+    def _noop(self, task: Task) -> Outcome:
+        future = self.began.setdefault(task.run, asyncio.get_running_loop().create_future())
+        if not future.done():
+            future.set_result(time.perf_counter())
+        return super()._noop(task)
+
+
+class Probe:
+    """Serves the default queue and notes when bodies begin."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._bus = Bus(cluster.nats.url, name="worker")
+        self._worker = _ProbeWorker(
+            Direct(self._bus),
+            name="probe",
+            queues=[Queue("default", 100)],
+            runners={},
+            sandbox=Sandbox(),
+            clock=SystemClock(),
+        )
+        self._worker.began = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve while inside."""
+        await self._bus.start()
+        await self._worker.start()
+        serving = asyncio.create_task(self._worker.serve())
+        try:
+            yield
+        finally:
+            await self._worker.stop()
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            await self._bus.stop()
+
+    async def began(self, run: str) -> float:
+        """When the first body of this run began (``perf_counter``)."""
+        return await self._worker.began.setdefault(run, asyncio.get_running_loop().create_future())
