@@ -196,5 +196,13 @@ def _value(name: str, value: Json, *, short: bool = False) -> Text:
         return Text(", ".join(map(str, value)))
     if short and isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
         return Text(" ".join(f"{key}={item}" for key, item in value.items()))
-    text = orjson.dumps(value, option=0 if short else orjson.OPT_INDENT_2).decode()
+    shown = value if name in {"input", "output", "data", "event"} else _without_nulls(value)
+    text = orjson.dumps(shown, option=0 if short else orjson.OPT_INDENT_2).decode()
     return Text(text if "\n" not in text else "\n" + text)
+
+
+def _without_nulls(value: Json) -> Json:
+    """For people: a member that is not set is not shown; elements of lists keep their places."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -119,16 +119,35 @@ def print_signal(event: CloudEvent, *, as_json: bool) -> None:
     if as_json:
         print(encode(event).decode(), flush=True)
         return
-    entity, _, transition = ".".join(event.type.split(".")[-3:-1]).partition(".")
+    entity, transition = event.type.split(".")[-3:-1]
+    entity = "run" if entity == "workflow" else entity  # the language's word for it
     time = event.time.astimezone().strftime("%H:%M:%S.%f")[:-3] if event.time else "-"
-    data = orjson.dumps(event.payload).decode() if event.payload is not None else ""
     line = Text.assemble(
         (time, "dim"),
         "  ",
-        (f"{entity}.{transition}".ljust(24), STATUS_STYLES.get(transition, "")),
+        (f"{entity}.{transition}".ljust(20), STATUS_STYLES.get(transition, "")),
         "  ",
         (f"{event.namespace or '-'}/{event.subject or '-'}", "bold"),
         "  ",
-        (data if len(data) <= _SHOWN else data[: _SHOWN - 1] + "…", "dim"),
+        _summary(event),
     )
     console.print(line, soft_wrap=True)
+
+
+def _summary(event: CloudEvent) -> Text:
+    """What a person wants to know of the data: of tasks which one, of errors the title, else its members."""
+    data = event.payload if isinstance(event.payload, dict) else {}
+    parts: list[str] = []
+    for name, value in data.items():
+        if name in {"workflow", "task"} and "task" in data:
+            parts += [str(value)] if name == "task" else []
+        elif isinstance(value, dict) and name == "error":
+            parts.append(str(value.get("detail") or value.get("title") or value.get("type")))
+        elif isinstance(value, dict | list):
+            parts.append(f"{name}={orjson.dumps(value).decode()}")
+        elif not name.endswith(("At", "_at")) and (name != "name" or (event.subject or "\0") not in str(value)):
+            parts.append(f"{name}={value}")
+    attempt = event.extensions.get("attempt")
+    parts += [f"attempt {attempt}"] if isinstance(attempt, int) and attempt > 1 else []
+    text = "  ".join(parts)
+    return Text(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…", style="dim")

@@ -17,7 +17,7 @@ from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.manifests import read
 from tocsin.cli.output import json_argument, now, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
-from tocsin.errors import Invalid, NotFound
+from tocsin.errors import Invalid, NotFound, Unauthenticated
 from tocsin.signals import Json
 
 app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Triggers.")
@@ -147,7 +147,11 @@ async def send(
     headers = sign(body, known, message=message or f"msg_{uuid.uuid4().hex}", timestamp=int(now().timestamp()))
     async with connect(where.url) as client:
         path = f"/hooks/{quote(owner, safe='')}/{quote(plain, safe='')}"
-        answer = await client.platform.deliver(path, body, {"Content-Type": "application/json", **headers})
+        try:
+            answer = await client.platform.deliver(path, body, {"Content-Type": "application/json", **headers})
+        except Unauthenticated as error:
+            error.hint = error.hint or "is the secret that of this trigger, and is the clock of this machine right?"
+            raise
     print_record(answer, as_json=as_json)
 
 

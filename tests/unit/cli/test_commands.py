@@ -166,7 +166,7 @@ async def test_watching_shows_each_transition_until_the_end(logged_in, tocsin):
     outcome = watching.result()
     assert outcome.code == 1
     shown = [line.split()[1] for line in outcome.out.splitlines()[:4]]
-    assert shown == ["task.completed", "task.started", "task.faulted", "workflow.faulted"]
+    assert shown == ["task.completed", "task.started", "task.faulted", "run.faulted"]
     assert "broke" in outcome.out
 
 
