@@ -68,7 +68,8 @@ async function showServices() {
 
 function took(run) {
   if (!run.started_at) return "";
-  const ms = new Date(run.ended_at ?? Date.now()) - new Date(run.started_at);
+  const ms = Math.max(0, new Date(run.ended_at ?? Date.now()) - new Date(run.started_at));
+  if (ms < 1) return "< 1 ms";
   return ms < 1000 ? `${ms} ms` : ms < 60000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60000)} min ${Math.round((ms % 60000) / 1000)} s`;
 }
 
@@ -82,18 +83,29 @@ async function showRuns() {
     badge.className = `status ${run.status}`;
     badge.textContent = run.status;
     status.append(badge);
-    const started = run.started_at ? new Date(run.started_at).toLocaleTimeString() : "";
+    const started = clock(run.started_at);
     tr.append(status, cell(`${run.namespace}/${run.workflow} ${run.version ?? ""}`), cell(run.id), cell(started), cell(took(run), "number"));
     return tr;
   }));
+}
+
+// io.serverlessworkflow.task.completed.v1 -> task completed
+const shortType = (type) => type.replace(/^io\.[a-z]+\./, "").replace(/\.v\d+$/, "").replaceAll(".", " ");
+
+const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }) : "");
+
+// What the other columns do not say already: not when, and not which run.
+function detail(data) {
+  const said = Object.entries(data ?? {}).filter(([name]) => !/(At|^name|^workflow|_at)$/.test(name));
+  return said.map(([name, value]) => (typeof value === "string" ? `${name} ${value}` : `${name} ${JSON.stringify(value)}`)).join(" · ");
 }
 
 function showSignal(signal) {
   byId("no-signals").hidden = true;
   const tr = document.createElement("tr");
   tr.className = "new";
-  const time = signal.time ? new Date(signal.time).toLocaleTimeString() : "";
-  tr.append(cell(time), cell(signal.type), cell(signal.subject ?? ""), cell(JSON.stringify(signal.data ?? {}), "data"));
+  tr.append(cell(clock(signal.time)), cell(shortType(signal.type)), cell(signal.namespace), cell(signal.subject), cell(detail(signal.data), "data"));
+  tr.title = signal.type;
   const table = byId("signals");
   table.prepend(tr);
   while (table.rows.length > SIGNALS_SHOWN) table.deleteRow(-1);
