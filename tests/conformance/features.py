@@ -138,7 +138,8 @@ def _dig(value: Any, path: str) -> tuple[bool, Any]:
 def _judge_task(text: str, ran: Ran) -> str | None:
     names = [name for name, _ in ran.tasks]
     match = re.match(
-        r"(?:task )?'?(\w+)'? (?:should|has) (?:been |run )?(first|last|after|before|cancel\w*|complete\w*|fault\w*)(?: '?(\w+)'?)?",
+        r"(?:task )?'?(\w+)'? (?:should|has) (?:been |run )?(first|last|after|before|cancel\w*|complete\w*|fault\w*)"
+        r"(?: '?(\w+)'?)?",
         text,
     )
     if match is None:

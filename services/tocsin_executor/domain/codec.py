@@ -173,6 +173,8 @@ def _dump_token(token: Token, write: Writer) -> dict[str, Any]:
     data["p"] = token.phase.value
     if token.ticket is not None:
         data["q"] = token.ticket
+    if token.asked:
+        data["j"] = token.asked
     if token.memo is not None:
         data["y"] = write(token.memo)
     if token.state is not None:
@@ -201,6 +203,7 @@ def _load_token(data: dict[str, Any], read: Reader) -> Token:
         data.get("k"),
         Phase(data["p"]),
         data.get("q"),
+        data.get("j", 0),
         memo if isinstance(memo, dict) else None,
         load_state(data["z"], read) if "z" in data else None,
     )

@@ -124,7 +124,7 @@ def _override(fold: Fold, message: Control) -> str | None:
         return "the run is suspended"
     if fold.head.status is RunStatus.CANCELLING:
         return "the run is being cancelled"
-    if token.phase is Phase.ENTER or (token.hold is Hold.READY and token.phase is Phase.FINISH):
+    if token.phase in (Phase.ENTER, Phase.FINISH):
         return "the task has not begun, or is ending"
     fold.override(token, message.output)
     return None

@@ -233,7 +233,7 @@ class Evaluate:
 
     Attributes:
         run: Run id.
-        ticket: ``<token>/<site>``; repeated in the answer.
+        ticket: ``<token>/<site>/<number>``; repeated in the answer.
         expression: jq text, or a template (``template`` says which).
         value: What ``.`` is.
         variables: Values of the variables it names.

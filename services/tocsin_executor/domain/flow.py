@@ -54,10 +54,11 @@ def evaluate(
             pass
         except ExpressionFailed as exc:
             raise Raised(problem(ErrorKind.EXPRESSION, exc.detail)) from exc
-    token.ticket = site
+    token.asked += 1
+    token.ticket = f"{site}/{token.asked}"
     text: Json = expression.data if isinstance(expression, Template) else expression.text
     fold.effects.append(
-        Evaluate(fold.run, f"{token.id}/{site}", text, value, variables, template=isinstance(expression, Template))
+        Evaluate(fold.run, f"{token.id}/{token.ticket}", text, value, variables, template=isinstance(expression, Template))
     )
     raise Postponed
 

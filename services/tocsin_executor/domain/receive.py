@@ -131,14 +131,14 @@ def wake(fold: Fold, message: Wake) -> str | None:
 
 def evaluated(fold: Fold, message: Evaluated) -> str | None:
     """The killable process has answered: the phase is run again, and finds the answer."""
-    token_id, _, site = message.ticket.partition("/")
+    token_id, _, ticket = message.ticket.partition("/")
     token = fold.cell.tokens.get(token_id)
-    if token is None or token.hold is not Hold.EVALUATING or token.ticket != site:
+    if token is None or token.hold is not Hold.EVALUATING or token.ticket != ticket:
         return "stale ticket"
     if fold.head.suspended:
         return park(fold, message, "ticket")
     answer = {"value": message.value} if message.error is None else {"error": message.error}
-    token.memo = {**(token.memo or {}), site: answer}
+    token.memo = {**(token.memo or {}), ticket.rpartition("/")[0]: answer}
     token.ticket = None
     token.hold = Hold.READY
     fold.agenda.append(token.id)

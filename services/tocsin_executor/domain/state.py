@@ -153,7 +153,8 @@ class Token:
         timers: Alarms it has.
         kids: Ids of its open scope instances.
         phase: What is to be done at its turn.
-        ticket: Site of the evaluation it waits for.
+        ticket: The evaluation it waits for: ``<site>/<number>``.
+        asked: Evaluations it has asked for; a ticket is never used twice.
         memo: Answers of evaluations in this phase, by site: ``{"value": ...}`` or ``{"error": ...}``.
         state: What its op remembers.
     """
@@ -175,6 +176,7 @@ class Token:
     kids: list[str] | None = None
     phase: Phase = Phase.ENTER
     ticket: str | None = None
+    asked: int = 0
     memo: dict[str, Json] | None = None
     state: OpState | None = None
 

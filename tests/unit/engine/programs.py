@@ -35,6 +35,8 @@ def task(random: Random, depth: int) -> dict[str, Any]:
         built["if"] = ". != 3"
     if random.random() < 0.15:
         built["export"] = {"as": "${ [$output] | length }"}
+    if random.random() < 0.1:
+        built["output"] = {"as": "${ [range(0; 2; 2), .] | .[1] }"}
     return built
 
 

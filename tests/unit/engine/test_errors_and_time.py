@@ -261,7 +261,7 @@ def test_a_lost_attempt_is_sent_again_under_a_new_number() -> None:
 
 def test_a_loop_that_gets_nowhere_faults() -> None:
     """In slices, so that other runs get their turn; one that waits goes on for ever."""
-    world = World(program_of([{"a": {"set": {}}}, {"b": {"set": {}, "then": "a"}}]), checked=False)
+    world = World(program_of([{"a": {"set": {}}}, {"b": {"set": {}, "then": "a"}}]), checked=False, persist=True)
     world.start({})
     world.finish()
     assert world.error["detail"].startswith("no progress")

@@ -47,8 +47,9 @@ def move(world: World, kind: int, which: int) -> None:
     if kind <= 5 and choices:
         world.happen(*choices[which % len(choices)])
     elif kind == 6 and world.dispatched:
-        world.send(Result, attempt=world.dispatched[which % len(world.dispatched)], output="again")
-        world.work = {key: sent for key, sent in world.work.items() if key != world.dispatched[which % len(world.dispatched)]}
+        attempt = world.dispatched[which % len(world.dispatched)]
+        world.send(Result, attempt=attempt, output="again")
+        world.work.pop(attempt, None)
         world.stopping = [key for key in world.stopping if key in _revoking(world)]
     elif kind == 7 and world.dispatched:
         attempt = world.dispatched[which % len(world.dispatched)]
