@@ -9,7 +9,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from testcontainers.core.container import DockerContainer
 
 _SET = "tocsin"
-_LOOKS = 300  # a tenth of a second each, and up to a second more while nobody listens
+_LOOKS = 60  # a tenth of a second each, and up to a second more while nobody listens
 _PAUSE = threading.Event()  # never set: its wait is a bounded pause
 _ALREADY_INITIATED = 23  # server error AlreadyInitialized
 
@@ -17,7 +17,7 @@ _ALREADY_INITIATED = 23  # server error AlreadyInitialized
 @contextmanager
 def nats(image: str) -> Iterator[str]:
     """A NATS server with JetStream; yields its URL."""
-    with DockerContainer(image).with_command("-js -sd /data").with_exposed_ports(4222) as container:
+    with DockerContainer(image).with_command("-js -sd /tmp/jetstream").with_exposed_ports(4222) as container:
         host, port = container.get_container_host_ip(), int(container.get_exposed_port(4222))
         yield f"nats://{host}:{port}"
 
@@ -26,7 +26,8 @@ def nats(image: str) -> Iterator[str]:
 def mongo(image: str) -> Iterator[str]:
     """MongoDB as a replica set of one node; yields its URL."""
     command = f"mongod --replSet {_SET} --bind_ip_all --wiredTigerCacheSizeGB 0.25"
-    with DockerContainer(image).with_command(command).with_exposed_ports(27017) as container:
+    with DockerContainer(image).with_command(command).with_exposed_ports(27017).with_tmpfs_mount("/data/db") as container:
+        # In memory: whatever user the image runs as may write there, and nothing outlives the run.
         host, port = container.get_container_host_ip(), int(container.get_exposed_port(27017))
         # Direct: the set knows itself by its name inside the container, which means nothing out here.
         url = f"mongodb://{host}:{port}/?directConnection=true"
