@@ -27,9 +27,18 @@ class ScheduleFired(Payload):
     """Data of `schedule.fired`."""
 
     name: Name
-    due_at: AwareDatetime = Field(description="The instant of the firing; with the schedule it is fired exactly once.")
+    due_at: AwareDatetime = Field(description="The instant. For each schedule and instant there is one firing.")
     run: str = Field(description="Id of the run that it starts.")
     next_at: AwareDatetime | None = None
+    late: bool = Field(False, description="Whether it was caught up: nobody could fire it in time.")
+
+
+class ScheduleSkipped(Payload):
+    """Data of `schedule.skipped`."""
+
+    name: Name
+    due_at: AwareDatetime = Field(description="The instant that did not fire.")
+    reason: Reason
 
 
 class ScheduleMissed(Payload):
@@ -38,7 +47,7 @@ class ScheduleMissed(Payload):
     name: Name
     first_at: AwareDatetime
     last_at: AwareDatetime
-    count: int = Field(ge=1, description="How many instants were missed.")
+    count: int = Field(ge=1, description="How many instants were missed; counted up to 1000.")
     action: str = Field(description="What was done about them: skipped, fired once, fired all.")
 
 
@@ -48,6 +57,9 @@ SCHEDULE_PAUSED = SHELF.add("schedule", "paused", ScheduleChanged, "A schedule w
 SCHEDULE_RESUMED = SHELF.add("schedule", "resumed", ScheduleChanged, "A paused schedule fires again.")
 SCHEDULE_DELETED = SHELF.add("schedule", "deleted", ScheduleDeleted, "A schedule was deleted.")
 SCHEDULE_FIRED = SHELF.add("schedule", "fired", ScheduleFired, "A schedule fired and started a run.")
+SCHEDULE_SKIPPED = SHELF.add(
+    "schedule", "skipped", ScheduleSkipped, "An instant did not fire, because of the schedule's policy."
+)
 SCHEDULE_MISSED = SHELF.add(
     "schedule", "missed", ScheduleMissed, "Instants went by while nobody could fire.", severity=Severity.WARN
 )

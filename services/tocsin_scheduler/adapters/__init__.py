@@ -1,0 +1,1 @@
+"""Where schedules are kept: MongoDB."""

@@ -1,0 +1,88 @@
+"""Schedules in MongoDB: one document each, with its outbox."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pymongo import ASCENDING, IndexModel
+
+from tocsin_kit.store import Database, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
+from tocsin_scheduler.adapters.documents import read_schedule, schedule_document
+from tocsin_scheduler.domain.schedules import Schedule, Status
+from tocsin_scheduler.ports import ScheduleSearch
+
+SCHEDULES = "schedules"
+
+INDEXES = (
+    # The only one that the timekeeper needs; schedules that do not fire are not in it, so idle ones cost nothing.
+    IndexModel([("v.next_at", ASCENDING)], name="next_at", partialFilterExpression={"v.next_at": {"$type": "date"}}),
+    IndexModel([("v.going.run", ASCENDING)], name="going", sparse=True),
+    IndexModel([("v.namespace", ASCENDING), ("_id", ASCENDING)], name="namespace"),
+    IndexModel([("v.status", ASCENDING), ("_id", ASCENDING)], name="status"),
+)
+
+
+class MongoScheduleStore:
+    """The collection ``schedules``.
+
+    Args:
+        database: The service's database.
+        relay: Told about each commit.
+    """
+
+    def __init__(self, database: Database, relay: Relay) -> None:
+        self._database = database
+        self._schedules: Repository[Schedule] = Repository(
+            database, SCHEDULES, encode=schedule_document, decode=read_schedule, wake=relay.wake
+        )
+
+    async def prepare(self) -> None:
+        """Make the indexes."""
+        with translated(SCHEDULES):
+            await self._database.collection(SCHEDULES).create_indexes(list(INDEXES))
+
+    async def load(self, key: str) -> Entry[Schedule]:
+        """The schedule, or an entry without value."""
+        return await self._schedules.load(key)
+
+    async def commit(self, entry: Entry[Schedule], schedule: Schedule | None, outbox: Sequence[Outgoing]) -> Entry[Schedule]:
+        """Store (``None`` deletes) and say it, in one write."""
+        return await self._schedules.commit(entry, schedule, outbox=outbox)
+
+    async def due(self, before: datetime, *, limit: int) -> Sequence[Entry[Schedule]]:
+        """Schedules whose next instant is before, the earliest first."""
+        earliest = datetime.min.replace(tzinfo=before.tzinfo)
+        where = Filter().at_least("next_at", earliest).below("next_at", before)
+        entries: list[Entry[Schedule]] = []
+        cursor: str | None = None
+        while len(entries) < limit:
+            page = await self._schedules.page(where, sort=Sort("next_at"), limit=500, cursor=cursor)
+            entries += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return entries
+
+    async def with_run(self, run: str) -> Sequence[Entry[Schedule]]:
+        """Schedules that wait for the end of this run."""
+        return await self._schedules.find(Filter().eq("going.run", run), limit=10)
+
+    async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:
+        """One page of schedules, by name."""
+        return await self._schedules.page(_filter(search), sort=Sort("_id"), limit=limit, cursor=cursor)
+
+    async def active_after(self, key: str, *, limit: int) -> Sequence[Entry[Schedule]]:
+        """Schedules that fire, in the order of their keys, after a key."""
+        where = Filter().eq("status", Status.ACTIVE.value).at_least("_id", f"{key}\x00" if key else "")
+        return await self._schedules.find(where, limit=limit)
+
+
+def _filter(search: ScheduleSearch) -> Filter:
+    chosen = Filter()
+    if search.namespaces is not None:
+        named = Filter().one_of("namespace", sorted(search.namespaces))
+        chosen = chosen.any_of(named, *(Filter().prefix("namespace", prefix) for prefix in search.prefixes))
+    if search.status is not None:
+        chosen = chosen.eq("status", search.status)
+    if search.workflow is not None:
+        chosen = chosen.eq("start.workflow", search.workflow)
+    return chosen

@@ -1,0 +1,124 @@
+"""What leaves with a commit: signals about the schedule, and the commands that start runs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tocsin.signals import Cause, CloudEvent, derive, root
+from tocsin.signals.catalogue import scheduler as words
+from tocsin.signals.envelope import Attribute
+from tocsin.signals.kinds import Payload, SignalType
+from tocsin.signals.make import make_signal, source_of, subject_of
+from tocsin.signals.subjects import command
+from tocsin_kit.store import Outgoing
+from tocsin_scheduler.domain.firing import Decision, Firing
+from tocsin_scheduler.domain.schedules import Schedule
+
+START = "io.tocsin.command.run.start.v1"
+ACTOR = "service:scheduler"
+Said = tuple[SignalType[Payload], Payload]
+
+
+def changed(kind: SignalType[words.ScheduleChanged], schedule: Schedule) -> Said:
+    """That a person changed a schedule."""
+    return kind, words.ScheduleChanged(
+        name=schedule.name,
+        kind="interval" if schedule.when.is_interval else "cron",
+        workflow=schedule.start.workflow,
+        next_at=schedule.next_at,
+        reason=schedule.reason,
+    )
+
+
+def announce(
+    said: Sequence[Said], schedule: Schedule, *, after: int, now: datetime, cause: Cause, actor: str | None
+) -> list[Outgoing]:
+    """Signals ready for the outbox, numbered behind what was said before."""
+    events = [
+        make_signal(
+            kind,
+            namespace=schedule.namespace,
+            entity_id=schedule.name,
+            sequence=after + number,
+            time=now,
+            payload=payload,
+            cause=cause,
+            actor=actor,
+        )
+        for number, (kind, payload) in enumerate(said, start=1)
+    ]
+    return [Outgoing.of(subject_of(event), event) for event in events]
+
+
+def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing]:
+    """Everything that follows from a decision: each firing's signal and its start command, and what did not fire.
+
+    Args:
+        decision: What was decided.
+        after: Number of the last signal of the schedule.
+        now: When it was decided.
+    """
+    schedule = decision.schedule
+    cause = root(derive("instants", schedule.namespace, schedule.name, schedule.generation, after))
+    outbox: list[Outgoing] = []
+    number = after
+    if decision.missed is not None:
+        missed = decision.missed
+        payload = words.ScheduleMissed(
+            name=schedule.name, first_at=missed.first, last_at=missed.last, count=missed.count, action=missed.action
+        )
+        outbox += announce([(words.SCHEDULE_MISSED, payload)], schedule, after=number, now=now, cause=cause, actor=None)
+        number += 1
+    for at, why in decision.skipped:
+        skipped = words.ScheduleSkipped(name=schedule.name, due_at=at, reason=why.value)
+        outbox += announce([(words.SCHEDULE_SKIPPED, skipped)], schedule, after=number, now=now, cause=cause, actor=None)
+        number += 1
+    for firing in decision.firings:
+        # The flow begins at the instant: its run and everything that the run causes can be found by it.
+        of_firing = root(firing.run)
+        signal = _fired(schedule, firing, sequence=number + 1, now=now, cause=of_firing)
+        outbox += [Outgoing.of(subject_of(signal), signal), _start(schedule, firing, signal, now)]
+        number += 1
+    return outbox
+
+
+def _fired(schedule: Schedule, firing: Firing, *, sequence: int, now: datetime, cause: Cause) -> CloudEvent:
+    return make_signal(
+        words.SCHEDULE_FIRED,
+        namespace=schedule.namespace,
+        entity_id=schedule.name,
+        sequence=sequence,
+        time=now,
+        payload=words.ScheduleFired(
+            name=schedule.name, due_at=firing.at, run=firing.run, next_at=schedule.next_at, late=firing.late
+        ),
+        cause=cause,
+    )
+
+
+def _start(schedule: Schedule, firing: Firing, signal: CloudEvent, now: datetime) -> Outgoing:
+    extensions: dict[str, Attribute] = {
+        "namespace": schedule.namespace,
+        "correlationid": firing.run,
+        "causationid": signal.id,
+        "depth": 1,
+    }
+    event = CloudEvent(
+        id=derive("start", firing.run),
+        source=source_of(schedule.namespace, "schedules", schedule.name),
+        type=START,
+        subject=firing.run,
+        time=now,
+        datacontenttype="application/json",
+        data={
+            "run": firing.run,
+            "namespace": schedule.namespace,
+            "workflow": schedule.start.workflow,
+            "version": schedule.start.version,
+            "input": schedule.start.input,
+            "labels": dict(schedule.start.labels),
+            "trigger": {"kind": "schedule", "name": schedule.name, "event": signal.id, "at": firing.at.isoformat()},
+            "actor": ACTOR,
+        },
+        extensions=extensions,
+    )
+    return Outgoing.of(command("executor", "start", firing.run), event)

@@ -1,0 +1,218 @@
+"""Fires what is due: a heap of the next instants in memory, the database as the truth.
+
+Any number of replicas do this at once. Each looks for schedules whose instant is near, waits for the instant, decides, and
+commits with the revision it has read; of those who decide, one commits and the others see a conflict. Nothing is lost with a
+replica: what it had in its heap, the others have too, or find when they look.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from tocsin.errors import Conflict, Rejected, TocsinError
+from tocsin.signals import root
+from tocsin.signals.catalogue import scheduler as words
+from tocsin_kit.chassis import Part
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import Entry
+from tocsin_kit.telemetry import Health, Metrics
+from tocsin_scheduler.application.announcing import announce, carry_out, changed
+from tocsin_scheduler.domain.firing import Decision, settle
+from tocsin_scheduler.domain.schedules import Schedule, paused
+from tocsin_scheduler.ports import ScheduleStore
+
+log = structlog.get_logger()
+
+LOOK_EVERY = timedelta(seconds=2)
+HORIZON = timedelta(seconds=5)  # longer than the time between looks, so that an instant is known before it comes
+LOOK_LIMIT = 20_000  # schedules near their instant; what is beyond is found by the next look
+AT_ONCE = 32  # commits in flight: the database takes about 2,000 a second so, and hardly more with more
+
+
+class Firer:
+    """Decides about one schedule at a time, and commits.
+
+    Args:
+        store: Where schedules are.
+        clock: Time.
+        metrics: Counts firings and their lateness.
+    """
+
+    def __init__(self, store: ScheduleStore, *, clock: Clock, metrics: Metrics) -> None:
+        self._store = store
+        self._clock = clock
+        outcomes = metrics.counter("schedule_instants", "Instants of schedules by what became of them.", outcome=_OUTCOMES)
+        self._counted: dict[str, Counter] = {outcome: outcomes.labels(outcome=outcome) for outcome in _OUTCOMES}
+        lateness = metrics.histogram("schedule_lateness_seconds", "Time from an instant to the commit of its firing.")
+        self._lateness: Histogram = lateness.labels()
+
+    async def fire(self, entry: Entry[Schedule]) -> Entry[Schedule]:
+        """Decide about everything that is due, and commit it.
+
+        Returns:
+            The entry as it is then.
+
+        Raises:
+            Conflict: Someone else was first.
+        """
+        while entry.value is not None:
+            now = self._clock.now()
+            try:
+                decision = settle(entry.value, now)
+            except Rejected as wrong:
+                return await self._give_up(entry, entry.value, wrong, now)
+            if decision is None:
+                return entry
+            outbox = carry_out(decision, after=entry.sequence, now=now)
+            entry = await self._store.commit(entry, decision.schedule, outbox)
+            self._count(decision, now)
+        return entry
+
+    async def _give_up(self, entry: Entry[Schedule], schedule: Schedule, wrong: Rejected, now: datetime) -> Entry[Schedule]:
+        """A timetable that made sense once and does not any more (a zone was abolished): say so, once."""
+        log.error("schedule.broken", schedule=schedule.key, code=wrong.code, error=wrong.detail)
+        stopped = paused(
+            schedule, f"its timetable cannot be computed any more: {wrong.detail}", now=now, actor="service:scheduler"
+        )
+        said = [changed(words.SCHEDULE_PAUSED, stopped)]
+        cause = root(f"{schedule.key}:{entry.revision}")
+        outbox = announce(said, stopped, after=entry.sequence, now=now, cause=cause, actor=None)
+        return await self._store.commit(entry, stopped, outbox)
+
+    def _count(self, decision: Decision, now: datetime) -> None:
+        for firing in decision.firings:
+            self._counted["caught_up" if firing.late else "fired"].inc()
+            self._lateness.observe(max(0.0, (now - firing.at).total_seconds()))
+        self._counted["skipped"].inc(len(decision.skipped))
+        if decision.missed is not None:
+            self._counted["missed"].inc(decision.missed.count)
+
+
+_OUTCOMES = ("fired", "caught_up", "skipped", "missed")
+
+
+class Timekeeper(Part):
+    """Waits for the next instants and lets them fire.
+
+    Args:
+        store: Where schedules are.
+        firer: Decides and commits.
+        clock: Time.
+    """
+
+    def __init__(self, store: ScheduleStore, firer: Firer, *, clock: Clock) -> None:
+        super().__init__("timekeeper")
+        self._store = store
+        self._firer = firer
+        self._clock = clock
+        self._heap: list[tuple[datetime, str]] = []
+        self._near: dict[str, Entry[Schedule]] = {}
+        self._changed = asyncio.Event()
+        self._failure: str | None = "has not looked yet"
+
+    def notice(self, entry: Entry[Schedule]) -> None:
+        """A schedule has just been changed in this process: its instant may be nearer than the next look."""
+        if entry.value is None or entry.value.next_at is None:
+            self._near.pop(entry.key, None)
+        elif entry.value.next_at <= self._clock.now() + HORIZON:
+            self._expect(entry, entry.value.next_at)
+        else:
+            self._near.pop(entry.key, None)
+        self._changed.set()
+
+    async def serve(self) -> None:
+        """Look, wait, fire, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_again())
+            group.create_task(self._fire_in_time())
+
+    def health(self) -> Health:
+        """Ready while it can look."""
+        facts = {"near": len(self._near)}
+        if self._failure is not None:
+            return Health(ready=False, detail=self._failure, facts=facts)
+        return Health(ready=True, detail="keeping time", facts=facts)
+
+    async def look(self) -> None:
+        """Find the schedules whose instant is near.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        near = await self._store.due(self._clock.now() + HORIZON, limit=LOOK_LIMIT)
+        for entry in near:
+            if entry.value is not None and entry.value.next_at is not None:
+                self._expect(entry, entry.value.next_at)
+
+    async def fire_due(self) -> int:
+        """Let everything fire whose instant has come; how many schedules that were."""
+        due: list[Entry[Schedule]] = []
+        now = self._clock.now()
+        while self._heap and self._heap[0][0] <= now:
+            at, key = heapq.heappop(self._heap)
+            entry = self._near.get(key)
+            if entry is not None and entry.value is not None and entry.value.next_at == at:
+                del self._near[key]
+                due.append(entry)
+        for start in range(0, len(due), AT_ONCE):
+            await self._fire_together(due[start : start + AT_ONCE])
+        return len(due)
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _expect(self, entry: Entry[Schedule], at: datetime) -> None:
+        known = self._near.get(entry.key)
+        if known is not None and known.revision >= entry.revision:
+            return
+        self._near[entry.key] = entry
+        heapq.heappush(self._heap, (at, entry.key))
+        self._changed.set()
+
+    async def _fire_together(self, entries: Sequence[Entry[Schedule]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for entry in entries:
+                group.create_task(self._fire_one(entry))
+
+    async def _fire_one(self, entry: Entry[Schedule]) -> None:
+        try:
+            self.notice(await self._firer.fire(entry))
+        except Conflict:
+            return  # another replica was first, or a person changed it; the next look finds what is left
+        except TocsinError as error:
+            self._failure = f"could not fire: {error.detail}"
+            log.warning("schedule.not_fired_yet", schedule=entry.key, code=error.code, error=error.detail)
+
+    async def _look_again(self) -> None:
+        while True:
+            try:
+                await self.look()
+                self._failure = None
+            except TocsinError as error:
+                if self._failure is None:
+                    log.warning("timekeeper.blind", code=error.code, error=error.detail)
+                self._failure = f"cannot look for schedules: {error.detail}"
+            await self._clock.sleep(LOOK_EVERY)
+
+    async def _fire_in_time(self) -> None:
+        while True:
+            await self.fire_due()
+            self._changed.clear()
+            if not self._heap:
+                await self._changed.wait()
+                continue
+            wait = (self._heap[0][0] - self._clock.now()).total_seconds()
+            if wait > 0:
+                await self._sleep_or_change(wait)
+
+    async def _sleep_or_change(self, seconds: float) -> None:
+        """Wait for the next instant, or for a nearer one."""
+        async with asyncio.TaskGroup() as group:
+            sleeping = group.create_task(self._clock.sleep(seconds))
+            changing = group.create_task(self._changed.wait())
+            await asyncio.wait((sleeping, changing), return_when=asyncio.FIRST_COMPLETED)
+            sleeping.cancel()
+            changing.cancel()

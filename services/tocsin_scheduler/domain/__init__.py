@@ -1,0 +1,1 @@
+"""What a schedule is, and what becomes of its instants. Pure: decides from values."""

@@ -1,0 +1,51 @@
+"""What the scheduler needs from outside: a place for its schedules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tocsin_kit.store import Entry, Outgoing, Page
+from tocsin_scheduler.domain.schedules import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleSearch:
+    """What to look for; ``None`` everywhere is everything."""
+
+    namespaces: frozenset[str] | None = None
+    prefixes: tuple[str, ...] = ()
+    status: str | None = None
+    workflow: str | None = None
+
+
+class ScheduleStore(Protocol):
+    """Schedules."""
+
+    async def load(self, key: str) -> Entry[Schedule]:
+        """The schedule, or an entry without value."""
+        ...
+
+    async def commit(self, entry: Entry[Schedule], schedule: Schedule | None, outbox: Sequence[Outgoing]) -> Entry[Schedule]:
+        """Store (``None`` deletes) and say it, in one write.
+
+        Raises:
+            Conflict: Someone was first.
+        """
+        ...
+
+    async def due(self, before: datetime, *, limit: int) -> Sequence[Entry[Schedule]]:
+        """Schedules whose next instant is before, the earliest first."""
+        ...
+
+    async def with_run(self, run: str) -> Sequence[Entry[Schedule]]:
+        """Schedules that wait for the end of this run."""
+        ...
+
+    async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:
+        """One page of schedules, by name."""
+        ...
+
+    async def active_after(self, key: str, *, limit: int) -> Sequence[Entry[Schedule]]:
+        """Schedules that fire, in the order of their keys, after a key."""
+        ...

@@ -1,0 +1,69 @@
+"""Puts the scheduler together."""
+
+from collections.abc import Sequence
+
+from tocsin.signals.subjects import parse_signal
+from tocsin_kit.bus.consumer import Consumer
+from tocsin_kit.bus.delivery import Delivery
+from tocsin_kit.bus.topology import consumer
+from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.housekeeping import Housekeeping
+from tocsin_kit.store import Relay
+from tocsin_kit.web import HttpServer
+from tocsin_kit.web.outside import RemoteAuthenticator
+from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
+from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper
+from tocsin_scheduler.http.routes import routes
+from tocsin_scheduler.settings import SchedulerSettings
+
+RECONCILE = "17 * * * *"  # once an hour, beside the full hour where most schedules fire
+
+
+class Preparation(Part):
+    """Makes the indexes."""
+
+    def __init__(self, schedules: MongoScheduleStore) -> None:
+        super().__init__("preparation")
+        self._schedules = schedules
+
+    async def start(self) -> None:
+        """Make them."""
+        await self._schedules.prepare()
+
+
+def build(context: ServiceContext[SchedulerSettings]) -> Sequence[Component]:
+    """The components of the scheduler."""
+    relay = Relay(context.database, context.bus, (SCHEDULES,))
+    store = MongoScheduleStore(context.database, relay)
+    firer = Firer(store, clock=context.clock, metrics=context.metrics)
+    timekeeper = Timekeeper(store, firer, clock=context.clock)
+    schedules = Schedules(store, firer, timekeeper, clock=context.clock)
+    authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
+    server = HttpServer(
+        "scheduler",
+        routes(schedules, context.clock),
+        host=context.host,
+        port=context.port,
+        authenticator=authenticator,
+        clock=context.clock,
+        chance=context.chance,
+        version=context.version,
+        trusted_proxies=context.platform.http.trusted_proxies,
+    )
+    return (
+        Preparation(store),
+        relay,
+        Consumer(context.bus, consumer("scheduler-runs"), RunEnds(store).hear, key=_run, limits=context.limits),
+        timekeeper,
+        Housekeeping("scheduler.reconcile", RECONCILE, Reconciler(store).check),
+        authenticator,
+        server,
+    )
+
+
+def _run(delivery: Delivery) -> str:
+    """Ends of different runs may be heard in any order."""
+    return parse_signal(delivery.subject).id
+
+
+SERVICE = ServiceDefinition(name="scheduler", settings=SchedulerSettings, build=build)

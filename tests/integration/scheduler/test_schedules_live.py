@@ -1,0 +1,290 @@
+"""Schedules on a real database and bus: one firing for each instant, whoever looks, through changes, kills and conflicts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from tocsin.errors import NotFound, PreconditionFailed
+from tocsin.signals import decode, root
+from tocsin.signals.catalogue import executor as run_words
+from tocsin.signals.make import make_signal, subject_of
+from tocsin_kit.bus import Bus, Consumer, ensure_streams
+from tocsin_kit.bus.topology import consumer
+from tocsin_kit.store import Database, Relay
+from tocsin_kit.telemetry import Metrics
+from tocsin_kit.testing.clocks import ManualClock
+from tocsin_kit.testing.faults import Fault, at, faulty
+from tocsin_kit.testing.waiting import eventually
+from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
+from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper, Wanted
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Policy, Start, Status, When
+from tocsin_scheduler.ports import ScheduleSearch
+
+CAUSE = root("test")
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def serving(*parts) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        for part in parts:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        tasks = [group.create_task(part.serve()) for part in parts]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+class Replica:
+    """One scheduler without its HTTP."""
+
+    def __init__(self, database: Database, relay: Relay, clock: ManualClock, *, store=None) -> None:
+        self.store = store or MongoScheduleStore(database, relay)
+        self.firer = Firer(self.store, clock=clock, metrics=Metrics("scheduler", CollectorRegistry()))
+        self.timekeeper = Timekeeper(self.store, self.firer, clock=clock)
+        self.schedules = Schedules(self.store, self.firer, self.timekeeper, clock=clock)
+
+    async def turn(self) -> None:
+        """Look, and fire what is due."""
+        await self.timekeeper.look()
+        await self.timekeeper.fire_due()
+
+
+class World:
+    """A database, a bus, and what was said on it."""
+
+    def __init__(self, nats_url: str, mongo_url: str, prefix: str, clock: ManualClock) -> None:
+        self.clock = clock
+        self.bus = Bus(nats_url, name="scheduler")
+        self.database = Database(mongo_url, name=f"{prefix}_scheduler")
+        self.relay = Relay(self.database, self.bus, (SCHEDULES,))
+        self.one = self.replica()
+
+    def replica(self, **kwargs) -> Replica:
+        return Replica(self.database, self.relay, self.clock, **kwargs)
+
+    async def put(
+        self, name: str = "s", expression: str = "*/10 * * * *", *, policy: Policy | None = None, workflow: str = "w"
+    ):
+        wanted = Wanted(
+            namespace="default",
+            name=name,
+            description="",
+            when=When(expression=expression, anchor=START),
+            start=Start(workflow=workflow, input={"a.b": {"$x": 1}}, labels={"team": "a"}),
+            policy=policy or Policy(),
+            input_bytes=20,
+        )
+        entry, _ = await self.one.schedules.put(wanted, expect=None, actor="user:a", cause=CAUSE)
+        return entry
+
+    async def said(self, stream: str) -> list:
+        """All messages of a stream, in order."""
+        await self.relay.drained()
+        js = self.bus.nats.jetstream()
+        info = await js.stream_info(stream)
+        found = []
+        for sequence in range(max(1, info.state.first_seq), info.state.last_seq + 1):
+            message = await js.get_msg(stream, sequence)
+            found.append(decode(message.data))
+        return found
+
+    async def starts(self) -> list[dict]:
+        return [event.data for event in await self.said("COMMANDS")]
+
+    async def transitions(self) -> list[str]:
+        return [event.type.removeprefix("io.tocsin.schedule.").removesuffix(".v1") for event in await self.said("SIGNALS")]
+
+
+@pytest.fixture
+async def world(nats_url, mongo_url, mongo_prefix, clock) -> AsyncIterator[World]:
+    world = World(nats_url, mongo_url, mongo_prefix, clock)
+    await world.database.start()
+    await world.one.store.prepare()
+    async with serving(world.bus):
+        await ensure_streams(world.bus)
+        async with serving(world.relay):
+            yield world
+    await world.database.stop()
+
+
+async def test_an_instant_starts_one_run_with_any_number_of_replicas(world):
+    """Four replicas decide about twelve instants of five schedules: sixty runs, each once."""
+    for number in range(5):
+        await world.put(f"s{number}")
+    replicas = [world.one, *(world.replica() for _ in range(3))]
+    for _ in range(12):
+        await world.clock.advance(timedelta(minutes=10))
+        await asyncio.gather(*(replica.turn() for replica in replicas))
+    starts = await world.starts()
+    assert len(starts) == 60
+    assert len({start["run"] for start in starts}) == 60
+    assert len({(start["trigger"]["name"], start["trigger"]["at"]) for start in starts}) == 60
+    assert starts[0]["input"] == {"a.b": {"$x": 1}}
+    signals = [event for event in await world.said("SIGNALS") if event.subject == "s0"]
+    assert [event.sequence for event in signals] == list(range(1, 14))
+
+
+async def test_a_commit_that_was_done_but_reported_as_failed_fires_once(world):
+    """The cruellest fault: the next look sees what really happened."""
+    store = faulty(MongoScheduleStore(world.database, world.relay), at("commit", 1, fault=Fault.DONE_BUT_TIMED_OUT))
+    await world.put()
+    await world.clock.advance(timedelta(minutes=10))
+    unlucky = world.replica(store=store)
+    await unlucky.turn()
+    await unlucky.turn()
+    assert len(await world.starts()) == 1
+
+
+async def test_the_command_and_the_signal_leave_with_the_commit(world):
+    """A scheduler that is killed between deciding and saying loses nothing: the next relay finds what is unsaid."""
+    silent = Relay(world.database, world.bus, (SCHEDULES,))  # never served: as if killed
+    await world.put()
+    await world.clock.advance(timedelta(minutes=10))
+    await Replica(world.database, silent, world.clock).turn()
+    assert await world.starts() == []
+    await world.clock.advance(timedelta(seconds=10))
+
+    async def found():
+        return len(await world.starts()) == 1
+
+    await eventually(found)
+
+
+async def test_a_change_costs_no_instant_and_doubles_none(world):
+    """What is due when a schedule is changed fires by the old timetable; the new one begins behind it."""
+    await world.put(expression="0 * * * *", workflow="old")
+    await world.clock.advance(timedelta(hours=1))
+    entry = await world.put(expression="*/30 * * * *", workflow="new")
+    assert entry.value.next_at == START + timedelta(minutes=90)
+    await world.clock.advance(timedelta(minutes=30))
+    await world.one.turn()
+    assert [(s["workflow"], s["trigger"]["at"][11:16]) for s in await world.starts()] == [("old", "13:00"), ("new", "13:30")]
+
+
+async def test_redeploying_the_same_schedule_again_and_again_changes_nothing(world):
+    """Before, at and after the instant."""
+    for _ in range(30):
+        await world.put()
+        await world.clock.advance(timedelta(minutes=1))
+        await world.one.turn()
+    assert len(await world.starts()) == 3
+
+
+async def test_a_schedule_that_was_deleted_and_made_again_is_another(world):
+    """Its signals go on counting, its runs have other ids."""
+    await world.put()
+    await world.one.schedules.delete("default", "s", expect=None, actor="user:a", cause=CAUSE)
+    with pytest.raises(NotFound):
+        await world.one.schedules.get("default", "s")
+    again = await world.put()
+    assert again.value.generation > 1
+    assert await world.transitions() == ["created", "deleted", "created"]
+    assert [event.sequence for event in await world.said("SIGNALS")] == [1, 2, 3]
+
+
+async def test_pausing_says_why_and_resuming_goes_on_from_now(world):
+    """A paused schedule is not in the timekeeper's index at all."""
+    await world.put()
+    await world.one.schedules.pause("default", "s", "holiday", actor="user:b", cause=CAUSE)
+    await world.clock.advance(timedelta(hours=1))
+    await world.one.turn()
+    assert await world.starts() == []
+    entry = await world.one.schedules.resume("default", "s", actor="user:b", cause=CAUSE)
+    assert entry.value.next_at == START + timedelta(minutes=70)
+    assert await world.transitions() == ["created", "paused", "resumed"]
+
+
+async def test_what_was_missed_is_told(world):
+    """Nobody looked for an hour: the latest is caught up, the signal says how many went by."""
+    await world.put(policy=Policy(catch_up=CatchUp.LATEST))
+    await world.clock.advance(timedelta(minutes=65))
+    await world.one.turn()
+    signals = await world.said("SIGNALS")
+    assert [event.type.split(".")[3] for event in signals] == ["created", "missed", "fired"]
+    assert (signals[1].data["count"], signals[1].data["action"], signals[2].data["late"]) == (6, "fired once", True)
+
+
+async def test_the_end_of_a_run_lets_the_next_instant_fire(world):
+    """A schedule that does not want two runs at a time hears when the first has ended."""
+    await world.put(policy=Policy(concurrency=Concurrency.SKIP))
+    ends = Consumer(world.bus, consumer("scheduler-runs"), RunEnds(world.one.store).hear, key=lambda d: d.subject)
+    async with serving(ends):
+        await world.clock.advance(timedelta(minutes=10))
+        await world.one.turn()
+        await world.clock.advance(timedelta(minutes=10))
+        await world.one.turn()
+        (start,) = await world.starts()
+        payload = run_words.WorkflowCompleted(name=f"w-{start['run']}.default", completed_at=world.clock.now())
+        signal = make_signal(
+            run_words.WORKFLOW_COMPLETED,
+            namespace="default",
+            entity_id=start["run"],
+            sequence=1,
+            time=world.clock.now(),
+            payload=payload,
+            cause=CAUSE,
+        )
+        await world.bus.publish_event(subject_of(signal), signal)
+
+        async def free():
+            return (await world.one.schedules.get("default", "s")).value.going == ()
+
+        await eventually(free)
+        await world.clock.advance(timedelta(minutes=10))
+        await world.one.turn()
+    assert [s["trigger"]["at"][11:16] for s in await world.starts()] == ["12:10", "12:30"]
+    assert "skipped" in await world.transitions()
+
+
+async def test_it_fires_by_itself_when_the_time_comes(world):
+    """The heap wakes at the instant, also for a schedule that was made a moment before."""
+    async with serving(world.one.timekeeper):
+        await world.put(expression="*/2 * * * * *")
+        for _ in range(4):
+            await world.clock.advance(1)
+
+        async def twice():
+            await world.clock.advance(0)
+            return len(await world.starts()) == 2
+
+        await eventually(twice)
+        assert world.one.timekeeper.health().ready
+
+
+async def test_editing_needs_the_edition_that_was_seen(world):
+    """Firing is no change that a person has to know of; somebody else's edit is."""
+    entry = await world.put()
+    await world.clock.advance(timedelta(minutes=10))
+    await world.one.turn()
+    assert (await world.one.schedules.get("default", "s")).value.edition == entry.value.edition
+    await world.put()
+    with pytest.raises(PreconditionFailed):
+        await world.one.schedules.delete("default", "s", expect=entry.value.edition, actor="user:a", cause=CAUSE)
+
+
+async def test_lists_are_paged_and_filtered(world):
+    """By namespace and status, in the order of names."""
+    for name in ("a", "b", "c"):
+        await world.put(name)
+    await world.one.schedules.pause("default", "b", None, actor="user:a", cause=CAUSE)
+    search = ScheduleSearch(namespaces=frozenset({"default"}), status=Status.ACTIVE.value)
+    first = await world.one.schedules.search(search, limit=1, cursor=None)
+    second = await world.one.schedules.search(search, limit=5, cursor=first.next_cursor)
+    assert [entry.value.name for entry in (*first.items, *second.items)] == ["a", "c"]
+
+
+async def test_a_wrong_next_instant_is_corrected(world):
+    """As after a release with new time zone data."""
+    await world.put()
+    collection = world.database.collection(SCHEDULES)
+    await collection.update_one({"_id": "default/s"}, {"$set": {"v.next_at": START + timedelta(days=3)}})
+    assert await Reconciler(world.one.store).check() == 1
+    assert (await world.one.schedules.get("default", "s")).value.next_at == START + timedelta(minutes=10)
+    assert orjson.dumps(await Reconciler(world.one.store).check()) == b"0"
