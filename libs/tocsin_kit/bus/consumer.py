@@ -67,7 +67,7 @@ class Consumer:
         batch: At most so many for ``handle_many``.
         key: Deliveries with the same key keep their order.
         limits: Replicas of the streams.
-        metrics: Where handled, redelivered and dead messages are counted.
+        metrics: Where handled, redelivered and dead messages are counted; those of the consumer's service if not given.
     """
 
     def __init__(
@@ -109,10 +109,11 @@ class Consumer:
         self._serving = False
         self._stopping = False
         self._counts = dict.fromkeys(OUTCOMES, 0)
+        metrics = metrics or Metrics(spec.service)
         self._count = _counters(metrics, spec.name)
         self._lag = 0
-        lag = metrics.gauge("bus_lag_messages", "Messages that wait for a consumer.", consumer=64) if metrics else None
-        self._lag_gauge = lag.labels(consumer=spec.name) if lag else None
+        lag = metrics.gauge("bus_lag_messages", "Messages that wait for a consumer.", consumer=64)
+        self._lag_gauge = lag.labels(consumer=spec.name)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -185,8 +186,7 @@ class Consumer:
             return
         if delivery.waiting != self._lag:
             self._lag = delivery.waiting
-            if self._lag_gauge is not None:
-                self._lag_gauge.set(self._lag)
+            self._lag_gauge.set(self._lag)
         if delivery.attempt > 1:
             self._counted("redelivered")
         self._held[delivery.sequence] = delivery
@@ -331,8 +331,7 @@ class Consumer:
 
     def _counted(self, outcome: str) -> None:
         self._counts[outcome] += 1
-        if self._count is not None:
-            self._count[outcome].inc()
+        self._count[outcome].inc()
 
     async def _say(self, reply: str, verdict: bytes) -> None:
         try:
@@ -342,9 +341,7 @@ class Consumer:
             log.debug("consumer.not_settled", consumer=self.spec.name, error=type(error).__name__)
 
 
-def _counters(metrics: Metrics | None, consumer: str) -> dict[str, Counter] | None:
-    if metrics is None:
-        return None
+def _counters(metrics: Metrics, consumer: str) -> dict[str, Counter]:
     family = metrics.counter("bus_deliveries", "Messages a consumer has settled.", consumer=64, outcome=OUTCOMES)
     return {outcome: family.labels(consumer=consumer, outcome=outcome) for outcome in OUTCOMES}
 
