@@ -113,39 +113,51 @@ def _shown(entry: Entry[Schedule], status: int = 200, headers: dict[str, str] | 
     return Reply(body=ScheduleView.of(entry), revision=value_of(entry).edition, status=status, headers=headers or {})
 
 
+EVERYTHING = "/api/v1/schedules"
+ONE = "/api/v1/schedules/{namespace}/{name}"
+TAGS = ("schedules",)
+
+
 def routes(schedules: Schedules, clock: Clock) -> Sequence[Route]:
     """What the scheduler serves."""
     on = _Handlers(schedules, clock)
-    everything, tags = "/api/v1/schedules", ("schedules",)
-    one = f"{everything}/{{namespace}}/{{name}}"
+    return (*_of_all(on), *_of_one(on), *_controls(on))
+
+
+def _of_all(on: _Handlers) -> Sequence[Route]:
     return (
         Route(
             method="GET",
-            path=everything,
+            path=EVERYTHING,
             access=READ,
             summary="Schedules, by name",
-            tags=tags,
+            tags=TAGS,
             query=ScheduleQuery,
             response=Page[ScheduleView],
             handler=on.list,
         ),
         Route(
             method="POST",
-            path=f"{everything}/preview",
+            path=f"{EVERYTHING}/preview",
             access=CALCULATES,
             summary="The next instants of a timetable, without making a schedule",
-            tags=tags,
+            tags=TAGS,
             body=PreviewBody,
             response=Upcoming,
             problems=(TimetableInvalid,),
             handler=on.preview,
         ),
+    )
+
+
+def _of_one(on: _Handlers) -> Sequence[Route]:
+    return (
         Route(
             method="PUT",
-            path=one,
+            path=ONE,
             access=WRITE,
             summary="Make or change a schedule",
-            tags=tags,
+            tags=TAGS,
             params=SchedulePath,
             body=ScheduleBody,
             response=ScheduleView,
@@ -154,30 +166,35 @@ def routes(schedules: Schedules, clock: Clock) -> Sequence[Route]:
         ),
         Route(
             method="GET",
-            path=one,
+            path=ONE,
             access=READ,
             summary="A schedule",
-            tags=tags,
+            tags=TAGS,
             params=SchedulePath,
             response=ScheduleView,
             handler=on.show,
         ),
         Route(
             method="DELETE",
-            path=one,
+            path=ONE,
             access=WRITE,
             summary="Delete a schedule; runs that it started go on",
-            tags=tags,
+            tags=TAGS,
             params=SchedulePath,
             status=204,
             handler=on.delete,
         ),
+    )
+
+
+def _controls(on: _Handlers) -> Sequence[Route]:
+    return (
         Route(
             method="GET",
-            path=f"{one}/next",
+            path=f"{ONE}/next",
             access=READ,
             summary="The next instants of a schedule; none while it is paused",
-            tags=tags,
+            tags=TAGS,
             params=SchedulePath,
             query=NextQuery,
             response=Upcoming,
@@ -185,10 +202,10 @@ def routes(schedules: Schedules, clock: Clock) -> Sequence[Route]:
         ),
         Route(
             method="POST",
-            path=f"{one}/pause",
+            path=f"{ONE}/pause",
             access=PAUSE,
             summary="Pause a schedule: it does not fire",
-            tags=tags,
+            tags=TAGS,
             params=SchedulePath,
             body=PauseBody,
             response=ScheduleView,
@@ -197,10 +214,10 @@ def routes(schedules: Schedules, clock: Clock) -> Sequence[Route]:
         ),
         Route(
             method="POST",
-            path=f"{one}/resume",
+            path=f"{ONE}/resume",
             access=PAUSE,
             summary="Let a paused schedule fire again, from now on",
-            tags=tags,
+            tags=TAGS,
             params=SchedulePath,
             response=ScheduleView,
             handler=on.resume,
