@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from tocsin.errors import (
+    Conflict,
     Defect,
     Forbidden,
     Invalid,
@@ -150,15 +151,15 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
 
 def possible_problems(route: Route) -> list[type[TocsinError]]:
     """What a route can answer: its own problems, and those that follow from what it takes."""
-    kinds: list[type[TocsinError]] = [*route.problems, Defect, Unavailable, Invalid]
+    kinds: list[type[TocsinError]] = [*route.problems, Defect, Unavailable, Invalid, Malformed]
     if not isinstance(route.access, Public):
         kinds += [Unauthenticated, Forbidden]
     if route.parameters:
         kinds.append(NotFound)
     if route.body is not None:
-        kinds += [Malformed, RequestTimeout, TooLarge, UnsupportedMedia]
-    elif route.idempotent:
-        kinds.append(Malformed)
+        kinds += [RequestTimeout, TooLarge, UnsupportedMedia]
+    if route.idempotent:
+        kinds.append(Conflict)
     return kinds
 
 

@@ -25,6 +25,7 @@ from tocsin_kit.web.encoding import encode_base64url
 from tocsin_kit.web.tokens import ALGORITHM, AUDIENCE, ISSUER
 
 RING: Final = "tokens"
+_MOST_KEYS: Final = 32  # published at once; a key set must stay small, and nobody rotates twice a minute for a good reason
 _BELIEVED: Final = timedelta(seconds=5)  # for so long the ring is not read again; below the notice of a new key
 
 
@@ -78,6 +79,9 @@ class Tokens:
 
         Returns:
             Its id.
+
+        Raises:
+            Conflict: There are many young keys already; wait until tokens of the oldest have expired.
         """
         now = self._clock.now()
         private = Ed25519PrivateKey.from_private_bytes(self._chance.token(32))
@@ -85,6 +89,8 @@ class Tokens:
         sealed = self._sealer.seal(private.private_bytes_raw(), context=_context(kid), nonce=self._chance.token(12))
         key = SigningKey(kid, private.public_key().public_bytes_raw(), sealed, now)
         entry = await self._rings.load(RING)
+        if len((entry.value or KeyRing()).published(now, self.lifetime)) >= _MOST_KEYS:
+            raise Conflict("the key was rotated too often in a short time", hint="wait a few minutes")
         ring = (entry.value or KeyRing()).rotated(key, now=now, lifetime=self.lifetime)
         signal = said(SIGNING_KEY_ROTATED, entry, SigningKeyRotated(kid=kid), asker=asker, now=now)
         self._entry = await self._rings.commit(entry, ring, outbox=[signal])

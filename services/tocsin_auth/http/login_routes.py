@@ -1,6 +1,6 @@
 """Coming in: passwords, refresh, API keys for tokens, one's own profile, keys to verify tokens with."""
 
-from tocsin.errors import Forbidden, Unauthenticated
+from tocsin.errors import Conflict, Forbidden, Unauthenticated
 from tocsin_auth.application.accounts import Accounts
 from tocsin_auth.application.api_keys import ApiKeys
 from tocsin_auth.application.bus_access_keys import BusKeys
@@ -237,6 +237,7 @@ class LoginHandlers:
                 handler=self.rotate,
                 tags=_TAGS,
                 response=Rotated,
+                problems=(Conflict,),
             ),
         ]
 
