@@ -1,5 +1,7 @@
 """Coming in: passwords, refresh, API keys for tokens, one's own profile, keys to verify tokens with."""
 
+from functools import partial
+
 from tocsin.errors import Conflict, Forbidden, Unauthenticated
 from tocsin_auth.application.accounts import Accounts
 from tocsin_auth.application.api_keys import ApiKeys
@@ -120,78 +122,50 @@ class LoginHandlers:
 
     def routes(self) -> list[Route]:
         """All of them."""
-        return [*self._public_routes(), *self._own_routes()]
+        return [*self._public_routes(), *self._own_routes(), *self._key_routes()]
 
     def _public_routes(self) -> list[Route]:
-        proof = "what is sent is the proof"
+        proof = Public("what is sent is the proof")
+        proving = partial(Route, method="POST", access=proof, tags=_TAGS, body_limit=16384)
         return [
-            Route(
-                method="POST",
+            proving(
                 path="/api/v1/auth/login",
-                access=Public(proof),
                 summary="Log in with name and password",
                 handler=self.login,
-                tags=_TAGS,
                 body=Login,
                 response=TokenPair,
                 problems=(WrongCredentials, TooManyLogins),
-                body_limit=8192,
             ),
-            Route(
-                method="POST",
+            proving(
                 path="/api/v1/auth/refresh",
-                access=Public(proof),
                 summary="Get new tokens; the refresh token works once",
                 handler=self.refresh,
-                tags=_TAGS,
                 body=RefreshRequest,
                 response=TokenPair,
                 problems=(SessionEnded,),
-                body_limit=16384,
             ),
-            Route(
-                method="POST",
+            proving(
                 path="/api/v1/auth/logout",
-                access=Public(proof),
                 summary="End the session of a refresh token",
                 handler=self.logout,
-                tags=_TAGS,
                 body=RefreshRequest,
                 status=204,
-                body_limit=16384,
             ),
-            Route(
-                method="POST",
+            proving(
                 path="/api/v1/auth/token",
-                access=Public(proof),
                 summary="Exchange an API key for an access token",
                 handler=self.exchange,
-                tags=_TAGS,
                 body=ApiKeyExchangeRequest,
                 response=AccessToken,
                 problems=(Unauthenticated,),
-                body_limit=16384,
             ),
-            Route(
-                method="POST",
+            proving(
                 path="/api/v1/auth/service-token",
-                access=Public(proof),
                 summary="Exchange a service's secret for an access token",
                 handler=self.service,
-                tags=_TAGS,
                 body=ServiceExchange,
                 response=AccessToken,
                 problems=(Unauthenticated,),
-                body_limit=16384,
-            ),
-            Route(
-                method="GET",
-                path="/.well-known/jwks.json",
-                access=Public("public keys are public"),
-                summary="Keys that verify access tokens",
-                handler=self.jwks,
-                tags=_TAGS,
-                response=Jwks,
             ),
         ]
 
@@ -228,6 +202,19 @@ class LoginHandlers:
                 body=NewKey,
                 response=BusCredentials,
                 status=201,
+            ),
+        ]
+
+    def _key_routes(self) -> list[Route]:
+        return [
+            Route(
+                method="GET",
+                path="/.well-known/jwks.json",
+                access=Public("public keys are public"),
+                summary="Keys that verify access tokens",
+                handler=self.jwks,
+                tags=_TAGS,
+                response=Jwks,
             ),
             Route(
                 method="POST",

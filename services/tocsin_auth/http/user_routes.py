@@ -1,5 +1,7 @@
 """Users and roles."""
 
+from functools import partial
+
 from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin_auth.application.accounts import Accounts, Roles
 from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator, WeakPassword, WiderThanOwn
@@ -74,70 +76,46 @@ class UserHandlers:
 
     def routes(self) -> list[Route]:
         """All of them."""
-        path, one, tags = "/api/v1/users", "/api/v1/users/{name}", ("users",)
+        path, one = "/api/v1/users", "/api/v1/users/{name}"
+        reading = partial(Route, method="GET", access=_READ, tags=("users",))
+        writing = partial(Route, access=_WRITE, tags=("users",))
         return [
-            Route(
-                method="GET",
-                path=path,
-                access=_READ,
-                summary="List users",
-                handler=self.index,
-                tags=tags,
-                query=PageQuery,
-                response=Page[UserModel],
-            ),
-            Route(
+            reading(path=path, summary="List users", handler=self.index, query=PageQuery, response=Page[UserModel]),
+            writing(
                 method="POST",
                 path=path,
-                access=_WRITE,
                 summary="Create a user",
                 handler=self.create,
-                tags=tags,
                 body=NewUser,
                 response=UserModel,
                 status=201,
                 problems=(Conflict, WeakPassword, WiderThanOwn),
             ),
-            Route(
-                method="GET",
-                path=one,
-                access=_READ,
-                summary="Show a user",
-                handler=self.show,
-                tags=tags,
-                params=UserPath,
-                response=UserModel,
-            ),
-            Route(
+            reading(path=one, summary="Show a user", handler=self.show, params=UserPath, response=UserModel),
+            writing(
                 method="PATCH",
                 path=one,
-                access=_WRITE,
                 summary="Change a user's roles, disable or enable",
                 handler=self.change,
-                tags=tags,
                 params=UserPath,
                 body=UserChange,
                 response=UserModel,
                 problems=(Conflict, PreconditionFailed, WiderThanOwn, LastAdministrator),
             ),
-            Route(
+            writing(
                 method="DELETE",
                 path=one,
-                access=_WRITE,
                 summary="Delete a user; sessions and keys stop working",
                 handler=self.delete,
-                tags=tags,
                 params=UserPath,
                 status=204,
                 problems=(WiderThanOwn, LastAdministrator),
             ),
-            Route(
+            writing(
                 method="PUT",
                 path=f"{one}/password",
-                access=_WRITE,
                 summary="Give a user a new password; sessions end",
                 handler=self.set_password,
-                tags=tags,
                 params=UserPath,
                 body=NewPassword,
                 status=204,
