@@ -39,7 +39,11 @@ async def apply(
 
 async def publish(client: Client, file: str) -> Record:
     """Publish the definition in a file."""
-    text = read_file(file, "the definition")
+    return await publish_text(client, file, read_file(file, "the definition"))
+
+
+async def publish_text(client: Client, file: str, text: bytes) -> Record:
+    """Publish a definition that was read from ``file``."""
     media_type = "application/json" if text.lstrip()[:1] == b"{" else "application/yaml"
     try:
         return await client.workflows.apply(text, media_type=media_type)

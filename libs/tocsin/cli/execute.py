@@ -14,17 +14,19 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
+import orjson
 import typer
 
 from tocsin.cli.context import VARIABLES
-from tocsin.cli.definitions import publish
+from tocsin.cli.definitions import publish_text
 from tocsin.cli.exits import Exit
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import json_argument, print_json
+from tocsin.cli.output import json_argument, print_json, read_file
 from tocsin.cli.runs import wait_for
 from tocsin.cli.session import AsJson, PasswordLogin, Url, asynchronous, connect
 from tocsin.client import Client, Record
-from tocsin.errors import Unavailable
+from tocsin.definitions import load
+from tocsin.errors import Conflict, Unavailable
 from tocsin.signals import Json
 
 app = typer.Typer(context_settings=dict(SETTINGS))
@@ -53,20 +55,41 @@ async def execute(
     value = json_argument(given, "--input")
     async with _throwaway() if ephemeral else connect(url) as client:
         for other in also or []:
-            await publish(client, other)
-        definition = await publish(client, file)
+            await _publish(client, other)
+        definition = await _publish(client, file)
         body: Record = {name: definition[name] for name in ("namespace", "version")}
         body |= {"workflow": definition["name"], **({"input": value} if given is not None else {})}
-        run = await client.runs.start(body, wait_seconds=min(seconds or 10, 10))
-        outcome = await _outcome(client, run, seconds)
+        outcome = await _outcome(client, body, seconds)
     print_json(outcome, indent=False if as_json else None)
     if outcome["status"] != "completed":
         raise typer.Exit(Exit.NEGATIVE)
 
 
-async def _outcome(client: Client, run: Record, seconds: float | None) -> Record:
+async def _publish(client: Client, file: str) -> Record:
+    """Publish a file to try it. One that was edited since its version was published goes under a version of its own.
+
+    Published versions never change; but who tries a file again after a change means the file, not the version.
+    """
+    text = read_file(file, "the definition")
     try:
-        async with asyncio.timeout(seconds):
+        return await publish_text(client, file, text)
+    except Conflict:
+        definition = load(text, file)
+        separator = "." if "+" in definition.version else "+"
+        version = f"{definition.version}{separator}{definition.digest[:12]}"
+        head = definition.document["document"]
+        assert isinstance(head, dict)  # or it would not have been valid
+        document = {**definition.document, "document": {**head, "version": version}}
+        return await publish_text(client, file, orjson.dumps(document))
+
+
+async def _outcome(client: Client, body: Record, seconds: float | None) -> Record:
+    loop = asyncio.get_running_loop()
+    deadline = None if seconds is None else loop.time() + seconds
+    # Short runs end within the first request; the others are followed.
+    run = await client.runs.start(body, wait_seconds=min(10.0 if seconds is None else seconds, 10.0))
+    try:
+        async with asyncio.timeout_at(deadline):
             run = await wait_for(client, run)
     except TimeoutError:
         await client.runs.control(str(run["id"]), "cancel", f"not finished after {seconds:g} s")
