@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from tocsin.errors import Conflict, Invalid, TooLarge, Violation
 from tocsin.schedules import Gap, Overlap, Timetable, TimetableInvalid, parse_timetable
+from tocsin.schedules.zones import zone
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 INPUT_LIMIT = 64 * 1024  # bytes of input kept with a schedule; it travels with every start
@@ -220,10 +221,12 @@ def check(when: When, start: Start, input_bytes: int, now: datetime) -> None:
         raise ScheduleInvalid(
             "the schedule ends before it starts", violations=[Violation("/ends_at", "must be after starts_at")]
         )
+    member = "/timezone"
     try:
+        zone(when.timezone)
+        member = "/every" if when.is_interval else "/cron"
         upcoming = when.next(now)
     except TimetableInvalid as wrong:
-        member = "/every" if when.is_interval else "/cron"
         wrong.violations = (Violation(member, wrong.detail, wrong.hint, 1, wrong.position),)
         raise
     if upcoming is None:
