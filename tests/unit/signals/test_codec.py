@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.errors import UnsupportedMedia
@@ -81,12 +81,14 @@ def same(left: CloudEvent, right: CloudEvent) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(events())
 def test_structured_json_loses_nothing(event):
     """Every attribute with its type, every payload, null apart from absent."""
     assert decode(encode(event)) == event
 
 
+@settings(deadline=None)
 @given(st.lists(events(), max_size=3))
 def test_a_batch_loses_nothing(batch):
     """And keeps the order."""
@@ -94,6 +96,7 @@ def test_a_batch_loses_nothing(batch):
     assert decode_http({"Content-Type": "application/cloudevents-batch+json"}, encode_batch(batch)) == batch
 
 
+@settings(deadline=None)
 @given(events(numbers=False))
 def test_binary_mode_over_nats_loses_nothing(event):
     """Header values are ASCII, whatever the attributes hold."""
@@ -102,6 +105,7 @@ def test_binary_mode_over_nats_loses_nothing(event):
     assert same(event, decode_nats(headers, body))
 
 
+@settings(deadline=None)
 @given(events(numbers=False))
 def test_binary_mode_over_http_loses_nothing(event):
     """The media type is the Content-Type and nothing else."""
@@ -111,6 +115,7 @@ def test_binary_mode_over_http_loses_nothing(event):
     assert same(event, back)
 
 
+@settings(deadline=None)
 @given(events())
 def test_structured_json_is_valid_by_the_official_form(event):
     """Core members are what the JSON format says they are."""
@@ -121,6 +126,7 @@ def test_structured_json_is_valid_by_the_official_form(event):
     assert all(isinstance(v, str | int | bool) for k, v in members.items() if k != "data")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64) | json_values.map(lambda v: json.dumps(v).encode()))
 def test_garbage_is_refused_and_never_crashes(payload):
     """An unexpected payload is the sender's error, with a code."""
@@ -132,6 +138,7 @@ def test_garbage_is_refused_and_never_crashes(payload):
         assert payload.strip().startswith(b"[")  # only an empty batch passes
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["ce-id", "ce-type", "ce-source", "ce-specversion", "ce-time", "ce-x", "Content-Type"]),

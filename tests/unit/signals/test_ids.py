@@ -1,7 +1,7 @@
 """Derived ids and chains of causes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.signals import DEPTH_LIMIT, CausationTooDeep, Cause, CloudEvent, derive, follow, root
@@ -9,6 +9,7 @@ from tocsin.signals import DEPTH_LIMIT, CausationTooDeep, Cause, CloudEvent, der
 parts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(parts, parts)
 def test_equal_causes_have_equal_ids_and_others_do_not(left, right):
     """The boundary between parts counts, and so does their type."""

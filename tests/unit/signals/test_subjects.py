@@ -1,7 +1,7 @@
 """Subjects: built, parsed, and safe against the names that people choose."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.errors import Invalid
@@ -19,6 +19,7 @@ def _encodes(text: str) -> bool:
     return True
 
 
+@settings(deadline=None)
 @given(anything)
 def test_any_name_becomes_one_harmless_token(name):
     """No dot, no wildcard, no white space, never empty; and it comes back as it was."""
@@ -29,12 +30,14 @@ def test_any_name_becomes_one_harmless_token(name):
     assert subjects.unescape(token) == name
 
 
+@settings(deadline=None)
 @given(st.lists(anything, min_size=2, max_size=2, unique=True))
 def test_two_names_never_share_a_token(names):
     """Or one run could read another's signals."""
     assert subjects.escape(names[0]) != subjects.escape(names[1])
 
 
+@settings(deadline=None)
 @given(namespaces, anything, anything, anything)
 def test_a_signal_subject_says_what_was_put_in(namespace, entity, transition, entity_id):
     """Whatever the parts hold."""
@@ -43,6 +46,7 @@ def test_a_signal_subject_says_what_was_put_in(namespace, entity, transition, en
     assert subjects.matches(subjects.signal_filter(entity_id=entity_id), subject) or entity_id == "*"
 
 
+@settings(deadline=None)
 @given(namespaces, anything)
 def test_an_event_subject_keeps_the_type(namespace, event_type):
     """Dots stay dots."""
