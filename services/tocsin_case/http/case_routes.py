@@ -120,17 +120,23 @@ def _shown(entry: Entry[Case], headers: dict[str, str] | None = None) -> Reply:
     return Reply(body=CaseView.of(value_of(entry)), revision=entry.revision, headers=headers or {})
 
 
+ONE, TAGS = "/api/v1/cases/{case}", ("cases",)
+
+
 def case_routes(cases: Cases) -> Sequence[Route]:
     """Everything below ``/api/v1/cases``."""
     on = _CaseHandlers(cases)
-    one, tags = "/api/v1/cases/{case}", ("cases",)
+    return (*_of_all(on), *_of_one(on), *_of_comments(on))
+
+
+def _of_all(on: _CaseHandlers) -> Sequence[Route]:
     return (
         Route(
             method="POST",
             path="/api/v1/cases",
             access=WRITE,
             summary="Open a case",
-            tags=tags,
+            tags=TAGS,
             body=CaseBody,
             response=CaseView,
             status=201,
@@ -141,27 +147,32 @@ def case_routes(cases: Cases) -> Sequence[Route]:
             path="/api/v1/cases",
             access=READ,
             summary="Cases, most recently changed first",
-            tags=tags,
+            tags=TAGS,
             query=CaseQuery,
             response=Page[CaseView],
             handler=on.list,
         ),
+    )
+
+
+def _of_one(on: _CaseHandlers) -> Sequence[Route]:
+    return (
         Route(
             method="GET",
-            path=one,
+            path=ONE,
             access=READ,
             summary="A case",
-            tags=tags,
+            tags=TAGS,
             params=CaseId,
             response=CaseView,
             handler=on.show,
         ),
         Route(
             method="PATCH",
-            path=one,
+            path=ONE,
             access=WRITE,
             summary="Change a case",
-            tags=tags,
+            tags=TAGS,
             params=CaseId,
             body=CasePatch,
             response=CaseView,
@@ -169,22 +180,27 @@ def case_routes(cases: Cases) -> Sequence[Route]:
         ),
         Route(
             method="POST",
-            path=f"{one}/transitions",
+            path=f"{ONE}/transitions",
             access=WRITE,
             summary="Take a case to another status",
-            tags=tags,
+            tags=TAGS,
             params=CaseId,
             body=TransitionBody,
             response=CaseView,
             problems=(ImpossibleTransition,),
             handler=on.take,
         ),
+    )
+
+
+def _of_comments(on: _CaseHandlers) -> Sequence[Route]:
+    return (
         Route(
             method="POST",
-            path=f"{one}/comments",
+            path=f"{ONE}/comments",
             access=COMMENT,
             summary="Comment on a case",
-            tags=tags,
+            tags=TAGS,
             params=CaseId,
             body=CommentBody,
             response=CommentView,
@@ -193,10 +209,10 @@ def case_routes(cases: Cases) -> Sequence[Route]:
         ),
         Route(
             method="GET",
-            path=f"{one}/comments",
+            path=f"{ONE}/comments",
             access=READ,
             summary="Comments of a case, oldest first",
-            tags=tags,
+            tags=TAGS,
             params=CaseId,
             query=PageQuery,
             response=Page[CommentView],

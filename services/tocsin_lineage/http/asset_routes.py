@@ -27,6 +27,7 @@ READ = Permission("asset:read")
 WRITE = Permission("asset:write")
 REPORT = Permission("asset:report")
 TAGS = ("assets",)
+ONE = "/api/v1/assets/{namespace}/{key:path}"
 
 
 class _AssetHandlers:
@@ -107,7 +108,10 @@ def _shown(entry: Entry[Asset]) -> Reply:
 def asset_routes(assets: Assets, clock: Clock) -> Sequence[Route]:
     """Everything below ``/api/v1/assets``."""
     on = _AssetHandlers(assets, clock)
-    one = "/api/v1/assets/{namespace}/{key:path}"
+    return (*_of_all(on), *_of_one(on))
+
+
+def _of_all(on: _AssetHandlers) -> Sequence[Route]:
     return (
         Route(
             method="GET",
@@ -140,9 +144,14 @@ def asset_routes(assets: Assets, clock: Clock) -> Sequence[Route]:
             response=Page[HappeningView],
             handler=on.happenings,
         ),
+    )
+
+
+def _of_one(on: _AssetHandlers) -> Sequence[Route]:
+    return (
         Route(
             method="PUT",
-            path=one,
+            path=ONE,
             access=WRITE,
             summary="Describe an asset",
             tags=TAGS,
@@ -153,7 +162,7 @@ def asset_routes(assets: Assets, clock: Clock) -> Sequence[Route]:
         ),
         Route(
             method="GET",
-            path=one,
+            path=ONE,
             access=READ,
             summary="An asset",
             tags=TAGS,
@@ -163,7 +172,7 @@ def asset_routes(assets: Assets, clock: Clock) -> Sequence[Route]:
         ),
         Route(
             method="DELETE",
-            path=one,
+            path=ONE,
             access=WRITE,
             summary="Forget an asset; what happened to it stays on record",
             tags=TAGS,
