@@ -12,6 +12,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -67,7 +68,7 @@ async def steps(system: Cluster, sync: Sync, repeat: int) -> None:
 
 
 async def in_sequence(system: Cluster, sync: Sync, repeat: int) -> None:
-    """One run of 100 sequential tasks: milliseconds from one task's end to the next's, and for the whole, a step."""
+    """One run of 100 sequential tasks: milliseconds from one result to the next, and for the whole run, a step."""
     digest = await system.publish(sequence(SEQUENCE))
     watch, starter = Watch(system), Starter(system)
     await watch.start(tasks=True)
@@ -82,7 +83,7 @@ async def in_sequence(system: Cluster, sync: Sync, repeat: int) -> None:
             finished = await end
         if number >= 2:
             times = watch.tasks[run]
-            gaps += [(after - before) * 1000 for before, after in zip(times, times[1:], strict=False)]
+            gaps += [(after - before) * 1000 for before, after in pairwise(times)]
             whole.append((finished - began) * 1000 / SEQUENCE)
         await asyncio.sleep(0.2)
     report(

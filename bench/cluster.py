@@ -1,7 +1,7 @@
 """A platform for benchmarks and chaos: real servers, the executor and workers as processes of their own, all on free ports.
 
-Who may call the API is decided by keys of this process: it plays the auth service's public part, so that nothing else runs beside
-what is measured.
+Who may call the API is decided by keys of this process: it plays the auth service's public part, so that nothing else runs
+beside what is measured.
 """
 
 import asyncio

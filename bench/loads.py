@@ -45,7 +45,7 @@ class Watch:
         for transition in ("completed", "faulted", "cancelled"):
             await self._direct.subscribe(f"signals.*.run.{transition}.*", self._on_end)
         if tasks:
-            await self._direct.subscribe("signals.*.task.completed.*", self._on_task)
+            await self._direct.subscribe("executor.in.*.*", self._on_input)
 
     def expect(self, run: str) -> "asyncio.Future[float]":
         """When the run ends (``perf_counter``)."""
@@ -62,8 +62,10 @@ class Watch:
             else:
                 future.set_result(time.perf_counter())
 
-    def _on_task(self, subject: bytes, _reply: bytes, _headers: bytes, _payload: bytes) -> None:
-        self.tasks[subject.rsplit(b".", 1)[1].decode()].append(time.perf_counter())
+    def _on_input(self, subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+        """Results of workers: one a step, at the same place of each."""
+        if payload.startswith(b'{"kind":"result"'):
+            self.tasks[subject.rsplit(b".", 1)[1].decode()].append(time.perf_counter())
 
 
 class Starter:

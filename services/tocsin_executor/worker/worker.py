@@ -15,7 +15,7 @@ from datetime import timedelta
 import orjson
 import structlog
 
-from tocsin.errors import TocsinError
+from tocsin.errors import NotFound, TocsinError, Unavailable
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.application import wire
 from tocsin_executor.application.lanes import Lane
@@ -24,7 +24,7 @@ from tocsin_executor.domain.requests import UriUnresolved, uri_template, with_ur
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.outputs import LogLines
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task, read_task
-from tocsin_kit.bus.api import call, ensure_consumer
+from tocsin_kit.bus.api import ensure_consumer
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
@@ -38,6 +38,7 @@ ACK_WAIT = timedelta(seconds=10)  # a worker that is silent for so long is dead,
 _BEAT = 3.0  # seconds between heartbeats of tasks in hand
 _CLAIM_AFTER = 0.25  # seconds before a run learns who works on its task; shorter tasks never need it
 _TRIES = 8  # deliveries of one attempt: it seems to kill its workers
+_STREAM_TRIES = 300  # times 0.2 s: a worker may be started before the executor has made the stream
 _DONE = 20_000  # attempts remembered, to drop a repeated dispatch
 
 
@@ -364,8 +365,16 @@ class Worker:
             "replay_policy": "instant",
             "filter_subject": f"executor.task.{queue}.>",
         }
-        await ensure_consumer(self._direct.bus, STREAM, config)
-        await call(self._direct.bus, f"CONSUMER.INFO.{STREAM}.worker-{queue}")
+        for attempt in range(_STREAM_TRIES):
+            try:
+                await ensure_consumer(self._direct.bus, STREAM, config)
+            except NotFound:
+                if attempt == 0:
+                    log.info("worker.waits_for_stream", stream=STREAM)
+                await self._clock.sleep(0.2)
+            else:
+                return
+        raise Unavailable(f"There is no stream {STREAM}.", hint="Start the executor: it makes the stream.")
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

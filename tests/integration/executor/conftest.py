@@ -1,0 +1,158 @@
+"""The executor on real servers, in the test's process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tocsin.definitions import Definition
+from tocsin.definitions.document import digest as digest_of
+from tocsin.expressions.sandbox import Sandbox
+from tocsin.signals import root
+from tocsin_executor.adapters.commands import Commands
+from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
+from tocsin_executor.adapters.engine import Engine
+from tocsin_executor.adapters.reading import RunReading
+from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.application.definitions import Definitions
+from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.application.runs import Runs, RunView, StartOrder
+from tocsin_executor.application.wire import EXPRESSIONS
+from tocsin_executor.worker.parts import runners_for
+from tocsin_executor.worker.worker import Queue, Worker
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.topology import TopologyLimits, ensure_streams
+from tocsin_kit.chance import SystemChance
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.store import Database, Relay
+
+PARTITIONS = 4
+
+
+@dataclass
+class Replica:
+    """One executor process's insides."""
+
+    bus: Bus
+    database: Database
+    engine: Engine
+    runs: Runs
+    definitions: Definitions
+    reading: RunReading
+    commands: Commands
+
+
+class Rig:
+    """Makes replicas and workers, and uses them as a client would."""
+
+    def __init__(self, nats_url: str, mongo_url: str, prefix: str) -> None:
+        self.nats_url, self.mongo_url, self.prefix = nats_url, mongo_url, prefix
+        self.main: Replica | None = None
+
+    @asynccontextmanager
+    async def replica(
+        self, name: str = "one", *, lease: float = 2.0, orderly: bool = True, batch_from: int = 24
+    ) -> AsyncIterator[Replica]:
+        """A replica that owns its share; ``orderly=False`` ends it as a crash would."""
+        clock, chance = SystemClock(), SystemChance()
+        bus = Bus(self.nats_url, name="executor")
+        database = Database(self.mongo_url, name=f"{self.prefix}_executor")
+        await bus.start()
+        await ensure_streams(bus, TopologyLimits())
+        await database.start()
+        relay = Relay(database, bus, (WORKFLOWS,))
+        stored, saved = MongoDefinitions(database, relay), MongoRuns(database)
+        programs = ProgramCache(stored.read)
+        engine = Engine(
+            bus,
+            saved,
+            programs,
+            clock,
+            partitions=PARTITIONS,
+            replica=name,
+            instance=chance.token(4).hex(),
+            lease=timedelta(seconds=lease),
+            batch_from=batch_from,
+        )
+        definitions = Definitions(stored, programs, clock)
+        reading = RunReading(database, stored, bus)
+        runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
+        replica = Replica(bus, database, engine, runs, definitions, reading, Commands(runs))
+        await engine.start()
+        self.main = self.main or replica
+        tasks = [asyncio.create_task(part.serve()) for part in (engine, relay, bus)]
+        try:
+            yield replica
+            if orderly:
+                await engine.stop()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await bus.stop()
+            await database.stop()
+            if self.main is replica:
+                self.main = None
+
+    @asynccontextmanager
+    async def worker(self, *queues: str, name: str = "w", drain: float = 5.0) -> AsyncIterator[Worker]:
+        """A worker of these queues and of expressions."""
+        clock, bus = SystemClock(), Bus(self.nats_url, name="worker")
+        await bus.start()
+        await ensure_streams(bus, TopologyLimits())  # the executor does it; tests may start the worker first
+        async with Sandbox(2) as sandbox:
+            worker = Worker(
+                Direct(bus),
+                name=name,
+                queues=[Queue(queue, 50) for queue in (*(queues or ("default",)), EXPRESSIONS)],
+                runners=runners_for(clock, sandbox),
+                sandbox=sandbox,
+                clock=clock,
+                drain=timedelta(seconds=drain),
+            )
+            await worker.start()
+            serving = asyncio.create_task(worker.serve())
+            try:
+                yield worker
+            finally:
+                await worker.stop()
+                serving.cancel()
+                await asyncio.gather(serving, return_exceptions=True)
+                await bus.stop()
+
+    async def publish(self, tasks: list[dict[str, Any]], *, name: str = "flow", version: str = "1.0.0", **more: Any) -> None:
+        """Publish a workflow of these tasks."""
+        assert self.main is not None
+        head = {"dsl": "1.0.3", "namespace": "default", "name": name, "version": version}
+        document = {"document": head, **more, "do": tasks}
+        definition = Definition(document, digest_of(document), "test", {})
+        await self.main.definitions.publish(definition, actor="user:test", cause=root("test"))
+
+    async def start(self, data: Any = None, *, name: str = "flow", run: str | None = None) -> str:
+        """Start a run."""
+        assert self.main is not None
+        order = StartOrder(namespace="default", workflow=name, input={} if data is None else data, actor="user:test")
+        return (await self.main.runs.start(order, run=run)).id
+
+    async def ended(self, run: str, within: float = 15.0) -> RunView:
+        """The run when it has ended."""
+        assert self.main is not None
+        view = await self.main.runs.wait(run, within)
+        assert view.status in {"completed", "faulted", "cancelled"}, f"{run} is {view.status}"
+        return view
+
+    async def run(self, tasks: list[dict[str, Any]], data: Any = None, **more: Any) -> RunView:
+        """Publish, start, and wait for the end."""
+        await self.publish(tasks, **more)
+        return await self.ended(await self.start(data))
+
+
+@pytest.fixture
+def rig(nats_url: str, mongo_url: str, mongo_prefix: str) -> Rig:
+    """Replicas and workers on this test's servers."""
+    return Rig(nats_url, mongo_url, mongo_prefix)
