@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),
     "trigger": Entry("tocsin.cli.trigger", "What starts workflows from outside: webhooks and events."),
     "schedule": Entry("tocsin.cli.schedule", "What starts workflows by the clock."),
+    "expression": Entry("tocsin.cli.expression", "Try expressions (jq, CESQL) without a platform."),
     "auth": Entry("tocsin.cli.auth", "Users, roles, API keys and bus credentials."),
 }
 

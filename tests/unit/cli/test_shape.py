@@ -107,6 +107,27 @@ async def test_the_next_instants_need_no_platform(tocsin):
     assert refused.code == 7
 
 
+@pytest.mark.parametrize(
+    ("language", "asked", "expected"),
+    [
+        ("jq", {"expression": ".a + 1", "input": {"a": 1}}, {"value": 2}),
+        ("jq", {"expression": "[range(3)] | add", "input": None}, {"value": 3}),
+        ("cesql", {"expression": "type LIKE 'com.%'", "event": {"type": "com.x"}}, {"value": True}),
+        ("cesql", {"expression": "1 / 0"}, {"value": 0, "error": "math"}),
+        ("cesql", {"expression": "1 +"}, {"error": "parse"}),
+        ("jq", {"expression": ".a +"}, {"error": None}),
+    ],
+)
+def test_expressions_can_be_tried(language, asked, expected):
+    """One JSON line in, one out; a failed expression has an error, and in CESQL a value too."""
+    command_line = [sys.executable, "-c", "from tocsin.cli import main; main()", "expression", "eval", "--language", language]
+    done = subprocess.run(command_line, input=json.dumps(asked) + "\n", capture_output=True, text=True, check=True)
+    (answer,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answer.keys() == expected.keys()
+    assert answer.get("value") == expected.get("value")
+    assert answer.get("error", {}).get("kind") == expected.get("error")
+
+
 def test_a_batch_answers_line_by_line():
     """In order; what is wrong with one line does not stop the next."""
     lines = [
