@@ -3,7 +3,7 @@
 import asyncio
 import enum
 import sys
-from typing import Annotated, assert_never
+from typing import Annotated, assert_never, cast
 
 import orjson
 import typer
@@ -110,9 +110,10 @@ async def _answer(language: Language, text: str, value: Json, event: Json, sandb
 async def _jq(text: str, value: Json, sandbox: Sandbox) -> Json:
     compiled = compile_expression(text, frozenset())
     try:
-        return compiled.evaluate(value, {})
+        found = compiled.evaluate(value, {})
     except EvaluateElsewhere:
-        return await sandbox.evaluate_open(text, value, {}, _SECONDS)
+        found = await sandbox.evaluate_open(text, value, {}, _SECONDS)
+    return cast(Json, found)  # the same values; expressions call them immutable
 
 
 def _cesql(text: str, event: Json) -> dict[str, Json]:
