@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
-from tocsin.errors import Defect, Forbidden, Invalid, Unauthenticated, Unavailable
+from tocsin.errors import Defect, Forbidden, Invalid, Unauthenticated, Unavailable, UnsupportedMedia
 from tocsin_kit.clock import Clock
 from tocsin_kit.config import HttpSection
 from tocsin_kit.web.access import Authenticated, Permission, Principal, Public
@@ -155,6 +155,9 @@ class Endpoint:
                 parts["body"] = validated(model, json_body(call.raw), where="body")
 
     async def _raw(self, request: web.Request) -> bytes:
+        encoding = request.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":  # a small body must not become a large one
+            raise UnsupportedMedia("compressed bodies are not understood here", hint="send the body without Content-Encoding")
         chunks = []
         try:
             async with asyncio.timeout(self._limits.read.total_seconds()):

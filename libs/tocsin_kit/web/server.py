@@ -38,6 +38,7 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+_DOCUMENT: Final = "/openapi.json"
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _NextHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -49,7 +50,7 @@ class HttpServer:
 
     Args:
         service: Its short name (``auth``); in metrics, logs and the OpenAPI title.
-        routes: What it serves; ``/openapi.json`` is added.
+        routes: What it serves; ``/openapi.json`` is added where it is not among them.
         host: Address to bind.
         port: Port to bind; 0 for a free one, see :attr:`url`.
         authenticator: Proves who sends a credential.
@@ -80,7 +81,8 @@ class HttpServer:
     ) -> None:
         """Compile the routes; nothing is bound yet."""
         self.name = f"{service}.http"
-        self.routes = (*routes, self._openapi_route())
+        described = any(route.path == _DOCUMENT for route in routes)  # the gateway's own describes all services
+        self.routes = (*routes, *([] if described else [self._openapi_route()]))
         self.document = document(self.routes, title=f"Tocsin {service}", version=version)
         self._service = service
         self._host, self._port = host, port
@@ -103,7 +105,7 @@ class HttpServer:
 
         return Route(
             method="GET",
-            path="/openapi.json",
+            path=_DOCUMENT,
             access=Public("describes the API, holds no data"),
             summary="This document",
             tags=("meta",),

@@ -1,9 +1,12 @@
 """The first start: an administrator, so that somebody can log in. The password is in one file and nowhere else.
 
-The file is written before the user is stored: a crash in between leaves a file that the next start writes anew, never an
-administrator whose password nobody has. Where there is any user, nothing happens.
+The replica that stores the name first, without a password, has claimed the work; the others wait. It writes the file and then
+stores the password. A claim whose process died is taken over after a while, so there is never an administrator whose password
+nobody has.
 """
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final, Protocol
 
 from tocsin.errors import Conflict, Unavailable
@@ -14,12 +17,15 @@ from tocsin_auth.domain.users import User
 from tocsin_auth.ports import PasswordHasher, Records
 from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING
+from tocsin_kit.store import EVERYTHING, Entry
 
 ADMIN: Final = "admin"
 # Without characters that are mistaken for one another or that a shell takes for itself.
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _LENGTH: Final = 24  # about 139 bits
+_CLAIMED: Final = "!"  # no hash, so no password fits
+_STALE: Final = timedelta(seconds=15)  # the work takes one
+_LOOK: Final = timedelta(milliseconds=200)
 
 
 class AdminFile(Protocol):
@@ -59,32 +65,39 @@ class Bootstrap:
         Raises:
             Unavailable: There is nobody, and no place to write a password to.
         """
-        if await self._users.find(EVERYTHING, limit=1):
+        claim = await self._claim()
+        if claim is None:
             return False
         if self._file is None:
             raise Unavailable(
                 "there is no user yet and no file for the first password", hint="name one with TOCSIN_AUTH_ADMIN_FILE"
             )
+        assert claim.value is not None
         password = self._password()
-        entry = await self._users.load(ADMIN)
         self._file.write(user=ADMIN, password=password)
-        now = self._clock.now()
-        user = User(
-            name=ADMIN,
-            password_hash=await self._hasher.hash(password),
-            bindings=(ADMINISTRATOR,),
-            disabled=False,
-            created_at=now,
-            secure_since=now,
-        )
-        signal = said(USER_CREATED, entry, UserChanged(name=ADMIN, roles=user.role_names), asker=asker, now=now)
-        try:
-            await self._users.commit(entry, user, outbox=[signal])
-        except Conflict as error:
-            raise Unavailable(
-                "another replica created the administrator at the same moment", hint="start one replica first"
-            ) from error
+        encoded, now = await self._hasher.hash(password), self._clock.now()
+        user = replace(claim.value, password_hash=encoded, bindings=(ADMINISTRATOR,), disabled=False)
+        signal = said(USER_CREATED, claim, UserChanged(name=ADMIN, roles=user.role_names), asker=asker, now=now)
+        await self._users.commit(claim, user, outbox=[signal])
         return True
+
+    async def _claim(self) -> Entry[User] | None:
+        """The claim of this replica; ``None`` when there is a user, or another replica has just made one."""
+        while True:
+            users = await self._users.find(EVERYTHING, limit=2)
+            only = users[0] if len(users) == 1 else None
+            if users and (only is None or only.value is None or only.value.password_hash != _CLAIMED):
+                return None
+            now = self._clock.now()
+            if only is not None and only.value is not None and now - only.value.created_at < _STALE:
+                await self._clock.sleep(_LOOK)
+                continue
+            entry = only or await self._users.load(ADMIN)
+            claim = User(ADMIN, _CLAIMED, bindings=(), disabled=True, created_at=now, secure_since=now)
+            try:
+                return await self._users.commit(entry, claim)
+            except Conflict:
+                continue  # another replica was first: look at what it does
 
     def _password(self) -> str:
         """Letters and digits without bias: bytes that would favour some of them are left out."""

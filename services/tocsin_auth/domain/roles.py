@@ -54,6 +54,7 @@ _READS: Final = tuple(
         "asset",
         "lineage",
         "case",
+        "case-rule",
         "signal",
         "status",
         "dead-letter",
@@ -64,13 +65,14 @@ _OPERATES: Final = (
     "run:*",
     "task:*",
     "case:*",
+    "asset:report",
     "event:publish",
     "event:replay",
     "trigger:pause",
     "schedule:pause",
     "dead-letter:redrive",
 )
-_AUTHORS: Final = (*_OPERATES, "workflow:*", "trigger:*", "schedule:*", "asset:*", "lineage:*", "event:*")
+_AUTHORS: Final = (*_OPERATES, "workflow:*", "trigger:*", "schedule:*", "asset:*", "lineage:*", "case-rule:*", "event:*")
 
 BUILT_IN: Final = {
     role.name: role

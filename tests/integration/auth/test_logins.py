@@ -1,12 +1,15 @@
 """Coming in: the first administrator, passwords, refresh tokens, API keys, rotation."""
 
+import asyncio
 import json
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from integration.auth.harness import Auth
 
@@ -30,6 +33,39 @@ async def test_a_second_start_finds_everything_and_writes_no_new_password(
     async with start(environ) as auth:
         assert (tmp_path / "admin.json").read_bytes() == before
         assert (await auth.ask("GET", "/api/v1/auth/me", token))[0] == 200
+
+
+async def test_replicas_that_start_together_make_one_administrator(
+    environ: dict[str, str], start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """And the password in the file is its password, whoever wrote it."""
+    async with asyncio.TaskGroup() as group:
+        entered = asyncio.Barrier(3)
+
+        async def replica() -> None:
+            async with start(environ) as auth:
+                await entered.wait()
+                admin = json.loads((tmp_path / "admin.json").read_text())
+                await auth.token(admin["user"], admin["password"])
+                await entered.wait()
+
+        for _ in range(3):
+            group.create_task(replica())
+
+
+async def test_a_first_start_that_died_halfway_is_finished_by_the_next(
+    environ: dict[str, str], start: Callable[..., Any], mongo_url: str, mongo_prefix: str
+) -> None:
+    """A claim without a password is taken over."""
+    async with start(environ):
+        pass
+    client: MongoClient[dict[str, Any]] = MongoClient(mongo_url)
+    users = client[f"{mongo_prefix}_auth"]["users"]
+    users.update_one({"_id": "admin"}, {"$set": {"v.password_hash": "!", "v.bindings": [], "v.disabled": True}})
+    users.update_one({"_id": "admin"}, {"$set": {"v.created_at": datetime(2026, 1, 1, tzinfo=UTC)}})
+    client.close()
+    async with start(environ) as auth:
+        await auth.token()
 
 
 async def test_another_key_encryption_key_is_refused_at_the_start(environ: dict[str, str], start: Callable[..., Any]) -> None:

@@ -38,6 +38,8 @@ from tocsin_kit.web import (
     merged,
 )
 
+JSON = {"Content-Type": "application/json"}
+
 
 class ThingPath(Input):
     thing: str
@@ -292,8 +294,9 @@ async def test_a_wrong_namespace_in_the_body_is_refused_before_the_handler(http:
 @pytest.mark.parametrize(
     ("method", "path", "kwargs", "status", "code"),
     [
-        ("POST", "/things", {"data": b"{", "headers": {"Content-Type": "application/json"}}, 400, "malformed"),
+        ("POST", "/things", {"data": b"{", "headers": JSON}, 400, "malformed"),
         ("POST", "/things", {"data": b"a=1"}, 415, "unsupported_media"),
+        ("POST", "/raw", {"data": b"{}", "headers": {**JSON, "Content-Encoding": "gzip"}}, 415, "unsupported_media"),
         ("POST", "/things", {"json": {"namespace": "a", "size": "x", "colour": 1}}, 422, "invalid"),
         ("POST", "/things", {"json": {"namespace": "a" * 2000, "size": 1}}, 413, "too_large"),
         ("POST", "/raw", {"json": "0123456789"}, 413, "too_large"),
