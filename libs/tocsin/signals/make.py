@@ -59,28 +59,17 @@ def make_signal(
         UnknownSignal: The kind is not in the catalogue.
         InvalidSignal: The payload is of another model, or the sequence is below 1.
     """
-    if CATALOGUE.get(kind.type) is not kind:
-        raise UnknownSignal(f"{kind.type} is not in the catalogue of signals")
-    if type(payload) is not kind.payload:
-        raise InvalidSignal(f"{kind.type} carries {kind.payload.__name__}, not {type(payload).__name__}")
-    if sequence < 1:
-        raise InvalidSignal(f"the sequence of {kind.type} must begin at 1, not {sequence}")
+    _check(kind, payload, sequence)
     source = source_of(namespace, kind.collection, entity_id)
     attributes: dict[str, Attribute] = {
         "namespace": namespace,
         "sequence": format_sequence(sequence),
         "partitionkey": entity_id,
         **cause.attributes(),
+        **_author(actor),
+        **_level(severity or kind.severity),
+        **(extensions or {}),
     }
-    if actor is not None:
-        attributes["authtype"] = _AUTH_TYPES.get(actor.partition(":")[0], "unknown")
-        attributes["authid"] = actor
-    level = severity or kind.severity
-    if level is not Severity.INFO:
-        attributes["severitynumber"] = level.value
-        attributes["severitytext"] = level.name
-    if extensions:
-        attributes.update(extensions)
     return CloudEvent(
         id=signal_id(source, sequence),
         source=source,
@@ -91,6 +80,27 @@ def make_signal(
         data=payload.model_dump(mode="json", exclude_none=True),
         extensions=attributes,
     )
+
+
+def _check(kind: SignalType[P], payload: P, sequence: int) -> None:
+    if CATALOGUE.get(kind.type) is not kind:
+        raise UnknownSignal(f"{kind.type} is not in the catalogue of signals")
+    if type(payload) is not kind.payload:
+        raise InvalidSignal(f"{kind.type} carries {kind.payload.__name__}, not {type(payload).__name__}")
+    if sequence < 1:
+        raise InvalidSignal(f"the sequence of {kind.type} must begin at 1, not {sequence}")
+
+
+def _author(actor: str | None) -> dict[str, Attribute]:
+    if actor is None:
+        return {}
+    return {"authtype": _AUTH_TYPES.get(actor.partition(":")[0], "unknown"), "authid": actor}
+
+
+def _level(severity: Severity) -> dict[str, Attribute]:
+    if severity is Severity.INFO:
+        return {}
+    return {"severitynumber": severity.value, "severitytext": severity.name}
 
 
 def source_of(namespace: str, collection: str, entity_id: str) -> str:
