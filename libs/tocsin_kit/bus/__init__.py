@@ -5,12 +5,13 @@
 only.
 """
 
-from tocsin_kit.bus.connection import Bus, Subscription
+from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.consumer import BatchHandler, Consumer, Handler, Redriven
 from tocsin_kit.bus.deadletters import DeadLetter, dead_letters
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.errors import BusForbidden, BusUnavailable, WrongSequence
 from tocsin_kit.bus.messages import Ack, Message, Reply
+from tocsin_kit.bus.subscription import Subscription
 from tocsin_kit.bus.topology import ConsumerSpec, TopologyLimits, ensure_streams
 
 __all__ = [

@@ -13,14 +13,14 @@ from datetime import timedelta
 import structlog
 from nats import errors as nats_errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
 from nats.js import JetStreamContext
 
+from tocsin.errors import Defect
 from tocsin.signals import CloudEvent, encode
 from tocsin_kit.bus.errors import BusUnavailable, translate
 from tocsin_kit.bus.messages import Ack, Deliverable, Message, Reply
 from tocsin_kit.bus.publisher import AckInbox
+from tocsin_kit.bus.subscription import Callback, Subscription
 from tocsin_kit.chance import Chance, SystemChance
 from tocsin_kit.clock import Clock, SystemClock
 from tocsin_kit.telemetry.health import Health
@@ -29,37 +29,11 @@ log = structlog.get_logger()
 
 RECONNECT_WAIT = 0.25  # seconds between attempts; a restarted server is found again within this
 PING_INTERVAL = 10  # seconds; two unanswered pings mean that the connection is dead, so at most 30 s of not knowing
+BLOCK = 500  # messages on their way at once; bounds memory and the time that one acknowledgement may take
+BATCH_FROM = 24  # messages from which on an atomic batch is cheaper, see batch.py
 OUT_BUFFER = 8 * 1024 * 1024  # bytes before a publisher waits for the socket; above the server's payload limit
 
-Callback = Callable[[Msg], Awaitable[None]]
 Listener = Callable[[], Awaitable[None]]
-
-
-class Subscription:
-    """A core NATS subscription that survives the replacement of the connection."""
-
-    def __init__(self, bus: "Bus", subject: str, queue: str, callback: Callback) -> None:
-        self.subject = subject
-        self._bus = bus
-        self._queue = queue
-        self._callback = callback
-        self._inner: NatsSubscription | None = None
-
-    async def attach(self, nats: Client) -> None:
-        """Subscribe on this connection."""
-        self._inner = await nats.subscribe(
-            self.subject, queue=self._queue, cb=self._callback, pending_msgs_limit=0, pending_bytes_limit=0
-        )
-
-    async def unsubscribe(self) -> None:
-        """Stop; messages already received may still be delivered once."""
-        self._bus.forget(self)
-        inner, self._inner = self._inner, None
-        if inner is not None:
-            try:
-                await inner.unsubscribe()
-            except nats_errors.Error:
-                log.debug("bus.unsubscribe_skipped", subject=self.subject)
 
 
 class Bus:
@@ -257,16 +231,42 @@ class Bus:
         Raises:
             BusUnavailable: At least one was not acknowledged; publish all again (ids make that harmless).
         """
-        futures = [await self.send(message) for message in messages]
-        return await self.settle(futures, within=within)
+        block = list(messages)
+        acks: list[Ack] = []
+        for at in range(0, len(block), BLOCK):
+            part = block[at : at + BLOCK]
+            nats = await self._ready(part[0].subject)
+            acks += await self.settle(await self._acks.send_block(nats, part), within=within)
+        return acks
 
     async def publish_event(self, subject: str, event: CloudEvent, *, within: timedelta | None = None) -> Ack:
         """Publish a CloudEvent in structured mode, with its id as the message id, and wait until it is stored."""
         return await self.publish(subject, encode(event), msg_id=event.id, within=within)
 
     async def deliver(self, items: Sequence[Deliverable]) -> None:
-        """Publish a store's outbox, pipelined and in order; returns when all are stored (``tocsin_kit.store.Transport``)."""
-        await self.publish_many([Message(item.subject, item.payload, None, item.id) for item in items])
+        """Publish a store's outbox; returns when all are stored (``tocsin_kit.store.Transport``).
+
+        Order holds among the messages of one stream. Many for one stream go as atomic batches: one disk sync for hundreds.
+        """
+        by_stream: dict[str, list[Message]] = {}
+        for item in items:
+            stream = item.subject.partition(".")[0]
+            by_stream.setdefault(stream, []).append(Message(item.subject, item.payload, None, item.id))
+        for messages in by_stream.values():
+            for at in range(0, len(messages), BLOCK):
+                part = messages[at : at + BLOCK]
+                if len(part) < BATCH_FROM or not await self._stored_as_batch(part):
+                    await self.publish_many(part)
+
+    async def _stored_as_batch(self, messages: Sequence[Message]) -> bool:
+        """Whether an atomic batch was stored; no, when one of the messages is a repeat, or the stream takes no batches."""
+        nats = await self._ready(messages[0].subject)
+        try:
+            await self.settle([await self._acks.send_batch(nats, messages)])
+        except Defect as error:
+            log.debug("bus.batch_refused", code=error.fields.get("nats_code"), error=error.detail)
+            return False
+        return True
 
     async def announce(self, subject: str, payload: bytes, *, headers: Mapping[str, str] | None = None) -> None:
         """Publish on core NATS: whoever listens now gets it, nobody stores it."""
@@ -297,13 +297,12 @@ class Bus:
     async def subscribe(self, subject: str, callback: Callback, *, queue: str = "") -> Subscription:
         """Listen on core NATS; survives reconnects. The callback must not block and must not raise."""
         nats = await self._ready(subject)
-        subscription = Subscription(self, subject, queue, callback)
+        subscription = Subscription(subject, queue, callback, forget=self._forget)
         await subscription.attach(nats)
         self._subscriptions.append(subscription)
         return subscription
 
-    def forget(self, subscription: Subscription) -> None:
-        """Do not make this subscription again on the next connection."""
+    def _forget(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
 

@@ -14,8 +14,9 @@ from nats import errors as nats_errors
 from nats.aio.msg import Msg
 
 from tocsin.errors import TocsinError
-from tocsin_kit.bus.connection import Bus, Subscription
+from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.delivery import Delivery
+from tocsin_kit.bus.subscription import Subscription
 
 log = structlog.get_logger()
 

@@ -122,6 +122,7 @@ STREAMS: tuple[StreamSpec, ...] = (
         "What one service asks of another; a command waits here until it is carried out.",
         max_age=7 * DAY,
         dedupe=timedelta(minutes=2),
+        atomic=True,
     ),
     StreamSpec("DEAD", ("dead.>",), "What could not be handled, with the reason; waits for redrive.", max_age=30 * DAY),
     StreamSpec(

@@ -34,8 +34,14 @@ class Outgoing:
     sequence: int | None = None
 
     @classmethod
-    def of(cls, subject: str, event: CloudEvent) -> "Outgoing":
+    def of(cls, subject: str, event: CloudEvent, *, counted: bool = True) -> "Outgoing":
         """The message that carries ``event``.
+
+        Args:
+            subject: Where to.
+            event: A signal of the entity that is committed; or, with ``counted=False``, something else: a command, a signal of
+                another entity.
+            counted: Whether its sequence is the committed entity's.
 
         Raises:
             TooLarge: Above 256 KiB; put the value apart and refer to it.
@@ -43,7 +49,7 @@ class Outgoing:
         payload = encode(event)
         if len(payload) > LIMIT:
             raise TooLarge(f"A signal of {len(payload)} bytes is above the limit of {LIMIT}.", size=len(payload), limit=LIMIT)
-        return cls(subject, payload, event.id, event.sequence)
+        return cls(subject, payload, event.id, event.sequence if counted else None)
 
     def document(self) -> dict[str, Any]:
         """As it lies in the entity's document."""

@@ -158,12 +158,17 @@ class Relay:
         return said
 
     async def _mark(self, said: dict[_Key, list[Outgoing]]) -> None:
-        by_collection: dict[str, list[UpdateOne]] = {}
+        by_collection: dict[str, dict[str, list[Outgoing]]] = {}
         for (collection, key), items in said.items():
-            by_collection.setdefault(collection, []).append(UpdateOne({"_id": key}, _without([item.id for item in items])))
+            by_collection.setdefault(collection, {})[key] = items
         with translated("outbox"):
-            for collection, updates in by_collection.items():
-                await self._database.collection(collection).bulk_write(updates, ordered=False)
+            for name, documents in by_collection.items():
+                # Mostly what was said is all there is: an update so plain that it costs a third of the careful one.
+                plain = [UpdateOne(_holding(key, items), _EMPTY) for key, items in documents.items()]
+                result = await self._database.collection(name).bulk_write(plain, ordered=False)
+                if result.matched_count < len(plain):
+                    careful = [UpdateOne({"_id": k}, _without([i.id for i in items])) for k, items in documents.items()]
+                    await self._database.collection(name).bulk_write(careful, ordered=False)
 
     async def _sweep(self) -> None:
         while True:
@@ -182,6 +187,14 @@ class Relay:
         for document in documents:
             if (name, document["_id"]) not in self._waiting:
                 self.wake(name, document["_id"], [Outgoing.from_document(item) for item in document.get(OUTBOX, [])])
+
+
+_EMPTY = {"$unset": {OUTBOX: "", PENDING: ""}}
+
+
+def _holding(key: str, items: list[Outgoing]) -> dict[str, Any]:
+    """The document, if its outbox ends with what was said and holds no more than that."""
+    return {"_id": key, OUTBOX: {"$size": len(items)}, f"{OUTBOX}.{len(items) - 1}.i": items[-1].id}
 
 
 def _without(ids: list[str]) -> list[dict[str, Any]]:

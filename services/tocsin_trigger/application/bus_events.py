@@ -5,6 +5,7 @@ write; acknowledged after that. A redelivery finds the document and decides noth
 event.
 """
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -65,10 +66,9 @@ class BusEvents:
             else:
                 creations.setdefault(creation.key, creation)
         taken = await self._events.record(list(creations.values()))
-        for creation in creations.values():
-            if creation.key not in taken:
-                for decision in creation.value.decisions:
-                    self._decided.labels(channel=Channel.BUS.value, outcome=decision.outcome.value).inc()
+        fresh = (creation.value for creation in creations.values() if creation.key not in taken)
+        for outcome, count in Tally(decision.outcome for each in fresh for decision in each.decisions).items():
+            self._decided.labels(channel=Channel.BUS.value, outcome=outcome.value).inc(count)
 
     def _decide(self, delivery: Delivery, namespace: str, now: datetime) -> Creation[Received]:
         event = delivery.event()
@@ -84,7 +84,7 @@ class BusEvents:
             source=event.source,
             type=event.type,
             size=len(delivery.payload),
-            event=encode(event),
+            event=delivery.payload if delivery.payload[:1] == b"{" and "ce-id" not in delivery.headers else encode(event),
         )
         cause, too_deep = cause_of(event, key)
         met = self._registry.matching(namespace, event.type, event.source)

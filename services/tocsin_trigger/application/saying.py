@@ -94,7 +94,7 @@ def start_command(start: Start, received: Received, cause: Cause) -> Outgoing:
         },
         extensions={"namespace": trigger.namespace, **cause.attributes()},
     )
-    return _uncounted(subjects.command("executor", "start", start.run), event)
+    return Outgoing.of(subjects.command("executor", "start", start.run), event, counted=False)
 
 
 def change_of_trigger(
@@ -129,7 +129,7 @@ def _decision(decision: Decision, received: Received, event: CloudEvent, cause: 
         cause=cause,
         actor=ACTOR,
     )
-    return _uncounted(subject_of(signal), signal)
+    return Outgoing.of(subject_of(signal), signal, counted=False)
 
 
 def _signal(kind: SignalType[Payload], payload: Payload, received: Received, sequence: int, cause: Cause) -> Outgoing:
@@ -144,8 +144,3 @@ def _signal(kind: SignalType[Payload], payload: Payload, received: Received, seq
         actor=ACTOR,
     )
     return Outgoing.of(subject_of(event), event)
-
-
-def _uncounted(subject: str, event: CloudEvent) -> Outgoing:
-    """A message of another entity (a command, a decision): not counted among the signals of the document it lies in."""
-    return replace(Outgoing.of(subject, event), sequence=None)

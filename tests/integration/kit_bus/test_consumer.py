@@ -37,13 +37,10 @@ async def running(consumer: Consumer) -> AsyncIterator[Consumer]:
         task.cancel()
 
 
-async def info(bus: Bus) -> dict[str, int]:
-    answer = await call(bus, f"CONSUMER.INFO.EVENTS.{SPEC.name}")
-    return {"pending": answer["num_pending"], "unsettled": answer["num_ack_pending"]}
-
-
 async def settled(bus: Bus) -> bool:
-    return await info(bus) == {"pending": 0, "unsettled": 0}
+    """Everything the stream has is acknowledged."""
+    last = (await call(bus, "STREAM.INFO.EVENTS"))["state"]["last_seq"]
+    return bool((await call(bus, f"CONSUMER.INFO.EVENTS.{SPEC.name}"))["ack_floor"]["stream_seq"] == last)
 
 
 async def test_everything_published_is_handled_once_and_acknowledged(bus: Bus) -> None:
