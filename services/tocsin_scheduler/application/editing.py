@@ -107,6 +107,8 @@ class Schedules:
                 updated_at=now,
                 actor=actor,
             )
+        elif _as_wanted(before, wanted):
+            return entry, False  # a change that changes nothing is none: nothing is said
         else:
             same_times = before.when == wanted.when
             schedule = replace(
@@ -215,6 +217,13 @@ def value_of(entry: Entry[Schedule]) -> Schedule:
     if entry.value is None:
         raise NotFound(f"there is no schedule {entry.key}", schedule=entry.key)
     return entry.value
+
+
+def _as_wanted(schedule: Schedule, wanted: Wanted) -> bool:
+    if schedule.status is Status.FINISHED or repr(schedule.start.input) != repr(wanted.start.input):  # 1 is not true here
+        return False
+    have = (schedule.description, schedule.when, schedule.start, schedule.policy)
+    return have == (wanted.description, wanted.when, wanted.start, wanted.policy)
 
 
 def _expected(entry: Entry[Schedule], expect: int | None) -> None:

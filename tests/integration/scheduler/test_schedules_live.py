@@ -175,6 +175,7 @@ async def test_redeploying_the_same_schedule_again_and_again_changes_nothing(wor
         await world.clock.advance(timedelta(minutes=1))
         await world.one.turn()
     assert len(await world.starts()) == 3
+    assert await world.transitions() == ["created", "fired", "fired", "fired"]
 
 
 async def test_a_schedule_that_was_deleted_and_made_again_is_another(world):
@@ -264,7 +265,7 @@ async def test_editing_needs_the_edition_that_was_seen(world):
     await world.clock.advance(timedelta(minutes=10))
     await world.one.turn()
     assert (await world.one.schedules.get("default", "s")).value.edition == entry.value.edition
-    await world.put()
+    await world.put(workflow="other")
     with pytest.raises(PreconditionFailed):
         await world.one.schedules.delete("default", "s", expect=entry.value.edition, actor="user:a", cause=CAUSE)
 
