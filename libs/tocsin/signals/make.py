@@ -18,6 +18,7 @@ from tocsin.signals.kinds import Payload, Severity, SignalType
 P = TypeVar("P", bound=Payload)
 
 _SEQUENCE_WIDTH: Final = 12  # sorts as text up to 10^12, more signals than one entity can have
+_JSON: Final = "application/json"
 _AUTH_TYPES: Final = {"user": "user", "service": "service_account", "key": "api_key"}
 
 
@@ -40,43 +41,40 @@ def make_signal(
     severity: Severity | None = None,
     extensions: Mapping[str, Attribute] | None = None,
 ) -> CloudEvent:
-    """One signal, ready for :func:`subject_of` and the bus.
+    """One signal, ready for the bus.
 
     Args:
         kind: From the catalogue.
         namespace: Of the entity; ``SYSTEM_NAMESPACE`` for what belongs to none.
-        entity_id: Id or name of the entity (of a task: its run). Unique in its namespace and collection, for ever.
-        sequence: 1-based position among the signals of the entity (runs and their tasks count together), without gaps. It must
-            never begin anew for a name that is used again.
+        entity_id: Id or name of the entity (of a task: its run).
+        sequence: 1-based position among the signals of the entity (runs and their tasks count together), without gaps. It
+            never begins anew, not even for a name that is used again.
         time: When it happened.
         payload: An instance of the kind's model.
         cause: Why it happened.
         actor: Who made it happen: ``user:<name>``, ``service:<name>`` or ``key:<id>``; ``None`` for the platform itself.
         severity: Other than the kind's.
-        extensions: Further attributes, such as ``activation`` and ``attempt`` of a task, or ``dataref``.
+        extensions: Further attributes, such as ``activation`` of a task.
 
     Raises:
-        UnknownSignal: The kind is not in the catalogue.
-        InvalidSignal: The payload is of another model, or the sequence is below 1.
+        InvalidSignal, UnknownSignal: It is not one of the catalogue.
     """
     _check(kind, payload, sequence)
-    source = source_of(namespace, kind.collection, entity_id)
     attributes: dict[str, Attribute] = {
-        "namespace": namespace,
-        "sequence": format_sequence(sequence),
-        "partitionkey": entity_id,
+        **_place(namespace, entity_id, sequence),
         **cause.attributes(),
         **_author(actor),
         **_level(severity or kind.severity),
         **(extensions or {}),
     }
+    source = source_of(namespace, kind.collection, entity_id)
     return CloudEvent(
         id=signal_id(source, sequence),
         source=source,
         type=kind.type,
         subject=entity_id,
         time=time,
-        datacontenttype="application/json",
+        datacontenttype=_JSON,
         data=payload.model_dump(mode="json", exclude_none=True),
         extensions=attributes,
     )
@@ -89,6 +87,10 @@ def _check(kind: SignalType[P], payload: P, sequence: int) -> None:
         raise InvalidSignal(f"{kind.type} carries {kind.payload.__name__}, not {type(payload).__name__}")
     if sequence < 1:
         raise InvalidSignal(f"the sequence of {kind.type} must begin at 1, not {sequence}")
+
+
+def _place(namespace: str, entity_id: str, sequence: int) -> dict[str, Attribute]:
+    return {"namespace": namespace, "sequence": format_sequence(sequence), "partitionkey": entity_id}
 
 
 def _author(actor: str | None) -> dict[str, Attribute]:
