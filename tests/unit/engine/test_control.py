@@ -88,6 +88,17 @@ def test_suspend_parks_results_and_resume_applies_them_in_order() -> None:
     assert world.status == "completed"
 
 
+def test_all_that_was_parked_is_applied() -> None:
+    """And all of it counts as confirmation, when the run is cancelled instead."""
+    for verb, status in ((Verb.RESUME, "completed"), (Verb.CANCEL, "cancelled")):
+        world = started([{"f": {"fork": {"branches": [{"a": {"call": "noop"}}, {"b": {"call": "noop"}}]}}}])
+        world.control(Verb.SUSPEND)
+        for attempt in tuple(world.work):
+            world.answer(attempt)
+        world.control(verb)
+        assert world.status == status
+
+
 def test_what_is_overdue_fires_at_resume() -> None:
     """Due times do not shift: a wait is over, a timeout strikes, but results parked in time come first."""
     world = started([{"w": {"wait": {"seconds": 5}}}])

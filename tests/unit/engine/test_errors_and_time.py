@@ -196,6 +196,23 @@ def test_time_never_goes_back() -> None:
     assert world.run.head.ended == EPOCH + 30_000
 
 
+def test_an_attempts_bound_does_not_strike_its_handler() -> None:
+    """It is over with the attempt."""
+    policy = {"retry": {"limit": {"attempt": {"count": 0, "duration": {"seconds": 5}}}}}
+    done = outcome([trying({**policy, "do": [{"w": {"wait": {"seconds": 10}}}, {"h": {"set": "handled"}}]})], {}, failing(1))
+    assert done.output == "handled"
+
+
+def test_a_result_with_an_earlier_timestamp_does_not_turn_back_the_clock() -> None:
+    """A broker's fail-over may do that."""
+    world = World(program_of([CALL, {"d": {"call": "noop"}}]), persist=True)
+    world.start({})
+    world.now -= 60_000
+    world.answer("h:3#1")
+    assert world.run.head is not None
+    assert world.run.head.now == EPOCH
+
+
 def test_the_workflows_timeout_ends_everything() -> None:
     """It faults the run once what runs has stopped."""
     world = World(program_of([CALL], timeout={"after": {"seconds": 9}}), persist=True)

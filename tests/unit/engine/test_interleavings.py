@@ -18,7 +18,7 @@ from unit.engine.programs import ERROR, SCENARIOS
 from unit.engine.world import Failure, World, program_of
 
 Scenario: TypeAlias = tuple[list[Any], list[tuple[int, int]]]
-LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+LIMITS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def wild(dispatch: Dispatch) -> Any:

@@ -1,7 +1,7 @@
 """Task lists, data flow and targets, by the questions of the language that are easy to get wrong."""
 
-from tocsin_executor.domain.effects import Dispatch, Emit
-from tocsin_executor.domain.inputs import Result
+from tocsin_executor.domain.effects import Dispatch, Emit, Evaluate, Signal, Transition
+from tocsin_executor.domain.inputs import Claimed, Result
 from unit.engine.world import World, outcome, program_of
 
 
@@ -215,3 +215,42 @@ def test_an_open_expression_is_answered_from_outside() -> None:
     )
     assert done.output == [True]
     assert done.signals.count("created t") == 1
+
+
+def test_two_open_expressions_of_one_phase_are_asked_once_each() -> None:
+    """The first answer is remembered while the second is awaited."""
+    task = {"input": {"from": "[range(0; 6; 2)]"}, "set": "${ [range(0; .[2]; 3)] }", "timeout": {"after": "PT9S"}}
+    world = World(program_of([{"t": task}]), persist=True)
+    world.start({})
+    world.evaluate(next(iter(world.asked)))
+    assert len(world.run.home.timers) == 1
+    world.finish()
+    assert (world.output, len(world.of(Evaluate))) == ([0, 3], 2)
+
+
+def test_a_switch_goes_where_it_chose_after_its_output_is_known() -> None:
+    """Also when that has to be asked for."""
+    choose = {"switch": [{"c": {"when": "true", "then": "b"}}], "output": {"as": "[range(0; 4; 2)]"}}
+    done = outcome([{"s": choose}, {"a": {"set": "a"}}, {"b": {"set": {"b": "${ . }"}}}])
+    assert done.output == {"b": [0, 2]}
+
+
+def test_a_condition_that_fails_faults_the_task() -> None:
+    """It is created first, so that its end has a beginning."""
+    done = outcome([{"t": {"if": 'error("no")', "set": 1}}])
+    assert done.error["type"].endswith("/expression")
+    assert done.signals == ["workflow.started", "created t", "faulted t", "workflow.faulted"]
+
+
+def test_a_claim_starts_the_task_once() -> None:
+    """The result does not say so again; a second claim and a late one are refused."""
+    world = World(program_of([{"c": {"call": "noop"}}]), persist=True)
+    world.start({})
+    world.send(Claimed, attempt="h:3#1", worker="w1", at=5)
+    world.send(Claimed, attempt="h:3#1", worker="w2", at=6)
+    world.finish()
+    world.send(Claimed, attempt="h:3#1", worker="w2", at=7)
+    assert world.signals.count("started c") == 1
+    assert world.refusals() == ["started already", "the run has ended"]
+    [started] = [signal for signal in world.of(Signal) if signal.type is Transition.TASK_STARTED]
+    assert started.at == 5

@@ -1,0 +1,151 @@
+"""What the compiler makes of documents, and what it refuses: all at once, each with its place."""
+
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+from tocsin.errors import Invalid
+from tocsin_executor.domain.compile import Offered, compile_workflow
+from tocsin_executor.domain.durations import BadDuration, parse_duration
+from tocsin_executor.domain.flow import RUNTIME
+from tocsin_executor.domain.program import END, EXIT, Op, TaskSpec
+from unit.engine.world import program_of
+
+ABOUT = {"dsl": "1.0.3", "namespace": "test", "name": "flow", "version": "1.0.0"}
+
+
+def violations(tasks: list[Any], offered: Offered | None = None, **parts: Any) -> list[tuple[str, str]]:
+    """Pointers and details of what is refused."""
+    with pytest.raises(Invalid) as refusal:
+        compile_workflow({"document": ABOUT, "do": tasks, **parts}, "digest", offered)
+    return [(violation.pointer, violation.detail) for violation in refusal.value.violations]
+
+
+def test_nodes_know_where_they_are_and_where_they_lead() -> None:
+    """References have list indexes, keys have not; targets are numbers."""
+    program = program_of(
+        [
+            {"a": {"do": [{"x": {"set": 1}}, {"y": {"set": 2, "then": "exit"}}], "then": "c"}},
+            {"b": {"try": [{"t": {"set": 1}}], "catch": {"do": [{"h": {"set": 1}}]}, "then": "end"}},
+            {"c": {"fork": {"branches": [{"p": {"set": 1}}, {"q": {"set": 1}}]}, "then": "b"}},
+        ]
+    )
+    named = {node.name: node for node in program.nodes[1:]}
+    assert program.nodes[0].silent
+    assert [named[name].ref for name in "axhq"] == [
+        "/do/0/a",
+        "/do/0/a/do/0/x",
+        "/do/1/b/catch/do/0/h",
+        "/do/2/c/fork/branches/1/q",
+    ]
+    assert [named[name].key for name in "axhq"] == ["do/a", "do/a/do/x", "do/b/catch/do/h", "do/c/fork/branches/q"]
+    assert [named[name].out[0] for name in "abcxy"] == [named["c"].index, END, named["b"].index, named["y"].index, EXIT]
+    assert (named["a"].op, named["b"].op, named["c"].op) == (Op.SEQ, Op.TRY, Op.FORK)
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    """With a pointer for each."""
+    tasks = [
+        {"a": {"set": "${ . | }", "then": "nowhere"}},
+        {"b": {"wait": "soon"}},
+        {"c": {"set": {"x": ["${ $oops }"]}}},
+        {"d": {"raise": {"error": "missing"}}},
+        {"e": {"call": "http", "with": {}, "input": {"schema": {"document": {"type": 5}}}}},
+    ]
+    found = violations(tasks)
+    assert [pointer for pointer, _ in found] == [
+        "/do/0/a/set",
+        "/do/0/a/then",
+        "/do/1/b/wait",
+        "/do/2/c/set/x/0",
+        "/do/3/d/raise/error",
+        "/do/4/e/input/schema/document",
+    ]
+    assert "is not defined under use.errors" in found[4][1]
+
+
+@pytest.mark.parametrize(
+    ("task", "what"),
+    [
+        ({"call": "grpc", "with": {}}, "calling 'grpc'"),
+        ({"run": {"container": {"image": "x"}}}, "'run.container'"),
+        ({"run": {"script": {"language": "ruby", "code": "x"}}}, "scripts in 'ruby'"),
+        ({"listen": {"to": {"one": {"with": {"type": "a"}}}}}, "'listen'"),
+        ({"call": "http", "with": {"headers": {"x": "${ $secrets.a }"}}}, "'$secrets'"),
+        ({"call": "http", "with": {"endpoint": {"uri": "u", "authentication": {"oauth2": {}}}}}, "authentication by oauth2"),
+        ({"set": 1, "input": {"schema": {"resource": {"endpoint": "u"}}}}, "schemas that are fetched"),
+    ],
+)
+def test_what_the_runtime_lacks_is_refused_by_name(task: dict[str, Any], what: str) -> None:
+    """When the definition is published, not when it runs."""
+    [(_, detail)] = violations([{"t": task}])
+    assert detail == f"not offered yet: {what}"
+
+
+def test_sections_that_are_not_offered_are_refused() -> None:
+    """Never ignored."""
+    use = {"extensions": [{"x": {"extend": "all"}}]}
+    found = violations([{"t": {"set": 1}}], schedule={"cron": "* * * * *"}, use=use, evaluate={"mode": "loose"})
+    assert [pointer for pointer, _ in found] == ["/evaluate/mode", "/schedule", "/use/extensions"]
+
+
+def test_secrets_are_left_to_the_runner() -> None:
+    """Where it can resolve them; nowhere else may they be named."""
+    offered = Offered(secrets=True)
+    tasks = [{"t": {"call": "http", "with": {"headers": {"x": "${ $secrets.a }"}}}}]
+    program = compile_workflow({"document": ABOUT, "do": tasks}, "digest", offered)
+    assert isinstance(program.nodes[1].spec, TaskSpec)
+    assert program.nodes[1].spec.deferred
+    assert "'$secrets' is not a variable here" in violations([{"t": {"set": "${ $secrets.a }"}}], offered)[0][1]
+
+
+def test_a_function_may_not_call_itself() -> None:
+    """Directly or through others."""
+    use = {"functions": {"f": {"do": [{"g": {"call": "g"}}]}, "g": {"call": "f"}}}
+    assert violations([{"t": {"call": "f"}}], use=use)[0][1] == "the function 'f' calls itself"
+
+
+def test_authentication_is_taken_from_its_name() -> None:
+    """So that the runner reads one thing only."""
+    use = {"authentications": {"me": {"basic": {"username": "u", "password": "p"}}}}
+    with_ = {"endpoint": {"uri": "http://h", "authentication": {"use": "me"}}}
+    spec = program_of([{"t": {"call": "http", "with": with_}}], use=use).nodes[1].spec
+    assert isinstance(spec, TaskSpec)
+    assert spec.source["endpoint"]["authentication"] == use["authentications"]["me"]  # type: ignore[index,call-overload]
+
+
+def test_queues_come_from_metadata() -> None:
+    """Of the task, else of the document."""
+    about = {**ABOUT, "metadata": {"queue": "slow"}}
+    tasks = [{"a": {"call": "noop"}}, {"b": {"call": "noop", "metadata": {"queue": "gpu"}}}]
+    assert compile_workflow({"document": about, "do": tasks}, "digest").queues == {"slow", "gpu"}
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"),
+    [
+        ("PT15M", 900_000),
+        ("P1DT2H", 93_600_000),
+        ("PT0.5S", 500),
+        ("P2W", 1_209_600_000),
+        ({"seconds": 1, "hours": 1}, 3_601_000),
+    ],
+)
+def test_durations(text: Any, millis: int) -> None:
+    """Of fixed length."""
+    assert parse_duration(text) == millis
+
+
+@pytest.mark.parametrize(
+    "wrong", ["P1M", "P1Y", "PT", "P", "", "1s", {}, {"years": 1}, {"seconds": -1}, {"seconds": True}, 5, None]
+)
+def test_what_is_no_duration(wrong: Any) -> None:
+    """Months have no fixed length."""
+    with pytest.raises(BadDuration):
+        parse_duration(wrong)
+
+
+def test_the_runtime_tells_its_own_version() -> None:
+    """``$runtime`` is what is installed."""
+    assert RUNTIME["version"] == version("tocsin")
