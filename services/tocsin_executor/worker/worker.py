@@ -187,6 +187,7 @@ class Worker:
     def _receive(self, queue: Queue, delivery: Delivery) -> None:
         feed = queue.feed
         assert feed is not None
+        self._has_arrived.set()  # whatever becomes of it, one less is asked for now
         try:
             task = read_task(delivery.payload)
         except TocsinError as error:
@@ -215,7 +216,6 @@ class Worker:
             self._finish(hand, wire.result(task.attempt, output=output, started=now, ended=now, worker=self.worker_name))
         else:
             self._arrived.append(hand)
-            self._has_arrived.set()
 
     def _noop(self, task: Task) -> Outcome:
         """The body of a no-op task, here and at once; its output is its argument."""
