@@ -120,6 +120,7 @@ def dead_letter_routes(service: str, bus: Bus, consumers: Sequence[Consumer]) ->
             tags=tags,
             body=RedriveBody,
             response=RedriveView,
+            problems=(NotFound,),
             seconds=300.0,
             handler=on.redrive,
         ),

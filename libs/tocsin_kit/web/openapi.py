@@ -142,7 +142,7 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
         }
     else:
         success = {"description": "Done."}
-    responses: Json = {str(route.status): success}
+    responses: Json = {str(status): success for status in (route.status, *route.also)}
     problem: Json = {PROBLEM_TYPE: {"schema": schemas.ref(Problem, "serialization")}}
     for status, codes in sorted(titles(possible_problems(route)).items()):
         responses.setdefault(str(status), {"description": "Problem: " + ", ".join(f"`{c}`" for c in codes), "content": problem})

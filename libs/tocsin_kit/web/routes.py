@@ -65,6 +65,7 @@ class Route:
         response: Model of the answer, for the OpenAPI document; ``None`` for no body or one not made of JSON.
         media_type: Of the answer.
         status: Of a successful answer.
+        also: Other statuses of success with the same body (a PUT that may create: 201).
         problems: Errors this route can answer beside those that every route can.
         body_limit: Bytes; ``None`` for the server's limit.
         idempotent: Honour ``Idempotency-Key`` (POST): the first answer is kept and repeated.
@@ -84,6 +85,7 @@ class Route:
     response: type[BaseModel] | None = None
     media_type: str = JSON_TYPE
     status: int = 200
+    also: tuple[int, ...] = ()
     problems: tuple[type[TocsinError], ...] = ()
     body_limit: int | None = None
     idempotent: bool = False

@@ -8,6 +8,7 @@ and tells the caller nothing.
 import asyncio
 import errno
 import ipaddress
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tocsin.errors import Defect, NotFound, TocsinError, Unavailable
 from tocsin_kit.chance import Chance, new_id
@@ -131,6 +133,7 @@ class HttpServer:
             max_field_size=32 * 1024,  # a token that is too long should be refused as such, not as a broken request
             max_line_size=self._limits.target_bytes,
             keepalive_timeout=75.0,  # longer than what proxies usually keep
+            logger=_protocol_log(),
             auto_decompress=False,  # a small body must not become a large one
         )
         await self._runner.setup()
@@ -285,6 +288,22 @@ class HttpServer:
 
 
 _CALL: Final = web.RequestKey("call", Call)
+
+
+class _Garbage(logging.Filter):
+    """Keeps bytes that are no HTTP out of the log: whoever sends them would choose what is written there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log it."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def _protocol_log() -> logging.Logger:
+    """Where aiohttp writes what never became a request."""
+    logger = logging.getLogger("tocsin.web.protocol")
+    if not logger.filters:
+        logger.addFilter(_Garbage())
+    return logger
 
 
 def _template(request: web.Request) -> str:

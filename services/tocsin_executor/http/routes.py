@@ -250,6 +250,7 @@ def _workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
             body=DOCUMENT,
             response=PublishedView,
             status=201,
+            also=(200,),
             problems=(DefinitionInvalid, VersionTaken),
             body_limit=DOCUMENT_LIMIT,
         ),

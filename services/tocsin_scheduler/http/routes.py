@@ -161,6 +161,7 @@ def _of_one(on: _Handlers) -> Sequence[Route]:
             params=SchedulePath,
             body=ScheduleBody,
             response=ScheduleView,
+            also=(201,),
             problems=(TimetableInvalid, ScheduleInvalid),
             handler=on.put,
         ),

@@ -162,6 +162,7 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             params=TriggerPath,
             body=TriggerBody,
             response=TriggerView,
+            also=(201,),
             problems=(TriggerInvalid, *changing),
             handler=handlers.apply,
         ),

@@ -350,6 +350,16 @@ async def test_a_body_that_never_ends_is_refused_in_time(server: HttpServer) -> 
     await writer.wait_closed()
 
 
+async def test_what_is_no_http_is_not_logged(server: HttpServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever sends garbage does not choose what stands in the log."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+    writer.write(b"GARBAGE\x00CANARY\r\n\r\n")
+    assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    await writer.wait_closed()
+    assert "CANARY" not in caplog.text
+
+
 async def test_a_chunked_body_above_the_limit_is_refused(http: ClientSession) -> None:
     """Without a Content-Length the bytes are counted as they come."""
 
