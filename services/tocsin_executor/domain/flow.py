@@ -20,7 +20,6 @@ from tocsin_executor.domain.state import Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, problem
 
 VALUE_LIMIT = 1024 * 1024  # the language's data is kept by value; a run is not a data store
-RUNTIME: Mapping[str, Json] = {"name": "tocsin", "version": "0.1.0", "metadata": {}}
 
 
 def evaluate(
@@ -85,7 +84,7 @@ def environment(fold: Fold, token: Token, names: frozenset[str], extra: Mapping[
         elif name == "workflow":
             found[name] = _workflow(fold)
         elif name == "runtime":
-            found[name] = RUNTIME
+            found[name] = fold.program.runtime
         elif name == "now":
             found[name] = fold.now / 1000
         elif name != "secrets":

@@ -343,6 +343,7 @@ class Program:
         keys: Stable key to node.
         definition: The whole document, for ``$workflow.definition``.
         queues: Queues its tasks use.
+        runtime: ``$runtime``.
     """
 
     digest: str
@@ -354,3 +355,4 @@ class Program:
     keys: dict[str, int] = field(default_factory=dict)
     definition: Json = None
     queues: frozenset[str] = frozenset()
+    runtime: Json = None

@@ -8,7 +8,6 @@ import pytest
 from tocsin.errors import Invalid
 from tocsin_executor.domain.compile import Offered, compile_workflow
 from tocsin_executor.domain.durations import BadDuration, parse_duration
-from tocsin_executor.domain.flow import RUNTIME
 from tocsin_executor.domain.program import END, EXIT, Op, TaskSpec
 from unit.engine.world import program_of
 
@@ -147,5 +146,6 @@ def test_what_is_no_duration(wrong: Any) -> None:
 
 
 def test_the_runtime_tells_its_own_version() -> None:
-    """``$runtime`` is what is installed."""
-    assert RUNTIME["version"] == version("tocsin")
+    """``$runtime`` is what is installed, with what the deployment says of itself."""
+    runtime = compile_workflow({"document": ABOUT, "do": []}, "digest", Offered(metadata={"gateway": "http://g"})).runtime
+    assert runtime == {"name": "tocsin", "version": version("tocsin"), "metadata": {"gateway": "http://g"}}

@@ -8,11 +8,13 @@ import copy
 from typing import Any, TypeAlias
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tocsin_executor.domain.codec import decode_run, encode_cell
 from tocsin_executor.domain.effects import Dispatch, Effect
 from tocsin_executor.domain.inputs import Input, Lost, Result, StopKind, Stopped, Verb
 from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.state import RunState
+from tocsin_executor.domain.state import HEAD, RunState
 from tocsin_executor.domain.step import step
 from unit.engine.programs import ERROR, SCENARIOS
 from unit.engine.world import Failure, World, program_of
@@ -111,6 +113,22 @@ def test_folding_the_log_again_gives_the_same_effects(scenario: Scenario) -> Non
     again = RunState("r")
     assert replay(program, copy.deepcopy(world.log), again) == world.effects
     assert again.head == world.run.head
+
+
+@LIMITS
+@given(SCENARIOS, st.integers(0, 1000))
+def test_a_new_owner_goes_on_from_any_save(scenario: Scenario, cut: int) -> None:
+    """What was folded after the save is folded again, with the same effects, down to the last id."""
+    tasks, moves = scenario
+    program = program_of(tasks)
+    world = play(program, moves, persist=False)
+    cut %= len(world.log)
+    run = RunState("r")
+    before = replay(program, world.log[: cut + 1], run)
+    saved = encode_cell(run, HEAD)
+    loaded = decode_run("r", [saved.body], saved.values)
+    assert before + replay(program, world.log[cut + 1 :], loaded) == world.effects
+    assert loaded.head == world.run.head
 
 
 @LIMITS

@@ -27,6 +27,7 @@ class Offered:
         authentications: Kinds of ``authentication`` that runners know.
         secrets: Whether runners can resolve ``$secrets``.
         listen: Whether a correlator answers subscriptions.
+        metadata: What ``$runtime.metadata`` says of this deployment (``gateway``: the platform's address).
     """
 
     calls: frozenset[str] = frozenset({"http", "noop"})
@@ -35,6 +36,7 @@ class Offered:
     authentications: frozenset[str] = frozenset({"basic", "bearer"})
     secrets: bool = False
     listen: bool = False
+    metadata: Mapping[str, Json] = field(default_factory=dict)
 
 
 class Refused(Exception):

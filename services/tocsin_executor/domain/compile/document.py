@@ -8,6 +8,9 @@ from tocsin_executor.domain.compile.tasks import compile_list
 from tocsin_executor.domain.program import Op, Program, SeqSpec, TaskSpec
 from tocsin_executor.domain.values import Json
 
+VERSION = "0.1.0"
+"""``$runtime.version``; a test holds it equal to the distribution's."""
+
 
 def compile_workflow(document: Mapping[str, Json], digest: str, offered: Offered | None = None) -> Program:
     """Compile a definition.
@@ -43,6 +46,7 @@ def compile_workflow(document: Mapping[str, Json], digest: str, offered: Offered
         builder.keys,
         dict(document),
         frozenset(node.spec.queue for node in builder.nodes if isinstance(node.spec, TaskSpec)),
+        {"name": "tocsin", "version": VERSION, "metadata": dict(builder.offered.metadata)},
     )
 
 
