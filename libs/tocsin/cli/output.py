@@ -79,7 +79,7 @@ def print_record(record: Record, *, as_json: bool, hide: Iterable[str] = ()) -> 
         return
     width = max((len(name) for name in record), default=0)
     for name, value in record.items():
-        if name in hide or value is None or value in ({}, []):
+        if name in hide or value is None or value in ({}, [], ""):
             continue
         label = Text(f"{name.replace('_', ' '):<{width}}  ", style="bold")
         console.print(Text.assemble(label, _value(name, value)), soft_wrap=True)

@@ -53,7 +53,7 @@ async def status(url: Url = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(answer)
     else:
-        print_records(services, ["name:service", "status", "version", "detail"], as_json=False, empty="No services.")
+        print_records(services, ["name:service", "status", "detail"], as_json=False, empty="No services.")
     if not services or any(service["status"] != "ready" for service in services):
         raise typer.Exit(Exit.NEGATIVE)
 

@@ -3,6 +3,7 @@
 To add a command: a module with a ``typer.Typer`` called ``app``, and a line in ``COMMANDS``.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -74,7 +75,7 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # the reader (`| head`) has gone; the interpreter must not complain about it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (`| head`) has gone: nothing left to flush
         return Exit.OK
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.OK if ended.code is None else Exit.NEGATIVE
