@@ -22,6 +22,9 @@ log = structlog.get_logger()
 HOOKS_FILE: Final = "hooks.json"
 """Secrets of the example webhooks by ``<namespace>/<name>``, for ``tocsin login --local``; private like the password."""
 
+_DEFAULT_URL: Final = "http://127.0.0.1:7700"
+"""As the examples have it; triggers and schedules are given the address of this platform instead."""
+
 
 async def load_examples(installation: Installation) -> int:
     """Publish the workflows in ``examples/``, then the triggers and schedules that start them.
@@ -51,7 +54,7 @@ async def _load_starters(client: Client, installation: Installation) -> int:
     hooks: dict[str, str] = {}
     loaded = 0
     for collection, resource in (("triggers", client.triggers), ("schedules", client.schedules)):
-        for document in _documents(EXAMPLES / collection):
+        for document in _documents(EXAMPLES / collection, installation.url):
             namespace, name = str(document.pop("namespace", "default")), str(document.pop("name"))
             answer = await resource.apply(namespace, name, document)
             loaded += 1
@@ -62,9 +65,10 @@ async def _load_starters(client: Client, installation: Installation) -> int:
     return loaded
 
 
-def _documents(folder: Path) -> Iterator[Record]:
+def _documents(folder: Path, url: str) -> Iterator[Record]:
     for file in sorted(folder.glob("*.yaml")):
-        for document in YAML(typ="safe", pure=True).load_all(file.read_text(encoding="utf-8")):
+        text = file.read_text(encoding="utf-8").replace(_DEFAULT_URL, url)
+        for document in YAML(typ="safe", pure=True).load_all(text):
             if not isinstance(document, dict) or "name" not in document:
                 raise Defect(f"The example {file.name} has no name.")
             yield document

@@ -1,0 +1,242 @@
+"""A newcomer's machine: a platform in a process of its own, a shell with the real command line, and plain HTTP."""
+
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.config import EmbeddedSection
+from tocsin_kit.embedded import PortTaken, require_free
+from tocsin_kit.platform.options import choose_ports, parse, require_all_free
+
+ROOT = Path(__file__).parents[2]
+READY_WITHIN = 60.0  # seconds; a start takes two to seven, a machine may be busy
+LIBRARIES = os.pathsep.join(str(ROOT / top) for top in ("libs", "services"))
+
+Seen = TypeVar("Seen")
+_clock = SystemClock()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body decoded."""
+        return json.loads(self.body)
+
+
+class Platform:
+    """`python -m tocsin_kit.platform up` in a process of its own.
+
+    Args:
+        folder: Where it runs.
+        arguments: Further arguments.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tocsin_kit.platform", "up", "--json-ready", *arguments],
+            cwd=folder,
+            env={"PATH": os.defpath, "HOME": str(folder), "PYTHONPATH": LIBRARIES, "TMPDIR": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.ready: dict[str, Any] = {}
+
+    def wait(self) -> "Platform":
+        """Until the line that says that it is ready."""
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], READY_WITHIN)
+        line = self._process.stdout.readline() if readable else ""
+        if not line:
+            self._process.kill()
+            raise AssertionError(f"the platform was not ready: {self._process.communicate()[1]}")
+        self.ready = json.loads(line)
+        return self
+
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return str(self.ready["url"])
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End it; its exit code. Nothing happens when it has ended."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        try:
+            self._process.communicate(timeout=40)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise AssertionError("the platform did not stop within 40 s") from None
+        return self._process.returncode
+
+
+class Machine:
+    """A shell in a folder of its own, which looks like a checkout: ``examples`` is there, ``tocsin`` is on the path.
+
+    Args:
+        folder: Empty.
+        url: Of the platform; ``.tocsin`` is its data folder.
+        data: The data folder of the platform.
+    """
+
+    def __init__(self, folder: Path, url: str, data: Path) -> None:
+        self.folder, self.url = folder, url
+        (folder / "bin").mkdir()
+        tocsin = folder / "bin" / "tocsin"
+        tocsin.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from tocsin.cli import main; main()' \"$@\"\n")
+        tocsin.chmod(0o755)
+        (folder / "examples").symlink_to(ROOT / "examples")
+        (folder / ".tocsin").symlink_to(data)
+        self.environment = {
+            "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PYTHONPATH": LIBRARIES,
+        }
+
+    def shell(self, command: str, *, expect: int = 0, **more: str) -> str:
+        """Type a command, as a person would; what it printed."""
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self.folder,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == expect, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + ("" if expect == 0 else done.stderr)
+
+    def tocsin(self, *arguments: str, expect: int = 0, **more: str) -> str:
+        """Run the command line; what it printed."""
+        return self.shell("tocsin " + " ".join(map(_quoted, arguments)), expect=expect, **more)
+
+    def json(self, *arguments: str, **more: Any) -> Any:
+        """Run the command line with ``--json``; what it printed, decoded."""
+        return json.loads(self.tocsin(*arguments, "--json", **more))
+
+    @contextlib.contextmanager
+    def beside(self, command: str) -> Iterator["subprocess.Popen[str]"]:
+        """A command in a second terminal, ended with Ctrl-C."""
+        process = subprocess.Popen(
+            ["sh", "-c", f"exec {command}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        url: str | None = None,
+    ) -> Answer:
+        """Send one request; bytes go as they are, anything else as JSON."""
+        given = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if data is not None:
+            given.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request((url or self.url) + path, data, given, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read())
+
+    def login(self, user: str, password: str) -> str:
+        """An access token."""
+        return str(self.ask("POST", "/api/v1/auth/login", {"user": user, "password": password}).json["access_token"])
+
+    def ended(self, run: str) -> dict[str, Any]:
+        """The run with its tasks, once it has ended."""
+        found: dict[str, Any] = awaited(
+            lambda: next((r for r in [self.json("run", "show", run)] if r["ended_at"]), None), what=f"the end of run {run}"
+        )
+        return found
+
+    def runs_of(self, event: str) -> list[str]:
+        """The runs that an event started, by the key of its record."""
+        decisions = self.json("event", "show", event)["decisions"]
+        return [decision["run"] for decision in decisions if decision["run"]]
+
+
+def awaited(look: Callable[[], Seen | None], *, within: float = 20.0, what: str = "it") -> Seen:
+    """What ``look`` gives, once it gives something; looks that run commands need no pause between them.
+
+    Raises:
+        AssertionError: It gave nothing in time.
+    """
+    deadline = _clock.monotonic() + within
+    while True:
+        if seen := look():
+            return seen
+        assert _clock.monotonic() < deadline, f"{what} did not happen within {within:g} s"
+
+
+def first_port() -> int:
+    """A port with the platform's others behind it free, below the range from which the system gives ports to connections."""
+    for port in range(12_000 + os.getpid() % 150 * 100, 30_000, 100):
+        ports = choose_ports(parse(["up", "--port", str(port)]), EmbeddedSection())
+        with contextlib.suppress(PortTaken):
+            require_all_free(ports)
+            for other in (ports.nats, ports.monitor, ports.mongo):
+                require_free(other, purpose="a test", change="")
+            return port
+    raise AssertionError("no free ports")
+
+
+def console_blocks(page: Path) -> list[list[str]]:
+    """The commands of every ``console`` block of a page, without the prompts; lines that end in a backslash are joined."""
+    blocks = []
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        commands: list[str] = []
+        continued = False
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                commands.append(line[2:])
+            elif line.startswith("> ") or continued:
+                commands[-1] += "\n" + line.removeprefix("> ")
+            continued = line.endswith("\\")
+        blocks.append(commands)
+    return blocks
+
+
+def _quoted(argument: str) -> str:
+    return "'" + argument.replace("'", "'\\''") + "'"

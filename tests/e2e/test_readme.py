@@ -1,0 +1,94 @@
+"""The first page, typed in as it is printed."""
+
+import json
+import re
+import time
+
+import pytest
+
+from e2e.machine import ROOT, awaited, console_blocks
+
+pytestmark = pytest.mark.server
+
+BLOCKS = console_blocks(ROOT / "README.md")
+
+
+def test_the_first_page_is_true(newcomer):
+    """Every command of it, in its order; an order sent as a signed webhook is fulfilled, and everything can be seen."""
+    assert BLOCKS[0] == ["make up"]
+    login, status, send = BLOCKS[1][1:]
+    newcomer.shell(login)
+    assert "down" not in newcomer.shell(status)
+    sent = newcomer.shell(send)
+    found = re.search(r"^run +(\w{26})$", sent, re.MULTILINE)
+    assert found, sent
+    run = found[1]
+    listing, watch, show, tail = BLOCKS[2]
+    assert run in newcomer.shell(listing)
+    watched = newcomer.shell(watch.replace("RUN", run))
+    for task in ("checkStock", "decide", "charge", "invoice", "announce"):
+        assert re.search(rf"✓ {task} ", watched), watched
+    assert "reject" not in watched
+    shown = newcomer.json("run", "show", run)
+    assert shown["status"] == "completed"
+    assert shown["input"]["order"]["id"] == "A-1001"
+    assert shown["output"]["invoice"]["total"] == 46.8
+    assert '"total": 46.8' in newcomer.shell(show.replace("RUN", run))
+    assert tail.startswith("tocsin signal tail")
+
+
+def test_the_tail_shows_an_order_being_fulfilled(machine):
+    """In a second terminal, while the order is sent in the first."""
+    with machine.beside("tocsin signal tail --json") as tail:
+        assert tail.stdout is not None
+        # It says nothing when it is connected: something is published until it shows, and only then the order is sent.
+        seen = []
+        for number in range(100):
+            machine.tocsin("event", "publish", f"com.example.tail.test{number}")
+            if _lines(tail.stdout):
+                break
+        run = machine.json("trigger", "send", "orders", "--data", "@examples/inputs/order-fulfilment.json")["run"]
+        awaited(lambda: seen.extend(_lines(tail.stdout)) or _ended(seen, run), what="the end of the run in the tail")
+    types = [event["type"] for event in seen if event["subject"] == run]
+    assert types[0].endswith("workflow.started.v1")
+    assert types[-1].endswith("workflow.completed.v1")
+    tasks = {event["data"]["task"] for event in seen if event["data"].get("task") and event.get("correlationid")}
+    assert {"/do/0/checkStock", "/do/3/invoice"} <= tasks
+    sequences = [event["sequence"] for event in seen if event["subject"] == run]
+    assert sequences == sorted(sequences)
+
+
+def test_who_sees_a_fulfilled_order_gets_a_greeting(machine):
+    """The event that the workflow emits starts another one; both runs belong to one correlation."""
+    order = {"order": {"id": f"A-{time.time_ns()}", "sku": "desk", "quantity": 1, "price": 300}}
+    first = machine.json("trigger", "send", "orders", "--data", json.dumps(order))["run"]
+    run = machine.ended(first)
+    events = awaited(
+        lambda: [e for e in machine.json("event", "list", "--trigger", "thanks") if machine.runs_of(e["key"])],
+        what="a decision of thanks",
+    )
+    greeting = next(
+        found for event in events for found in map(machine.ended, machine.runs_of(event["key"])) if order["order"]["id"] in found["input"]["name"]
+    )
+    assert greeting["output"] == {"greeting": f"Hello, customer of order {order['order']['id']}!"}
+    assert greeting["correlation_id"] == run["correlation_id"]
+
+
+def _ended(events, run):
+    return any(event["subject"] == run and event["type"].endswith("workflow.completed.v1") for event in events)
+
+
+def _lines(stream):
+    """The lines that are there by now."""
+    import os
+    import select
+
+    found = b""
+    while select.select([stream], [], [], 0.2)[0]:
+        chunk = os.read(stream.fileno(), 65536)
+        if not chunk:
+            break
+        found += chunk
+        if found.endswith(b"\n"):
+            break
+    return [json.loads(line) for line in found.splitlines()]
