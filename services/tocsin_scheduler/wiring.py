@@ -9,7 +9,7 @@ from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.store import Relay
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import Authenticator, HttpServer
 from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper
@@ -33,12 +33,17 @@ class Preparation(Part):
 
 def build(context: ServiceContext[SchedulerSettings]) -> Sequence[Component]:
     """The components of the scheduler."""
+    authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
+    return (authenticator, *parts(context, authenticator))
+
+
+def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticator) -> Sequence[Component]:
+    """The components but for the one that proves who sends a request."""
     relay = Relay(context.database, context.bus, (SCHEDULES,))
     store = MongoScheduleStore(context.database, relay)
     firer = Firer(store, clock=context.clock, metrics=context.metrics)
     timekeeper = Timekeeper(store, firer, clock=context.clock)
     schedules = Schedules(store, firer, timekeeper, clock=context.clock)
-    authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
     server = HttpServer(
         "scheduler",
         routes(schedules, context.clock),
@@ -56,7 +61,6 @@ def build(context: ServiceContext[SchedulerSettings]) -> Sequence[Component]:
         Consumer(context.bus, consumer("scheduler-runs"), RunEnds(store).hear, key=_run, limits=context.limits),
         timekeeper,
         Housekeeping("scheduler.reconcile", RECONCILE, Reconciler(store).check),
-        authenticator,
         server,
     )
 

@@ -1,0 +1,95 @@
+"""The scheduler's API: permissions, validation, revisions, previews."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from integration.scheduler.harness import Service, started
+
+BODY = {"workflow": "w", "cron": "0 9 * * MON-FRI", "timezone": "Europe/Berlin"}
+PATH = "/api/v1/schedules/default/a"
+
+
+@pytest.fixture
+async def service(nats_url: str, mongo_url: str, mongo_prefix: str) -> AsyncIterator[Service]:
+    """The service, running."""
+    environ = {
+        "TOCSIN_NATS_URL": nats_url,
+        "TOCSIN_MONGO_URL": mongo_url,
+        "TOCSIN_MONGO_DATABASE_PREFIX": mongo_prefix,
+        "TOCSIN_HTTP_PORT": "0",
+    }
+    async with started(environ) as service:
+        yield service
+
+
+async def test_a_schedule_is_made_shown_changed_paused_resumed_and_deleted(service: Service) -> None:
+    """The whole life, as a person sees it."""
+    ask = service.ask
+    status, made = await ask("PUT", PATH, json=BODY)
+    assert (status, made["status"], made["cron"], made["fired"]) == (201, "active", BODY["cron"], 0)
+    assert made["next_at"] is not None
+    assert (await ask("PUT", PATH, json=BODY))[0] == 200
+    status, changed = await ask("PUT", PATH, json={**BODY, "cron": None, "every": "PT1H"})
+    assert (status, changed["cron"], changed["every"]) == (200, None, "PT1H")
+    assert (await ask("POST", f"{PATH}/pause", json={"reason": "holiday"}))[1]["reason"] == "holiday"
+    assert (await ask("GET", f"{PATH}/next"))[1] == {"next": []}
+    assert (await ask("POST", f"{PATH}/resume"))[1]["status"] == "active"
+    assert len((await ask("GET", f"{PATH}/next?count=3"))[1]["next"]) == 3
+    assert (await ask("DELETE", PATH))[0] == 204
+    for method, path in (("GET", PATH), ("DELETE", PATH), ("GET", f"{PATH}/next"), ("POST", f"{PATH}/resume")):
+        assert (await ask(method, path))[0] == 404
+
+
+async def test_nothing_is_open_and_namespaces_are_kept_apart(service: Service) -> None:
+    """Reading, writing and pausing are permissions of their own, in namespaces."""
+    ask = service.ask
+    assert (await ask("PUT", PATH, None, json=BODY))[0] == 401
+    assert (await ask("PUT", PATH, "viewer", json=BODY))[0] == 403
+    assert (await ask("PUT", PATH, "team", json=BODY))[0] == 403
+    assert (await ask("PUT", "/api/v1/schedules/team/b", "team", json=BODY))[0] == 201
+    assert (await ask("PUT", PATH, json=BODY))[0] == 201
+    assert (await ask("POST", f"{PATH}/pause", "viewer", json={}))[0] == 403
+    assert (await ask("POST", f"{PATH}/pause", "operator", json={}))[0] == 200
+    assert (await ask("DELETE", PATH, "operator"))[0] == 403
+    assert (await ask("GET", PATH, "team"))[0] == 403
+    _, seen = await ask("GET", "/api/v1/schedules", "team")
+    assert [item["namespace"] for item in seen["items"]] == ["team"]
+    _, all_of_them = await ask("GET", "/api/v1/schedules", "viewer")
+    assert [item["name"] for item in all_of_them["items"]] == ["a", "b"]
+    assert (await ask("POST", "/api/v1/schedules/preview", None, json={"cron": "@daily"}))[0] == 401
+
+
+async def test_a_change_of_what_has_changed_meanwhile_is_refused(service: Service) -> None:
+    """If-Match with an old ETag: read again."""
+    _, headers, _ = await service.ask_all("PUT", PATH, json=BODY)
+    assert headers["ETag"] == '"1"'
+    await service.ask("PUT", PATH, json={**BODY, "cron": "@daily"})
+    old, new = {"If-Match": '"1"'}, {"If-Match": '"2"'}
+    assert (await service.ask("PUT", PATH, json=BODY, headers=old))[0] == 412
+    assert (await service.ask("DELETE", PATH, headers=old))[0] == 412
+    assert (await service.ask("DELETE", PATH, headers=new))[0] == 204
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "column"),
+    [
+        ({**BODY, "cron": "0 25 * * *"}, "/cron", 3),
+        ({**BODY, "cron": None, "every": "PT"}, "/every", 1),
+        ({**BODY, "timezone": "Europe/Berln"}, "/timezone", 1),
+    ],
+)
+async def test_a_mistake_is_shown_where_it_is(service: Service, body: dict[str, object], pointer: str, column: int) -> None:
+    """The member of the body, and the character in the expression."""
+    status, problem = await service.ask("PUT", PATH, json=body)
+    (error,) = problem["errors"]
+    assert (status, problem["code"], error["pointer"], error["column"]) == (422, "timetable_invalid", pointer, column)
+
+
+async def test_a_preview_follows_the_policy_about_clocks_that_jump(service: Service) -> None:
+    """The night when 02:30 does not exist in Berlin: skipped unless it is asked to be shifted."""
+    body = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "from": "2024-03-30T12:00:00Z", "count": 1}
+    _, skipped = await service.ask("POST", "/api/v1/schedules/preview", "viewer", json=body)
+    _, shifted = await service.ask("POST", "/api/v1/schedules/preview", "viewer", json={**body, "dst": {"gap": "shift"}})
+    assert skipped["next"] == ["2024-04-01T02:30:00+02:00"]
+    assert shifted["next"] == ["2024-03-31T03:30:00+02:00"]
