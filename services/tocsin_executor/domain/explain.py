@@ -1,0 +1,93 @@
+"""Why a run waits: a pure function of its state and its program, that needs no history.
+
+It is total: every reachable state has an explanation, and a run that is not over always waits for something that is named.
+"""
+
+from typing import assert_never
+
+from tocsin_executor.domain.flow import iso
+from tocsin_executor.domain.ops.work import attempt_of, child_id
+from tocsin_executor.domain.program import CallSpec, ListenSpec, Node, Program, TaskSpec
+from tocsin_executor.domain.state import Hold, ListenState, Purpose, RunState, Token, TryState
+from tocsin_executor.domain.values import Json
+
+
+def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
+    """What the run waits for, one entry for each reason; empty when it has ended or does not exist.
+
+    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``event``, ``child``, ``evaluation``, ``confirmation``, ``turn``,
+    ``resume``), a sentence ``detail``, and where there is one the task: ``name``, ``reference``, ``token``. The other fields
+    depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``, ``filters``, ``keys``, ``run``.
+    """
+    head = run.head
+    if head is None or run.terminal:
+        return []
+    found: list[dict[str, Json]] = []
+    if head.suspended:
+        detail = f"the run is suspended; {len(head.parked)} inputs wait for it to be resumed"
+        found.append({"for": "resume", "detail": detail})
+    for token in run.home.tokens.values():
+        node = program.nodes[token.node]
+        if token.hold is not Hold.SCOPE or isinstance(token.state, ListenState):
+            task: dict[str, Json] = {"name": node.name, "reference": node.ref, "token": token.id, "since": iso(token.created)}
+            found.append({**task, **_reason(run, token, node)})
+    for attempt, revocation in head.revoking.items():
+        ghost = revocation.ghost
+        named = {} if ghost is None else {"name": program.nodes[ghost.node].name, "reference": program.nodes[ghost.node].ref}
+        detail = "the attempt was asked to stop, and nobody has confirmed that it has"
+        found.append({"for": "confirmation", "detail": detail, "attempt": attempt, "since": iso(revocation.asked), **named})
+    return found
+
+
+def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:
+    match token.hold:
+        case Hold.SENT:
+            return _worker(run, token, node)
+        case Hold.TIMER:
+            until = _due(run, token, Purpose.TIMER)
+            return {"for": "time", "detail": f"it waits until {until}", "until": until}
+        case Hold.BACKOFF:
+            until = _due(run, token, Purpose.BACKOFF)
+            retries = token.state.retries if isinstance(token.state, TryState) else 0
+            return {"for": "retry", "detail": f"retry {retries} begins at {until}", "until": until, "attempt": retries + 1}
+        case Hold.LISTEN | Hold.SCOPE:
+            return _events(token, node)
+        case Hold.CHILD:
+            child = child_id(run.run, attempt_of(token))
+            named = f"{node.spec.namespace}/{node.spec.name}" if isinstance(node.spec, CallSpec) else "another workflow"
+            return {"for": "child", "detail": f"it waits for run {child} of {named}", "run": child}
+        case Hold.EVALUATING:
+            return {"for": "evaluation", "detail": "an expression is evaluated outside the engine", "ticket": token.ticket}
+        case Hold.READY:
+            return {"for": "turn", "detail": "it goes on in the next slice, or when the run is resumed"}
+        case never:
+            assert_never(never)
+
+
+def _worker(run: RunState, token: Token, node: Node) -> dict[str, Json]:
+    queue = node.spec.queue if isinstance(node.spec, TaskSpec) else ""
+    entry: dict[str, Json] = {"for": "worker", "queue": queue, "attempt": attempt_of(token)}
+    if token.worker is not None:
+        entry["worker"] = token.worker
+        entry["detail"] = f"worker {token.worker} has it since {iso(token.started or token.created)}"
+    else:
+        entry["detail"] = f"it was sent to queue '{queue}', and no worker has said yet that it holds it"
+    until = _due(run, token, Purpose.TIMEOUT)
+    if until is not None:
+        entry["until"] = until
+    return entry
+
+
+def _events(token: Token, node: Node) -> dict[str, Json]:
+    state = token.state
+    if not isinstance(node.spec, ListenSpec) or not isinstance(state, ListenState):
+        return {"for": "event", "detail": "it listens"}
+    spec = node.spec
+    open_filters = [found.constants for index, found in enumerate(spec.filters) if index not in state.taken]
+    detail = f"it has consumed {len(state.consumed)} events, and waits for {'one of these' if open_filters else 'any'}"
+    return {"for": "event", "detail": detail, "filters": open_filters, "keys": state.keys, "delivered": state.cursor}
+
+
+def _due(run: RunState, token: Token, purpose: Purpose) -> str | None:
+    due = next((due for due, owner, what in run.home.timers if owner == token.id and what == purpose.value), None)
+    return None if due is None else iso(due)
