@@ -8,9 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 
+import jsonschema
 import pytest
+
+from tocsin.signals.asyncapi import document
+from tocsin.signals.make import signal_id
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -187,3 +192,23 @@ def test_nothing_is_left_of_an_ephemeral_run(tmp_path):
     assert result["status"] == "completed"
     assert result["error"] is None
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("tocsin")] == []
+
+
+def test_every_signal_is_as_the_document_says(terminal):
+    """Whatever the walk above published: valid by the AsyncAPI document, ids from their place, no gap in any sequence."""
+    signals = [
+        s
+        for namespace in ("default", "system")
+        for s in terminal.json_lines("signal", "list", "-n", namespace, "--limit", "500")
+    ]
+    described = document()
+    components = described["components"]
+    schemas = {message["name"]: message["payload"] for message in components["messages"].values()}
+    places = defaultdict(list)
+    for signal_ in signals:
+        schema = {**schemas[signal_["type"]], "components": components}
+        jsonschema.Draft202012Validator(schema).validate(signal_)
+        assert signal_["id"] == signal_id(signal_["source"], int(signal_["sequence"]))
+        places[signal_["source"]].append(int(signal_["sequence"]))
+    assert places
+    assert [source for source, found in places.items() if found != list(range(found[0], found[0] + len(found)))] == []
