@@ -116,7 +116,8 @@ async def connect(url: str | None = None, credentials: Credentials | None = None
         try:
             yield client
         except Unauthenticated as error:
-            error.hint = error.hint or "log in with `tocsin login`, or set TOCSIN_TOKEN to an API key"
+            if error.fields.get("code", error.code) == Unauthenticated.code:  # the API's hint is about headers
+                error.hint = "log in with `tocsin login`, or set TOCSIN_TOKEN to an API key"
             raise
 
 
