@@ -115,7 +115,7 @@ class TopologyLimits:
 
 
 STREAMS: tuple[StreamSpec, ...] = (
-    StreamSpec("EVENTS", ("events.>",), "Custom events and accepted webhooks, from anyone who may.", max_age=7 * DAY),
+    StreamSpec("EVENTS", ("events.>",), "Custom events, from anyone who may.", max_age=7 * DAY, atomic=True),
     StreamSpec(
         "COMMANDS",
         ("commands.>",),
