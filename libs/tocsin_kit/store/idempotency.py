@@ -6,9 +6,9 @@ idempotent or atomic with the answer.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from pymongo.errors import DuplicateKeyError
 
