@@ -6,9 +6,10 @@ idempotent or atomic with the answer.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pymongo.errors import DuplicateKeyError
 
@@ -16,7 +17,6 @@ from tocsin.errors import Conflict, Rejected
 from tocsin_kit.store.database import Database
 from tocsin_kit.store.errors import translated
 from tocsin_kit.store.indexes import Index, ensure_indexes
-from tocsin_kit.telemetry.health import Health
 
 COLLECTION = "_idempotency"
 KEEP = timedelta(hours=24)
@@ -37,7 +37,7 @@ class InProgress(Conflict):
 
 
 class Answered(Protocol):
-    """What an answer is made of, whoever defines it (``tocsin_kit.web.Recorded``)."""
+    """Anything that says what :class:`Answer` says (``tocsin_kit.web.Recorded``)."""
 
     @property
     def status(self) -> int:
@@ -45,57 +45,54 @@ class Answered(Protocol):
         ...
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """Those worth repeating."""
-        ...
-
-    @property
     def body(self) -> bytes:
         """Its bytes."""
         ...
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those worth repeating."""
+        ...
 
-A = TypeVar("A", bound=Answered)
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the first request was answered.
+
+    Attributes:
+        status: HTTP status.
+        body: Its bytes.
+        headers: Those worth repeating.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
 
 
-class IdempotencyRecords(Generic[A]):
-    """Records of one service; fits ``tocsin_kit.web.IdempotencyRecords`` when made with ``make=Recorded``. A component.
+class IdempotencyRecords:
+    """Records of one service.
 
     Args:
         database: Where.
-        make: Makes an answer from ``status``, ``headers`` and ``body``.
         keep: How long an answer is remembered.
     """
 
-    name = "idempotency"
-
-    def __init__(
-        self, database: Database, make: Callable[[int, Mapping[str, str], bytes], A], *, keep: timedelta = KEEP
-    ) -> None:
+    def __init__(self, database: Database, *, keep: timedelta = KEEP) -> None:
         self._database = database
-        self._make = make
         self._keep = keep
 
     async def start(self) -> None:
         """Make the index that forgets old records."""
         await ensure_indexes(self._database, {COLLECTION: [Index(("expires",), expires=timedelta(0))]})
 
-    async def serve(self) -> None:
-        """Nothing to do."""
-
-    async def stop(self) -> None:
-        """Nothing to do."""
-
-    def health(self) -> Health:
-        """Ready."""
-        return Health(ready=True, detail="remembering")
-
-    async def begin(self, key: str, fingerprint: str) -> A | None:
+    async def begin(self, principal: str, key: str, request: bytes) -> Answer | None:
         """Claim a key.
 
         Args:
-            key: Names who asks, the route, and the sender's key.
-            fingerprint: Digest of the request: the same in a repeat.
+            principal: Who asks.
+            key: What the client sent.
+            request: Method, path and body: what must be the same in a repeat.
 
         Returns:
             The answer to repeat; ``None`` when the caller now has to do the work and then :meth:`finish` or :meth:`abandon`.
@@ -105,8 +102,8 @@ class IdempotencyRecords(Generic[A]):
             InProgress: Another request with it is being worked on now.
         """
         now = self._database.clock.now()
-        name = _name(key)
-        fresh = {"request": fingerprint, "answer": None, "claimed": now, "expires": now + self._keep}
+        name, digest = _name(principal, key), hashlib.sha256(request).hexdigest()
+        fresh = {"request": digest, "answer": None, "claimed": now, "expires": now + self._keep}
         records = self._database.collection(COLLECTION)
         with translated(COLLECTION):
             try:
@@ -117,27 +114,30 @@ class IdempotencyRecords(Generic[A]):
                 return None
             if found is None:
                 raise InProgress
-            if found["request"] != fingerprint:
+            if found["request"] != digest:
                 raise KeyReused(hint="Use a new key for a new request.")
-            stored = found["answer"]
-            if stored is not None:
-                return self._make(stored["status"], stored["headers"], bytes(stored["body"]))
+            if found["answer"] is not None:
+                return _answer(found["answer"])
             taken = await records.update_one({"_id": name, "claimed": {"$lt": now - CLAIM}, "answer": None}, {"$set": fresh})
             if taken.modified_count == 1:
                 return None
         raise InProgress(hint="Ask again in a moment.")
 
-    async def finish(self, key: str, answer: A) -> None:
+    async def finish(self, principal: str, key: str, answer: Answered) -> None:
         """Remember the answer."""
         stored = {"status": answer.status, "body": answer.body, "headers": dict(answer.headers)}
         with translated(COLLECTION):
-            await self._database.collection(COLLECTION).update_one({"_id": _name(key)}, {"$set": {"answer": stored}})
+            await self._database.collection(COLLECTION).update_one({"_id": _name(principal, key)}, {"$set": {"answer": stored}})
 
-    async def abandon(self, key: str) -> None:
+    async def abandon(self, principal: str, key: str) -> None:
         """The work failed in a way that a repeat may cure: let it begin again at once."""
         with translated(COLLECTION):
-            await self._database.collection(COLLECTION).delete_one({"_id": _name(key), "answer": None})
+            await self._database.collection(COLLECTION).delete_one({"_id": _name(principal, key), "answer": None})
 
 
-def _name(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def _name(principal: str, key: str) -> str:
+    return hashlib.sha256(f"{principal}\0{key}".encode()).hexdigest()
+
+
+def _answer(stored: Mapping[str, Any]) -> Answer:
+    return Answer(stored["status"], bytes(stored["body"]), stored["headers"])

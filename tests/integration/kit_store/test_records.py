@@ -7,6 +7,7 @@ import pytest
 
 from tocsin.errors import Defect, Unavailable
 from tocsin_kit.store import (
+    Answer,
     Database,
     IdempotencyRecords,
     Index,
@@ -19,8 +20,6 @@ from tocsin_kit.store import (
     ensure_indexes,
     migrate,
 )
-from tocsin_kit.web import IdempotencyRecords as WebRecords
-from tocsin_kit.web import Recorded
 
 
 async def test_migrations_run_once_in_order_with_any_number_of_replicas(database: Database) -> None:
@@ -67,19 +66,18 @@ async def test_numbers_of_migrations_have_no_gap(database: Database) -> None:
 
 async def test_a_repeated_request_is_answered_as_the_first_was(database: Database) -> None:
     """Same key and request: the stored answer. Same key, other request: refused. Still running: conflict."""
-    records: IdempotencyRecords[Recorded] = IdempotencyRecords(database, Recorded)
-    port: WebRecords = records  # what the HTTP server asks for
+    records = IdempotencyRecords(database)
     await records.start()
-    assert await port.begin("user:a k", "POST /x 1") is None
+    assert await records.begin("user:a", "k", b"POST /x 1") is None
     with pytest.raises(InProgress):
-        await port.begin("user:a k", "POST /x 1")
-    assert await port.begin("user:b k", "POST /x 1") is None  # keys belong to who used them
-    await port.finish("user:a k", Recorded(201, {"etag": "1"}, b"{}"))
-    assert await port.begin("user:a k", "POST /x 1") == Recorded(201, {"etag": "1"}, b"{}")
+        await records.begin("user:a", "k", b"POST /x 1")
+    assert await records.begin("user:b", "k", b"POST /x 1") is None  # keys belong to who used them
+    await records.finish("user:a", "k", Answer(201, b"{}", {"etag": "1"}))
+    assert await records.begin("user:a", "k", b"POST /x 1") == Answer(201, b"{}", {"etag": "1"})
     with pytest.raises(KeyReused):
-        await port.begin("user:a k", "POST /x 2")
-    await port.abandon("user:b k")
-    assert await port.begin("user:b k", "POST /y") is None
+        await records.begin("user:a", "k", b"POST /x 2")
+    await records.abandon("user:b", "k")
+    assert await records.begin("user:b", "k", b"POST /y") is None
 
 
 async def test_a_signal_changes_a_read_model_once(database: Database) -> None:
