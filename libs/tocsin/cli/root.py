@@ -28,6 +28,9 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),
     "trigger": Entry("tocsin.cli.trigger", "What starts workflows from outside: webhooks and events."),
     "schedule": Entry("tocsin.cli.schedule", "What starts workflows by the clock."),
+    "case": Entry("tocsin.cli.case", "What people do when something needs them."),
+    "asset": Entry("tocsin.cli.asset", "Data that runs read and write, and where it comes from."),
+    "dead-letter": Entry("tocsin.cli.deadletter", "Messages that a service could not handle."),
     "expression": Entry("tocsin.cli.expression", "Try expressions (jq, CESQL) without a platform."),
     "auth": Entry("tocsin.cli.auth", "Users, roles, API keys and bus credentials."),
 }

@@ -6,6 +6,7 @@ Typed where the platform's promises are; answers are the API's JSON objects. Eve
 from types import TracebackType
 from typing import Self
 
+from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.transport import Credentials, Record, StaticToken, Transport
 
@@ -28,6 +29,9 @@ class Client:
         self.signals = Signals(self.transport)
         self.triggers = Named(self.transport, "triggers")
         self.schedules = Named(self.transport, "schedules")
+        self.cases = Cases(self.transport)
+        self.assets = Assets(self.transport)
+        self.dead_letters = DeadLetters(self.transport)
         self.platform = Platform(self.transport)
 
     async def __aenter__(self) -> Self:
