@@ -20,6 +20,7 @@ __all__ = [
     "EVERYTHING",
     "AlreadyExists",
     "Answer",
+    "Change",
     "Creation",
     "Database",
     "Document",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pymongo import InsertOne, ReturnDocument
+from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from tocsin.errors import NotFound
@@ -54,6 +54,15 @@ class Creation(Generic[T]):
     """One new entity for :meth:`Repository.create_many`."""
 
     key: str
+    value: T
+    outbox: Sequence[Outgoing] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[T]):
+    """One decision for :meth:`Repository.commit_many`."""
+
+    entry: Entry[T]
     value: T
     outbox: Sequence[Outgoing] = ()
 
@@ -217,6 +226,45 @@ class Repository(Generic[T]):
             if creation.outbox and creation.key not in taken:
                 self._wake(self.name, creation.key, creation.outbox)
         return taken
+
+    async def commit_many(self, changes: Sequence[Change[T]]) -> dict[str, Entry[T]]:
+        """Commit decisions about many entities that exist in one round trip; each by itself is as :meth:`commit`.
+
+        Only entities of which nothing is unsaid are written this way: a bulk does not bring back what an earlier commit left, so
+        it could be overtaken. Those, and those that someone else has changed, are not in the answer: commit them one by one,
+        which tells the two apart.
+
+        Returns:
+            The entries of those that were stored, by key.
+        """
+        if not changes:
+            return {}
+        operations = []
+        for change in changes:
+            revision, sequence = change.entry.revision, last_sequence(change.outbox, change.entry.sequence)
+            where = {"_id": change.entry.key, REVISION: revision, OUTBOX: {"$exists": False}}
+            operations.append(UpdateOne(where, self._changes(change.value, revision + 1, sequence, change.outbox)))
+        with translated(self.name):
+            answer = await self._collection.bulk_write(operations, ordered=False)
+            stored = changes if answer.modified_count == len(changes) else await self._stored(changes)
+        done: dict[str, Entry[T]] = {}
+        for change in stored:
+            entry, sequence = change.entry, last_sequence(change.outbox, change.entry.sequence)
+            done[entry.key] = Entry(entry.key, change.value, entry.revision + 1, sequence)
+            if change.outbox:
+                self._wake(self.name, entry.key, change.outbox)
+        return done
+
+    async def _stored(self, changes: Sequence[Change[T]]) -> list[Change[T]]:
+        """Those whose signals lie in their documents now; the ids are derived, so whoever stored them decided the same."""
+        keys = [change.entry.key for change in changes]
+        found = await self._collection.find({"_id": {"$in": keys}}, {REVISION: 1, f"{OUTBOX}.i": 1}).to_list(None)
+        known = {d["_id"]: (d[REVISION], [item["i"] for item in d.get(OUTBOX, [])]) for d in found}
+        return [
+            change
+            for change in changes
+            if change.outbox and known.get(change.entry.key) == (change.entry.revision + 1, [item.id for item in change.outbox])
+        ]
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 
 from tocsin.errors import Defect, NotFound, Unavailable
-from tocsin_kit.store import Creation, Database, Filter, InvalidCursor, Outgoing, Relay, Repository, RevisionConflict, Sort
+from tocsin_kit.store import (
+    Change,
+    Creation,
+    Database,
+    Filter,
+    InvalidCursor,
+    Outgoing,
+    Relay,
+    Repository,
+    RevisionConflict,
+    Sort,
+)
 from tocsin_kit.testing.waiting import eventually
 
 Thing = dict[str, Any]
@@ -234,3 +245,26 @@ async def test_two_replicas_writing_at_once_lose_no_signal_and_no_number(databas
         for relay in relays:
             await relay.drained()
     assert heard.once == [f"a-{n}" for n in range(1, 61)]
+
+
+async def test_many_commits_at_once_are_each_as_one_alone(database: Database, heard: Any) -> None:
+    """Stored with their signals, except those that someone else changed and those with something unsaid, which are named."""
+    repository = things(database, relay := Relay(database, heard, ["things"]))
+    entries = [await repository.commit(await repository.load(key), {"n": 0}) for key in ("a", "b", "c", "d")]
+    await repository.commit(entries[1], {"n": "theirs"})
+    await repository.commit(entries[2], {"n": "unsaid"}, outbox=[signal("c", 1)])
+    unsaid_entry = await repository.load("c")
+    changes = [
+        Change(entries[0], {"n": 1}, [signal("a", 1)]),
+        Change(entries[1], {"n": 1}, [signal("b", 1)]),
+        Change(unsaid_entry, {"n": 1}, [signal("c", 2)]),
+        Change(entries[3], {"n": 1}, [signal("d", 1)]),
+    ]
+    done = await repository.commit_many(changes)
+    assert {key: (entry.revision, entry.sequence) for key, entry in done.items()} == {"a": (2, 1), "d": (2, 1)}
+    assert (await repository.get("b"), await repository.get("c")) == ({"n": "theirs"}, {"n": "unsaid"})
+    async with relaying(relay):
+        await repository.commit(unsaid_entry, {"n": 1}, outbox=[signal("c", 2)])
+        await relay.drained()
+    assert sorted(heard.once) == ["a-1", "c-1", "c-2", "d-1"]
+    assert await repository.commit_many([]) == {}
