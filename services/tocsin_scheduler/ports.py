@@ -1,11 +1,11 @@
 """What the scheduler needs from outside: a place for its schedules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tocsin_kit.store import Entry, Outgoing, Page
+from tocsin_kit.store import Change, Entry, Outgoing, Page
 from tocsin_scheduler.domain.schedules import Schedule
 
 
@@ -32,6 +32,10 @@ class ScheduleStore(Protocol):
         Raises:
             Conflict: Someone was first.
         """
+        ...
+
+    async def commit_many(self, changes: Sequence[Change[Schedule]]) -> Mapping[str, Entry[Schedule]]:
+        """Store many decisions and say them; what is not in the answer is to be committed by itself."""
         ...
 
     async def due(self, before: datetime, *, limit: int) -> Sequence[Entry[Schedule]]:

@@ -260,11 +260,8 @@ class Repository(Generic[T]):
         keys = [change.entry.key for change in changes]
         found = await self._collection.find({"_id": {"$in": keys}}, {REVISION: 1, f"{OUTBOX}.i": 1}).to_list(None)
         known = {d["_id"]: (d[REVISION], [item["i"] for item in d.get(OUTBOX, [])]) for d in found}
-        return [
-            change
-            for change in changes
-            if change.outbox and known.get(change.entry.key) == (change.entry.revision + 1, [item.id for item in change.outbox])
-        ]
+        wanted = {c.entry.key: (c.entry.revision + 1, [item.id for item in c.outbox]) for c in changes if c.outbox}
+        return [change for change in changes if known.get(change.entry.key, ()) == wanted.get(change.entry.key)]
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

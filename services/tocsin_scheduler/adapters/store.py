@@ -1,11 +1,11 @@
 """Schedules in MongoDB: one document each, with its outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel
 
-from tocsin_kit.store import Database, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
+from tocsin_kit.store import Change, Database, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
 from tocsin_scheduler.adapters.documents import read_schedule, schedule_document
 from tocsin_scheduler.domain.schedules import Schedule, Status
 from tocsin_scheduler.ports import ScheduleSearch
@@ -47,6 +47,10 @@ class MongoScheduleStore:
     async def commit(self, entry: Entry[Schedule], schedule: Schedule | None, outbox: Sequence[Outgoing]) -> Entry[Schedule]:
         """Store (``None`` deletes) and say it, in one write."""
         return await self._schedules.commit(entry, schedule, outbox=outbox)
+
+    async def commit_many(self, changes: Sequence[Change[Schedule]]) -> Mapping[str, Entry[Schedule]]:
+        """Store many decisions and say them; what is not in the answer is to be committed by itself."""
+        return await self._schedules.commit_many(changes)
 
     async def due(self, before: datetime, *, limit: int) -> Sequence[Entry[Schedule]]:
         """Schedules whose next instant is before, the earliest first."""

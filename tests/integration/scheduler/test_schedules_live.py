@@ -289,3 +289,22 @@ async def test_a_wrong_next_instant_is_corrected(world):
     assert await Reconciler(world.one.store).check() == 1
     assert (await world.one.schedules.get("default", "s")).value.next_at == START + timedelta(minutes=10)
     assert orjson.dumps(await Reconciler(world.one.store).check()) == b"0"
+
+
+async def test_a_crowd_fires_once_each_with_any_number_of_replicas(world):
+    """Hundreds in the same second are committed in bulk; replicas that race for them double none, and none is out of order."""
+    for number in range(40):
+        await world.put(f"s{number}")
+    replicas = [world.one, *(world.replica() for _ in range(2))]
+    for _ in range(5):
+        await world.clock.advance(timedelta(minutes=10))
+        await asyncio.gather(*(replica.turn() for replica in replicas))
+        await asyncio.gather(*(replica.turn() for replica in replicas))
+    starts = await world.starts()
+    assert len({start["run"] for start in starts}) == 200
+    assert len({(start["trigger"]["name"], start["trigger"]["at"]) for start in starts}) == 200
+    numbers: dict[str, list[int]] = {}
+    for event in await world.said("SIGNALS"):
+        if event.sequence not in numbers.setdefault(event.subject, []):
+            numbers[event.subject].append(event.sequence)
+    assert all(found == list(range(1, 7)) for found in numbers.values())
