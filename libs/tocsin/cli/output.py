@@ -15,6 +15,8 @@ from tocsin.signals import Json
 
 Record = dict[str, Json]  # as the client has it, without importing the client
 
+_MOMENTS: Final = {"at", "died", "due", "materialized", "observed"}
+
 # A pipe has no width: tables are as wide as they are, so that `grep` finds whole lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
 
@@ -186,7 +188,7 @@ def _value(name: str, value: Json, *, short: bool = False) -> Text:
     if isinstance(value, str):
         if name in {"status", "state"}:
             return status_text(value)
-        at = moment(value) if name.endswith(("_at", "time")) else None
+        at = moment(value) if name.endswith(("_at", "time")) or name in _MOMENTS else None
         return Text(value if at is None else ago(at, now()) if short else f"{value}  ({ago(at, now())})")
     if isinstance(value, bool):
         return Text("yes" if value else "no")

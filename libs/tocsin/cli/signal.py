@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 from datetime import timedelta
 from typing import Annotated
 
@@ -53,6 +54,8 @@ async def tail(
     async with connect(where.url) as client, contextlib.aclosing(client.signals.stream(wanted)) as stream:
         async for event in stream:
             if event is None:
+                if sys.stderr.isatty():
+                    print(f"listening to {wanted} (Ctrl-C ends)", file=sys.stderr)
                 continue
             print_signal(event, as_json=as_json)
             seen += 1
