@@ -230,9 +230,9 @@ class Repository(Generic[T]):
     async def commit_many(self, changes: Sequence[Change[T]]) -> dict[str, Entry[T]]:
         """Commit decisions about many entities that exist in one round trip; each by itself is as :meth:`commit`.
 
-        Only entities of which nothing is unsaid are written this way: a bulk does not bring back what an earlier commit left, so
-        it could be overtaken. Those, and those that someone else has changed, are not in the answer: commit them one by one,
-        which tells the two apart.
+        Only entities of which nothing is unsaid are written this way: a bulk does not bring back what an earlier commit left,
+        and it could be overtaken. Those, and those that someone else has changed, are not in the answer: commit them one by
+        one, which tells the two apart.
 
         Returns:
             The entries of those that were stored, by key.

@@ -97,6 +97,11 @@ class IntakeRoutes:
 def intake_routes(webhooks: Webhooks, publishing: Publishing, events: EventStore) -> Sequence[Route]:
     """What the service serves about events."""
     handlers = IntakeRoutes(webhooks, publishing, events)
+    return (*_ways_in(handlers), *_reading(handlers))
+
+
+def _ways_in(handlers: IntakeRoutes) -> Sequence[Route]:
+    """By which events come in."""
     return (
         Route(
             method="POST",
@@ -127,6 +132,12 @@ def intake_routes(webhooks: Webhooks, publishing: Publishing, events: EventStore
             problems=(InvalidEvent, TooLarge),
             handler=handlers.publish,
         ),
+    )
+
+
+def _reading(handlers: IntakeRoutes) -> Sequence[Route]:
+    """Which show what came in."""
+    return (
         Route(
             method="GET",
             path="/api/v1/events",

@@ -26,6 +26,7 @@ WRITE = Permission("trigger:write")
 PAUSE = Permission("trigger:pause")
 _ONE = "/api/v1/triggers/{namespace}/{name}"
 _TAGS = ("triggers",)
+_CHANGING = (Conflict, PreconditionFailed)
 
 
 class TriggerRoutes:
@@ -117,8 +118,11 @@ class TriggerRoutes:
 def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
     """What the service serves about triggers."""
     handlers = TriggerRoutes(triggers, clock)
-    gone = (NotFound,)
-    changing = (Conflict, PreconditionFailed)
+    return (*_reading(handlers), *_writing(handlers), *_pausing(handlers), *_keys(handlers))
+
+
+def _reading(handlers: TriggerRoutes) -> Sequence[Route]:
+    """Lists and shows."""
     return (
         Route(
             method="GET",
@@ -130,6 +134,23 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             response=Page[TriggerView],
             handler=handlers.list,
         ),
+        Route(
+            method="GET",
+            path=_ONE,
+            access=READ,
+            summary="One trigger",
+            tags=_TAGS,
+            params=TriggerPath,
+            response=TriggerView,
+            problems=(NotFound,),
+            handler=handlers.show,
+        ),
+    )
+
+
+def _writing(handlers: TriggerRoutes) -> Sequence[Route]:
+    """Creates, replaces, deletes."""
+    return (
         Route(
             method="POST",
             path="/api/v1/triggers",
@@ -143,17 +164,6 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             handler=handlers.create,
         ),
         Route(
-            method="GET",
-            path=_ONE,
-            access=READ,
-            summary="One trigger",
-            tags=_TAGS,
-            params=TriggerPath,
-            response=TriggerView,
-            problems=gone,
-            handler=handlers.show,
-        ),
-        Route(
             method="PUT",
             path=_ONE,
             access=WRITE,
@@ -163,7 +173,7 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             body=TriggerBody,
             response=TriggerView,
             also=(201,),
-            problems=(TriggerInvalid, *changing),
+            problems=(TriggerInvalid, *_CHANGING),
             handler=handlers.apply,
         ),
         Route(
@@ -174,9 +184,15 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             tags=_TAGS,
             params=TriggerPath,
             status=204,
-            problems=(*gone, *changing),
+            problems=(NotFound, *_CHANGING),
             handler=handlers.delete,
         ),
+    )
+
+
+def _pausing(handlers: TriggerRoutes) -> Sequence[Route]:
+    """Pauses and resumes."""
+    return (
         Route(
             method="POST",
             path=f"{_ONE}/pause",
@@ -186,7 +202,7 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             params=TriggerPath,
             body=PauseBody,
             response=TriggerView,
-            problems=(*gone, *changing),
+            problems=(NotFound, *_CHANGING),
             handler=handlers.pause,
         ),
         Route(
@@ -197,9 +213,15 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             tags=_TAGS,
             params=TriggerPath,
             response=TriggerView,
-            problems=(*gone, *changing),
+            problems=(NotFound, *_CHANGING),
             handler=handlers.resume,
         ),
+    )
+
+
+def _keys(handlers: TriggerRoutes) -> Sequence[Route]:
+    """Rotates the keys of webhooks."""
+    return (
         Route(
             method="POST",
             path=f"{_ONE}/keys",
@@ -210,7 +232,7 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             body=KeyBody,
             response=NewKeyView,
             status=201,
-            problems=(*gone, *changing, TriggerInvalid),
+            problems=(NotFound, *_CHANGING, TriggerInvalid),
             handler=handlers.add_key,
         ),
         Route(
@@ -221,7 +243,7 @@ def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
             tags=_TAGS,
             params=KeyPath,
             status=204,
-            problems=(*gone, *changing),
+            problems=(NotFound, *_CHANGING),
             handler=handlers.remove_key,
         ),
     )
