@@ -6,7 +6,7 @@ from datetime import timedelta
 import orjson
 import structlog
 
-from tocsin.errors import Conflict, TocsinError
+from tocsin.errors import Conflict, TocsinError, Unavailable
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.host import Host
 from tocsin_executor.application.programs import ProgramCache
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 STREAM = "EXECUTOR"
 BUCKET = "EXECUTOR"
 _PURGE_EVERY = 30.0  # seconds
+_PATIENCE = 30.0  # seconds to wait for NATS and MongoDB at the start
 _NEVER = 1_000_000_000
 
 
@@ -85,9 +86,21 @@ class Engine:
         await self._direct.start()
         await self._publisher.start()
         await self._singles.start()
-        await self._runs.ensure_indexes()
-        await self._leases.start()
-        await self.host.own(await self._leases.refresh())
+        until = self._clock.monotonic() + _PATIENCE
+        while True:
+            try:
+                await self._runs.ensure_indexes()
+                await self._leases.start()
+                await self.host.own(await self._leases.refresh())
+            except Deposed:
+                raise
+            except (Unavailable, Conflict) as error:  # a database that restarts is no reason to end
+                if self._clock.monotonic() > until:
+                    raise
+                log.info("engine.start_later", error=error.detail)
+                await self._clock.sleep(0.5)
+            else:
+                break
         self._ready, self._detail = True, "folding"
 
     async def serve(self) -> None:

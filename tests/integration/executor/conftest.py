@@ -106,11 +106,12 @@ class Rig:
         await bus.start()
         await ensure_streams(bus, TopologyLimits())  # the executor does it; tests may start the worker first
         async with Sandbox(2) as sandbox:
+            runners = runners_for(clock, sandbox)
             worker = Worker(
                 Direct(bus),
                 name=name,
                 queues=[Queue(queue, 50) for queue in (*(queues or ("default",)), EXPRESSIONS)],
-                runners=runners_for(clock, sandbox),
+                runners=runners,
                 sandbox=sandbox,
                 clock=clock,
                 drain=timedelta(seconds=drain),
@@ -123,6 +124,7 @@ class Rig:
                 await worker.stop()
                 serving.cancel()
                 await asyncio.gather(serving, return_exceptions=True)
+                await runners["http"].close()
                 await bus.stop()
 
     async def publish(self, tasks: list[dict[str, Any]], *, name: str = "flow", version: str = "1.0.0", **more: Any) -> None:
