@@ -82,6 +82,8 @@ def next_instant(
     best: datetime | None = None
     while local is not None:
         fires = instants(local, place, gap, overlap)
+        if not mixed and fires and fires[0] > after:
+            return fires[0]  # without shifts and repeats, local times and instants have one order
         later = [instant for instant in fires if instant > after]
         if later and (best is None or later[0] < best):
             best = later[0]

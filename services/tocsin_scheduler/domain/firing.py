@@ -12,7 +12,7 @@ from enum import Enum
 from typing import assert_never
 
 from tocsin.signals import derive
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Schedule, Status, When, planned
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Schedule, Status, When
 
 AT_ONCE = 20  # firings in one decision: each carries its input, and a document has a limit of 16 MB
 COUNTED = 1_000  # missed instants that are counted; beyond that the number says nothing more
@@ -95,25 +95,29 @@ def settle(schedule: Schedule, now: datetime) -> Decision | None:
     if schedule.status is not Status.ACTIVE or schedule.next_at is None or schedule.next_at > now:
         return None
     on_time_from = now - schedule.policy.on_time
+    missed: Missed | None = None
+    due: list[datetime] = []
+    following: datetime | None = schedule.next_at
+    cursor = schedule.settled
     if schedule.next_at < on_time_from:
-        late, missed, cursor = _late(schedule, on_time_from, now)
-    else:
-        late, missed, cursor = [], None, schedule.settled
-    due = late + _take(schedule.when, cursor, now, AT_ONCE - len(late))
+        due, missed, cursor = _late(schedule, on_time_from, now)
+        following = schedule.when.next(cursor)
+    while following is not None and following <= now and len(due) < AT_ONCE:
+        due.append(following)
+        following = schedule.when.next(following)
     settled = due[-1] if due else cursor
-    following = schedule.when.next(settled)
     if following is None or following > now:
         settled = max(settled, now)
     firings, skipped, going = _fire(schedule, due, on_time_from, now)
-    moved = planned(
-        replace(
-            schedule,
-            settled=settled,
-            going=going,
-            fired=schedule.fired + len(firings),
-            last_at=firings[-1].at if firings else schedule.last_at,
-            last_run=firings[-1].run if firings else schedule.last_run,
-        )
+    moved = replace(
+        schedule,
+        settled=settled,
+        next_at=following,
+        status=Status.FINISHED if following is None else Status.ACTIVE,
+        going=going,
+        fired=schedule.fired + len(firings),
+        last_at=firings[-1].at if firings else schedule.last_at,
+        last_run=firings[-1].run if firings else schedule.last_run,
     )
     return Decision(moved, firings, missed, skipped)
 
