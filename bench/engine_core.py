@@ -47,7 +47,10 @@ def fold(program: Program, tasks: int) -> list[float]:
 def main() -> None:
     """Warm up, measure, print."""
     tasks = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    shapes: dict[str, dict[str, Json]] = {"plain": {}, "native": {"output": {"as": "{ n: .n }"}, "export": {"as": "$context + ."}}}
+    shapes: dict[str, dict[str, Json]] = {
+        "plain": {},
+        "native": {"output": {"as": "{ n: .n }"}, "export": {"as": "$context + ."}},
+    }
     line: dict[str, Json] = {"bench": "engine_core", "unit": "us/step", "n": tasks}
     gc.disable()
     for name, extra in shapes.items():
