@@ -15,7 +15,7 @@ from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinitio
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
 
 
@@ -50,6 +50,7 @@ def build(context: ServiceContext[CaseSettings]) -> Sequence[Component]:
         authenticator=authenticator,
         clock=context.clock,
         chance=context.chance,
+        limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )

@@ -10,7 +10,7 @@ from tocsin_gateway.domain.routing import SERVICES
 from tocsin_gateway.http.routes import routes
 from tocsin_gateway.settings import GatewaySettings
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
 
 
@@ -29,6 +29,7 @@ def build(context: ServiceContext[GatewaySettings]) -> Sequence[Component]:
         authenticator=authenticator,
         clock=context.clock,
         chance=context.chance,
+        limits=Limits(drain=context.platform.http.drain),
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )

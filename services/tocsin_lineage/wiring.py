@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.store import Relay
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_lineage.adapters.stores import ASSETS, MongoAssetStore, MongoEdgeStore, MongoEventStore
 from tocsin_lineage.application import Assets, Graph, Intake
@@ -39,6 +39,7 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
         authenticator=authenticator,
         clock=context.clock,
         chance=context.chance,
+        limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )

@@ -8,7 +8,7 @@ from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
@@ -48,6 +48,7 @@ def build(context: ServiceContext[ObserverSettings]) -> Sequence[Component]:
         authenticator=authenticator,
         clock=context.clock,
         chance=context.chance,
+        limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )

@@ -42,8 +42,8 @@ class ScheduleStore(Protocol):
         """Schedules whose next instant is before, the earliest first."""
         ...
 
-    async def with_run(self, run: str) -> Sequence[Entry[Schedule]]:
-        """Schedules that wait for the end of this run."""
+    async def with_runs(self, runs: frozenset[str]) -> Sequence[Entry[Schedule]]:
+        """Schedules that wait for the end of one of these runs."""
         ...
 
     async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from tocsin.signals.subjects import parse_signal
 from tocsin_kit.bus.consumer import Consumer
-from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.store import Relay
-from tocsin_kit.web import Authenticator, HttpServer
+from tocsin_kit.web import Authenticator, HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper
@@ -44,30 +43,27 @@ def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticat
     firer = Firer(store, clock=context.clock, metrics=context.metrics)
     timekeeper = Timekeeper(store, firer, clock=context.clock)
     schedules = Schedules(store, firer, timekeeper, clock=context.clock)
+    listening = Consumer(context.bus, consumer("scheduler-runs"), handle_many=RunEnds(store).hear, limits=context.limits)
     server = HttpServer(
         "scheduler",
-        routes(schedules, context.clock),
+        (*routes(schedules, context.clock), *dead_letter_routes("scheduler", context.bus, [listening])),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
         clock=context.clock,
         chance=context.chance,
+        limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
     return (
         Preparation(store),
         relay,
-        Consumer(context.bus, consumer("scheduler-runs"), RunEnds(store).hear, key=_run, limits=context.limits),
+        listening,
         timekeeper,
         Housekeeping("scheduler.reconcile", RECONCILE, Reconciler(store).check),
         server,
     )
-
-
-def _run(delivery: Delivery) -> str:
-    """Ends of different runs may be heard in any order."""
-    return parse_signal(delivery.subject).id
 
 
 SERVICE = ServiceDefinition(name="scheduler", settings=SchedulerSettings, build=build)

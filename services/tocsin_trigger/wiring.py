@@ -6,6 +6,7 @@ from typing import Protocol
 from tocsin_kit.bus import Consumer
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.store import Relay
 from tocsin_kit.web import Authenticator, HttpServer, Limits, RemoteAuthenticator
 from tocsin_trigger.adapters.event_bus import JetStreamEvents
@@ -54,22 +55,23 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
         *trigger_routes(Triggers(triggers, registry, cipher, chance), clock),
         *intake_routes(webhooks, Publishing(bus), events),
     )
+    listening = Consumer(
+        context.bus,
+        consumer("trigger-events"),
+        handle_many=bus_events.handle_many,
+        batch=context.settings.batch,
+        limits=context.limits,
+        metrics=metrics,
+    )
     return (
         Indexes(context.database, context.settings.keep_events),
         relay,
         registry,
-        Consumer(
-            context.bus,
-            consumer("trigger-events"),
-            handle_many=bus_events.handle_many,
-            batch=context.settings.batch,
-            limits=context.limits,
-            metrics=metrics,
-        ),
+        listening,
         authenticator,
         HttpServer(
             context.name,
-            routes,
+            (*routes, *dead_letter_routes(context.name, context.bus, [listening])),
             host=context.host,
             port=context.port,
             authenticator=authenticator,

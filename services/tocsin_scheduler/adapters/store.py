@@ -66,9 +66,9 @@ class MongoScheduleStore:
                 break
         return entries
 
-    async def with_run(self, run: str) -> Sequence[Entry[Schedule]]:
-        """Schedules that wait for the end of this run."""
-        return await self._schedules.find(Filter().eq("going.run", run), limit=10)
+    async def with_runs(self, runs: frozenset[str]) -> Sequence[Entry[Schedule]]:
+        """Schedules that wait for the end of one of these runs."""
+        return await self._schedules.find(Filter().one_of("going.run", sorted(runs)), limit=max(1, len(runs)))
 
     async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:
         """One page of schedules, by name."""

@@ -276,6 +276,6 @@ def resumed(schedule: Schedule, *, now: datetime, actor: str) -> Schedule:
     return planned(active)
 
 
-def ended(schedule: Schedule, run: str) -> Schedule:
-    """The schedule without a run that has ended."""
-    return replace(schedule, going=tuple(going for going in schedule.going if going.run != run))
+def ended(schedule: Schedule, runs: frozenset[str]) -> Schedule:
+    """The schedule without the runs that have ended."""
+    return replace(schedule, going=tuple(going for going in schedule.going if going.run not in runs))
