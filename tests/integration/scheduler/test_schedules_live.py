@@ -215,7 +215,7 @@ async def test_what_was_missed_is_told(world):
 async def test_the_end_of_a_run_lets_the_next_instant_fire(world):
     """A schedule that does not want two runs at a time hears when the first has ended."""
     await world.put(policy=Policy(concurrency=Concurrency.SKIP))
-    ends = Consumer(world.bus, consumer("scheduler-runs"), RunEnds(world.one.store).hear, key=lambda d: d.subject)
+    ends = Consumer(world.bus, consumer("scheduler-runs"), handle_many=RunEnds(world.one.store).hear)
     async with serving(ends):
         await world.clock.advance(timedelta(minutes=10))
         await world.one.turn()

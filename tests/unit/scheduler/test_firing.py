@@ -129,7 +129,7 @@ def test_while_a_run_is_going_on_instants_are_skipped() -> None:
     known, first = all_of(known, START + timedelta(minutes=10))
     known, second = all_of(known, START + timedelta(minutes=20))
     assert (len(first[0].firings), len(second[0].firings), len(second[0].skipped)) == (1, 0, 1)
-    known = ended(known, first[0].firings[0].run)
+    known = ended(known, frozenset({first[0].firings[0].run}))
     known, third = all_of(known, START + timedelta(minutes=30))
     assert fired(third) == ["00:30"]
     forgotten = replace(known, going=(Going("lost", START - timedelta(days=8)),))
