@@ -26,6 +26,10 @@ class ScheduleStore(Protocol):
         """The schedule, or an entry without value."""
         ...
 
+    async def load_many(self, keys: Sequence[str]) -> Sequence[Entry[Schedule]]:
+        """Those of the schedules that there are."""
+        ...
+
     async def commit(self, entry: Entry[Schedule], schedule: Schedule | None, outbox: Sequence[Outgoing]) -> Entry[Schedule]:
         """Store (``None`` deletes) and say it, in one write.
 

@@ -44,6 +44,10 @@ class MongoScheduleStore:
         """The schedule, or an entry without value."""
         return await self._schedules.load(key)
 
+    async def load_many(self, keys: Sequence[str]) -> Sequence[Entry[Schedule]]:
+        """Those of the schedules that there are."""
+        return list((await self._schedules.load_many(keys)).values())
+
     async def commit(self, entry: Entry[Schedule], schedule: Schedule | None, outbox: Sequence[Outgoing]) -> Entry[Schedule]:
         """Store (``None`` deletes) and say it, in one write."""
         return await self._schedules.commit(entry, schedule, outbox=outbox)

@@ -206,13 +206,16 @@ class Timekeeper(Part):
     async def _fire_crowd(self, entries: Sequence[Entry[Schedule]]) -> None:
         try:
             fired, alone = await self._firer.fire_many(entries)
+            for entry in fired:
+                self.notice(entry)  # one with more instants that are due fires again at once
+            now = self._clock.now()
+            left = await self._store.load_many([entry.key for entry in alone])
         except TocsinError as error:
             self._failed(error, len(entries))
             return
-        for entry in fired:
-            self.notice(entry)  # one with more instants that are due fires again at once
-        for start in range(0, len(alone), FEW):
-            await self._fire_together(alone[start : start + FEW])
+        due = [e for e in left if e.value is not None and e.value.next_at is not None and e.value.next_at <= now]
+        for start in range(0, len(due), FEW):
+            await self._fire_together(due[start : start + FEW])
 
     async def _fire_together(self, entries: Sequence[Entry[Schedule]]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -223,7 +226,14 @@ class Timekeeper(Part):
         try:
             self.notice(await self._firer.fire(entry))
         except Conflict:
-            return  # another replica was first, or a person changed it; the next look finds what is left
+            await self._look_at(entry.key)  # another replica was first, or a person changed it
+        except TocsinError as error:
+            self._failed(error, 1)
+
+    async def _look_at(self, key: str) -> None:
+        try:
+            for entry in await self._store.load_many([key]):
+                self.notice(entry)
         except TocsinError as error:
             self._failed(error, 1)
 
