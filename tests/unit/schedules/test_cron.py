@@ -2,6 +2,7 @@
 
 import calendar
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -155,6 +156,7 @@ def test_clocks_that_jump(place: tuple[str, str], expression: str, policy: tuple
 # A model that does what a person would: look at every minute, and ask whether it matches.
 
 
+@lru_cache
 def _field(text: str, low: int, high: int) -> set[int]:
     found: set[int] = set()
     for piece in text.split(","):
