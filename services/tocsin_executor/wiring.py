@@ -34,7 +34,6 @@ _EVALUATIONS = 4  # open expressions at once; each is a process of its own
 def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     """The components of the executor."""
     settings, clock, chance = context.settings, context.clock, context.chance
-    workers = context.more.of(WorkerSettings)
     relay = Relay(context.database, context.bus, (WORKFLOWS,))
     stored = MongoDefinitions(context.database, relay)
     programs = ProgramCache(stored.read)
@@ -67,19 +66,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
-    sandbox = Sandbox(_EVALUATIONS)
-    worker = WorkerPart(
-        workers_bus,
-        name=workers.name or f"{socket.gethostname()}-{os.getpid()}",
-        queues=[
-            Queue(EXPRESSIONS, _EVALUATIONS),
-            *(Queue(name, workers.slots) for name in (workers.queues if settings.worker else ())),
-        ],
-        runners=runners_for(clock, sandbox),
-        sandbox=sandbox,
-        clock=clock,
-        drain=workers.drain,
-    )
+    worker = own_worker(context, workers_bus)
     return (
         relay,
         hot,
@@ -90,6 +77,21 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         worker,
         authenticator,
         server,
+    )
+
+
+def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus) -> WorkerPart:
+    """The worker of this process: always for open expressions, for tasks if the settings say so."""
+    workers, sandbox = context.more.of(WorkerSettings), Sandbox(_EVALUATIONS)
+    queues = workers.queues if context.settings.worker else ()
+    return WorkerPart(
+        bus,
+        name=workers.name or f"{socket.gethostname()}-{os.getpid()}",
+        queues=[Queue(EXPRESSIONS, _EVALUATIONS), *(Queue(name, workers.slots) for name in queues)],
+        runners=runners_for(context.clock, sandbox),
+        sandbox=sandbox,
+        clock=context.clock,
+        drain=workers.drain,
     )
 
 

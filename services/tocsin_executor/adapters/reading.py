@@ -13,7 +13,7 @@ from tocsin.errors import NotFound
 from tocsin.signals import subjects
 from tocsin_executor.adapters.definitions import MongoDefinitions
 from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
-from tocsin_executor.application.runs import TaskView, task_of
+from tocsin_executor.application.views import TaskView, task_of
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Workflow
 from tocsin_kit.bus import Bus

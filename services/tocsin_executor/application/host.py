@@ -4,7 +4,7 @@ One reader for all partitions that this replica owns. A cycle folds everything t
 memory, none otherwise) and hands the effects to the lanes, work first. The saver follows at its own pace: it takes a snapshot
 between two cycles, waits until all effects up to there are stored, and writes all changed runs with the positions in one
 transaction. So saved state never runs ahead of its effects, and after a crash the next owner folds from the saved position and
-gets the same effects with the same ids. What it must never do: wait for the database or an acknowledgement before it folds.
+gets the same effects with the same ids. It never waits for the database or an acknowledgement before it folds.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import structlog
 from tocsin.errors import NotFound, TocsinError
 from tocsin_executor.application import wire
 from tocsin_executor.application.alarms import Alarms
-from tocsin_executor.application.lanes import Lane
+from tocsin_executor.application.lanes import Lanes
 from tocsin_executor.application.live import Live, Outbound, Output
+from tocsin_executor.application.waiters import Waiters
 from tocsin_executor.domain.codec import decode_run, encode_cell
-from tocsin_executor.domain.effects import Reply
 from tocsin_executor.domain.inputs import Input, Start, Wake
 from tocsin_executor.domain.state import HEAD, RunState
 from tocsin_executor.domain.step import step
@@ -69,12 +69,7 @@ class Host:
         self._clock = clock
         self._bury = bury
         self._outbound = Outbound(partitions)
-        self._work = Lane("work", publisher, clock)
-        self._signals = Lane("signals", publisher, clock)
-        self._events = Lane("events", singles, clock)
-        self._commands = Lane("commands", singles, clock)
-        self._dead = Lane("dead", singles, clock)
-        self._lanes = (self._work, self._signals, self._events, self._commands, self._dead)
+        self._lanes = Lanes(publisher, singles, clock)
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._dirty: dict[str, Live] = {}
         self._touched: set[int] = set()
@@ -82,14 +77,11 @@ class Host:
         self._folded: dict[int, int] = {}
         self._saved: dict[int, int] = {}
         self._position = 0
-        self._alarms = Alarms()
-        self._rearm = asyncio.Event()
+        self._alarms = Alarms(clock)
         self._to_save = asyncio.Event()
         self._saving = asyncio.Lock()
-        self._orders: asyncio.Queue[dict[int, int]] = asyncio.Queue()
-        self._finished: dict[str, list[asyncio.Future[None]]] = {}
-        self._replies: dict[str, asyncio.Future[Reply]] = {}
-        self._retry: list[Entry] = []
+        self._cycle = asyncio.Lock()
+        self.waiters = Waiters()
         self.cycles = self.inputs = self.saves = self.parked = 0
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -97,11 +89,10 @@ class Host:
     async def serve(self) -> None:
         """Fold, publish, save and wake until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for lane in self._lanes:
-                group.create_task(lane.serve())
+            group.create_task(self._lanes.serve())
             group.create_task(self._fold_loop())
             group.create_task(self._save_loop())
-            group.create_task(self._alarm_loop())
+            group.create_task(self._alarms.serve(self._wake))
 
     async def drain(self) -> None:
         """Save what is folded; call while :meth:`serve` still runs."""
@@ -127,7 +118,6 @@ class Host:
             self._owned = dict(partitions)
         for due, run in await self._store.alarms(list(fresh)):
             self._alarms.set(run, due)
-        self._rearm.set()
         after = min(self._folded.values(), default=0)
         subjects = (
             ["executor.in.>"] if len(partitions) == self.partitions else [f"executor.in.{p}.>" for p in sorted(partitions)]
@@ -146,11 +136,6 @@ class Host:
         return dict(self._owned)
 
     @property
-    def saved_position(self) -> int:
-        """Every input up to here is folded and saved (of the partitions owned)."""
-        return min((self._saved.get(p, self._folded.get(p, 0)) for p in self._owned), default=0)
-
-    @property
     def facts(self) -> dict[str, int]:
         """Numbers for health and metrics."""
         return {
@@ -158,7 +143,7 @@ class Host:
             "runs_in_memory": len(self._runs),
             "unsaved": len(self._dirty),
             "alarms": len(self._alarms),
-            "backlog": sum(lane.backlog for lane in self._lanes),
+            "backlog": self._lanes.backlog,
             "inputs": self.inputs,
             "parked": self.parked,
         }
@@ -169,29 +154,6 @@ class Host:
         """The run as it is in memory now, if it is."""
         live = self._runs.get(run)
         return live if live is not None and live.state.head is not None else None
-
-    async def finished(self, run: str) -> None:
-        """Return when the run is terminal; only for runs of partitions owned here."""
-        live = self._runs.get(run)
-        if live is not None and live.state.terminal:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._finished.setdefault(run, []).append(future)
-        try:
-            await future
-        finally:
-            waiting = self._finished.get(run)
-            if waiting is not None and future in waiting:
-                waiting.remove(future)
-                if not waiting:
-                    del self._finished[run]
-
-    def expect_reply(self, command: str) -> asyncio.Future[Reply]:
-        """The answer to a control that is about to be published."""
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._replies[command] = future
-        future.add_done_callback(lambda _: self._replies.pop(command, None))
-        return future
 
     # -- fold ---------------------------------------------------------------------------------------------------------
 
@@ -206,13 +168,14 @@ class Host:
                     await self._clock.sleep(0.2)
                 else:
                     break
-            out = Output()
-            for entry, document in zip(entries, documents, strict=True):
-                if document is not None:
-                    await self._fold(entry, document, out)
-            self.cycles += 1
-            self._push(out)
-            while sum(lane.backlog for lane in self._lanes) > _BACKLOG or len(self._dirty) > _MEMORY:
+            async with self._cycle:  # a snapshot for a save is taken between two cycles, never within one
+                out = Output()
+                for entry, document in zip(entries, documents, strict=True):
+                    if document is not None:
+                        await self._fold(entry, document, out)
+                self.cycles += 1
+                self._push(out)
+            while self._lanes.backlog > _BACKLOG or len(self._dirty) > _MEMORY:
                 await self._clock.sleep(0.01)
 
     async def _prepare(self, entries: Sequence[Entry]) -> list[dict[str, Any] | None]:
@@ -291,10 +254,9 @@ class Host:
         wake = live.state.wake
         if isinstance(message, Wake) and wake is not None and wake <= message.at:
             wake = max(wake, entry.time_ms + 5)  # the broker's clock is behind ours; look again in a moment
-        if self._alarms.set(run, wake):
-            self._rearm.set()
+        self._alarms.set(run, wake)
         if live.state.terminal:
-            self._tell_finished(run)
+            self.waiters.finish(run)
 
     def _begin(self, message: Input, document: dict[str, Any], partition: int) -> Live | None:
         """A run that is not there: only a start makes one."""
@@ -341,28 +303,20 @@ class Host:
 
     def _put_aside(self, entry: Entry, error: Exception) -> None:
         self.parked += 1
-        self._dead.push([self._bury(entry, error)])
+        self._lanes.dead.push([self._bury(entry, error)])
 
     def _push(self, out: Output) -> None:
-        if out.work:
-            self._work.push(out.work)
-        if out.signals:
-            self._signals.push(out.signals)
-        if out.events:
-            self._events.push(out.events)
-        if out.commands:
-            self._commands.push(out.commands)
+        self._lanes.work.push(out.work)
+        self._lanes.signals.push(out.signals)
+        self._lanes.events.push(out.events)
+        self._lanes.commands.push(out.commands)
         for reply in out.replies:
-            future = self._replies.get(reply.command)
-            if future is not None and not future.done():
-                future.set_result(reply)
+            self.waiters.answer(reply)
         if self._dirty or self._touched:
             self._to_save.set()
 
-    def _tell_finished(self, run: str) -> None:
-        for future in self._finished.pop(run, ()):
-            if not future.done():
-                future.set_result(None)
+    def _wake(self, due: list[tuple[str, int]]) -> None:
+        self._lanes.work.push([(wire.input_subject(run, self.partitions), wire.wake(HEAD, at)) for run, at in due])
 
     # -- save ---------------------------------------------------------------------------------------------------------
 
@@ -378,11 +332,12 @@ class Host:
     async def save(self) -> None:
         """Save everything folded by now, once its effects are stored."""
         async with self._saving:
-            save, lives = self._snapshot()
+            async with self._cycle:
+                save, lives = self._snapshot()
+                marks = self._lanes.marks()
             if not save.partitions:
                 return
-            for lane, mark in [(lane, lane.mark) for lane in self._lanes]:
-                await lane.reach(mark)
+            await self._lanes.reach(marks)
             while True:
                 try:
                     await self._store.save(save)
@@ -442,20 +397,3 @@ class Host:
         self._touched.discard(partition)
         self._folded.pop(partition, None)
         self._saved.pop(partition, None)
-
-    # -- alarms -------------------------------------------------------------------------------------------------------
-
-    async def _alarm_loop(self) -> None:
-        while True:
-            now = int(self._clock.now().timestamp() * 1000)
-            due = self._alarms.take_due(now)
-            if due:
-                self._work.push([(wire.input_subject(run, self.partitions), wire.wake(HEAD, at)) for run, at in due])
-            upcoming = self._alarms.next_due()
-            self._rearm.clear()
-            delay = 30.0 if upcoming is None else min(30.0, max(0.001, (upcoming - now) / 1000))
-            try:
-                async with asyncio.timeout(delay):
-                    await self._rearm.wait()
-            except TimeoutError:
-                continue

@@ -61,6 +61,8 @@ class Lane:
 
     def push(self, messages: Sequence[Outgoing]) -> None:
         """Publish these soon, behind what was pushed before."""
+        if not messages:
+            return
         self._waiting.extend(messages)
         self._pushed += len(messages)
         self._work.set()
@@ -125,3 +127,41 @@ class Lane:
             return
         for message in messages:
             await self._publish([message])
+
+
+class Lanes:
+    """The engine's lanes.
+
+    Args:
+        publisher: Publishes groups to the streams that take atomic batches: the engine's own and that of the signals.
+        singles: Publishes to the other streams.
+        clock: Time.
+    """
+
+    def __init__(self, publisher: Publisher, singles: Publisher, clock: Clock) -> None:
+        self.work = Lane("work", publisher, clock)
+        self.signals = Lane("signals", publisher, clock)
+        self.events = Lane("events", singles, clock)
+        self.commands = Lane("commands", singles, clock)
+        self.dead = Lane("dead", singles, clock)
+        self._all = (self.work, self.signals, self.events, self.commands, self.dead)
+
+    @property
+    def backlog(self) -> int:
+        """Messages pushed and not yet stored."""
+        return sum(lane.backlog for lane in self._all)
+
+    def marks(self) -> list[int]:
+        """Everything pushed so far, for :meth:`reach`."""
+        return [lane.mark for lane in self._all]
+
+    async def reach(self, marks: list[int]) -> None:
+        """Return when everything up to the marks is stored."""
+        for lane, mark in zip(self._all, marks, strict=True):
+            await lane.reach(mark)
+
+    async def serve(self) -> None:
+        """Publish until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._all:
+                group.create_task(lane.serve())

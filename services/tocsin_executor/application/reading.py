@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tocsin_executor.application.runs import TaskView
+from tocsin_executor.application.views import TaskView
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Workflow
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
@@ -12,12 +11,11 @@ from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.host import Host
+from tocsin_executor.application.views import RunView, TaskView, finished_task, live_tasks_of, view_of
 from tocsin_executor.domain.codec import decode_run
 from tocsin_executor.domain.inputs import Parent, Verb
-from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.state import Head, Hold, RunState, Token
-from tocsin_executor.domain.values import Json, Millis
-from tocsin_executor.ports import Programs, RunMeta, RunStore
+from tocsin_executor.domain.values import Json
+from tocsin_executor.ports import Programs, RunStore
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 
@@ -27,66 +25,11 @@ INPUT_LIMIT = 128 * 1024
 _REPLY_WITHIN = 3.0  # seconds for the engine to answer a control; it is accepted all the same
 _POLL = 0.05  # seconds between looks at a run that another replica owns
 
-_TASK_STATUS = {
-    Hold.READY: "running",
-    Hold.SENT: "running",
-    Hold.CHILD: "running",
-    Hold.TIMER: "waiting",
-    Hold.LISTEN: "waiting",
-    Hold.BACKOFF: "waiting",
-    Hold.SCOPE: "running",
-    Hold.EVALUATING: "running",
-}
-
 
 class RunAlreadyDone(Conflict):
     """The run does not allow this now."""
 
     code = "run_not_in_that_state"
-
-
-@dataclass(slots=True)
-class RunView:
-    """A run, as people and programs see it."""
-
-    id: str
-    namespace: str
-    workflow: str
-    version: str
-    digest: str
-    status: str
-    labels: dict[str, str]
-    created: Millis
-    started: Millis | None = None
-    ended: Millis | None = None
-    input: Json = None
-    output: Json = None
-    error: dict[str, Json] | None = None
-    parent: str | None = None
-    trigger: dict[str, Json] | None = None
-    actor: str | None = None
-    correlation: str | None = None
-    decisions: list[dict[str, Json]] = field(default_factory=list)
-    parked: list[dict[str, Json]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class TaskView:
-    """One activation of a task."""
-
-    activation: str
-    name: str
-    reference: str
-    status: str
-    attempt: int
-    index: int | None = None
-    created: Millis | None = None
-    started: Millis | None = None
-    ended: Millis | None = None
-    input: Json = None
-    output: Json = None
-    error: dict[str, Json] | None = None
-    worker: str | None = None
 
 
 @dataclass(slots=True)
@@ -165,14 +108,7 @@ class Runs:
             TooLarge: The input is above the limit.
             Unavailable: The log cannot be written now; nothing is known to be started.
         """
-        size = len(orjson.dumps(order.input))
-        if size > INPUT_LIMIT:
-            raise TooLarge(
-                f"The input of a run has {size} bytes, the limit is {INPUT_LIMIT}.",
-                hint="Keep large data in a store of its own and pass a reference.",
-                size=size,
-                limit=INPUT_LIMIT,
-            )
+        _check_size(order.input)
         version = await self._definitions.resolve(order.namespace, order.workflow, order.version)
         now = self._clock.now()
         identity = run or new_id(now, self._chance)
@@ -228,10 +164,10 @@ class Runs:
         """
         live = self._host.live(run)
         if live is not None:
-            return _view(run, live.state, live.meta)
+            return view_of(run, live.state, live.meta)
         stored = (await self._store.load([run])).get(run)
         if stored is not None:
-            return _view(run, decode_run(run, stored.bodies, stored.values), stored.meta)
+            return view_of(run, decode_run(run, stored.bodies, stored.values), stored.meta)
         return await self._pending(run)
 
     async def wait(self, run: str, seconds: float) -> RunView:
@@ -241,7 +177,7 @@ class Runs:
                 if self._host.owns(run):
                     view = await self.get(run)
                     if not _is_final(view):
-                        await self._host.finished(run)
+                        await self._host.waiters.finished(run)
                 else:
                     while not _is_final(await self.get(run)):
                         await self._clock.sleep(_POLL)
@@ -253,13 +189,13 @@ class Runs:
         """Tasks of a run that are not in the saved records: finished since the last save, or still alive."""
         live = self._host.live(run)
         if live is not None:
-            finished = [_finished(record) for record in (*live.saving, *live.records)]
-            return finished + _alive(live.state, live.program)
+            finished = [finished_task(record) for record in (*live.saving, *live.records)]
+            return finished + live_tasks_of(live.state, live.program)
         stored = (await self._store.load([run])).get(run)
         if stored is None:
             return []
         state = decode_run(run, stored.bodies, stored.values)
-        return [] if state.terminal else _alive(state, await self._programs.load(stored.digest))
+        return [] if state.terminal else live_tasks_of(state, await self._programs.load(stored.digest))
 
     async def _pending(self, run: str) -> RunView:
         first = await self._inputs.first(wire.input_subject(run, self._host.partitions))
@@ -293,7 +229,7 @@ class Runs:
             RunAlreadyDone: The run's status does not allow it.
         """
         command = new_id(self._clock.now(), self._chance)
-        reply = self._host.expect_reply(command) if self._host.owns(run) else None
+        reply = self._host.waiters.expect(command) if self._host.owns(run) else None
         payload = wire.control(command, verb, actor=actor, reason=reason)
         await self._inputs.append(wire.input_subject(run, self._host.partitions), payload)
         if reply is not None:
@@ -312,102 +248,16 @@ def derive_number(identity: str) -> int:
     return int.from_bytes(derive("seed", identity).encode()[:6], "big")
 
 
-def instant(at: Millis | None) -> datetime | None:
-    """Milliseconds as an aware datetime."""
-    return None if at is None else datetime.fromtimestamp(at / 1000, UTC)
-
-
 def _is_final(view: RunView) -> bool:
     return view.status in {"completed", "faulted", "cancelled"}
 
 
-def _view(run: str, state: RunState, meta: RunMeta) -> RunView:
-    head: Head | None = state.head
-    if head is None:
-        raise NotFound(f"There is no run {run}.", run=run)
-    return RunView(
-        id=run,
-        namespace=head.namespace,
-        workflow=head.name,
-        version=head.version,
-        digest=head.digest,
-        status=head.status.value,
-        labels=head.labels,
-        created=meta.created,
-        started=head.started,
-        ended=head.ended,
-        input=head.input,
-        output=head.fin.output if head.fin is not None else None,
-        error=head.fin.error if head.fin is not None else None,
-        parent=head.parent.run if head.parent is not None else None,
-        trigger=meta.trigger,
-        actor=meta.actor,
-        correlation=meta.correlation,
-        decisions=meta.decisions,
-        parked=meta.parked,
-    )
-
-
-def _finished(record: object) -> TaskView:
-    return task_of({name: getattr(record, name) for name in RECORD_FIELDS})
-
-
-RECORD_FIELDS = (
-    "token",
-    "name",
-    "reference",
-    "status",
-    "attempts",
-    "index",
-    "created",
-    "started",
-    "ended",
-    "input",
-    "output",
-    "error",
-    "worker",
-)
-
-
-def task_of(record: dict[str, Json]) -> TaskView:
-    """The view of a record."""
-    return TaskView(
-        activation=str(record["token"]),
-        name=str(record["name"]),
-        reference=str(record["reference"]),
-        status=str(record["status"]),
-        attempt=int(record["attempts"] or 0),  # type: ignore[arg-type]
-        index=record["index"],  # type: ignore[arg-type]
-        created=record["created"],  # type: ignore[arg-type]
-        started=record["started"],  # type: ignore[arg-type]
-        ended=record["ended"],  # type: ignore[arg-type]
-        input=record["input"],
-        output=record["output"],
-        error=record["error"],  # type: ignore[arg-type]
-        worker=record["worker"],  # type: ignore[arg-type]
-    )
-
-
-def _alive(state: RunState, program: Program) -> list[TaskView]:
-    tokens: list[Token] = [token for cell in state.cells.values() for token in cell.tokens.values()]
-    views = []
-    for token in tokens:
-        node = program.nodes[token.node]
-        if node.silent:
-            continue
-        scope = next((cell.scopes[token.scope] for cell in state.cells.values() if token.scope in cell.scopes), None)
-        views.append(
-            TaskView(
-                activation=token.id,
-                name=node.name,
-                reference=node.ref,
-                status=_TASK_STATUS[token.hold],
-                attempt=token.attempt,
-                index=scope.index if scope is not None else None,
-                created=token.created,
-                started=token.started,
-                input=token.input,
-                worker=token.worker,
-            )
+def _check_size(data: Json) -> None:
+    size = len(orjson.dumps(data))
+    if size > INPUT_LIMIT:
+        raise TooLarge(
+            f"The input of a run has {size} bytes, the limit is {INPUT_LIMIT}.",
+            hint="Keep large data in a store of its own and pass a reference.",
+            size=size,
+            limit=INPUT_LIMIT,
         )
-    return views

@@ -9,7 +9,8 @@ from tocsin.errors import NotFound, TooLarge, Unavailable
 from tocsin.signals import Cause, derive, root
 from tocsin_executor.application.definitions import Definitions, VersionTaken
 from tocsin_executor.application.reading import Reading, RunSearch, Scope
-from tocsin_executor.application.runs import RunAlreadyDone, Runs, RunView, StartOrder
+from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
+from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.http.cursors import decode_cursor, encode_cursor
 from tocsin_executor.http.schemas import (
@@ -237,14 +238,12 @@ def routes(definitions: Definitions, runs: Runs, reading: Reading) -> Sequence[R
 
 
 def _workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
-    path = "/api/v1/workflows/{namespace}/{name}"
     return (
         Route(
             method="POST",
             path="/api/v1/workflows",
             access=Permission("workflow:write"),
-            summary="Publish a version of a workflow",
-            description="The namespace, name and version are those of the document. A published version never changes.",
+            summary="Publish a version of a workflow: named in the document, and never to change",
             tags=("workflows",),
             handler=handlers.publish,
             body=DOCUMENT,
@@ -264,6 +263,13 @@ def _workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
             query=WorkflowQuery,
             response=Page[WorkflowView],
         ),
+        *_one_workflow_routes(handlers),
+    )
+
+
+def _one_workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
+    path = "/api/v1/workflows/{namespace}/{name}"
+    return (
         Route(
             method="GET",
             path=path,
@@ -292,12 +298,6 @@ def _workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
 
 
 def _run_routes(handlers: _RunHandlers) -> Sequence[Route]:
-    path = "/api/v1/runs/{run}"
-    controls = (
-        ("cancel", "Cancel a run: its work is told to stop, and it is cancelled when all of it has", handlers.cancel),
-        ("suspend", "Suspend a run: nothing new of it begins", handlers.suspend),
-        ("resume", "Let a suspended run go on", handlers.resume),
-    )
     return (
         Route(
             method="POST",
@@ -332,22 +332,31 @@ def _run_routes(handlers: _RunHandlers) -> Sequence[Route]:
         _of_run(
             "/signals", "run:read", "Signals of a run, in order", handlers.signals, response=Page[SignalOut], query=PageQuery
         ),
-        *(
-            Route(
-                method="POST",
-                path=f"{path}/{verb}",
-                access=Permission(f"run:{verb}"),
-                summary=summary,
-                tags=("runs",),
-                handler=handler,
-                params=RunId,
-                body=ControlBody,
-                response=RunOut,
-                status=202,
-                problems=(NotFound, RunAlreadyDone),
-            )
-            for verb, summary, handler in controls
-        ),
+        *_control_routes(handlers),
+    )
+
+
+def _control_routes(handlers: _RunHandlers) -> Sequence[Route]:
+    controls = (
+        ("cancel", "Cancel a run: its work is told to stop, and it is cancelled when all of it has", handlers.cancel),
+        ("suspend", "Suspend a run: nothing new of it begins", handlers.suspend),
+        ("resume", "Let a suspended run go on", handlers.resume),
+    )
+    return tuple(
+        Route(
+            method="POST",
+            path=f"/api/v1/runs/{{run}}/{verb}",
+            access=Permission(f"run:{verb}"),
+            summary=summary,
+            tags=("runs",),
+            handler=handler,
+            params=RunId,
+            body=ControlBody,
+            response=RunOut,
+            status=202,
+            problems=(NotFound, RunAlreadyDone),
+        )
+        for verb, summary, handler in controls
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-from tocsin_executor.application.runs import RunView, TaskView, instant
+from tocsin_executor.application.views import RunView, TaskView, instant
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.config import Duration
 from tocsin_kit.web import Input, PageQuery
