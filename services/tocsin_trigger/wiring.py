@@ -51,10 +51,6 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     registry = Registry(triggers, cipher, clock)
     webhooks = Webhooks(registry, events, refusals, bus, clock=clock, chance=chance, decided=decided)
     bus_events = BusEvents(registry, events, refusals, clock=clock, decided=decided)
-    routes = (
-        *trigger_routes(Triggers(triggers, registry, cipher, chance), clock),
-        *intake_routes(webhooks, Publishing(bus), events),
-    )
     listening = Consumer(
         context.bus,
         consumer("trigger-events"),
@@ -63,25 +59,25 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
         limits=context.limits,
         metrics=metrics,
     )
-    return (
-        Indexes(context.database, context.settings.keep_events),
-        relay,
-        registry,
-        listening,
-        authenticator,
-        HttpServer(
-            context.name,
-            (*routes, *dead_letter_routes(context.name, context.bus, [listening])),
-            host=context.host,
-            port=context.port,
-            authenticator=authenticator,
-            clock=clock,
-            chance=chance,
-            limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
-            version=context.version,
-            trusted_proxies=context.platform.http.trusted_proxies,
-        ),
+    routes = (
+        *trigger_routes(Triggers(triggers, registry, cipher, chance), clock),
+        *intake_routes(webhooks, Publishing(bus), events),
+        *dead_letter_routes(context.name, context.bus, [listening]),
     )
+    server = HttpServer(
+        context.name,
+        routes,
+        host=context.host,
+        port=context.port,
+        authenticator=authenticator,
+        clock=clock,
+        chance=chance,
+        limits=Limits.of(context.platform.http),
+        metrics=metrics,
+        version=context.version,
+        trusted_proxies=context.platform.http.trusted_proxies,
+    )
+    return (Indexes(context.database, context.settings.keep_events), relay, registry, listening, authenticator, server)
 
 
 SERVICE = ServiceDefinition(name="trigger", settings=TriggerSection, build=build)

@@ -1,6 +1,7 @@
 """The connection against a real server that is killed and comes back."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from tocsin.errors import Defect, TooLarge
 from tocsin.signals import CloudEvent, decode
 from tocsin_kit.bus import Bus, BusUnavailable, Consumer, ConsumerSpec, Delivery, Message, WrongSequence, ensure_streams
 from tocsin_kit.bus.messages import EXPECTED_LAST_SUBJECT_SEQUENCE
-from tocsin_kit.embedded import NatsOptions, NatsServer, free_ports
+from tocsin_kit.embedded import NatsOptions, NatsServer, NatsUser, free_ports
 from tocsin_kit.testing.waiting import eventually
 
 
@@ -108,3 +109,50 @@ async def test_a_killed_server_turns_health_off_and_its_return_needs_nobody(tmp_
     await bus.stop()
     await server.stop()
     assert b"lost" not in seen
+
+
+# The client library drops the socket of a refused login unclosed; nobody else can close it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+async def test_a_refused_login_and_a_connection_closed_for_good_need_nobody(tmp_path: Path) -> None:
+    """When the server takes the login again the bus is back; a connection that the library gave up is replaced."""
+    port = free_ports(1)[0]
+    mine = (NatsUser("test", "pw"),)
+
+    def server(users: tuple[NatsUser, ...]) -> NatsServer:
+        return NatsServer(tmp_path, NatsOptions(port=port, users=users))
+
+    running = server(mine)
+    await running.start()
+    bus = Bus(running.url, name="test", user="test", password="pw", patience=timedelta(seconds=1))
+    await bus.start()
+    await ensure_streams(bus)
+    seen: list[bytes] = []
+
+    async def handle(delivery: Delivery) -> None:
+        seen.append(delivery.payload)
+
+    consumer = Consumer(bus, ConsumerSpec("test", "t", "EVENTS", ("events.>",)), handle)
+    await consumer.start()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(bus.serve()), group.create_task(consumer.serve())]
+        running.child.kill()
+        await eventually(lambda: not bus.health().ready)
+        running = server((NatsUser("test", "another"),))
+        await running.start()
+        await eventually(lambda: "uthorization" in bus.health().detail)
+        running.child.kill()
+        running = server(mine)
+        await running.start()
+        await eventually(lambda: bus.health().ready, within=20)
+        await bus.publish("events.default.x", b"back")
+        await eventually(lambda: seen == [b"back"])
+        given_up = bus.nats
+        await given_up.close()  # what the library does on an error that it takes for final
+        await eventually(lambda: bus.health().ready and bus.nats is not given_up)
+        await bus.publish("events.default.x", b"replaced")
+        await eventually(lambda: seen == [b"back", b"replaced"])
+        for task in tasks:
+            task.cancel()
+    await bus.stop()
+    await running.stop()
+    gc.collect()  # here, where it is expected
