@@ -13,7 +13,8 @@ import orjson
 from tocsin.expressions import Cost, EvaluateElsewhere, Expression, ExpressionFailed, Template, truthy
 from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
 from tocsin_executor.domain.effects import Evaluate
-from tocsin_executor.domain.fold import Fold, Postponed, Raised
+from tocsin_executor.domain.fold import Fold
+from tocsin_executor.domain.interrupts import Postponed, Raised
 from tocsin_executor.domain.program import Post, Pre, Source
 from tocsin_executor.domain.schemas import Schema
 from tocsin_executor.domain.state import Token
@@ -114,9 +115,15 @@ def iso(millis: Millis) -> str:
 
 
 def _task(fold: Fold, token: Token) -> Json:
+    """The current task; for tasks of an extension the one that is extended, with its definition's own fields beside."""
     node = fold.nodes[token.node]
+    while node.aside:
+        token = fold.owner(token)
+        node = fold.nodes[token.node]
+    own = node.definition if isinstance(node.definition, dict) else {}
     started = token.created if token.started is None else token.started
     return {
+        **own,
         "name": node.name,
         "reference": node.ref,
         "definition": node.definition,

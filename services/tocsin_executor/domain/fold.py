@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tocsin.errors import Defect
-from tocsin_executor.domain.effects import ContinueRun, Effect, Record, ReportParent, Signal, Transition
+from tocsin_executor.domain.effects import ContinueRun, Effect, Record, Signal, Transition
 from tocsin_executor.domain.inputs import Message
+from tocsin_executor.domain.interrupts import Postponed, Raised
 from tocsin_executor.domain.program import END, EXIT, Node, Program
 from tocsin_executor.domain.state import (
     Cell,
@@ -36,19 +37,6 @@ FUEL = 500
 
 JUMPS = 10_000
 """Jumps back without an input from outside: more is a loop that gets nowhere."""
-
-
-class Raised(Exception):
-    """An error of the workflow, raised while a phase is evaluated."""
-
-    def __init__(self, error: Problem) -> None:
-        """Carry the problem to the machine."""
-        super().__init__(error.get("detail"))
-        self.problem = error
-
-
-class Postponed(Exception):
-    """The phase needs an answer from the killable process first; the token waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +119,24 @@ class Fold:
 
     # --- making tokens and scope instances
 
-    def open_scope(self, owner: Token, scope: int, value: Json, index: int | None, names: dict[str, Json] | None) -> None:
-        """A new instance of a scope, with a token on its entry."""
+    def owner(self, token: Token) -> Token:
+        """The token whose scope this one lives in; every token but the workflow's has one."""
+        above = self.cell.scopes[token.scope].owner
+        if above is None:
+            raise Defect("the workflow itself is in no scope", run=self.run)
+        return self.cell.tokens[above]
+
+    def open_scope(
+        self,
+        owner: Token,
+        scope: int,
+        value: Json,
+        index: int | None = None,
+        names: dict[str, Json] | None = None,
+        *,
+        entry: int | None = None,
+    ) -> None:
+        """A new instance of a scope, with a token on its entry (or another of its nodes)."""
         cell = self.cell
         cell.count += 1
         instance = Instance(f"{cell.key}:{cell.count}", scope, owner.id, [], index, names)
@@ -142,7 +146,7 @@ class Fold:
         else:
             owner.kids.append(instance.id)
         owner.hold = Hold.SCOPE
-        self.enter(instance, self.program.scopes[scope].entry, value)
+        self.enter(instance, self.program.scopes[scope].entry if entry is None else entry, value)
 
     def enter(self, instance: Instance, node: int, value: Json) -> None:
         """A new token on a node, to take its turn."""
@@ -205,7 +209,9 @@ class Fold:
     def complete(self, token: Token, value: Json, ended: Millis | None = None) -> None:
         """A token's data flow is done: signal, record, and go where its node says."""
         node = self.nodes[token.node]
-        target = node.out[token.target] if token.target >= 0 else node.next
+        target = node.out[token.target]
+        if node.extended:
+            self.owner(token).target = token.target
         if 0 <= target <= token.node and not token.ending:
             self.head.jumps += 1
             if self.head.jumps > JUMPS:
@@ -384,19 +390,3 @@ class Fold:
         """The last token is gone: this is how the run ends, once everything revoked has confirmed."""
         if self.head.fin is None:
             self.head.fin = outcome
-
-    def settle(self) -> None:
-        """At the end of a step: the run becomes terminal if nothing is left to happen."""
-        head = self.head
-        fin = head.fin
-        if fin is None or head.revoking or self.cell.tokens:
-            return
-        head.status = fin.status
-        head.ended = self.now
-        head.agenda, head.parked, head.context = [], [], None
-        self.agenda.clear()
-        data: dict[str, Json] | None = None if fin.error is None else {"error": fin.error}
-        self.announce(Transition("workflow." + fin.status.value), data)
-        if head.parent is not None:
-            cancelled = fin.status is RunStatus.CANCELLED
-            self.effects.append(ReportParent(self.run, head.parent.run, head.parent.attempt, fin.output, fin.error, cancelled))

@@ -146,10 +146,21 @@ class ChooseSpec:
 
 @dataclass(frozen=True, slots=True)
 class SeqSpec:
-    """One child scope; ``given`` makes its first input (arguments of a function), otherwise that is the task's."""
+    """One child scope.
+
+    Attributes:
+        body: The scope.
+        given: Makes its first input (arguments of a function); otherwise that is the task's.
+        guard: Whether the extension around the task applies, or ``None``.
+        bypass: Where the scope is entered when it does not.
+        applies: Variable that holds the guard's answer for the tasks after.
+    """
 
     body: int
     given: Template | None = None
+    guard: Expression | None = None
+    bypass: int | None = None
+    applies: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +312,9 @@ class Node:
         spec: What the operation needs.
         definition: The task as written, for ``$task.definition``.
         silent: It is not a task of the definition (the workflow itself): no signals, no records.
+        extended: It is the extended task itself inside its wrapper: it begins with the wrapper's input, and where it
+            goes is where the wrapper goes.
+        aside: It belongs to an extension: ``$task`` is the task that is extended.
     """
 
     index: int
@@ -317,6 +331,8 @@ class Node:
     spec: Spec
     definition: Json
     silent: bool = False
+    extended: bool = False
+    aside: bool = False
 
 
 @dataclass(slots=True)

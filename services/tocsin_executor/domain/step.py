@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tocsin_executor.domain import control, receive, turns
-from tocsin_executor.domain.effects import Decision, Effect, Reply, Transition
+from tocsin_executor.domain.effects import Decision, Effect, Reply, ReportParent, Transition
 from tocsin_executor.domain.fold import Fold, Tables
 from tocsin_executor.domain.inputs import (
     Child,
@@ -155,13 +155,31 @@ def _end(fold: Fold, run: RunState) -> list[Effect]:
         fold.drain()
         _fire_due(fold)
     fold.park_agenda()
-    fold.settle()
+    _settle(fold)
     head.now = fold.now
     head.log = fold.message.pos
     if fold.idle:
         _look(fold)
     run.changed.add(HEAD)
     return fold.effects
+
+
+def _settle(fold: Fold) -> None:
+    """The run becomes terminal if nothing is left to happen, and tells whoever started it."""
+    head = fold.head
+    fin = head.fin
+    if fin is None or head.revoking or fold.cell.tokens:
+        return
+    head.status = fin.status
+    head.ended = fold.now
+    head.agenda, head.parked, head.context = [], [], None
+    fold.agenda.clear()
+    fold.announce(Transition("workflow." + fin.status.value), None if fin.error is None else {"error": fin.error})
+    if head.parent is not None:
+        cancelled = fin.status is RunStatus.CANCELLED
+        fold.effects.append(
+            ReportParent(fold.run, head.parent.run, head.parent.attempt, fin.output, fin.error, cancelled=cancelled)
+        )
 
 
 def _fire_due(fold: Fold) -> bool:

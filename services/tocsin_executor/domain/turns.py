@@ -11,6 +11,8 @@ from tocsin_executor.domain.state import Phase, Purpose, Token
 
 def enter(fold: Fold, token: Token, node: Node) -> None:
     """Does the task run at all? ``if`` sees the raw input."""
+    if node.extended:
+        token.value = token.input = fold.owner(token).input
     pre = node.pre
     if pre is not None and pre.condition is not None and not condition(fold, token, "if", pre.condition, token.value):
         fold.skip(token)

@@ -86,6 +86,8 @@ class Builder:
         use: Its ``use`` section.
         offered: What the runtime offers.
         queue: Queue of tasks that name none.
+        inlining: Functions that are being inlined.
+        aside: An extension's own tasks are being compiled; they are not extended themselves.
     """
 
     document: Mapping[str, Json]
@@ -97,6 +99,7 @@ class Builder:
     keys: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     inlining: list[str] = field(default_factory=list)
+    aside: bool = False
 
     # --- saying what is wrong
 
@@ -231,6 +234,7 @@ class Builder:
     def add_node(self, op: Op, scope: int, name: str, place: Place, definition: Json) -> Node:
         """A new node with nothing but its identity."""
         node = Node(len(self.nodes), op, scope, name, place.ref, place.key, (EXIT,), EXIT, None, None, None, None, definition)
+        node.aside = self.aside
         if self.keys.setdefault(place.key, node.index) != node.index:
             node.key = f"{place.key}~{node.index}"
             self.keys[node.key] = node.index

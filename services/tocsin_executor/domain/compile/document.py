@@ -92,9 +92,8 @@ def _unoffered(builder: Builder, place: Place) -> None:
     if builder.document.get("schedule") is not None:
         hint = "Create a schedule or a trigger that starts the workflow."
         builder.not_offered(place.at("schedule"), "'schedule' inside a definition", hint)
-    for section in ("extensions", "catalogs"):
-        if builder.use.get(section):
-            builder.not_offered(place.at("use", section), f"'use.{section}'")
+    if builder.use.get("catalogs"):
+        builder.not_offered(place.at("use", "catalogs"), "'use.catalogs'")
 
 
 def _sorted(violations: list[Violation]) -> list[Violation]:

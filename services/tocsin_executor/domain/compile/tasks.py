@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from tocsin.expressions import compile_condition
 from tocsin_executor.domain.compile.builder import MAX_SCOPES, MAX_TASKS, Builder, Place, Refused
 from tocsin_executor.domain.compile.calls import compile_call, compile_emit, compile_run
 from tocsin_executor.domain.compile.catching import compile_catch
+from tocsin_executor.domain.compile.extensions import Extension, extensions_of
 from tocsin_executor.domain.compile.listening import compile_listen
 from tocsin_executor.domain.program import (
     END,
@@ -17,6 +19,8 @@ from tocsin_executor.domain.program import (
     LoopSpec,
     Node,
     Op,
+    Post,
+    Pre,
     Scope,
     SeqSpec,
     ThrowSpec,
@@ -82,12 +86,81 @@ def compile_task(builder: Builder, node: Node, task: Task, place: Place, names: 
     if kind is None:
         builder.wrong(place, "the task does not say what to do", f"One of: {', '.join(_KINDS)}.")
     else:
-        parts.append(lambda: _KINDS[kind](builder, node, task, place, names))
+        extensions = () if builder.aside else extensions_of(builder, kind)
+        parts.append(lambda: _kind(builder, node, (kind, task, extensions), place, names))
     for part in parts:
         try:
             part()
         except Refused:
             continue
+
+
+def _kind(
+    builder: Builder,
+    node: Node,
+    work: tuple[str, Task, tuple[Extension, ...]],
+    place: Place,
+    names: Mapping[str, int],
+) -> None:
+    """What the task's kind needs, with the first of the extensions woven around it and the others inside."""
+    kind, task, extensions = work
+    if not extensions:
+        _KINDS[kind](builder, node, task, place, names)
+        return
+    extension = extensions[0]
+    scope = builder.add_scope(node.scope, node.index)
+    node.op = Op.SEQ
+    inside = Place(place.ref, place.key, place.source, place.names, place.depth + 1)
+    before = [
+        (builder.add_node(Op.PASS, scope.index, name, here, given), given, here)
+        for name, given, here in _aside(builder, extension, "before", inside)
+    ]
+    inner = builder.add_node(Op.PASS, scope.index, node.name, inside, task)
+    inner.silent = inner.extended = True
+    scope.entry = before[0][0].index if before else inner.index
+    tail = _after(builder, extension, scope, inside)
+    builder.aside = True
+    earlier = {first.name: first.index for first, _, _ in before}
+    for position, (first, given, here) in enumerate(before):
+        first.aside = True
+        first.next = before[position + 1][0].index if position + 1 < len(before) else inner.index
+        compile_task(builder, first, given, here, earlier)
+    builder.aside = False
+    applies = f"tocsin_extension_{extension.index}"
+    guard = None if extension.when is None else builder.expression(extension.when, extension.place.at("when"))
+    node.spec = SeqSpec(scope.index, None, guard, inner.index, applies)
+    inner.next, inner.out = node.next, node.out
+    _kind(builder, inner, (kind, task, extensions[1:]), inside, names)
+    node.out, inner.next, inner.out = inner.out, tail, (tail,) * len(inner.out)
+
+
+def _aside(builder: Builder, extension: Extension, part: str, place: Place) -> list[tuple[str, Task, Place]]:
+    """The tasks of an extension before or after; their references point at the extension."""
+    if part not in extension.spec:
+        return []
+    at = extension.place.at(part)
+    at = Place(at.ref, f"{place.key}/{at.key}", at.source, place.names, place.depth)
+    return [(name, task, at.at(index, name)) for index, (name, task) in enumerate(_named(builder, extension.spec[part], at))]
+
+
+def _after(builder: Builder, extension: Extension, scope: Scope, place: Place) -> int:
+    """The tasks after, in a scope of their own whose output is dropped; where the extended task goes then."""
+    if "after" not in extension.spec:
+        return EXIT
+    node = builder.add_node(Op.SEQ, scope.index, "", place, None)
+    node.silent = node.aside = True
+    applies = f"tocsin_extension_{extension.index}"
+    if extension.when is not None:
+        node.pre = Pre(compile_condition(f"${applies}", frozenset({applies})), None, None)
+    node.post = Post(compile_condition("$input", frozenset({"input"})), None, None, None)
+    at = extension.place.at("after")
+    inner = builder.add_scope(scope.index, node.index)
+    builder.aside = True
+    below = Place(at.ref, f"{place.key}/{at.key}", at.source, place.names, place.depth + 1)
+    compile_list(builder, extension.spec["after"], inner, below)
+    builder.aside = False
+    node.spec = SeqSpec(inner.index)
+    return node.index
 
 
 def target(builder: Builder, then: Json, node: Node, place: Place, names: Mapping[str, int]) -> int:

@@ -2,7 +2,8 @@
 
 from tocsin.errors import Defect
 from tocsin_executor.domain.flow import condition, evaluate
-from tocsin_executor.domain.fold import Fold, Raised
+from tocsin_executor.domain.fold import Fold
+from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.program import ForkSpec, LoopSpec, Node, SeqSpec
 from tocsin_executor.domain.state import ForkState, Instance, LoopState, Phase, Token
@@ -23,11 +24,18 @@ def begin_seq(fold: Fold, token: Token, node: Node) -> None:
     """One child scope. The workflow itself sets the first context: its transformed input."""
     if not isinstance(node.spec, SeqSpec):
         raise Defect("a sequence without its spec", node=node.ref)
-    value = token.input if node.spec.given is None else evaluate(fold, token, "arguments", node.spec.given, token.input)
+    spec = node.spec
+    value = token.input if spec.given is None else evaluate(fold, token, "arguments", spec.given, token.input)
+    names: dict[str, Json] | None = None
+    entry = None
+    if spec.guard is not None and spec.applies is not None:
+        applies = condition(fold, token, "extension", spec.guard, token.input)
+        names = {spec.applies: applies}
+        entry = None if applies else spec.bypass
     if node.index == 0:
         fold.head.context = value
     fold.begin_body(token)
-    fold.open_scope(token, node.spec.body, value, None, None)
+    fold.open_scope(token, spec.body, value, None, names, entry=entry)
 
 
 def closed_seq(fold: Fold, token: Token, node: Node, instance: Instance, value: Json) -> None:

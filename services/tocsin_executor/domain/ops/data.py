@@ -3,7 +3,8 @@
 from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Emit
 from tocsin_executor.domain.flow import bounded, condition, evaluate, iso
-from tocsin_executor.domain.fold import Fold, Raised
+from tocsin_executor.domain.fold import Fold
+from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.program import ChooseSpec, EmitSpec, EvalSpec, Node, ThrowSpec
 from tocsin_executor.domain.state import Phase, Token
 from tocsin_executor.domain.values import ErrorKind, Json, problem

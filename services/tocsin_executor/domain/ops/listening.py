@@ -8,8 +8,9 @@ can race.
 from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Subscribe, Transition, Unsubscribe
 from tocsin_executor.domain.flow import condition, evaluate, out_of
-from tocsin_executor.domain.fold import Fold, Raised
+from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Event
+from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.ops.timing import waits
 from tocsin_executor.domain.program import ListenSpec, Node

@@ -5,7 +5,8 @@ import hashlib
 from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Dispatch, Revoke, StartRun, StopRun, Unsubscribe
 from tocsin_executor.domain.flow import bounded, environment, evaluate
-from tocsin_executor.domain.fold import Fold, Raised
+from tocsin_executor.domain.fold import Fold
+from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.program import CallSpec, Node, TaskSpec
 from tocsin_executor.domain.requests import UriUnresolved, with_uri
