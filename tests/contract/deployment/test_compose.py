@@ -128,10 +128,20 @@ def test_every_mounted_file_exists() -> None:
     """Docker would make an empty folder of one that does not."""
     for container in CONTAINERS.values():
         for volume in container.get("volumes", []):
-            source = volume.partition(":")[0]
-            if source.startswith("./"):
-                assert (ROOT / source).exists()
+            if isinstance(volume, str) and volume.startswith("./"):
+                assert (ROOT / volume.partition(":")[0]).exists()
                 assert volume.endswith(":ro")
+
+
+def test_a_volume_keeps_the_owner_it_was_given() -> None:
+    """Docker gives an empty volume the owner of the folder in the image, unless it is told not to copy."""
+    owned = {volume.partition(":")[0] for volume in CONTAINERS["volumes-init"]["volumes"]}
+    assert owned == set(COMPOSE["volumes"])
+    for name, container in CONTAINERS.items():
+        for volume in container.get("volumes", []) if name != "volumes-init" else []:
+            if not str(volume).startswith("./"):
+                assert volume["volume"] == {"nocopy": True}
+                assert volume["source"] in owned
 
 
 def test_only_the_worker_the_gateway_and_what_is_published_reach_beyond() -> None:
