@@ -33,6 +33,8 @@ _PUBLISH: Final = {
         "events.>",  # the emit task
         "executor.>",
         f"{API}.STREAM.*.EXECUTOR",
+        f"{API}.STREAM.MSG.GET.SIGNALS",  # the signals of one run, for its page
+        f"{API}.CONSUMER.LIST.EXECUTOR",  # how far the workers are, for the stream's retention
         f"{API}.STREAM.MSG.GET.EXECUTOR",
         f"{API}.DIRECT.GET.EXECUTOR",
         f"{API}.DIRECT.GET.EXECUTOR.>",

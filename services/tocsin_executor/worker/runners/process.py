@@ -89,7 +89,7 @@ class ProcessRunner:
                 *command.line,
                 cwd=command.folder,
                 env=environment,
-                stdin=asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
@@ -99,12 +99,12 @@ class ProcessRunner:
         except OSError as error:
             raise Failed(ErrorKind.RUNTIME, f"The process could not be started: {error.strerror}.") from error
         stdout, stderr = _Output("stdout", task), _Output("stderr", task)
-        assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_feed(process.stdin, stdin))
+                if process.stdin is not None:
+                    group.create_task(_feed(process.stdin, stdin))
                 group.create_task(stdout.read(process.stdout))
                 group.create_task(stderr.read(process.stderr))
                 code = await process.wait()
@@ -219,10 +219,10 @@ async def _shielded(waiting: Awaitable[Done]) -> Done:
 
 
 async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):
+    with suppress(BrokenPipeError, ConnectionResetError, RuntimeError):  # uvloop says RuntimeError for a closed pipe
         stream.write(data)
         await stream.drain()
-    stream.close()
+        stream.close()
 
 
 def _limit(memory: int) -> None:
