@@ -31,6 +31,7 @@ from tocsin.expressions.tree import (
     Slice,
     Text,
     Variable,
+    depth,
 )
 
 
@@ -45,6 +46,7 @@ class Cost(Enum):
 LINEAR_BYTES = 32 * 1024  # engine-ir: libjq reads 37 KB in 3.3 ms, which is the longest a step should wait
 QUADRATIC_BYTES = 2 * 1024  # at most 1,000 elements, so 1,000,000 visits: tens of milliseconds
 _REPEATS = 1_000.0  # how often a text may repeat its input before its output is no longer about the input's size
+_DEEPEST = 100  # of a tree that is judged: some 400 frames, so that the answer never depends on how deep the caller is
 _RANGE = 1_000  # a literal range up to this is as good as a literal array
 
 # Functions whose work and result are linear in their value and their arguments together; one result each.
@@ -123,11 +125,11 @@ _Names = dict[str, Stream]
 
 def limit_bytes(node: Node | None) -> int:
     """How large the input may be for libjq to evaluate this inside a step; 0 means never."""
-    if node is None:
+    if node is None or depth(node) > _DEEPEST:
         return 0
     try:
         made = _judge(node, Stream(_ONE, Growth(1.0, 1.0)), {})
-    except (_OpenError, RecursionError):
+    except _OpenError:
         return 0
     work = made.time + made.total
     if max(work.constant, work.linear, work.square) > _REPEATS:

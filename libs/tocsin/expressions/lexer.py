@@ -54,6 +54,7 @@ _TOKEN = re.compile(
 )
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _PLAIN = re.compile(r'[^"\\]+')
+_DEEPEST = 20  # strings inside interpolations inside strings
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 
 
@@ -75,11 +76,11 @@ def tokenize(text: str) -> tuple[Token, ...]:
     Raises:
         ExpressionInvalid: A character that starts no token, an unclosed string or bracket.
     """
-    tokens, offset = _until(text, 0, inside_string=False)
+    tokens, offset = _until(text, 0, inside_string=0)
     return (*tokens, Token(Kind.END, "", offset))
 
 
-def _until(text: str, offset: int, *, inside_string: bool) -> tuple[tuple[Token, ...], int]:
+def _until(text: str, offset: int, *, inside_string: int) -> tuple[tuple[Token, ...], int]:
     """Tokens up to the end of the text, or up to the bracket that closes an interpolation."""
     tokens: list[Token] = []
     open_at: list[tuple[str, int]] = []
@@ -92,7 +93,7 @@ def _until(text: str, offset: int, *, inside_string: bool) -> tuple[tuple[Token,
                 raise invalid(text, where, f"'{sign}' is never closed")
             return tuple(tokens), offset
         if text[offset] == '"':
-            token, offset = _string(text, offset)
+            token, offset = _string(text, offset, inside_string)
             tokens.append(token)
             continue
         match = _TOKEN.match(text, offset)
@@ -113,7 +114,7 @@ def _until(text: str, offset: int, *, inside_string: bool) -> tuple[tuple[Token,
         offset = match.end()
 
 
-def _string(text: str, start: int) -> tuple[Token, int]:
+def _string(text: str, start: int, inside_string: int) -> tuple[Token, int]:
     parts: list[str | tuple[Token, ...]] = []
     piece: list[str] = []
     offset = start + 1
@@ -124,7 +125,7 @@ def _string(text: str, start: int) -> tuple[Token, int]:
             continue
         if text[offset] == '"':
             if piece:
-                parts.append("".join(piece))
+                parts.append(_joined(piece))
             return Token(Kind.STRING, "", start, tuple(parts)), offset + 1
         escape = text[offset + 1 : offset + 2]
         if escape in _ESCAPES:
@@ -135,10 +136,20 @@ def _string(text: str, start: int) -> tuple[Token, int]:
             offset += 6
         elif escape == "(":
             if piece:
-                parts.append("".join(piece))
+                parts.append(_joined(piece))
                 piece = []
-            inner, offset = _until(text, offset + 2, inside_string=True)
+            if inside_string == _DEEPEST:
+                raise invalid(text, offset, f"strings inside strings, more than {_DEEPEST} deep")
+            inner, offset = _until(text, offset + 2, inside_string=inside_string + 1)
             parts.append((*inner, Token(Kind.END, "", offset - 1)))
         else:
             raise invalid(text, offset, f"'\\{escape}' is not an escape of jq strings")
     raise invalid(text, start, "the string is never closed")
+
+
+def _joined(pieces: list[str]) -> str:
+    """A literal piece; escapes beyond 16 bits come as pairs, and half a pair is what jq makes of it."""
+    text = "".join(pieces)
+    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

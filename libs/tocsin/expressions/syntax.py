@@ -46,7 +46,7 @@ _POWER: dict[str, tuple[int, str]] = {
 }
 _CONSTANTS: dict[str, bool | None] = {"null": None, "true": True, "false": False}
 _WORDS = frozenset({"def", "label", "import", "include", "as", "then", "elif", "else", "end", "catch", "and", "or", "module"})
-_DEEPEST = 200  # nesting of one expression; keeps recursion here and in libjq far from their limits
+_DEEPEST = 60  # nesting that is parsed: some 300 frames, so that the answer never depends on how deep the caller is
 
 
 class _GaveUpError(Exception):

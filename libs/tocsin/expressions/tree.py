@@ -1,6 +1,7 @@
 """The nodes of a jq expression, as the parser makes them and as cost and the native fast path read them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 
@@ -167,3 +168,23 @@ Node: TypeAlias = (
     | Bind
     | Fold
 )
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below."""
+    pending: list[object] = [getattr(node, part.name) for part in fields(node)]
+    while pending:
+        held = pending.pop()
+        if isinstance(held, tuple):
+            pending.extend(held)
+        elif isinstance(held, Node):
+            yield held
+
+
+def depth(node: Node) -> int:
+    """How deep the tree is; without recursion, because some are very deep."""
+    deepest, level = 0, [node]
+    while level:
+        deepest += 1
+        level = [child for parent in level for child in children(parent)]
+    return deepest

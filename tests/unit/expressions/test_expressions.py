@@ -1,6 +1,8 @@
 """What expressions are allowed, what they cost, and how they fail."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tocsin.expressions import (
     Cost,
@@ -200,3 +202,39 @@ def test_conditions_need_no_braces() -> None:
     assert compile_condition(".a", VARIABLES).evaluate({"a": 1}, {}) == 1
     assert compile_condition("${ .a }", VARIABLES).evaluate({"a": 1}, {}) == 1
     assert [truthy(v) for v in (0, "", [], None, False, True)] == [True, True, True, False, False, True]
+
+
+@given(st.text(alphabet='.$abc()[]{}|,:;"\\+-*/% 01?#\n', max_size=40))
+def test_any_text_is_compiled_or_refused_with_a_position(text: str) -> None:
+    """Never anything else."""
+    try:
+        compile_expression(text, VARIABLES)
+    except ExpressionInvalid as refusal:
+        assert refusal.line >= 1  # noqa: PT017 - most texts are refused, some are not
+        assert refusal.column >= 1  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 2000 + "." + ")" * 2000,
+        ".a" * 2000,
+        "1" + "+1" * 2000,
+        '"\\(' * 2000 + "." + ')"' * 2000,
+        "{a:" * 2000 + "1" + "}" * 2000,
+        "-" * 2000 + "1",
+    ],
+    ids=["brackets", "path", "sum", "strings", "objects", "signs"],
+)
+def test_very_deep_expressions_are_refused_or_open(text: str) -> None:
+    """The answer does not depend on how deep the caller's stack is."""
+    try:
+        assert compile_expression(text, VARIABLES).cost is Cost.OPEN
+    except ExpressionInvalid as refusal:
+        assert "deep" in refusal.detail  # noqa: PT017 - libjq reads some of them
+
+
+def test_escapes_beyond_sixteen_bits_are_one_character() -> None:
+    """As in JSON, they are written in pairs."""
+    text = r'"\ud83d\ude00 \(.a)"'
+    assert compile_expression(text, VARIABLES).evaluate({"a": "x"}, {}) == "\U0001f600 x"
