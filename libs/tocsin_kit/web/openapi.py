@@ -140,6 +140,8 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
             "description": "Done.",
             "content": {route.media_type: {"schema": schemas.ref(route.response, "serialization")}},
         }
+    elif route.media_type != JSON_TYPE:
+        success = {"description": "Done.", "content": {route.media_type: {}}}
     else:
         success = {"description": "Done."}
     responses: Json = {str(status): success for status in (route.status, *route.also)}
