@@ -144,3 +144,16 @@ def test_an_input_that_comes_twice_in_a_row_changes_nothing(scenario: Scenario) 
         before = copy.deepcopy((run.head, run.home))
         step(program, run, message)
         assert (run.head, run.home) == before
+
+
+@LIMITS
+@given(SCENARIOS)
+def test_the_rules_hold_with_extensions_around_everything(scenario: Scenario) -> None:
+    """Two of them, with work of their own before and after."""
+    tasks, moves = scenario
+    aside = [{"x": {"call": "noop"}}]
+    extensions = [
+        {"one": {"extend": "all", "before": aside, "after": aside}},
+        {"two": {"extend": "composite", "when": "$task.fork == null", "before": aside, "after": aside}},
+    ]
+    assert play(program_of(tasks, use={"extensions": extensions}), moves, persist=True).run.terminal

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tocsin.errors import Defect
+from tocsin.errors import Defect, Invalid
 from tocsin_executor.domain.codec import INLINE_LIMIT, decode_run, encode_cell
 from tocsin_executor.domain.state import HEAD
 from unit.engine.world import World, program_of
@@ -77,6 +77,18 @@ def test_data_that_looks_like_a_reference_stays_data() -> None:
     world.start({"r": "digest", "i": {"r": 1}})
     world.finish()
     assert world.output == {"r": "digest", "i": {"r": 1}}
+
+
+def test_forks_inside_forks_have_a_limit() -> None:
+    """A validation error of the fork that would go beyond it."""
+    inner = {"fork": {"branches": [{f"b{n}": {"call": "noop"}} for n in range(200)]}}
+    outer = {"f": {"fork": {"branches": [{f"a{n}": dict(inner)} for n in range(8)]}}}
+    world = World(program_of([outer]), checked=False)
+    world.start({})
+    world.finish()
+    assert (world.status, world.error["status"]) == ("faulted", 400)
+    with pytest.raises(Invalid):
+        program_of([{"f": {"fork": {"branches": [{f"b{n}": {"set": 1}} for n in range(257)]}}}])
 
 
 def test_data_above_the_limit_is_an_error_of_its_task() -> None:

@@ -13,6 +13,7 @@ from tocsin_executor.domain.values import Json
 
 MAX_SCOPES = 64
 MAX_TASKS = 2_000
+MAX_BRANCHES = 256  # all of them live in the run's head, which has to stay small
 ARGUMENTS = frozenset({"context", "input", "output", "secrets", "task", "workflow", "runtime"})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tocsin.expressions import compile_condition
-from tocsin_executor.domain.compile.builder import MAX_SCOPES, MAX_TASKS, Builder, Place, Refused
+from tocsin_executor.domain.compile.builder import MAX_BRANCHES, MAX_SCOPES, MAX_TASKS, Builder, Place, Refused
 from tocsin_executor.domain.compile.calls import compile_call, compile_emit, compile_run
 from tocsin_executor.domain.compile.catching import compile_catch
 from tocsin_executor.domain.compile.extensions import Extension, extensions_of
@@ -235,8 +235,11 @@ def _fork(builder: Builder, node: Node, task: Task, place: Place, names: Mapping
         builder.wrong(place.at("fork"), "'fork' needs 'branches'")
         return
     here = place.at("fork", "branches")
+    listed = spec.get("branches", [])
+    if isinstance(listed, list) and len(listed) > MAX_BRANCHES:
+        raise builder.not_offered(here, f"{len(listed)} branches; the limit is {MAX_BRANCHES}")
     branches: list[int] = []
-    for index, (name, branch) in enumerate(_named(builder, spec.get("branches", []), here)):
+    for index, (name, branch) in enumerate(_named(builder, listed, here)):
         scope = builder.add_scope(node.scope, node.index)
         below = here.at(index, name)
         below = Place(below.ref, below.key, below.source, below.names, place.depth + 1)

@@ -10,6 +10,8 @@ from tocsin_executor.domain.state import ForkState, Instance, LoopState, Phase, 
 from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
 
 MAX_ITEMS = 100_000
+MAX_LIVE = 1_000
+"""Activations alive at once; forks inside forks multiply."""
 
 
 def up(fold: Fold, token: Token, node: Node, instance: Instance, error: Problem) -> None:
@@ -50,8 +52,10 @@ def begin_fork(fold: Fold, token: Token, node: Node) -> None:
     """All branches at once, each with the same input."""
     if not isinstance(node.spec, ForkSpec):
         raise Defect("a fork without its spec", node=node.ref)
-    fold.begin_body(token)
     branches = node.spec.branches
+    if len(fold.cell.tokens) + len(branches) > MAX_LIVE:
+        raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_LIVE} tasks would be alive at once"))
+    fold.begin_body(token)
     if not branches:
         done(fold, token, None if node.spec.compete else [])
         return
