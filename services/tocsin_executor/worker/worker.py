@@ -29,7 +29,7 @@ from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry.health import Health
+from tocsin_kit.telemetry import Health, span
 
 log = structlog.get_logger()
 
@@ -244,7 +244,8 @@ class Worker:
         try:
             if hand.revoked:
                 raise asyncio.CancelledError  # it was revoked before it began
-            outcome = await self._outcome(task)
+            with span(f"task {task.runner}", parent=task.traceparent, kind="consumer", run=task.run, attempt=task.attempt):
+                outcome = await self._outcome(task)
         except asyncio.CancelledError:
             lines.close()
             if not hand.revoked:

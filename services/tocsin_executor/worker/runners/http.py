@@ -13,6 +13,7 @@ import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
+from tocsin_kit.telemetry import current_traceparent
 
 _TIMEOUT = aiohttp.ClientTimeout(total=300, connect=10)  # the task's own timeout is the engine's; this only bounds a mistake
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -38,8 +39,9 @@ class HttpRunner:
         headers = {str(name): _text(value) for name, value in _mapping(spec.get("headers"), "headers").items()}
         if authorization is not None:
             headers["Authorization"] = authorization
-        if task.traceparent is not None:
-            headers.setdefault("traceparent", task.traceparent)
+        traceparent = current_traceparent()
+        if traceparent is not None:
+            headers.setdefault("traceparent", traceparent)
         method = str(spec.get("method", "GET")).upper()
         if method not in _METHODS:
             raise Failed(ErrorKind.CONFIGURATION, f"{method[:20]} is not an HTTP method.")
