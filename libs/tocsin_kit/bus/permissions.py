@@ -20,10 +20,9 @@ SERVICES: Final = ("auth", "trigger", "scheduler", "executor", "worker", "lineag
 
 # Which services may be asked by which; the verb and key are free.
 _COMMANDS: Final = {
-    "trigger": ("executor", "trigger"),
-    "scheduler": ("executor", "scheduler"),
+    "trigger": ("executor",),
+    "scheduler": ("executor",),
     "case": ("executor",),
-    "observer": (),
 }
 
 # What is neither a signal nor a command of the topology, and why.
