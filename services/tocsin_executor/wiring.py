@@ -15,6 +15,7 @@ from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
+from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.routes import routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.parts import WorkerPart, runners_for
@@ -24,8 +25,9 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.store import Relay
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
 
 _EVALUATIONS = 4  # open expressions at once; each is a process of its own
@@ -36,7 +38,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     settings, clock, chance = context.settings, context.clock, context.chance
     relay = Relay(context.database, context.bus, (WORKFLOWS,))
     stored = MongoDefinitions(context.database, relay)
-    programs = ProgramCache(stored.read)
+    programs = ProgramCache(stored.read, Offered(metadata={"gateway": context.platform.services.gateway_url}))
     saved = MongoRuns(context.database)
     # Connections of their own: a block of thousands of messages must not hold up the API.
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
@@ -55,28 +57,37 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     reading = RunReading(context.database, stored, context.bus)
     runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
-    server = HttpServer(
-        "executor",
-        routes(definitions, runs, reading),
-        host=context.host,
-        port=context.port,
-        authenticator=authenticator,
-        clock=clock,
-        chance=chance,
-        version=context.version,
-        trusted_proxies=context.platform.http.trusted_proxies,
+    listening = (
+        Consumer(context.bus, consumer("executor-commands"), Commands(runs).handle, limits=context.limits),
+        Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
+    dead_letters = dead_letter_routes("executor", context.bus, listening)
     worker = own_worker(context, workers_bus)
     return (
         relay,
         hot,
         engine,
-        Consumer(context.bus, consumer("executor-commands"), Commands(runs).handle, limits=context.limits),
-        Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
+        *listening,
         workers_bus,
         worker,
         authenticator,
-        server,
+        api(context, authenticator, (*routes(definitions, runs, reading), *dead_letters)),
+    )
+
+
+def api(context: ServiceContext[ExecutorSettings], authenticator: RemoteAuthenticator, served: Sequence[Route]) -> HttpServer:
+    """The HTTP server of the executor."""
+    return HttpServer(
+        "executor",
+        served,
+        host=context.host,
+        port=context.port,
+        authenticator=authenticator,
+        clock=context.clock,
+        chance=context.chance,
+        limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
+        version=context.version,
+        trusted_proxies=context.platform.http.trusted_proxies,
     )
 
 

@@ -1,5 +1,6 @@
 """Publishing definitions and finding them: names and versions point to immutable documents."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -8,7 +9,6 @@ from tocsin.errors import Conflict, NotFound, Violation
 from tocsin.errors import Invalid as InvalidInput
 from tocsin.signals import Cause
 from tocsin_executor.application.programs import ProgramCache
-from tocsin_executor.domain.compile import compile_workflow
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.clock import Clock
@@ -68,15 +68,15 @@ class Definitions:
         self._clock = clock
         self._latest: dict[tuple[str, str], tuple[float, Workflow]] = {}
 
-    def check(self, text: bytes, source: str = "definition") -> Definition:
-        """Parse, validate and compile; nothing is stored.
+    async def check(self, text: bytes, source: str = "definition") -> Definition:
+        """Parse, validate and compile; nothing is stored. In a thread: YAML takes some milliseconds a kilobyte.
 
         Raises:
             DefinitionInvalid: With every violation and its place.
         """
-        definition = load(text, source)
+        definition = await asyncio.to_thread(load, text, source)
         try:
-            self._programs.keep(compile_workflow(definition.document, definition.digest))
+            self._programs.compile(definition.document, definition.digest)
         except InvalidInput as error:
             placed = [_placed(definition, violation) for violation in error.violations]
             raise DefinitionInvalid(error.detail, hint=error.hint, violations=placed, source=source) from error

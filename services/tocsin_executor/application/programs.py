@@ -1,9 +1,9 @@
 """Compiled definitions, kept by digest: a definition never changes, so neither does its program."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
-from tocsin_executor.domain.compile import compile_workflow
+from tocsin_executor.domain.compile import Offered, compile_workflow
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.values import Json
 
@@ -15,11 +15,18 @@ class ProgramCache:
 
     Args:
         read: Reads a definition's document by its digest; raises ``NotFound``.
+        offered: What this deployment offers to workflows.
         kept: How many programs stay in memory.
     """
 
-    def __init__(self, read: Callable[[str], Awaitable[dict[str, Json]]], kept: int = _KEPT) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], Awaitable[dict[str, Json]]],
+        offered: Offered | None = None,
+        kept: int = _KEPT,
+    ) -> None:
         self._read = read
+        self._offered = offered or Offered()
         self._kept = kept
         self._programs: OrderedDict[str, Program] = OrderedDict()
 
@@ -39,11 +46,16 @@ class ProgramCache:
         """
         program = self.cached(digest)
         if program is None:
-            program = self.keep(compile_workflow(await self._read(digest), digest))
+            program = self.compile(await self._read(digest), digest)
         return program
 
-    def keep(self, program: Program) -> Program:
-        """Remember a program that was just compiled."""
+    def compile(self, document: Mapping[str, Json], digest: str) -> Program:
+        """Compile a definition and remember its program.
+
+        Raises:
+            Invalid: It does not compile.
+        """
+        program = compile_workflow(document, digest, self._offered)
         self._programs[program.digest] = program
         while len(self._programs) > self._kept:
             self._programs.popitem(last=False)

@@ -52,7 +52,7 @@ class _WorkflowHandlers:
         self._reading = reading
 
     async def publish(self, call: Call) -> Reply:
-        definition = self._definitions.check(call.raw)
+        definition = await self._definitions.check(call.raw)
         call.require("workflow:write", definition.namespace)
         version, new = await self._definitions.publish(definition, actor=call.principal.subject, cause=cause_of(call))
         view = PublishedView(
