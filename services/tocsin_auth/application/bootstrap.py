@@ -93,6 +93,8 @@ class Bootstrap:
                 await self._clock.sleep(_LOOK)
                 continue
             entry = only or await self._users.load(ADMIN)
+            if only is None and entry.value is not None:
+                continue  # claimed between the two looks: never take over what is fresh
             claim = User(ADMIN, _CLAIMED, bindings=(), disabled=True, created_at=now, secure_since=now)
             try:
                 return await self._users.commit(entry, claim)
