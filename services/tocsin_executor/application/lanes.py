@@ -18,10 +18,10 @@ from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
 
-LINGER = 0.010  # seconds a group may wait for company at most
+LINGER = 0.020  # seconds a group may wait for company at most
 SLOW = 0.003  # seconds from which on a group counts as slow
 FEW = 4  # messages from which on a slow group makes the next one wait; a lone run never has so many
-ENOUGH = 96  # messages that need not wait for more
+ENOUGH = 250  # messages that need not wait for more
 _LIMIT = 1000  # messages a group; the server's limit of an atomic batch
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds between attempts while the bus is away
 

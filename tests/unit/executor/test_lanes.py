@@ -1,0 +1,79 @@
+"""Lanes publish everything, in order, whatever fails in between; alarms ring once, in order."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tocsin.errors import TooLarge, Unavailable
+from tocsin_executor.application.alarms import Alarms
+from tocsin_executor.application.lanes import Lane
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.testing.clocks import ManualClock
+
+
+class Stream:
+    """Stores groups; fails as told: a group may be stored and reported as lost."""
+
+    def __init__(self, fail: Sequence[int] = (), poison: str | None = None) -> None:
+        self.stored: list[str] = []
+        self.groups: list[int] = []
+        self._fail, self._poison, self._calls = set(fail), poison, 0
+
+    async def publish_group(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        self._calls += 1
+        if any(subject == self._poison for subject, _ in messages):
+            raise TooLarge("one is too large")
+        self.stored += [subject for subject, _ in messages]
+        self.groups.append(len(messages))
+        await SystemClock().sleep(0)
+        if self._calls in self._fail:
+            raise Unavailable("done, but reported as lost")
+
+
+async def published(lane: Lane, subjects: Sequence[str]) -> None:
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(lane.serve())
+        for subject in subjects:
+            lane.push([(subject, b"")])
+            await SystemClock().sleep(0)
+        async with asyncio.timeout(5):
+            await lane.reach(lane.mark)
+        serving.cancel()
+
+
+async def test_everything_is_published_in_order_and_in_groups() -> None:
+    """What waits while a group is on its way goes together."""
+    stream, names = Stream(), [f"s{n}" for n in range(500)]
+    await published(Lane("test", stream, SystemClock()), names)
+    assert stream.stored == names
+    assert len(stream.groups) < 500
+
+
+async def test_a_group_that_failed_is_published_again_before_the_next() -> None:
+    """So the first appearance of each message is in order."""
+    stream, names = Stream(fail=[1, 2, 4]), [f"s{n}" for n in range(60)]
+    await published(Lane("test", stream, SystemClock()), names)
+    assert list(dict.fromkeys(stream.stored)) == names
+
+
+async def test_a_message_that_can_never_be_stored_does_not_hold_up_the_others() -> None:
+    """It is dropped alone, with an error in the log."""
+    stream, names = Stream(poison="s7"), [f"s{n}" for n in range(20)]
+    await published(Lane("test", stream, SystemClock()), names)
+    assert stream.stored == [name for name in names if name != "s7"]
+
+
+@pytest.mark.parametrize("order", [(3, 1, 2), (1, 2, 3), (2, 3, 1)])
+def test_alarms_are_due_in_order_and_once(order: tuple[int, ...]) -> None:
+    """A later setting replaces an earlier one; one that was taken back does not ring."""
+    alarms = Alarms(ManualClock())
+    for due in order:
+        alarms.set(f"r{due}", due * 10)
+    alarms.set("r2", 25)
+    alarms.set("gone", 5)
+    alarms.set("gone", None)
+    assert alarms.next_due() == 10
+    assert alarms.take_due(25) == [("r1", 10), ("r2", 25)]
+    assert alarms.take_due(25) == []
+    assert alarms.next_due() == 30
