@@ -4,17 +4,23 @@ from collections.abc import Sequence
 
 from tocsin.signals import asyncapi
 from tocsin_gateway.application import Gateway
-from tocsin_kit.web import Call, Public, Reply, Route
+from tocsin_kit.web import Call, Public, Reply, Route, document
 
 _PUBLIC = Public("describes the API, holds no data")
 
 
-def document_routes(gateway: Gateway) -> Sequence[Route]:
-    """``GET /api/v1/openapi.json`` and ``/asyncapi.json``."""
+def document_routes(gateway: Gateway, own: Sequence[Route]) -> Sequence[Route]:
+    """``GET /openapi.json`` and ``/asyncapi.json``.
+
+    Args:
+        gateway: Asks the services for theirs.
+        own: The gateway's own routes; what it passes on is described by its owners.
+    """
     rendered = asyncapi.render().encode()
+    described = document(own, title="Tocsin gateway", version="1")
 
     async def openapi(_: Call) -> Reply:
-        return Reply(body=await gateway.openapi({}))
+        return Reply(body=await gateway.openapi(described))
 
     async def asyncapi_document(_: Call) -> Reply:
         return Reply(body=rendered, media_type="application/json")
@@ -22,7 +28,7 @@ def document_routes(gateway: Gateway) -> Sequence[Route]:
     return (
         Route(
             method="GET",
-            path="/api/v1/openapi.json",
+            path="/openapi.json",
             access=_PUBLIC,
             summary="OpenAPI of all services as one document",
             handler=openapi,

@@ -19,10 +19,10 @@ def routes(gateway: Gateway, *, examples: bool, body_limit: int) -> Sequence[Rou
         examples: Whether the services that the example workflows call run here too.
         body_limit: Largest body that is passed on, in bytes.
     """
+    own = (*status_routes(gateway), *(example_routes() if examples else ()))
     return (
         *console_routes(),
-        *document_routes(gateway),
-        *status_routes(gateway),
-        *(example_routes() if examples else ()),
+        *document_routes(gateway, own),
+        *own,
         *proxy_routes(gateway, body_limit=body_limit),
     )
