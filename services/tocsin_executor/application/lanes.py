@@ -21,6 +21,7 @@ log = structlog.get_logger()
 LINGER = 0.020  # seconds a group may wait for company at most
 SLOW = 0.003  # seconds from which on a group counts as slow
 FEW = 4  # messages from which on a slow group makes the next one wait; a lone run never has so many
+QUIET = 2  # milliseconds without a newcomer after which nobody waits any more
 ENOUGH = 250  # messages that need not wait for more
 _LIMIT = 1000  # messages a group; the server's limit of an atomic batch
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds between attempts while the bus is away
@@ -99,10 +100,14 @@ class Lane:
             self._moved.set()
 
     async def _gather(self) -> None:
-        """Wait a little for company, as long as the last group took at most."""
+        """Wait for company as long as some keeps coming, and as long as the last group took at most."""
         until = self._clock.monotonic() + self._linger
-        while len(self._waiting) < ENOUGH and (left := until - self._clock.monotonic()) > 0:
-            await self._clock.sleep(min(left, 0.001))
+        before, quiet = len(self._waiting), 0
+        while before < ENOUGH and quiet < QUIET and self._clock.monotonic() < until:
+            await self._clock.sleep(0.001)
+            now = len(self._waiting)
+            quiet = quiet + 1 if now == before else 0
+            before = now
 
     async def _publish(self, messages: list[Outgoing]) -> None:
         attempt = 0
