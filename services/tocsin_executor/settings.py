@@ -19,8 +19,11 @@ class ExecutorSettings(Section):
         None, max_length=128, description="Name of this replica, the same after a restart; host name and port if not given."
     )
     lease: Duration = Field(timedelta(seconds=6), description="How long a silent replica keeps its partitions.")
-    batch_from: int = Field(
-        24, ge=2, le=1000, description="Messages from which on a group is stored as one atomic batch (see ADR 5)."
+    batch_from: int | None = Field(
+        None,
+        ge=2,
+        le=1000,
+        description="Messages from which on a group is stored as one atomic batch; measured while running if not given.",
     )
     worker: bool = Field(
         True, description="Also run a worker for `worker.queues` in this process; large installations run workers apart."

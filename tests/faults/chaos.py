@@ -1,8 +1,9 @@
 """`python -m tests.faults.chaos --runs 500 --kills 30`: runs go through while processes, broker and database are killed.
 
 Real processes, SIGKILL, at random moments. Each run is a chain of tasks in a worker; each task's output counts up, so a result
-that was lost or applied twice shows in the run's output and in its records. A ledger of what was accepted is kept outside: every
-run the API answered with 202 must end, once, with the right output. Task bodies may run twice; results may not be applied twice.
+that was lost or applied twice shows in the run's output and in its records. A ledger of what was accepted is kept outside:
+every run the API answered with 202 must end, once, with the right output. Task bodies may run twice; results may not be applied
+twice.
 
 Prints one JSON line and exits with 1 unless lost, stuck and duplicate_results are all 0.
 """

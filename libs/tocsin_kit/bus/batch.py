@@ -1,10 +1,10 @@
 """Group commit: many messages stored with as few round trips and disk syncs as there can be.
 
 A few messages go out pipelined, each acknowledged; many go as one atomic batch (ADR-50), which the server stores or refuses
-as a whole with one acknowledgement. Measured with ``sync_interval: always`` a single pipelined message costs about 0.2 ms of the
-server's time and a batch about 5 ms whatever its size, so the border is at some twenty messages; with lazy syncs both cost the
-same from there on, and the batch spares the client the acknowledgements. Never a promise of more than "stored": a group that
-failed may be stored in part or in whole, and is published again by whoever can do that without harm.
+as a whole with one acknowledgement. Where the border is depends on the server: with ``sync_interval: always`` a pipelined
+message costs about 0.2 ms and a batch 5 ms whatever its size, so it is at some twenty messages; with lazy syncs a message costs
+0.02 ms and the border is in the hundreds. So it is measured while publishing. Never a promise of more than "stored": a group
+that failed may be stored in part or in whole, and is published again by whoever can do that without harm.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from tocsin_kit.bus.direct import Direct, command, command_with_headers
 from tocsin_kit.bus.errors import BusUnavailable, translate_code
 from tocsin_kit.chance import Chance, SystemChance
 
-BATCH_FROM = 24
-"""Messages from which on one atomic batch is cheaper than single publishes; measured, see above and docs/adr/0005."""
-
 BATCH_LIMIT = 1000
 """The server's limit of messages in one batch."""
 
+_SINGLE_MS, _BATCH_MS = 0.2, 5.0  # what a message and a batch cost before anything is measured
+_LEAST, _MOST = 12, 400  # bounds of the border
+_LEARN = 0.1  # weight of a measurement; a hiccup must not decide
 _BATCH_BYTES = 4 * 1024 * 1024  # a batch is staged in the server's memory
 _ABANDONED = frozenset({10176, 10208, 10210, 10211})  # a batch that did not come together: publish again
 
@@ -44,7 +44,8 @@ class GroupPublisher:
 
     Args:
         direct: The hot path of a bus.
-        batch_from: Size from which on a group goes as one atomic batch.
+        batch_from: Size from which on a group goes as one atomic batch; ``None`` measures.
+        atomic: Whether the streams take atomic batches at all.
         within: How long a group may take before it counts as failed.
         chance: For the inbox's name.
     """
@@ -53,12 +54,15 @@ class GroupPublisher:
         self,
         direct: Direct,
         *,
-        batch_from: int = BATCH_FROM,
+        batch_from: int | None = None,
+        atomic: bool = True,
         within: timedelta = timedelta(seconds=10),
         chance: Chance | None = None,
     ) -> None:
         self._direct = direct
-        self._batch_from = max(2, batch_from)
+        self._fixed = batch_from
+        self._atomic = atomic
+        self._single_ms, self._batch_ms = _SINGLE_MS, _BATCH_MS
         self._within = within.total_seconds()
         self._name = (chance or SystemChance()).token(6).hex()
         self._prefix = ""
@@ -71,6 +75,13 @@ class GroupPublisher:
         self._direct.on_connected(self._on_connected)
         await self._direct.subscribe(f"{self._prefix}.*", self._on_ack)
 
+    @property
+    def batch_from(self) -> int:
+        """Size from which on a group goes as one atomic batch now."""
+        if self._fixed is not None:
+            return max(2, self._fixed)
+        return max(_LEAST, min(_MOST, int(self._batch_ms / self._single_ms)))
+
     async def publish_group(self, messages: Sequence[Outgoing]) -> None:
         """Store these messages, in this order, and return when all are stored. All subjects must belong to one stream.
 
@@ -80,7 +91,8 @@ class GroupPublisher:
         """
         if not messages:
             return
-        if len(messages) < self._batch_from:
+        border = self.batch_from
+        if len(messages) < border or not self._atomic:
             await self._publish(messages, batch=False)
             return
         at = 0
@@ -90,7 +102,7 @@ class GroupPublisher:
                 size += len(messages[upto][1])
                 upto += 1
             part = messages[at:upto]
-            await self._publish(part, batch=len(part) >= self._batch_from)
+            await self._publish(part, batch=len(part) >= border)
             at = upto
 
     async def _publish(self, messages: Sequence[Outgoing], *, batch: bool) -> None:
@@ -100,6 +112,8 @@ class GroupPublisher:
         key = reply.encode()
         group = _Group(asyncio.get_running_loop().create_future(), 1 if batch else len(messages))
         self._groups[key] = group
+        clock = self._direct.bus.clock
+        began = clock.monotonic()
         try:
             async with asyncio.timeout(self._within):
                 if batch:
@@ -108,10 +122,19 @@ class GroupPublisher:
                     block = b"".join([command(subject, reply, payload) for subject, payload in messages])
                 await self._direct.write(block)
                 await group.future
+            self._learn(len(messages), (clock.monotonic() - began) * 1000, batch=batch)
         except TimeoutError as error:
             raise BusUnavailable(f"The bus did not acknowledge a group within {self._within:g} s.") from error
         finally:
             self._groups.pop(key, None)
+
+    def _learn(self, messages: int, took_ms: float, *, batch: bool) -> None:
+        if batch:
+            self._batch_ms += _LEARN * (min(took_ms, 4 * _BATCH_MS) - self._batch_ms)
+            return
+        if messages >= 4:  # fewer say more about the way there and back
+            self._single_ms += _LEARN * (max(0.01, min(took_ms / messages, 1.0)) - self._single_ms)
+        self._batch_ms += 0.01 * (_BATCH_MS - self._batch_ms)  # nobody measures a batch now: forget slowly what was bad luck
 
     def _on_ack(self, subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
         group = self._groups.get(subject)

@@ -14,7 +14,7 @@ from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.wire import Outgoing
 from tocsin_executor.ports import Entry
 from tocsin_kit.bus.api import call
-from tocsin_kit.bus.batch import BATCH_FROM, GroupPublisher
+from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.lease import Deposed, PartitionLeases
@@ -28,7 +28,6 @@ STREAM = "EXECUTOR"
 BUCKET = "EXECUTOR"
 _PURGE_EVERY = 30.0  # seconds
 _PATIENCE = 30.0  # seconds to wait for NATS and MongoDB at the start
-_NEVER = 1_000_000_000
 
 
 class Engine:
@@ -43,7 +42,7 @@ class Engine:
         replica: Name of this replica, the same after a restart.
         instance: New at each start.
         lease: How long a silent replica keeps its partitions.
-        batch_from: Size from which on a group is an atomic batch.
+        batch_from: Size from which on a group is an atomic batch; ``None`` measures.
     """
 
     name = "engine"
@@ -59,7 +58,7 @@ class Engine:
         replica: str,
         instance: str,
         lease: timedelta = timedelta(seconds=6),
-        batch_from: int = BATCH_FROM,
+        batch_from: int | None = None,
     ) -> None:
         self._bus = bus
         self._runs = runs
@@ -67,7 +66,7 @@ class Engine:
         self._lease = lease.total_seconds()
         self._direct = Direct(bus)
         self._publisher = GroupPublisher(self._direct, batch_from=batch_from)
-        self._singles = GroupPublisher(self._direct, batch_from=_NEVER)
+        self._singles = GroupPublisher(self._direct, atomic=False)
         self._leases = PartitionLeases(bus, BUCKET, partitions=partitions, replica=replica, instance=instance, lease=lease)
         self.host = Host(
             OrderedLog(self._direct, STREAM, clock),

@@ -56,7 +56,7 @@ class Rig:
 
     @asynccontextmanager
     async def replica(
-        self, name: str = "one", *, lease: float = 2.0, orderly: bool = True, batch_from: int = 24
+        self, name: str = "one", *, lease: float = 2.0, orderly: bool = True, batch_from: int | None = None
     ) -> AsyncIterator[Replica]:
         """A replica that owns its share; ``orderly=False`` ends it as a crash would."""
         clock, chance = SystemClock(), SystemChance()
@@ -85,7 +85,7 @@ class Rig:
         replica = Replica(bus, database, engine, runs, definitions, reading, Commands(runs))
         await engine.start()
         self.main = self.main or replica
-        tasks = [asyncio.create_task(part.serve()) for part in (engine, relay, bus)]
+        tasks = [asyncio.create_task(part.serve()) for part in (engine, relay, bus)]  # noqa: TID251  # ended below, as a crash would
         try:
             yield replica
             if orderly:
@@ -117,7 +117,7 @@ class Rig:
                 drain=timedelta(seconds=drain),
             )
             await worker.start()
-            serving = asyncio.create_task(worker.serve())
+            serving = asyncio.create_task(worker.serve())  # noqa: TID251  # ended below
             try:
                 yield worker
             finally:
