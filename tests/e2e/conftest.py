@@ -29,10 +29,5 @@ def newcomer(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Ma
 def machine(newcomer: Machine) -> Machine:
     """The same machine after `tocsin login --local`."""
     newcomer.shell("tocsin login --local")
+    newcomer.token = newcomer.json("auth", "api-key", "create", "e2e")["api_key"]
     return newcomer
-
-
-@pytest.fixture(scope="session")
-def token(machine: Machine) -> str:
-    """An API key of the administrator, for plain HTTP."""
-    return str(machine.json("auth", "api-key", "create", "e2e")["api_key"])

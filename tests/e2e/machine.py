@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class Machine:
     """
 
     def __init__(self, folder: Path, url: str, data: Path) -> None:
-        self.folder, self.url = folder, url
+        self.folder, self.url, self.token = folder, url, ""
         (folder / "bin").mkdir()
         tocsin = folder / "bin" / "tocsin"
         tocsin.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from tocsin.cli import main; main()' \"$@\"\n")
@@ -108,7 +109,7 @@ class Machine:
         (folder / "examples").symlink_to(ROOT / "examples")
         (folder / ".tocsin").symlink_to(data)
         self.environment = {
-            "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.defpath}",
             "HOME": str(folder),
             "PYTHONPATH": LIBRARIES,
         }
@@ -180,25 +181,30 @@ class Machine:
             with error:
                 return Answer(error.code, dict(error.headers), error.read())
 
-    def login(self, user: str, password: str) -> str:
-        """An access token."""
-        return str(self.ask("POST", "/api/v1/auth/login", {"user": user, "password": password}).json["access_token"])
+    def get(self, path: str) -> Any:
+        """Read something as whoever is logged in; a command for each look would cost half a second of work."""
+        answer = self.ask("GET", f"/api/v1/{path}", token=self.token)
+        assert answer.status == 200, (path, answer)
+        return answer.json
 
     def ended(self, run: str) -> dict[str, Any]:
         """The run with its tasks, once it has ended."""
-        found: dict[str, Any] = awaited(
-            lambda: next((r for r in [self.json("run", "show", run)] if r["ended_at"]), None), what=f"the end of run {run}"
-        )
-        return found
 
-    def runs_of(self, event: str) -> list[str]:
-        """The runs that an event started, by the key of its record."""
-        decisions = self.json("event", "show", event)["decisions"]
-        return [decision["run"] for decision in decisions if decision["run"]]
+        def look() -> dict[str, Any] | None:
+            answer = self.ask("GET", f"/api/v1/runs/{run}", token=self.token)
+            assert answer.status in {200, 404}, answer  # 404: the command to start it is still on its way
+            return answer.json if answer.status == 200 and answer.json["ended_at"] else None
+
+        found = awaited(look, what=f"the end of run {run}")
+        return {**found, "tasks": self.get(f"runs/{run}/tasks?limit=100")["items"]}
+
+    def events(self, **filters: str) -> list[dict[str, Any]]:
+        """What came in and what was decided, newest first."""
+        return list(self.get("events?" + urllib.parse.urlencode({"limit": 100, **filters}))["items"])
 
 
 def awaited(look: Callable[[], Seen | None], *, within: float = 20.0, what: str = "it") -> Seen:
-    """What ``look`` gives, once it gives something; looks that run commands need no pause between them.
+    """What ``look`` gives, once it gives something; each look asks another process, which is pause enough.
 
     Raises:
         AssertionError: It gave nothing in time.

@@ -60,17 +60,17 @@ def test_the_tail_shows_an_order_being_fulfilled(machine):
 
 def test_who_sees_a_fulfilled_order_gets_a_greeting(machine):
     """The event that the workflow emits starts another one; both runs belong to one correlation."""
-    order = {"order": {"id": f"A-{time.time_ns()}", "sku": "desk", "quantity": 1, "price": 300}}
-    first = machine.json("trigger", "send", "orders", "--data", json.dumps(order))["run"]
-    run = machine.ended(first)
-    events = awaited(
-        lambda: [e for e in machine.json("event", "list", "--trigger", "thanks") if machine.runs_of(e["key"])],
-        what="a decision of thanks",
-    )
-    greeting = next(
-        found for event in events for found in map(machine.ended, machine.runs_of(event["key"])) if order["order"]["id"] in found["input"]["name"]
-    )
-    assert greeting["output"] == {"greeting": f"Hello, customer of order {order['order']['id']}!"}
+    name = f"A-{time.time_ns()}"
+    order = {"order": {"id": name, "sku": "desk", "quantity": 1, "price": 300}}
+    run = machine.ended(machine.json("trigger", "send", "orders", "--data", json.dumps(order))["run"])
+
+    def greeted():
+        decisions = [decision for event in machine.events(trigger="thanks") for decision in event["decisions"]]
+        runs = [machine.ended(decision["run"]) for decision in decisions if decision["trigger"] == "thanks"]
+        return next((run for run in runs if name in run["input"]["name"]), None)
+
+    greeting = awaited(greeted, what="the greeting")
+    assert greeting["output"] == {"greeting": f"Hello, customer of order {name}!"}
     assert greeting["correlation_id"] == run["correlation_id"]
 
 
