@@ -16,7 +16,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     try:
         yield made.wait()
     finally:
-        assert made.stop(signal.SIGTERM) == 0
+        code = made.stop(signal.SIGTERM)
+    assert code == 0
 
 
 @pytest.fixture(scope="session")

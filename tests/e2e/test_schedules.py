@@ -1,0 +1,35 @@
+"""A schedule fires, says what it fired, and stops when it is paused."""
+
+import pytest
+
+from e2e.machine import awaited
+
+pytestmark = pytest.mark.server
+
+
+def test_a_schedule_starts_runs_until_it_is_paused(machine, tmp_path):
+    """Applied from a file; every second; each run knows its schedule."""
+    file = tmp_path / "often.yaml"
+    file.write_text("name: often\nworkflow: hello\nevery: PT1S\ninput: {name: the clock}\n")
+    machine.tocsin("schedule", "apply", str(file))
+
+    def fired():
+        found = [r for r in machine.get("runs?limit=100")["items"] if (r["trigger"] or {}).get("name") == "often"]
+        return found if len(found) >= 2 else None
+
+    runs = awaited(fired, what="two firings")
+    assert len({run["id"] for run in runs}) == len(runs)
+    assert machine.ended(runs[0]["id"])["output"] == {"greeting": "Hello, the clock!"}
+    assert runs[0]["trigger"]["kind"] == "schedule"
+    machine.tocsin("schedule", "pause", "often", "--reason", "enough")
+    shown = machine.json("schedule", "show", "often")
+    assert (shown["status"], shown["reason"]) == ("paused", "enough")
+    assert shown["fired"] >= 2
+    assert machine.get("schedules/default/often/next")["next"] == []
+    machine.tocsin("schedule", "delete", "often")
+
+
+def test_the_example_schedule_is_rare(machine):
+    """An idle platform stays idle."""
+    shown = machine.json("schedule", "show", "hourly-hello")
+    assert shown["cron"] == "0 * * * *"
