@@ -42,6 +42,7 @@ class Issuer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
+        """Serve the key set."""
         app = web.Application()
         app.router.add_get("/.well-known/jwks.json", self._jwks)
         self._runner = web.AppRunner(app, access_log=None)
@@ -49,10 +50,12 @@ class Issuer:
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
 
     async def stop(self) -> None:
+        """Close the port."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     def token(self) -> str:
+        """A token for everything, good for a quarter of an hour."""
         now = int(time.time())
         claims = {
             "iss": "tocsin",
@@ -85,6 +88,7 @@ class Service:
     starts: int = 0
 
     def spawn(self) -> None:
+        """Start the process."""
         self.starts += 1
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -92,11 +96,13 @@ class Service:
             )
 
     def kill(self) -> None:
+        """SIGKILL, for it and all it started."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def stop(self) -> None:
+        """SIGTERM, and SIGKILL if that does not help."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -105,6 +111,7 @@ class Service:
                 self.kill()
 
     async def ready(self, session: aiohttp.ClientSession, within: float = 30) -> None:
+        """Return when it says that it is ready."""
         until = time.monotonic() + within
         while True:
             if self.process is not None and self.process.poll() is not None:
@@ -120,6 +127,7 @@ class Service:
             await asyncio.sleep(0.02)
 
     def tail(self) -> str:
+        """Its last words."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:]) if self.log.exists() else ""
 
 
@@ -139,6 +147,7 @@ class Cluster:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        """Status and JSON of one request to the API."""
         async with self.session.request(method, self.api + path, headers=self.headers, **options) as answer:
             body = await answer.read()
             return answer.status, orjson.loads(body) if body else None

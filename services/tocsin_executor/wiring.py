@@ -9,13 +9,16 @@ from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
+from tocsin_executor.adapters.measures import EngineMeasures
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.definitions import Definitions
+from tocsin_executor.application.measures import MEASURE_EVERY, Measures
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.compile import Offered
+from tocsin_executor.http.explanations import explanation_routes
 from tocsin_executor.http.routes import routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.parts import WorkerPart, runners_for
@@ -26,6 +29,7 @@ from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
+from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
@@ -47,6 +51,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         saved,
         programs,
         clock,
+        EngineMeasures(context.metrics),
         partitions=settings.partitions,
         replica=settings.replica or f"{socket.gethostname()}:{context.port}",
         instance=chance.token(8).hex(),
@@ -67,11 +72,12 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         relay,
         hot,
         engine,
+        Ticking("executor.measure", MEASURE_EVERY, Measures(engine.host, context.metrics).take, clock=clock),
         *listening,
         workers_bus,
         worker,
         authenticator,
-        api(context, authenticator, (*routes(definitions, runs, reading), *dead_letters)),
+        api(context, authenticator, (*routes(definitions, runs, reading), *explanation_routes(runs), *dead_letters)),
     )
 
 
@@ -99,7 +105,7 @@ def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus) -> WorkerPar
         bus,
         name=workers.name or f"{socket.gethostname()}-{os.getpid()}",
         queues=[Queue(EXPRESSIONS, _EVALUATIONS), *(Queue(name, workers.slots) for name in queues)],
-        runners=runners_for(context.clock, sandbox),
+        runners=runners_for(context.clock, sandbox, allow_private=workers.allow_private),
         sandbox=sandbox,
         clock=context.clock,
         drain=workers.drain,

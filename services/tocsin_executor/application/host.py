@@ -75,13 +75,13 @@ class Host:
         self._touched: set[int] = set()
         self._owned: dict[int, int] = {}
         self._folded: dict[int, int] = {}
-        self._saved: dict[int, int] = {}
         self._position = 0
         self._alarms = Alarms(clock)
         self._to_save = asyncio.Event()
         self._saving = asyncio.Lock()
         self._cycle = asyncio.Lock()
         self.waiters = Waiters()
+        self.ended: dict[str, int] = {}
         self.cycles = self.inputs = self.saves = self.parked = 0
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -147,6 +147,11 @@ class Host:
             "inputs": self.inputs,
             "parked": self.parked,
         }
+
+    def take_transitions(self) -> Mapping[Transition, int]:
+        """Transitions since the last call, by kind."""
+        taken, self._outbound.transitions = self._outbound.transitions, Counter()
+        return taken
 
     # -- for the API of the same process ------------------------------------------------------------------------------
 
@@ -255,7 +260,9 @@ class Host:
         if isinstance(message, Wake) and wake is not None and wake <= message.at:
             wake = max(wake, entry.time_ms + 5)  # the broker's clock is behind ours; look again in a moment
         self._alarms.set(run, wake)
-        if live.state.terminal:
+        head = live.state.head
+        if head is not None and live.state.terminal and message.pos == head.log:
+            self.ended[head.status.value] = self.ended.get(head.status.value, 0) + 1
             self.waiters.finish(run)
 
     def _begin(self, message: Input, document: dict[str, Any], partition: int) -> Live | None:
@@ -353,8 +360,6 @@ class Host:
                 else:
                     break
             self.saves += 1
-            for partition, (_, position) in save.partitions.items():
-                self._saved[partition] = position
             self._forget_saved(save, lives)
 
     def _snapshot(self) -> tuple[Save, list[Live]]:
@@ -396,4 +401,3 @@ class Host:
                 self._alarms.forget(run)
         self._touched.discard(partition)
         self._folded.pop(partition, None)
-        self._saved.pop(partition, None)

@@ -116,12 +116,15 @@ class Outbound:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
+        self.transitions: Counter[effects.Transition] = Counter()
+        """How many signals of each kind were written; taken away by whoever measures."""
 
     def write(self, live: Live, message: Input, made: list[Effect], out: Output) -> None:
         """Append the messages of these effects; records and decisions stay with the run."""
         for effect in made:
             kind = type(effect)
             if kind is effects.Signal:
+                self.transitions[effect.type] += 1  # type: ignore[union-attr]
                 out.signals.append(
                     live.signal_writer().write(
                         effect,  # type: ignore[arg-type]  # narrowed by the identity of its class, which is faster than isinstance

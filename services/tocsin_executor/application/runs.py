@@ -13,7 +13,10 @@ from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.host import Host
 from tocsin_executor.application.views import RunView, TaskView, finished_task, live_tasks_of, view_of
 from tocsin_executor.domain.codec import decode_run
+from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Programs, RunStore
 from tocsin_kit.chance import Chance, new_id
@@ -191,11 +194,24 @@ class Runs:
         if live is not None:
             finished = [finished_task(record) for record in (*live.saving, *live.records)]
             return finished + live_tasks_of(live.state, live.program)
+        saved = await self._saved(run)
+        return [] if saved is None else live_tasks_of(*saved)
+
+    async def explain(self, run: str) -> list[dict[str, Json]]:
+        """What a run waits for, one entry for each reason; empty when it has ended."""
+        live = self._host.live(run)
+        if live is not None:
+            return explain(live.program, live.state)
+        saved = await self._saved(run)
+        return [] if saved is None else explain(saved[1], saved[0])
+
+    async def _saved(self, run: str) -> tuple[RunState, Program] | None:
+        """The saved state of a run that goes on, with its program."""
         stored = (await self._store.load([run])).get(run)
         if stored is None:
-            return []
+            return None
         state = decode_run(run, stored.bodies, stored.values)
-        return [] if state.terminal else live_tasks_of(state, await self._programs.load(stored.digest))
+        return None if state.terminal else (state, await self._programs.load(stored.digest))
 
     async def _pending(self, run: str) -> RunView:
         first = await self._inputs.first(wire.input_subject(run, self._host.partitions))

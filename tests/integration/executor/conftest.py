@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tocsin.definitions import Definition
 from tocsin.definitions.document import digest as digest_of
@@ -16,6 +17,7 @@ from tocsin.signals import root
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
+from tocsin_executor.adapters.measures import EngineMeasures
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.definitions import Definitions
@@ -30,6 +32,7 @@ from tocsin_kit.bus.topology import TopologyLimits, ensure_streams
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database, Relay
+from tocsin_kit.telemetry import Metrics
 
 PARTITIONS = 4
 
@@ -73,6 +76,7 @@ class Rig:
             saved,
             programs,
             clock,
+            EngineMeasures(Metrics("executor", CollectorRegistry())),
             partitions=PARTITIONS,
             replica=name,
             instance=chance.token(4).hex(),
@@ -106,7 +110,7 @@ class Rig:
         await bus.start()
         await ensure_streams(bus, TopologyLimits())  # the executor does it; tests may start the worker first
         async with Sandbox(2) as sandbox:
-            runners = runners_for(clock, sandbox)
+            runners = runners_for(clock, sandbox, allow_private=True)
             worker = Worker(
                 Direct(bus),
                 name=name,
