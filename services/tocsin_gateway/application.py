@@ -31,11 +31,11 @@ class Gateway:
         service = owner(call.target)
         if service is None:
             raise NotFound("there is nothing at this address", hint="see /openapi.json")
-        headers = forwarded(call.headers)
-        headers["X-Request-Id"] = call.request_id
-        headers["X-Forwarded-For"] = call.client_address
+        ours = {"X-Request-Id": call.request_id, "X-Forwarded-For": call.client_address}
         if call.traceparent is not None:
-            headers["traceparent"] = call.traceparent
+            ours["traceparent"] = call.traceparent
+        replaced = {name.lower() for name in ours}  # however the sender wrote them: a second spelling would be believed
+        headers = {name: value for name, value in forwarded(call.headers).items() if name.lower() not in replaced} | ours
         target = f"{call.target}?{call.query_string}" if call.query_string else call.target
         return await self._upstream.forward(
             service, Forwarded(method=call.method, target=target, headers=headers, content=call.content)

@@ -107,6 +107,7 @@ class Installation:
                 "nats_public_url": self.nats_url,
                 "callout_seed": (self.folder.path / "secrets" / CALLOUT_SEED).read_text().strip() if self.own_nats else None,
             },
+            "executor": {"allow_private": True},  # tasks of a laptop call services on the same laptop
             "gateway": {"examples": self.examples, "ops_port": self.ports.ops},
         }
         return {

@@ -51,7 +51,13 @@ class Filter:
         return self._and(field, "$lt", _scalar(value))
 
     def prefix(self, field: str, text: str) -> "Filter":
-        """The text field begins with ``text`` (case matters; can use an index)."""
+        """The text field begins with ``text`` (case matters; can use an index).
+
+        Raises:
+            Invalid: It holds a NUL, which MongoDB refuses in a pattern.
+        """
+        if "\0" in text:
+            raise Invalid(f"the beginning of {field} cannot hold a NUL character")
         return self._and(field, "$regex", "^" + re.escape(text))
 
     def exists(self, field: str, *, present: bool = True) -> "Filter":

@@ -243,7 +243,8 @@ class HttpServer:
 
     def _client(self, request: web.Request) -> str:
         """The first address, from our side, that is no proxy of ours."""
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        given = ",".join(request.headers.getall("X-Forwarded-For", ()))  # one list, in however many headers it came
+        hops = [hop.strip() for hop in given.split(",") if hop.strip()]
         address = request.remote or "unknown"
         while hops and self._is_proxy(address):
             address = hops.pop()
@@ -267,7 +268,8 @@ class HttpServer:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers["Server"] = "tocsin"  # aiohttp tells versions
-        response.headers["X-Request-Id"] = request[_CALL].request_id
+        if (call := request.get(_CALL)) is not None:  # aiohttp refuses an unknown Expect before anything of ours runs
+            response.headers["X-Request-Id"] = call.request_id
 
     def _account(self, request: web.Request, call: Call, response: web.StreamResponse | None, seconds: float) -> None:
         template = _template(request)

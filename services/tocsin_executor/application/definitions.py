@@ -9,6 +9,7 @@ from tocsin.errors import Conflict, NotFound, Violation
 from tocsin.errors import Invalid as InvalidInput
 from tocsin.signals import Cause
 from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.domain.program import CallSpec
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.clock import Clock
@@ -81,6 +82,11 @@ class Definitions:
             placed = [_placed(definition, violation) for violation in error.violations]
             raise DefinitionInvalid(error.detail, hint=error.hint, violations=placed, source=source) from error
         return definition
+
+    def called_namespaces(self, definition: Definition) -> frozenset[str]:
+        """Where a checked definition starts other workflows."""
+        program = self._programs.cached(definition.digest) or self._programs.compile(definition.document, definition.digest)
+        return frozenset(node.spec.namespace for node in program.nodes if isinstance(node.spec, CallSpec))
 
     async def publish(self, definition: Definition, *, actor: str | None, cause: Cause) -> tuple[Version, bool]:
         """Make a checked definition known under its name and version.

@@ -6,6 +6,7 @@ from datetime import timedelta
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.runners.expressions import ExpressionRunner
 from tocsin_executor.worker.runners.http import HttpRunner
+from tocsin_executor.worker.runners.outgoing import OutgoingGuard
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.tasks import Runner
 from tocsin_executor.worker.worker import Queue, Worker
@@ -15,11 +16,11 @@ from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
 
 
-def runners_for(clock: Clock, sandbox: Sandbox) -> dict[str, Runner]:
-    """Every kind of work that this version knows."""
+def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool) -> dict[str, Runner]:
+    """Every kind of work that this version knows; ``allow_private``: calls may go to loopback and private networks."""
     processes = ProcessRunner(clock)
     return {
-        "http": HttpRunner(),
+        "http": HttpRunner(OutgoingGuard(allow_private=allow_private)),
         "script": processes,
         "shell": processes,
         "evaluate": ExpressionRunner(sandbox),

@@ -17,4 +17,9 @@ class WorkerSettings(Section):
     )
     queues: tuple[str, ...] = Field(("default",), description="Queues it serves.")
     slots: int = Field(256, ge=1, le=10_000, description="Tasks of each queue at once.")
+    allow_private: bool = Field(
+        False,
+        description="Whether tasks may call loopback and private networks (`tocsin up` allows it). "
+        "Link-local addresses are refused always.",
+    )
     drain: Duration = Field(timedelta(seconds=15), description="How long tasks in hand may take when the worker stops.")

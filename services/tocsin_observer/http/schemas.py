@@ -26,7 +26,9 @@ class StreamQuery(Input):
     """Which signals to follow."""
 
     subject: str = Field(default="signals.>", max_length=512, description="`*` for one part, `>` for all that follow.")
-    after: int | None = Field(default=None, ge=0, description="Position to go on behind; `Last-Event-ID` does the same.")
+    after: int | None = Field(
+        default=None, ge=0, lt=2**63, description="Position to go on behind; `Last-Event-ID` does the same."
+    )
 
 
 class SignalView(BaseModel):

@@ -10,8 +10,10 @@ from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.runners.outgoing import OutgoingGuard
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_kit.telemetry import current_traceparent
 
@@ -20,9 +22,14 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class HttpRunner:
-    """Sends requests with one pool of connections."""
+    """Sends requests with one pool of connections.
 
-    def __init__(self) -> None:
+    Args:
+        guard: Says where it may call.
+    """
+
+    def __init__(self, guard: OutgoingGuard) -> None:
+        self._guard = guard
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -49,6 +56,7 @@ class HttpRunner:
         query = _query(spec.get("query"))
         session = self._open()
         try:
+            self._guard.check(URL(url).host)
             async with session.request(
                 method, url, params=query, headers=headers, data=body, allow_redirects=False, timeout=_TIMEOUT
             ) as response:
@@ -66,7 +74,7 @@ class HttpRunner:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=200, ttl_dns_cache=30)
+            connector = aiohttp.TCPConnector(limit=200, ttl_dns_cache=30, resolver=self._guard)
             self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": "tocsin"}, trust_env=False)
         return self._session
 

@@ -1,0 +1,90 @@
+"""Where a task may call: the addresses behind a name, looked at before the connection is made to exactly those.
+
+A workflow's author chooses URLs, and the worker stands inside the installation. Link-local addresses (which answer with a cloud
+machine's credentials) are refused always; loopback and private networks unless the operator allows them. The check is of what
+a name resolves to, in the connector itself, so neither other spellings of an address nor a name that changes between the check
+and the call get around it. Redirects are not followed by the runner, so each further call comes here again.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+
+from tocsin_executor.domain.values import ErrorKind
+from tocsin_executor.worker.tasks import Failed
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Metadata services of clouds that do not use a link-local address.
+_METADATA: Final = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class OutgoingGuard(AbstractResolver):
+    """Resolves names for a connector, and refuses where they lead.
+
+    Args:
+        allow_private: Whether loopback and private networks may be called.
+        inner: Resolves; the system's resolver if not given.
+    """
+
+    def __init__(self, *, allow_private: bool, inner: AbstractResolver | None = None) -> None:
+        self._allow_private = allow_private
+        self._inner = inner
+
+    def check(self, host: str | None) -> None:
+        """Look at a host that is an address already, which a connector would not resolve.
+
+        Raises:
+            Failed: It may not be called.
+        """
+        try:
+            address = ipaddress.ip_address((host or "").partition("%")[0])
+        except ValueError:
+            return  # a name: `resolve` sees where it leads
+        self._require(address)
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """The addresses of a name; one that may not be called spoils them all, or a second answer would be a way around.
+
+        Raises:
+            Failed: It may not be called.
+            OSError: It has none.
+        """
+        if self._inner is None:
+            self._inner = DefaultResolver()
+        found = await self._inner.resolve(host, port, family)
+        for one in found:
+            self._require(ipaddress.ip_address(one["host"].partition("%")[0]))
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver behind."""
+        if self._inner is not None:
+            await self._inner.close()
+
+    def _require(self, address: Address) -> None:
+        for one in _meant(address):
+            if one.is_link_local or one in _METADATA or one.is_multicast:
+                raise _refused("link-local, metadata and multicast addresses are never called")
+            if not one.is_global and not self._allow_private:
+                raise _refused("loopback and private networks are not called here; `worker.allow_private` allows it")
+
+
+def _meant(address: Address) -> Iterator[Address]:
+    """The address, and the IPv4 address that an IPv6 one carries."""
+    yield address
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64 or int(address) < 1 << 32:  # the second: "IPv4-compatible", long deprecated, still understood
+            carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        yield from (one for one in carried if one is not None)
+
+
+def _refused(why: str) -> Failed:
+    """The address is not told: names must not become a way to map a network."""
+    return Failed(ErrorKind.AUTHORIZATION, f"This call is refused: {why}.", status=403)
