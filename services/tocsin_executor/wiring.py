@@ -9,7 +9,6 @@ from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
-from tocsin_executor.adapters.measures import EngineMeasures
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.definitions import Definitions
@@ -51,7 +50,6 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         saved,
         programs,
         clock,
-        EngineMeasures(context.metrics),
         partitions=settings.partitions,
         replica=settings.replica or f"{socket.gethostname()}:{context.port}",
         instance=chance.token(8).hex(),

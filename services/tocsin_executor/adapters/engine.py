@@ -8,7 +8,6 @@ import orjson
 import structlog
 
 from tocsin.errors import Conflict, TocsinError, Unavailable
-from tocsin_executor.adapters.measures import EVERY, EngineMeasures
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.host import Host
 from tocsin_executor.application.programs import ProgramCache
@@ -39,7 +38,6 @@ class Engine:
         runs: Where runs are kept.
         programs: Compiled definitions.
         clock: Time.
-        measures: Its numbers.
         partitions: How many there are; fixed for a deployment.
         replica: Name of this replica, the same after a restart.
         instance: New at each start.
@@ -55,7 +53,6 @@ class Engine:
         runs: MongoRuns,
         programs: ProgramCache,
         clock: Clock,
-        measures: EngineMeasures,
         *,
         partitions: int,
         replica: str,
@@ -66,7 +63,6 @@ class Engine:
         self._bus = bus
         self._runs = runs
         self._clock = clock
-        self._measures = measures
         self._lease = lease.total_seconds()
         self._direct = Direct(bus)
         self._publisher = GroupPublisher(self._direct, batch_from=batch_from)
@@ -117,7 +113,6 @@ class Engine:
             group.create_task(self.host.serve())
             group.create_task(self._lease_loop())
             group.create_task(self._purge_loop())
-            group.create_task(self._measure_loop())
 
     async def stop(self) -> None:
         """Save what is folded and give the partitions to others."""
@@ -157,11 +152,6 @@ class Engine:
         await self.host.own({p: e for p, e in owned.items() if p not in surplus})
         await self._leases.release(surplus)
         log.info("engine.handed_over", partitions=len(surplus))
-
-    async def _measure_loop(self) -> None:
-        while True:
-            self._measures.sample(self.host)
-            await self._clock.sleep(EVERY)
 
     async def _purge_loop(self) -> None:
         while True:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from tocsin.definitions import Definition
 from tocsin.definitions.document import digest as digest_of
@@ -17,7 +16,6 @@ from tocsin.signals import root
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
-from tocsin_executor.adapters.measures import EngineMeasures
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.definitions import Definitions
@@ -32,7 +30,6 @@ from tocsin_kit.bus.topology import TopologyLimits, ensure_streams
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database, Relay
-from tocsin_kit.telemetry import Metrics
 
 PARTITIONS = 4
 
@@ -76,7 +73,6 @@ class Rig:
             saved,
             programs,
             clock,
-            EngineMeasures(Metrics("executor", CollectorRegistry())),
             partitions=PARTITIONS,
             replica=name,
             instance=chance.token(4).hex(),
