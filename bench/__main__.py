@@ -20,6 +20,7 @@ import uvloop
 
 from bench.cluster import Cluster, Sync, cluster
 from bench.footprint import footprint
+from bench.ingest import ingest
 from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
 
@@ -153,6 +154,7 @@ BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
     "fanout": fanout,
     "latency": latency,
 }
+ALONE = ("footprint", "ingest")  # which bring their own platform
 
 
 async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
@@ -162,6 +164,9 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
             if name == "footprint":
                 report(name, sync, **await footprint(sync))
                 continue
+            if name == "ingest":
+                report(name, sync, **await ingest(sync, repeat))
+                continue
             async with cluster(sync) as system:
                 await BENCHES[name](system, sync, repeat)
 
@@ -169,11 +174,11 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*BENCHES, 'footprint'])}; all without")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*BENCHES, *ALONE])}; all without")
     parser.add_argument("--sync", choices=["lazy", "always", "both"], default="both")
     parser.add_argument("--repeat", type=int, default=5)
     parsed = parser.parse_args()
-    unknown = set(parsed.names) - {*BENCHES, "footprint"}
+    unknown = set(parsed.names) - {*BENCHES, *ALONE}
     if unknown:
         parser.error(f"unknown bench: {', '.join(sorted(unknown))}")
     return parsed
@@ -183,4 +188,4 @@ if __name__ == "__main__":
     chosen = arguments()
     durabilities: list[Sync] = ["lazy", "always"] if chosen.sync == "both" else [chosen.sync]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(chosen.names or [*BENCHES, "footprint"], durabilities, chosen.repeat))
+        runner.run(main(chosen.names or [*BENCHES, *ALONE], durabilities, chosen.repeat))

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from tocsin.signals import CloudEvent, encode, subjects
-from tocsin_kit.bus import Bus, Message
+from tocsin_kit.bus import Bus
+from tocsin_kit.store import Outgoing
 from tocsin_trigger.domain.events import bus_key
 
 
@@ -23,8 +24,8 @@ class JetStreamEvents:
         return self._bus.connected
 
     async def publish(self, namespace: str, events: Sequence[CloudEvent]) -> None:
-        """Publish in order; on disk when it returns."""
+        """Publish in order; on disk when it returns. Many go as one atomic batch: one disk sync for hundreds."""
         # Not the event's own id: two senders may use the same one, and both events count.
-        await self._bus.publish_many(
-            [Message(subjects.event(namespace, event.type), encode(event), None, bus_key(namespace, event)) for event in events]
+        await self._bus.deliver(
+            [Outgoing(subjects.event(namespace, event.type), encode(event), bus_key(namespace, event)) for event in events]
         )

@@ -89,6 +89,10 @@ class MongoTriggers:
         """The trigger, or an entry without value."""
         return await self._repository.load(key)
 
+    async def create(self, creations: Sequence[Creation[Trigger]]) -> set[str]:
+        """Store many new ones in one round trip; the keys of those that were there before and were left alone."""
+        return await self._repository.create_many(creations)
+
     async def commit(self, entry: Entry[Trigger], trigger: Trigger | None, outbox: Sequence[Outgoing]) -> Entry[Trigger]:
         """Store and say it."""
         return await self._repository.commit(entry, trigger, outbox=outbox)

@@ -3,27 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
 
-from tocsin.errors import TooLarge
-from tocsin.signals import DEPTH_LIMIT, CausationTooDeep, Cause, CloudEvent, Json, derive, follow, root, subjects
+from tocsin.errors import Rejected
+from tocsin.signals import DEPTH_LIMIT, CausationTooDeep, Cause, CloudEvent, follow, root
 from tocsin.signals.catalogue.trigger import (
     DECISION_MADE,
     EVENT_ACCEPTED,
     EVENT_CHAIN_STOPPED,
     EVENT_REFUSED,
-    ChainStopped,
-    DecisionMade,
-    EventAccepted,
     EventRefused,
 )
 from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.store import Outgoing
+from tocsin_trigger.application.voice import ACTOR, Voice
 from tocsin_trigger.domain.deciding import Start
 from tocsin_trigger.domain.events import Decision, Outcome, Received, decision_id
 
-ACTOR = "service:trigger"
 START = "io.tocsin.command.run.start.v1"
 
 
@@ -40,23 +36,27 @@ def accepted(
 ) -> tuple[Received, list[Outgoing]]:
     """The record of an event with its decisions, and what is to be said about it.
 
-    A start whose command would be too large is decided as failed instead.
+    A start whose command would be too large, or has no form in JSON, is decided as failed instead.
     """
-    payload = EventAccepted(event=event.id, type=event.type, trigger=received.trigger, size=received.size)
-    outbox = [_signal(EVENT_ACCEPTED, payload, received, 1, cause)]
+    voice = Voice(received.namespace, received.received, cause)
+    told: dict[str, object] = {"event": event.id, "type": event.type}
+    if received.trigger is not None:
+        told["trigger"] = received.trigger
+    told["size"] = received.size
+    outbox = [voice.signal(EVENT_ACCEPTED, received.key, told)]
     if any(decision.outcome is Outcome.CHAIN_STOPPED for decision, _ in decided):
-        stopped = ChainStopped(event=event.id, type=event.type, depth=event.depth, limit=DEPTH_LIMIT)
-        outbox.append(_signal(EVENT_CHAIN_STOPPED, stopped, received, 2, cause))
+        stopped = {"event": event.id, "type": event.type, "depth": event.depth, "limit": DEPTH_LIMIT}
+        outbox.append(voice.signal(EVENT_CHAIN_STOPPED, received.key, stopped, sequence=2))
     decisions = []
     for decision, start in decided:
         final = decision
         if start is not None:
             try:
-                outbox.append(start_command(start, received, cause))
-            except TooLarge as error:
-                final = replace(decision, outcome=Outcome.FAILED, reason=error.detail, run=None)
+                outbox.append(start_command(start, received.key, voice))
+            except Rejected as error:
+                final = replace(decision, outcome=Outcome.FAILED, reason=error.detail[:500], run=None)
         decisions.append(final)
-        outbox.append(_decision(final, received, event, cause))
+        outbox.append(_decision(final, received.key, event.id, voice))
     return replace(received, decisions=tuple(decisions)), outbox
 
 
@@ -68,33 +68,26 @@ def refused(received: Received, traceparent: str | None) -> list[Outgoing]:
     return [_signal(EVENT_REFUSED, payload, received, 1, root(received.key, traceparent))]
 
 
-def start_command(start: Start, received: Received, cause: Cause) -> Outgoing:
+def start_command(start: Start, key: str, voice: Voice) -> Outgoing:
     """The command that starts a run. Its id and the run's are derived, so that a repeat starts nothing twice.
 
     Raises:
         TooLarge: The run's input is above what a command carries.
+        InvalidEvent: The run's input has no form in JSON.
     """
     trigger = start.trigger
-    event = CloudEvent(
-        id=derive("command", start.run),
-        source=f"/namespaces/{trigger.namespace}/triggers/{trigger.name}",
-        type=START,
-        subject=start.run,
-        time=received.received,
-        datacontenttype="application/json",
-        data={
-            "run": start.run,
-            "namespace": trigger.namespace,
-            "workflow": trigger.target.workflow,
-            "version": trigger.target.version,
-            "input": cast(Json, start.input),  # expressions share structure and say Mapping and Sequence
-            "labels": dict(trigger.labels),
-            "trigger": {"kind": trigger.kind.value, "name": trigger.name, "event": received.key},
-            "actor": ACTOR,
-        },
-        extensions={"namespace": trigger.namespace, **cause.attributes()},
-    )
-    return Outgoing.of(subjects.command("executor", "start", start.run), event, counted=False)
+    data = {
+        "run": start.run,
+        "namespace": trigger.namespace,
+        "workflow": trigger.target.workflow,
+        "version": trigger.target.version,
+        "input": start.input,
+        "labels": dict(trigger.labels),
+        "trigger": {"kind": trigger.kind.value, "name": trigger.name, "event": key},
+        "actor": ACTOR,
+    }
+    source = f"/namespaces/{trigger.namespace}/triggers/{trigger.name}"
+    return voice.command(f"commands.executor.start.{start.run}", START, start.run, source, data)
 
 
 def change_of_trigger(
@@ -115,21 +108,13 @@ def change_of_trigger(
     return Outgoing.of(subject_of(event), event)
 
 
-def _decision(decision: Decision, received: Received, event: CloudEvent, cause: Cause) -> Outgoing:
-    payload = DecisionMade(
-        event=event.id, trigger=decision.name, outcome=decision.outcome.value, reason=decision.reason, run=decision.run
-    )
-    signal = make_signal(
-        DECISION_MADE,
-        namespace=received.namespace,
-        entity_id=decision_id(decision.trigger, received.key),
-        sequence=1,
-        time=received.received,
-        payload=payload,
-        cause=cause,
-        actor=ACTOR,
-    )
-    return Outgoing.of(subject_of(signal), signal, counted=False)
+def _decision(decision: Decision, key: str, event_id: str, voice: Voice) -> Outgoing:
+    told: dict[str, object] = {"event": event_id, "trigger": decision.name, "outcome": decision.outcome.value}
+    if decision.reason is not None:
+        told["reason"] = decision.reason
+    if decision.run is not None:
+        told["run"] = decision.run
+    return voice.signal(DECISION_MADE, decision_id(decision.trigger, key), told, counted=False)
 
 
 def _signal(kind: SignalType[Payload], payload: Payload, received: Received, sequence: int, cause: Cause) -> Outgoing:
