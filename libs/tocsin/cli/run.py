@@ -15,6 +15,7 @@ class Commands(LazyGroup):
         "list": Entry("tocsin.cli.runs", "List runs, newest first.", "list"),
         "show": Entry("tocsin.cli.runs", "Show a run with its input, output, error and tasks.", "show"),
         "watch": Entry("tocsin.cli.runs", "Watch a run live, task by task, until it ends.", "watch"),
+        "explain": Entry("tocsin.cli.runs", "Say what a run waits for, and since when.", "explain"),
         "logs": Entry("tocsin.cli.runs", "Print what its tasks printed.", "logs"),
         "cancel": Entry("tocsin.cli.runs", "Ask for a run to be cancelled.", "cancel"),
         "suspend": Entry("tocsin.cli.runs", "Suspend a run: nothing new begins.", "suspend"),

@@ -1,4 +1,4 @@
-"""`tocsin run start|list|show|watch|logs|cancel`: what the platform is running and has run."""
+"""`tocsin run start|list|show|watch|explain|logs|cancel`: what the platform is running and has run."""
 
 from typing import Annotated
 
@@ -128,6 +128,27 @@ async def logs(
                 before = Text(f"{line.get('task') or line.get('reference') or ''} ", style="dim")
                 text = str(line.get("line", line.get("text", ""))).rstrip("\n")
                 console.print(before + Text(text, style="red" if stream == "stderr" else ""), soft_wrap=True)
+
+
+@app.command()
+@asynchronous
+async def explain(run: Run, url: Url = None, as_json: AsJson = False) -> None:
+    """Say what a run waits for, and since when."""
+    async with connect(url) as client:
+        record = await client.runs.explain(run)
+    if as_json:
+        print_json(record)
+        return
+    waits = [wait for wait in record["waits"] if isinstance(wait, dict)] if isinstance(record["waits"], list) else []
+    if not waits:
+        console.print(f"It waits for nothing: it is {record['status']}.")
+    for wait in waits:
+        where = f"{wait.get('name')} ({wait.get('reference')}): " if wait.get("name") else ""
+        console.print(Text.assemble(where, (str(wait.get("detail", "")), "bold")))
+    refused = record["refused"] if isinstance(record["refused"], list) else []
+    for one in refused[-5:]:
+        if isinstance(one, dict):
+            console.print(f"refused: {one.get('kind')}, because {one.get('reason')}", style="dim")
 
 
 @app.command()

@@ -150,6 +150,10 @@ class Runs:
         """One run with input, output and error."""
         return await self._http.get(_path("runs", run))
 
+    async def explain(self, run: str) -> Record:
+        """What it waits for, and which inputs were refused."""
+        return await self._http.get(_path("runs", run, "explanation"))
+
     def tasks(self, run: str) -> AsyncIterator[Record]:
         """Its tasks, in the order in which they began."""
         return self._http.pages(_path("runs", run, "tasks"))

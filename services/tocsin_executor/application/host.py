@@ -68,7 +68,7 @@ class Host:
         self._programs = programs
         self._clock = clock
         self._bury = bury
-        self._outbound = Outbound(partitions)
+        self.outbound = Outbound(partitions)
         self._lanes = Lanes(publisher, singles, clock)
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._dirty: dict[str, Live] = {}
@@ -81,7 +81,6 @@ class Host:
         self._saving = asyncio.Lock()
         self._cycle = asyncio.Lock()
         self.waiters = Waiters()
-        self.ended: dict[str, int] = {}
         self.cycles = self.inputs = self.saves = self.parked = 0
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -147,11 +146,6 @@ class Host:
             "inputs": self.inputs,
             "parked": self.parked,
         }
-
-    def take_transitions(self) -> Mapping[Transition, int]:
-        """Transitions since the last call, by kind."""
-        taken, self._outbound.transitions = self._outbound.transitions, Counter()
-        return taken
 
     # -- for the API of the same process ------------------------------------------------------------------------------
 
@@ -246,7 +240,7 @@ class Host:
                 self._put_aside(entry, NotFound(f"Run {run} is put aside since a defect."))
                 return
             made = step(live.program, live.state, message)
-            self._outbound.write(live, message, made, out)
+            self.outbound.write(live, message, made, out)
         except Exception as error:  # noqa: BLE001  # a defect of one run must never stop the partition
             out.cut(before)
             await self._defect(entry, live, error)
@@ -260,9 +254,7 @@ class Host:
         if isinstance(message, Wake) and wake is not None and wake <= message.at:
             wake = max(wake, entry.time_ms + 5)  # the broker's clock is behind ours; look again in a moment
         self._alarms.set(run, wake)
-        head = live.state.head
-        if head is not None and live.state.terminal and message.pos == head.log:
-            self.ended[head.status.value] = self.ended.get(head.status.value, 0) + 1
+        if live.state.terminal:
             self.waiters.finish(run)
 
     def _begin(self, message: Input, document: dict[str, Any], partition: int) -> Live | None:
@@ -301,7 +293,7 @@ class Host:
         for message in journal:
             if again.state.head is None or message.pos > again.state.head.log:
                 made = step(again.program, again.state, message)
-                self._outbound.write(again, message, made, Output())  # said before; records are made again
+                self.outbound.write(again, message, made, Output())  # said before; records are made again
         live.state, live.records = again.state, again.records
         live.meta.parked.append({"position": entry.position, "error": f"{type(error).__name__}: {error}"})
         live.state.changed.add(HEAD)

@@ -1,6 +1,7 @@
 """A run in the memory of the engine that owns its partition, and how its effects become messages."""
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
-from tocsin_executor.domain.effects import Effect, Record
+from tocsin_executor.domain.effects import Effect, Record, Transition
 from tocsin_executor.domain.inputs import Input, Verb
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import RunState
@@ -116,15 +117,19 @@ class Outbound:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self.transitions: Counter[effects.Transition] = Counter()
-        """How many signals of each kind were written; taken away by whoever measures."""
+        self._transitions: Counter[Transition] = Counter()
+
+    def take_transitions(self) -> Mapping[Transition, int]:
+        """How many transitions of each kind there were since the last call."""
+        taken, self._transitions = self._transitions, Counter()
+        return taken
 
     def write(self, live: Live, message: Input, made: list[Effect], out: Output) -> None:
         """Append the messages of these effects; records and decisions stay with the run."""
         for effect in made:
             kind = type(effect)
             if kind is effects.Signal:
-                self.transitions[effect.type] += 1  # type: ignore[union-attr]
+                self._transitions[effect.type] += 1  # type: ignore[union-attr]
                 out.signals.append(
                     live.signal_writer().write(
                         effect,  # type: ignore[arg-type]  # narrowed by the identity of its class, which is faster than isinstance

@@ -38,7 +38,7 @@ class Measures:
     async def take(self) -> None:
         """Bring the instruments up to date."""
         facts = self._host.facts
-        for transition, count in self._host.take_transitions().items():
+        for transition, count in self._host.outbound.take_transitions().items():
             self._transitions.labels(transition=transition.value).inc(count)
         inputs, parked = self._counted
         self._inputs.labels().inc(facts["inputs"] - inputs)
