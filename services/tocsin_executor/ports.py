@@ -44,11 +44,6 @@ class InputLog(Protocol):
 class Publisher(Protocol):
     """Stores groups of messages."""
 
-    @property
-    def syncs(self) -> bool:
-        """Whether each message seems to cost a disk sync."""
-        ...
-
     async def publish_group(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Store these, in order, all in one stream; returns when all are stored.
 

@@ -21,7 +21,6 @@ log = structlog.get_logger()
 LINGER = 0.020  # seconds a group may wait for company at most
 SLOW = 0.003  # seconds from which on a group counts as slow
 FEW = 4  # messages from which on a slow group makes the next one wait; a lone run never has so many
-RELAXED = 0.008  # seconds that signals may wait where each would cost a sync of its own; people do not see the difference
 QUIET = 2  # milliseconds without a newcomer after which nobody waits any more
 ENOUGH = 250  # messages that need not wait for more
 _LIMIT = 1000  # messages a group; the server's limit of an atomic batch
@@ -36,11 +35,9 @@ class Lane:
         publisher: The bus.
         clock: Time.
         width: Groups on their way at once; 1 keeps the order.
-        relaxed: Nobody works on what is in this lane: where each message costs a disk sync, it may wait for company a few
-            milliseconds, unless it is urgent.
     """
 
-    def __init__(self, name: str, publisher: Publisher, clock: Clock, *, width: int = 1, relaxed: bool = False) -> None:
+    def __init__(self, name: str, publisher: Publisher, clock: Clock, width: int = 1) -> None:
         self._name = name
         self._publisher = publisher
         self._clock = clock
@@ -52,8 +49,6 @@ class Lane:
         self._flying: dict[int, int] = {}
         self._moved = asyncio.Event()
         self._linger = 0.0
-        self._relaxed = relaxed
-        self._urgent = asyncio.Event()
 
     @property
     def mark(self) -> int:
@@ -65,15 +60,13 @@ class Lane:
         """Messages pushed and not yet stored."""
         return self._pushed - self._stored
 
-    def push(self, messages: Sequence[Outgoing], *, urgent: bool = False) -> None:
-        """Publish these soon, behind what was pushed before; ``urgent``: somebody waits for one of them."""
+    def push(self, messages: Sequence[Outgoing]) -> None:
+        """Publish these soon, behind what was pushed before."""
         if not messages:
             return
         self._waiting.extend(messages)
         self._pushed += len(messages)
         self._work.set()
-        if urgent:
-            self._urgent.set()
 
     async def reach(self, mark: int) -> None:
         """Return when everything up to ``mark`` is stored."""
@@ -92,11 +85,8 @@ class Lane:
             while not self._waiting:
                 self._work.clear()
                 await self._work.wait()
-            if self._relaxed and self._publisher.syncs and len(self._waiting) < ENOUGH:
-                await self._relax()
-            elif self._linger > 0:
+            if self._linger > 0:
                 await self._gather()
-            self._urgent.clear()
             messages, self._waiting = self._waiting[:_LIMIT], self._waiting[_LIMIT:]
             first = self._pushed - len(self._waiting) - len(messages)
             self._flying[first] = len(messages)
@@ -108,13 +98,6 @@ class Lane:
             del self._flying[first]
             self._stored = min(self._flying, default=self._pushed - len(self._waiting))
             self._moved.set()
-
-    async def _relax(self) -> None:
-        try:
-            async with asyncio.timeout(RELAXED):
-                await self._urgent.wait()
-        except TimeoutError:
-            return
 
     async def _gather(self) -> None:
         """Wait for company as long as some keeps coming, and as long as the last group took at most."""
@@ -162,7 +145,7 @@ class Lanes:
 
     def __init__(self, publisher: Publisher, singles: Publisher, clock: Clock) -> None:
         self.work = Lane("work", publisher, clock)
-        self.signals = Lane("signals", publisher, clock, relaxed=True)
+        self.signals = Lane("signals", publisher, clock)
         self.events = Lane("events", singles, clock)
         self.commands = Lane("commands", singles, clock)
         self.dead = Lane("dead", singles, clock)
