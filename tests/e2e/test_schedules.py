@@ -10,17 +10,18 @@ pytestmark = pytest.mark.server
 def test_a_schedule_starts_runs_until_it_is_paused(machine, tmp_path):
     """Applied from a file; every second; each run knows its schedule."""
     file = tmp_path / "often.yaml"
-    file.write_text("name: often\nworkflow: hello\nevery: PT1S\ninput: {name: the clock}\n")
+    file.write_text("name: often\nworkflow: hello\nevery: PT1S\ninput: {name: the clock}\nlabels: {from: often}\n")
     machine.tocsin("schedule", "apply", str(file))
 
     def fired():
-        found = [r for r in machine.get("runs?limit=100")["items"] if (r["trigger"] or {}).get("name") == "often"]
+        found = machine.get("runs?label=from=often")["items"]
         return found if len(found) >= 2 else None
 
     runs = awaited(fired, what="two firings")
     assert len({run["id"] for run in runs}) == len(runs)
-    assert machine.ended(runs[0]["id"])["output"] == {"greeting": "Hello, the clock!"}
-    assert runs[0]["trigger"]["kind"] == "schedule"
+    run = machine.ended(runs[0]["id"])
+    assert run["output"] == {"greeting": "Hello, the clock!"}
+    assert (run["trigger"]["kind"], run["trigger"]["name"]) == ("schedule", "often")
     machine.tocsin("schedule", "pause", "often", "--reason", "enough")
     shown = machine.json("schedule", "show", "often")
     assert (shown["status"], shown["reason"]) == ("paused", "enough")

@@ -25,6 +25,7 @@ class Hook:
             "workflow": "hello",
             "webhook": {"max_body": 200},
             "input": {"name": "${ .data.name }"},
+            "labels": {"hook": self.name},
         }
         made = machine.ask("PUT", f"/api/v1/triggers/default/{self.name}", wanted, token=machine.token)
         assert made.status == 201, made
@@ -80,7 +81,7 @@ def test_a_replayed_message_starts_nothing_and_is_told_what_became_of_the_first(
     assert again.json["run"] == first.json["run"]
     assert [event["code"] or event["decisions"][0]["outcome"] for event in hook.recorded()] == ["replayed", "started"]
     machine.ended(first.json["run"])
-    runs = [run for run in machine.get("runs?limit=100")["items"] if (run["trigger"] or {}).get("name") == hook.name]
+    runs = awaited(lambda: machine.get(f"runs?label=hook={hook.name}")["items"], what="the run in the list")
     assert [run["id"] for run in runs] == [first.json["run"]]
 
 

@@ -22,9 +22,6 @@ log = structlog.get_logger()
 HOOKS_FILE: Final = "hooks.json"
 """Secrets of the example webhooks by ``<namespace>/<name>``, for ``tocsin login --local``; private like the password."""
 
-_DEFAULT_URL: Final = "http://127.0.0.1:7700"
-"""As the examples have it; triggers and schedules are given the address of this platform instead."""
-
 
 async def load_examples(installation: Installation) -> int:
     """Publish the workflows in ``examples/``, then the triggers and schedules that start them.
@@ -54,7 +51,7 @@ async def _load_starters(client: Client, installation: Installation) -> int:
     hooks: dict[str, str] = {}
     loaded = 0
     for collection, resource in (("triggers", client.triggers), ("schedules", client.schedules)):
-        for document in _documents(EXAMPLES / collection, installation.url):
+        for document in _documents(EXAMPLES / collection):
             namespace, name = str(document.pop("namespace", "default")), str(document.pop("name"))
             answer = await resource.apply(namespace, name, document)
             loaded += 1
@@ -65,10 +62,9 @@ async def _load_starters(client: Client, installation: Installation) -> int:
     return loaded
 
 
-def _documents(folder: Path, url: str) -> Iterator[Record]:
+def _documents(folder: Path) -> Iterator[Record]:
     for file in sorted(folder.glob("*.yaml")):
-        text = file.read_text(encoding="utf-8").replace(_DEFAULT_URL, url)
-        for document in YAML(typ="safe", pure=True).load_all(text):
+        for document in YAML(typ="safe", pure=True).load_all(file.read_text(encoding="utf-8")):
             if not isinstance(document, dict) or "name" not in document:
                 raise Defect(f"The example {file.name} has no name.")
             yield document

@@ -152,6 +152,7 @@ async def _ready(start: Start, installation: Installation) -> None:
     if start.options.json_ready:
         line = {
             "url": installation.url,
+            "services": {name: f"http://127.0.0.1:{port}" for name, port in start.ports.services.items()},
             "nats": installation.nats_url,
             "admin_file": str(installation.admin_file),
             "ops": f"http://127.0.0.1:{start.ports.ops}",
