@@ -104,8 +104,6 @@ class Endpoint:
             case _:
                 assert_never(access)
         await self._read(request, call)
-        if isinstance(access, Permission) and not access.everywhere and (namespace := namespace_of(call.parts)) is not None:
-            call.require(access.name, namespace)
         if self.route.idempotent and (key := call.idempotency_key) is not None:
             return await self._once(request, call, key)
         return await self._send(request, call, await self._handle(call))
@@ -139,6 +137,7 @@ class Endpoint:
         if self._query is not None and (query := self._query.read(list(request.query.items()))) is not None:
             parts["query"] = query
         call.parts = parts
+        self._check_namespace(call, "params", "query")  # whoever is refused here has no body read for them
         match route.body:
             case None:
                 return
@@ -153,6 +152,16 @@ class Endpoint:
                 check_media_type(request.headers.get("Content-Type", ""), (JSON_TYPE,))
                 call.raw = await self._raw(request)
                 parts["body"] = validated(model, json_body(call.raw), where="body")
+                self._check_namespace(call, "body")
+
+    def _check_namespace(self, call: Call, *names: str) -> None:
+        """Require the route's permission in each namespace that these parts of the request name."""
+        access = self.route.access
+        if not isinstance(access, Permission) or access.everywhere:
+            return
+        for name in names:
+            if name in call.parts and (namespace := namespace_of({name: call.parts[name]})) is not None:
+                call.require(access.name, namespace)
 
     async def _raw(self, request: web.Request) -> bytes:
         encoding = request.headers.get("Content-Encoding", "identity")

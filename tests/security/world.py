@@ -1,0 +1,134 @@
+"""People of every kind on a running platform, and HTTP without any politeness."""
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+PASSWORD = "seven quiet harbours at night"
+ROLES = ("viewer", "operator", "author", "admin")
+HOME, NEAR = "team-a", "team-ab"  # the second begins with the first
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body decoded."""
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """Of a problem; empty when it is none."""
+        return str(self.json.get("code", "")) if self.headers.get("content-type", "").startswith("application/problem") else ""
+
+
+class World:
+    """A platform under attack.
+
+    Args:
+        ready: What it printed when it was ready.
+    """
+
+    def __init__(self, ready: Mapping[str, Any]) -> None:
+        self.ready = ready
+        url = urlsplit(ready["url"])
+        assert url.hostname is not None
+        self.host, self.port = url.hostname, url.port
+        admin = json.loads(Path(ready["admin_file"]).read_text())
+        self.admin_password = str(admin["password"])
+        self.root = self.login(str(admin["user"]), self.admin_password)["access_token"]
+        self._people: dict[str, str] = {}
+
+    # ---- HTTP ------------------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        base: str | None = None,
+    ) -> Answer:
+        """One request; bytes go as they are, anything else as JSON. Only the head of an event stream is read."""
+        given = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if data is not None and not any(name.lower() == "content-type" for name in given):
+            given["Content-Type"] = "application/json"
+        url = urlsplit(base) if base else None
+        connection = http.client.HTTPConnection(
+            (url.hostname or "") if url else self.host, url.port if url else self.port, timeout=20
+        )
+        try:
+            connection.request(method, path, body=data, headers=given)
+            answer = connection.getresponse()
+            head = {name.lower(): value for name, value in answer.getheaders()}
+            endless = head.get("content-type", "").startswith("text/event-stream")
+            return Answer(answer.status, head, b"" if endless else answer.read())
+        finally:
+            connection.close()
+
+    def raw(self, text: bytes) -> bytes:
+        """Bytes in, bytes out, until the server closes."""
+        with socket.create_connection((self.host, self.port), timeout=20) as connection:
+            connection.sendall(text)
+            chunks = []
+            while chunk := connection.recv(65536):
+                chunks.append(chunk)
+            return b"".join(chunks)
+
+    def login(self, user: str, password: str) -> dict[str, Any]:
+        """A pair of tokens."""
+        answer = self.ask("POST", "/api/v1/auth/login", {"user": user, "password": password})
+        assert answer.status == 200, answer
+        pair: dict[str, Any] = answer.json
+        return pair
+
+    def good(self, method: str, path: str, body: object = None, *, token: str | None = None) -> Any:
+        """A request of the administrator that has to work."""
+        answer = self.ask(method, path, body, token=token or self.root)
+        assert answer.status < 300, (method, path, answer)
+        return answer.json if answer.body else None
+
+    # ---- people ----------------------------------------------------------------------------------------------------------
+
+    def user(self, name: str, *bindings: tuple[str, str]) -> str:
+        """A user with roles in namespaces; an access token of theirs."""
+        if name not in self._people:
+            held = [{"role": role, "namespace": namespace} for role, namespace in bindings]
+            self.good("POST", "/api/v1/users", {"name": name, "password": PASSWORD, "bindings": held})
+            self._people[name] = self.login(name, PASSWORD)["access_token"]
+        return self._people[name]
+
+    def holder(self, role: str, namespace: str = "*") -> str:
+        """Somebody with one role."""
+        return self.user(f"{role}-{namespace}".replace("*", "all"), (role, namespace))
+
+    @cached_property
+    def nobody(self) -> str:
+        """A user without any role."""
+        return self.user("norole")
+
+    @cached_property
+    def roles(self) -> dict[str, list[str]]:
+        """The permissions of each role."""
+        return {role["name"]: role["permissions"] for role in self.good("GET", "/api/v1/roles")["items"]}
+
+    @cached_property
+    def api(self) -> dict[str, Any]:
+        """The OpenAPI document of all services."""
+        document: dict[str, Any] = self.good("GET", "/openapi.json")
+        return document
