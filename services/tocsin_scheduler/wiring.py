@@ -43,7 +43,8 @@ def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticat
     firer = Firer(store, clock=context.clock, metrics=context.metrics)
     timekeeper = Timekeeper(store, firer, clock=context.clock)
     schedules = Schedules(store, firer, timekeeper, clock=context.clock)
-    listening = Consumer(context.bus, consumer("scheduler-runs"), handle_many=RunEnds(store).hear, limits=context.limits)
+    ends = RunEnds(store, timekeeper, clock=context.clock)
+    listening = Consumer(context.bus, consumer("scheduler-runs"), handle_many=ends.hear, limits=context.limits)
     server = HttpServer(
         "scheduler",
         (*routes(schedules, context.clock), *dead_letter_routes("scheduler", context.bus, [listening])),

@@ -1,5 +1,6 @@
-"""A timetable: cron pattern or interval, its zone, and what it does when clocks jump. Answers one question: when next?"""
+"""A timetable: what is said about times, its zone, and what it does when clocks jump. Answers one question: when next?"""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -7,7 +8,10 @@ from datetime import UTC, datetime, tzinfo
 from tocsin.schedules.cron import Cron, parse_cron
 from tocsin.schedules.failures import NeverFires, TimetableInvalid
 from tocsin.schedules.intervals import EPOCH, Interval, parse_interval
+from tocsin.schedules.recurrences import Once, Recurrence, parse_once, parse_recurrence
 from tocsin.schedules.zones import Gap, Overlap, next_instant, zone
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Timetable:
     """When something fires.
 
     Attributes:
-        rule: The pattern or the interval.
+        rule: What is said about the times.
         timezone: IANA name of the zone.
         place: The zone itself.
         anchor: Where an interval counts from (UTC).
@@ -23,7 +27,7 @@ class Timetable:
         overlap: Local times that exist twice.
     """
 
-    rule: Cron | Interval
+    rule: Cron | Interval | Recurrence | Once
     timezone: str
     place: tzinfo
     anchor: datetime = EPOCH
@@ -45,7 +49,9 @@ class Timetable:
         after = after.astimezone(UTC)
         if isinstance(self.rule, Interval):
             return self.rule.next(after, self.anchor, self.place)
-        if self.rule.reboot:
+        if isinstance(self.rule, Once):
+            return self.rule.next(after)
+        if isinstance(self.rule, Cron) and self.rule.reboot:
             raise TimetableInvalid("'@reboot' has no meaning here: schedules outlive every process", hint="Name a time.")
         return next_instant(self.rule.at_or_after, after, self.place, self.gap, self.overlap)
 
@@ -73,13 +79,41 @@ class Timetable:
 def parse_timetable(
     expression: str, timezone: str = "UTC", *, anchor: datetime = EPOCH, gap: Gap = Gap.SKIP, overlap: Overlap = Overlap.ONCE
 ) -> Timetable:
-    """Read an expression: an ISO 8601 duration (``PT15M``) is an interval, everything else a cron pattern.
+    """Read an expression.
+
+    Args:
+        expression: An ISO 8601 duration (``PT15M``) is an interval, ``FREQ=...`` a recurrence rule, an ISO 8601 instant itself,
+            and everything else a cron pattern.
+        timezone: IANA name.
+        anchor: Where intervals and recurrence rules count from.
+        gap: Local times that do not exist.
+        overlap: Local times that exist twice.
 
     Raises:
         TimetableInvalid: With the position of what is wrong; or there is no such zone.
     """
-    rule = parse_interval(expression) if expression.strip().startswith("P") else parse_cron(expression)
-    return Timetable(rule, timezone, zone(timezone), anchor.astimezone(UTC), gap, overlap)
+    text, place, anchor = expression.strip(), zone(timezone), anchor.astimezone(UTC)
+    rule: Cron | Interval | Recurrence | Once
+    match kind_of(text):
+        case "every":
+            rule = parse_interval(expression)
+        case "rrule":
+            rule = parse_recurrence(text, anchor, place)
+        case "at":
+            rule = parse_once(text, place)
+        case _:
+            rule = parse_cron(expression)
+    return Timetable(rule, timezone, place, anchor, gap, overlap)
+
+
+def kind_of(expression: str) -> str:
+    """What an expression is: ``every``, ``rrule``, ``at`` or ``cron``; what makes no sense at all counts as a cron pattern."""
+    text = expression.strip()
+    if text.startswith("P"):
+        return "every"
+    if text.upper().startswith("FREQ="):
+        return "rrule"
+    return "at" if _INSTANT.match(text) else "cron"
 
 
 def next_texts(expression: str, timezone: str, after: datetime, count: int) -> list[str]:

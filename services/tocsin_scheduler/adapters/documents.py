@@ -1,14 +1,15 @@
 """Schedules as documents, and back. What older versions wrote must stay readable here."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from tocsin.schedules import Gap, Overlap
+from tocsin.schedules import Exclusions, Gap, Overlap
 from tocsin_kit.store import Document
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Policy, Schedule, Start, Status, When
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Lateness, Policy, Schedule, Start, Status
+from tocsin_scheduler.domain.timetables import When
 
 
 def schedule_document(schedule: Schedule) -> Document:
@@ -19,38 +20,61 @@ def schedule_document(schedule: Schedule) -> Document:
         "generation": schedule.generation,
         "edition": schedule.edition,
         "description": schedule.description,
-        "when": {
-            "expression": schedule.when.expression,
-            "timezone": schedule.when.timezone,
-            "anchor": schedule.when.anchor,
-            "gap": schedule.when.gap.value,
-            "overlap": schedule.when.overlap.value,
-            "starts_at": schedule.when.starts_at,
-            "ends_at": schedule.when.ends_at,
-        },
+        "when": _when_document(schedule.when),
         "start": {
             "workflow": schedule.start.workflow,
             "version": schedule.start.version,
             "input": orjson.dumps(schedule.start.input).decode(),
             "labels": [[key, value] for key, value in schedule.start.labels.items()],
         },
-        "policy": {
-            "catch_up": schedule.policy.catch_up.value,
-            "window_s": schedule.policy.window.total_seconds(),
-            "on_time_s": schedule.policy.on_time.total_seconds(),
-            "concurrency": schedule.policy.concurrency.value,
-        },
+        "policy": _policy_document(schedule.policy),
         "status": schedule.status.value,
         "reason": schedule.reason,
         "settled": exact(schedule.settled),
         "next_at": schedule.next_at,
         "going": [{"run": going.run, "since": going.since} for going in schedule.going],
+        "waiting": list(schedule.waiting),
+        "failures": schedule.failures,
+        "managed_by": schedule.managed_by,
         "fired": schedule.fired,
         "last_at": schedule.last_at,
         "last_run": schedule.last_run,
         "created_at": schedule.created_at,
         "updated_at": schedule.updated_at,
         "actor": schedule.actor,
+    }
+
+
+def _when_document(when: When) -> Document:
+    return {
+        "expression": when.expression,
+        "also": list(when.also),
+        "timezone": when.timezone,
+        "anchor": when.anchor,
+        "gap": when.gap.value,
+        "overlap": when.overlap.value,
+        "starts_at": when.starts_at,
+        "ends_at": when.ends_at,
+        "after_end": when.after_end,
+        "exclusions": {
+            "dates": sorted(day.isoformat() for day in when.exclusions.dates),
+            "yearly": sorted([month, day] for month, day in when.exclusions.yearly),
+            "weekdays": sorted(when.exclusions.weekdays),
+        },
+    }
+
+
+def _policy_document(policy: Policy) -> Document:
+    return {
+        "catch_up": policy.catch_up.value,
+        "window_s": policy.window.total_seconds(),
+        "on_time_s": policy.on_time.total_seconds(),
+        "concurrency": policy.concurrency.value,
+        "jitter_s": policy.jitter.total_seconds(),
+        "max_runs": policy.max_runs,
+        "late_after_s": None if policy.late_after is None else policy.late_after.total_seconds(),
+        "lateness": policy.lateness.value,
+        "failures": policy.failures,
     }
 
 
@@ -63,38 +87,63 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         generation=document["generation"],
         edition=document["edition"],
         description=document["description"],
-        when=When(
-            expression=when["expression"],
-            timezone=when["timezone"],
-            anchor=when["anchor"],
-            gap=Gap(when["gap"]),
-            overlap=Overlap(when["overlap"]),
-            starts_at=when["starts_at"],
-            ends_at=when["ends_at"],
-        ),
+        when=_read_when(when),
         start=Start(
             workflow=start["workflow"],
             version=start["version"],
             input=orjson.loads(start["input"]),
             labels=dict(start["labels"]),
         ),
-        policy=Policy(
-            catch_up=CatchUp(policy["catch_up"]),
-            window=timedelta(seconds=policy["window_s"]),
-            on_time=timedelta(seconds=policy["on_time_s"]),
-            concurrency=Concurrency(policy["concurrency"]),
-        ),
+        policy=_read_policy(policy),
         status=Status(document["status"]),
         reason=document["reason"],
         settled=datetime.fromisoformat(document["settled"]),
         next_at=document["next_at"],
         going=tuple(Going(going["run"], going["since"]) for going in document["going"]),
+        waiting=tuple(document.get("waiting", ())),
+        failures=document.get("failures", 0),
+        managed_by=document.get("managed_by"),
         fired=document["fired"],
         last_at=document["last_at"],
         last_run=document["last_run"],
         created_at=document["created_at"],
         updated_at=document["updated_at"],
         actor=document["actor"],
+    )
+
+
+def _read_when(when: Mapping[str, Any]) -> When:
+    excluded = when.get("exclusions", {})
+    return When(
+        expression=when["expression"],
+        also=tuple(when.get("also", ())),
+        timezone=when["timezone"],
+        anchor=when["anchor"],
+        gap=Gap(when["gap"]),
+        overlap=Overlap(when["overlap"]),
+        starts_at=when["starts_at"],
+        ends_at=when["ends_at"],
+        after_end=when.get("after_end", False),
+        exclusions=Exclusions(
+            frozenset(date.fromisoformat(day) for day in excluded.get("dates", ())),
+            frozenset((month, day) for month, day in excluded.get("yearly", ())),
+            frozenset(excluded.get("weekdays", ())),
+        ),
+    )
+
+
+def _read_policy(policy: Mapping[str, Any]) -> Policy:
+    late_after = policy.get("late_after_s")
+    return Policy(
+        catch_up=CatchUp(policy["catch_up"]),
+        window=timedelta(seconds=policy["window_s"]),
+        on_time=timedelta(seconds=policy["on_time_s"]),
+        concurrency=Concurrency(policy["concurrency"]),
+        jitter=timedelta(seconds=policy.get("jitter_s", 0)),
+        max_runs=policy.get("max_runs"),
+        late_after=None if late_after is None else timedelta(seconds=late_after),
+        lateness=Lateness(policy.get("lateness", "run")),
+        failures=policy.get("failures"),
     )
 
 

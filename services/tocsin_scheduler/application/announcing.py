@@ -14,6 +14,7 @@ from tocsin_scheduler.domain.firing import Decision, Firing
 from tocsin_scheduler.domain.schedules import Schedule
 
 START = "io.tocsin.command.run.start.v1"
+CANCEL = "io.tocsin.command.run.cancel.v1"
 ACTOR = "service:scheduler"
 Said = tuple[SignalType[Payload], Payload]
 
@@ -22,7 +23,7 @@ def changed(kind: SignalType[words.ScheduleChanged], schedule: Schedule) -> Said
     """That a person changed a schedule."""
     return kind, words.ScheduleChanged(
         name=schedule.name,
-        kind="interval" if schedule.when.is_interval else "cron",
+        kind=schedule.when.kind,
         workflow=schedule.start.workflow,
         next_at=schedule.next_at,
         reason=schedule.reason,
@@ -50,7 +51,7 @@ def announce(
 
 
 def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing]:
-    """Everything that follows from a decision: each firing's signal and its start command, and what did not fire.
+    """Everything that follows from a decision: each firing's signal and its start command, what did not fire.
 
     Args:
         decision: What was decided.
@@ -78,6 +79,11 @@ def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing
         signal = _fired(schedule, firing, sequence=number + 1, now=now, cause=of_firing)
         outbox += [Outgoing.of(subject_of(signal), signal), _start(schedule, firing, signal, now)]
         number += 1
+    if decision.paused is not None:
+        outbox += announce(
+            [changed(words.SCHEDULE_PAUSED, schedule)], schedule, after=number, now=now, cause=cause, actor=ACTOR
+        )
+    outbox += [_cancel(schedule, run, now) for run in decision.cancels]
     return outbox
 
 
@@ -116,9 +122,29 @@ def _start(schedule: Schedule, firing: Firing, signal: CloudEvent, now: datetime
             "version": schedule.start.version,
             "input": schedule.start.input,
             "labels": dict(schedule.start.labels),
-            "trigger": {"kind": "schedule", "name": schedule.name, "event": signal.id, "at": firing.at.isoformat()},
+            "trigger": {
+                "kind": "schedule",
+                "name": schedule.name,
+                "event": signal.id,
+                "at": firing.at.isoformat(),
+                "previous": None if firing.previous is None else firing.previous.isoformat(),
+            },
             "actor": ACTOR,
         },
         extensions=extensions,
     )
     return Outgoing.of(command("executor", "start", firing.run), event)
+
+
+def _cancel(schedule: Schedule, run: str, now: datetime) -> Outgoing:
+    event = CloudEvent(
+        id=derive("cancel", schedule.key, run),
+        source=source_of(schedule.namespace, "schedules", schedule.name),
+        type=CANCEL,
+        subject=run,
+        time=now,
+        datacontenttype="application/json",
+        data={"actor": ACTOR, "reason": f"schedule {schedule.key} wants its next run"},
+        extensions={"namespace": schedule.namespace, "correlationid": run},
+    )
+    return Outgoing.of(command("executor", "cancel", run), event)

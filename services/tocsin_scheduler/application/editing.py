@@ -14,12 +14,12 @@ from tocsin_scheduler.domain.schedules import (
     Schedule,
     Start,
     Status,
-    When,
     check,
     paused,
     planned,
     resumed,
 )
+from tocsin_scheduler.domain.timetables import When
 from tocsin_scheduler.ports import ScheduleSearch, ScheduleStore
 
 _TRIES = 8  # a busy schedule changes its revision with every firing; a person should not see that

@@ -5,19 +5,30 @@ schedule, together with the signals and the commands that follow from it: of any
 decided cannot be half told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import assert_never
 
 from tocsin.signals import derive
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Schedule, Status, When
+from tocsin_scheduler.domain.schedules import (
+    FORGOTTEN_AFTER,
+    CatchUp,
+    Concurrency,
+    Going,
+    Lateness,
+    Outcome,
+    Schedule,
+    Status,
+    planned,
+)
+from tocsin_scheduler.domain.timetables import When
 
 AT_ONCE = 20  # firings in one decision: each carries its input, and a document has a limit of 16 MB
 COUNTED = 1_000  # missed instants that are counted; beyond that the number says nothing more
 GOING_LIMIT = 100  # runs whose end is waited for
-FORGOTTEN_AFTER = timedelta(days=7)  # a run that never told its end does not hold a schedule back for ever
+WAITING_LIMIT = 100  # instants that wait for the end of a run; what is beyond is skipped
 _WIDER = 8  # factor between windows when looking for the latest missed instant
 
 
@@ -25,6 +36,11 @@ class Skip(Enum):
     """Why an instant did not fire."""
 
     STILL_GOING = "a run of an earlier instant is still going on"
+    ONE_WAITS = "a run of an earlier instant is still going on, and an instant already waits for its end"
+    FULL = "too many instants already wait for the end of a run"
+    REPLACED = "a later instant came before the cancelled run had ended"
+    TOO_LATE = "it would have been too late"
+    USED_UP = "the schedule has fired as often as it may"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +50,14 @@ class Firing:
     Attributes:
         at: The instant.
         run: Id of the run, a function of schedule, generation and instant.
-        late: Whether it was caught up.
+        late: Whether it was caught up, or is later than the schedule allows without a flag.
+        previous: The instant that fired before: the beginning of the interval whose data is meant.
     """
 
     at: datetime
     run: str
     late: bool
+    previous: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +86,16 @@ class Decision:
         firings: In order.
         missed: What was given up or caught up, if anything.
         skipped: Instants that did not fire, and why.
+        cancels: Runs of earlier instants that are to be cancelled.
+        paused: Why the schedule has paused itself, if it has.
     """
 
     schedule: Schedule
     firings: tuple[Firing, ...] = ()
     missed: Missed | None = None
     skipped: tuple[tuple[datetime, Skip], ...] = ()
+    cancels: tuple[str, ...] = ()
+    paused: str | None = None
 
 
 def run_id(schedule: Schedule, at: datetime) -> str:
@@ -94,50 +116,167 @@ def settle(schedule: Schedule, now: datetime) -> Decision | None:
     """
     if schedule.status is not Status.ACTIVE or schedule.next_at is None or schedule.next_at > now:
         return None
-    on_time_from = now - schedule.policy.on_time
+    if schedule.when.after_end:
+        return _after_end(schedule, schedule.next_at, now)
+    on_time_from = now - schedule.policy.on_time - schedule.policy.jitter
     missed: Missed | None = None
     due: list[datetime] = []
-    following: datetime | None = schedule.next_at
+    following = schedule.when.next(schedule.settled) if schedule.policy.jitter else schedule.next_at
     cursor = schedule.settled
-    if schedule.next_at < on_time_from:
+    if following is not None and following < on_time_from:
         due, missed, cursor = _late(schedule, on_time_from, now)
         following = schedule.when.next(cursor)
-    while following is not None and following <= now and len(due) < AT_ONCE:
+    while following is not None and following + schedule.put_off(following) <= now and len(due) < AT_ONCE:
         due.append(following)
         following = schedule.when.next(following)
     settled = due[-1] if due else cursor
     if following is None or following > now:
         settled = max(settled, now)
-    firings, skipped, going = _fire(schedule, due, on_time_from, now)
-    moved = replace(
+    placed = _Placing(schedule, now, on_time_from).place(due)
+    decision = placed.decision(settled, schedule.wakes_at(following), missed)
+    moved = decision.schedule
+    if moved.is_used_up:
+        return replace(decision, schedule=replace(moved, status=Status.FINISHED, next_at=None))
+    return decision
+
+
+def ended(schedule: Schedule, runs: Mapping[str, Outcome], now: datetime) -> Decision | None:
+    """Decide about what follows from the end of runs: an instant that waited fires, or too many failures pause the schedule.
+
+    Args:
+        schedule: As it was loaded.
+        runs: How runs ended; those of others are passed over.
+        now: The present.
+
+    Returns:
+        The decision, or ``None`` when none of the runs was waited for.
+    """
+    over = [going for going in schedule.going if going.run in runs]
+    if not over:
+        return None
+    failures = schedule.failures
+    for going in over:
+        if runs[going.run] is Outcome.FAULTED:
+            failures += 1
+        elif runs[going.run] is Outcome.COMPLETED:
+            failures = 0
+    known = replace(schedule, going=tuple(going for going in schedule.going if going.run not in runs), failures=failures)
+    if known.status is Status.PAUSED:
+        return Decision(known)
+    if known.policy.failures is not None and failures >= known.policy.failures and known.status is Status.ACTIVE:
+        reason = f"{failures} runs in a row have failed"
+        stopped = replace(known, status=Status.PAUSED, reason=reason, next_at=None, waiting=(), edition=known.edition + 1)
+        return Decision(stopped, paused=reason)
+    if known.when.after_end:
+        return Decision(planned(replace(known, settled=max(known.settled, now))) if not known.going else known)
+    decision = _Placing(known, now, datetime.min.replace(tzinfo=UTC)).place(()).decision(known.settled, known.next_at, None)
+    if decision.schedule.is_used_up:
+        finished = replace(decision.schedule, status=Status.FINISHED, next_at=None)
+        return replace(decision, schedule=finished)
+    return replace(decision, schedule=replace(decision.schedule, status=known.status))
+
+
+def _after_end(schedule: Schedule, at: datetime, now: datetime) -> Decision:
+    """One firing; the next instant is not known before the end of the run."""
+    firing = Firing(at, run_id(schedule, at), late=False, previous=schedule.last_at)
+    fired = replace(
         schedule,
-        settled=settled,
-        next_at=following,
-        status=Status.FINISHED if following is None else Status.ACTIVE,
-        going=going,
-        fired=schedule.fired + len(firings),
-        last_at=firings[-1].at if firings else schedule.last_at,
-        last_run=firings[-1].run if firings else schedule.last_run,
+        settled=max(schedule.settled, now),
+        going=(Going(firing.run, now),),
+        fired=schedule.fired + 1,
+        last_at=at,
+        last_run=firing.run,
     )
-    return Decision(moved, firings, missed, skipped)
+    return Decision(planned(fired), (firing,))
 
 
-def _fire(
-    schedule: Schedule, due: list[datetime], on_time_from: datetime, now: datetime
-) -> tuple[tuple[Firing, ...], tuple[tuple[datetime, Skip], ...], tuple[Going, ...]]:
-    alone = schedule.policy.concurrency is Concurrency.SKIP
-    going = [known for known in schedule.going if known.since > now - FORGOTTEN_AFTER] if alone else []
-    firings: list[Firing] = []
-    skipped: list[tuple[datetime, Skip]] = []
-    for at in due:
-        if alone and going:
-            skipped.append((at, Skip.STILL_GOING))
-            continue
-        firing = Firing(at, run_id(schedule, at), at < on_time_from)
-        firings.append(firing)
-        if alone:
-            going.append(Going(firing.run, now))
-    return tuple(firings), tuple(skipped), tuple(going[-GOING_LIMIT:])
+class _Placing:
+    """Gives each due instant its place: fired, waiting, or skipped.
+
+    Args:
+        schedule: As it was loaded.
+        now: The present.
+        on_time_from: What is earlier was caught up.
+    """
+
+    def __init__(self, schedule: Schedule, now: datetime, on_time_from: datetime) -> None:
+        self._schedule, self._now, self._on_time_from = schedule, now, on_time_from
+        self._policy = schedule.policy
+        fresh = [known for known in schedule.going if known.since > now - FORGOTTEN_AFTER]
+        self._going = fresh if self._policy.watches_runs else []
+        self._waiting = list(schedule.waiting)
+        self._firings: list[Firing] = []
+        self._skipped: list[tuple[datetime, Skip]] = []
+        self._cancels: list[str] = []
+
+    def place(self, due: Iterable[datetime]) -> "_Placing":
+        """What has waited comes first."""
+        while self._waiting and not self._going:
+            self._fire(self._waiting.pop(0))
+        for at in due:
+            if self._going or self._waiting:
+                self._crowded(at)
+            else:
+                self._fire(at)
+        return self
+
+    def decision(self, settled: datetime, next_at: datetime | None, missed: Missed | None) -> Decision:
+        """All of it."""
+        schedule, firings = self._schedule, self._firings
+        moved = replace(
+            schedule,
+            settled=settled,
+            next_at=next_at,
+            status=Status.FINISHED if next_at is None else Status.ACTIVE,
+            going=tuple(self._going[-GOING_LIMIT:]),
+            waiting=tuple(self._waiting),
+            fired=schedule.fired + len(firings),
+            last_at=firings[-1].at if firings else schedule.last_at,
+            last_run=firings[-1].run if firings else schedule.last_run,
+        )
+        return Decision(moved, tuple(firings), missed, tuple(self._skipped), tuple(self._cancels))
+
+    def _crowded(self, at: datetime) -> None:
+        """A run of an earlier instant is still going on."""
+        match self._policy.concurrency:
+            case Concurrency.ALLOW:
+                self._fire(at)
+            case Concurrency.SKIP:
+                self._skipped.append((at, Skip.STILL_GOING))
+            case Concurrency.BUFFER_ONE if self._waiting:
+                self._skipped.append((at, Skip.ONE_WAITS))
+            case Concurrency.BUFFER_ALL if len(self._waiting) >= WAITING_LIMIT:
+                self._skipped.append((at, Skip.FULL))
+            case Concurrency.BUFFER_ONE | Concurrency.BUFFER_ALL:
+                self._waiting.append(at)
+            case Concurrency.CANCEL_OTHER:
+                self._skipped += [(waiting, Skip.REPLACED) for waiting in self._waiting]
+                if not self._waiting:
+                    self._cancels += [going.run for going in self._going]
+                self._waiting = [at]
+            case Concurrency.TERMINATE_OTHER:
+                others = [going.run for going in self._going]
+                if self._fire(at):
+                    self._cancels += others
+            case _:
+                assert_never(self._policy.concurrency)
+
+    def _fire(self, at: datetime) -> bool:
+        schedule, policy = self._schedule, self._policy
+        if policy.max_runs is not None and schedule.fired + len(self._firings) >= policy.max_runs:
+            self._skipped.append((at, Skip.USED_UP))
+            return False
+        limit = policy.late_after
+        is_late = limit is not None and self._now - at - schedule.put_off(at) > limit
+        if is_late and policy.lateness is Lateness.SKIP:
+            self._skipped.append((at, Skip.TOO_LATE))
+            return False
+        flagged = is_late and policy.lateness is Lateness.FLAG
+        previous = self._firings[-1].at if self._firings else schedule.last_at
+        self._firings.append(Firing(at, run_id(schedule, at), at < self._on_time_from or flagged, previous))
+        if policy.watches_runs:
+            self._going.append(Going(self._firings[-1].run, self._now))
+        return True
 
 
 def _late(schedule: Schedule, until: datetime, now: datetime) -> tuple[list[datetime], Missed | None, datetime]:

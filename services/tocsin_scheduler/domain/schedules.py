@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import lru_cache
+from hashlib import sha256
 from typing import TypeAlias
 
 from tocsin.errors import Conflict, Invalid, TooLarge, Violation
-from tocsin.schedules import Gap, Overlap, Timetable, TimetableInvalid, parse_timetable
+from tocsin.schedules import TimetableInvalid
 from tocsin.schedules.zones import zone
+from tocsin_scheduler.domain.timetables import When
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 INPUT_LIMIT = 64 * 1024  # bytes of input kept with a schedule; it travels with every start
+FORGOTTEN_AFTER = timedelta(days=7)  # a run that never told its end does not hold a schedule back for ever
 
 
 class Status(Enum):
@@ -40,6 +42,26 @@ class Concurrency(Enum):
 
     ALLOW = "allow"
     SKIP = "skip"
+    BUFFER_ONE = "buffer-one"  # the first such instant waits for the end of the run, later ones are skipped
+    BUFFER_ALL = "buffer-all"  # each waits for its turn
+    CANCEL_OTHER = "cancel-other"  # the run is cancelled, and the latest instant fires once it has really ended
+    TERMINATE_OTHER = "terminate-other"  # the run is cancelled, and the instant fires without waiting for that
+
+
+class Lateness(Enum):
+    """What becomes of an instant whose firing is late."""
+
+    RUN = "run"
+    SKIP = "skip"
+    FLAG = "flag"  # runs, and its signal says that it was late
+
+
+class Outcome(Enum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    FAULTED = "faulted"
+    CANCELLED = "cancelled"
 
 
 class ScheduleInvalid(Invalid):
@@ -52,55 +74,6 @@ class NotNow(Conflict):
     """The schedule is not in a state that allows this."""
 
     code = "schedule_not_now"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """The timetable in words, as it is stored.
-
-    Attributes:
-        expression: Cron pattern or ISO 8601 duration.
-        timezone: IANA name.
-        anchor: Where an interval counts from.
-        gap: Local times that do not exist.
-        overlap: Local times that exist twice.
-        starts_at: No instant before.
-        ends_at: No instant after.
-    """
-
-    expression: str
-    timezone: str = "UTC"
-    anchor: datetime
-    gap: Gap = Gap.SKIP
-    overlap: Overlap = Overlap.ONCE
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-
-    @property
-    def is_interval(self) -> bool:
-        """Whether it is an interval and not a cron pattern."""
-        return self.expression.strip().startswith("P")
-
-    @property
-    def timetable(self) -> Timetable:
-        """The timetable itself.
-
-        Raises:
-            TimetableInvalid: The words do not make sense; never for what was stored, unless a zone has been abolished.
-        """
-        return _timetable(self.expression, self.timezone, self.anchor, self.gap, self.overlap)
-
-    def next(self, after: datetime) -> datetime | None:
-        """The first instant after another, within start and end."""
-        if self.starts_at is not None and after < self.starts_at:
-            after = self.starts_at - timedelta(microseconds=1)
-        instant = self.timetable.next(after)
-        return None if instant is None or (self.ends_at is not None and instant > self.ends_at) else instant
-
-
-@lru_cache(maxsize=16_384)
-def _timetable(expression: str, timezone: str, anchor: datetime, gap: Gap, overlap: Overlap) -> Timetable:
-    return parse_timetable(expression, timezone, anchor=anchor, gap=gap, overlap=overlap)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +102,27 @@ class Policy:
         window: How far back catching up reaches.
         on_time: How late a firing may be and still count as in time; then no catch-up is needed.
         concurrency: About a run that is still going on.
+        jitter: A firing is put off by less than this; by how much is a function of schedule and instant.
+        max_runs: It has finished after so many firings.
+        late_after: A firing is late when it is later than this behind its instant (and its jitter).
+        lateness: About a firing that is late.
+        failures: It is paused after so many runs in a row have failed.
     """
 
     catch_up: CatchUp = CatchUp.LATEST
     window: timedelta = timedelta(hours=24)
     on_time: timedelta = timedelta(minutes=1)
     concurrency: Concurrency = Concurrency.ALLOW
+    jitter: timedelta = timedelta(0)
+    max_runs: int | None = None
+    late_after: timedelta | None = None
+    lateness: Lateness = Lateness.RUN
+    failures: int | None = None
+
+    @property
+    def watches_runs(self) -> bool:
+        """Whether it matters when and how the runs end."""
+        return self.concurrency is not Concurrency.ALLOW or self.failures is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +156,9 @@ class Schedule:
         settled: Every instant up to here has been decided.
         next_at: The next instant; ``None`` while it does not fire.
         going: Runs that have not ended; kept only where the policy asks.
+        waiting: Instants that wait for the end of a run, in order.
+        failures: How many runs in a row have failed.
+        managed_by: What made it and will delete it, instead of a person: ``definition``.
         fired: How often it has fired.
         last_at: The instant of the last firing.
         last_run: The run that it started.
@@ -189,6 +180,9 @@ class Schedule:
     settled: datetime
     next_at: datetime | None = None
     going: tuple[Going, ...] = ()
+    waiting: tuple[datetime, ...] = ()
+    failures: int = 0
+    managed_by: str | None = None
     fired: int = 0
     last_at: datetime | None = None
     last_run: str | None = None
@@ -200,6 +194,28 @@ class Schedule:
     def key(self) -> str:
         """Its key in the store."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def watches_runs(self) -> bool:
+        """Whether it matters when and how its runs end."""
+        return self.policy.watches_runs or self.when.after_end
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it has fired as often as it may."""
+        return self.policy.max_runs is not None and self.fired >= self.policy.max_runs
+
+    def put_off(self, at: datetime) -> timedelta:
+        """By how much the firing of an instant is put off: spread evenly, the same for whoever computes it."""
+        if not self.policy.jitter:
+            return timedelta(0)
+        drawn = sha256(f"{self.key}/{self.generation}/{at.isoformat()}".encode()).digest()[:6]
+        part = int.from_bytes(drawn, "big") / (1 << 48)
+        return timedelta(milliseconds=int(self.policy.jitter / timedelta(milliseconds=1) * part))
+
+    def wakes_at(self, at: datetime | None) -> datetime | None:
+        """When an instant fires: at the instant, or a little later."""
+        return None if at is None else at + self.put_off(at)
 
 
 def check(when: When, start: Start, input_bytes: int, now: datetime) -> None:
@@ -224,7 +240,10 @@ def check(when: When, start: Start, input_bytes: int, now: datetime) -> None:
     member = "/timezone"
     try:
         zone(when.timezone)
-        member = "/every" if when.is_interval else "/cron"
+        for number, expression in enumerate(when.also):
+            member = f"/also/{number}"
+            when.timetable_of(expression).next(now)
+        member = f"/{when.kind}"
         upcoming = when.next(now)
     except TimetableInvalid as wrong:
         wrong.violations = (Violation(member, wrong.detail, wrong.hint, 1, wrong.position),)
@@ -239,7 +258,12 @@ def planned(schedule: Schedule) -> Schedule:
     """The schedule with its next instant computed from its cursor; finished when there is none."""
     if schedule.status is Status.PAUSED:
         return replace(schedule, next_at=None)
-    upcoming = schedule.when.next(schedule.settled)
+    if schedule.is_used_up:
+        return replace(schedule, next_at=None, status=Status.FINISHED, waiting=())
+    if schedule.when.after_end and schedule.going:
+        # The end of the run decides; whose end is never told holds nothing back for ever.
+        return replace(schedule, next_at=schedule.when.next(schedule.going[-1].since + FORGOTTEN_AFTER), status=Status.ACTIVE)
+    upcoming = schedule.wakes_at(schedule.when.next(schedule.settled))
     return replace(schedule, next_at=upcoming, status=Status.FINISHED if upcoming is None else Status.ACTIVE)
 
 
@@ -256,6 +280,7 @@ def paused(schedule: Schedule, reason: str | None, *, now: datetime, actor: str)
         status=Status.PAUSED,
         reason=reason,
         next_at=None,
+        waiting=(),
         edition=schedule.edition + 1,
         updated_at=now,
         actor=actor,
@@ -268,14 +293,10 @@ def resumed(schedule: Schedule, *, now: datetime, actor: str) -> Schedule:
         schedule,
         status=Status.ACTIVE,
         reason=None,
+        failures=0,
         settled=max(schedule.settled, now),
         edition=schedule.edition + 1,
         updated_at=now,
         actor=actor,
     )
     return planned(active)
-
-
-def ended(schedule: Schedule, runs: frozenset[str]) -> Schedule:
-    """The schedule without the runs that have ended."""
-    return replace(schedule, going=tuple(going for going in schedule.going if going.run not in runs))

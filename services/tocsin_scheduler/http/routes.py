@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from tocsin.schedules import TimetableInvalid
+from tocsin.schedules import CalendarInvalid, TimetableInvalid
 from tocsin.signals import Cause, root
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Authenticated, Call, Page, Permission, Reply, Route
 from tocsin_scheduler.application import Schedules
 from tocsin_scheduler.application.editing import value_of
-from tocsin_scheduler.domain.schedules import NotNow, Schedule, ScheduleInvalid, Status, When
+from tocsin_scheduler.domain.schedules import NotNow, Schedule, ScheduleInvalid, Status
+from tocsin_scheduler.domain.timetables import When
 from tocsin_scheduler.http.schemas import (
     NextQuery,
     PauseBody,
@@ -144,7 +145,7 @@ def _of_all(on: _Handlers) -> Sequence[Route]:
             tags=TAGS,
             body=PreviewBody,
             response=Upcoming,
-            problems=(TimetableInvalid,),
+            problems=(TimetableInvalid, CalendarInvalid),
             handler=on.preview,
         ),
     )
@@ -162,7 +163,7 @@ def _of_one(on: _Handlers) -> Sequence[Route]:
             body=ScheduleBody,
             response=ScheduleView,
             also=(201,),
-            problems=(TimetableInvalid, ScheduleInvalid),
+            problems=(TimetableInvalid, ScheduleInvalid, CalendarInvalid),
             handler=on.put,
         ),
         Route(

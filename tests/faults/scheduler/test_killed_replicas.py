@@ -21,7 +21,8 @@ from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Schedules, Timekeeper, Wanted
-from tocsin_scheduler.domain.schedules import CatchUp, Policy, Start, When
+from tocsin_scheduler.domain.schedules import CatchUp, Policy, Start
+from tocsin_scheduler.domain.timetables import When
 
 SCHEDULED = 20  # schedules that fire every second
 SECONDS = 15.0

@@ -22,7 +22,8 @@ from tocsin_kit.testing.faults import Fault, at, faulty
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper, Wanted
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Policy, Start, Status, When
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Policy, Start, Status
+from tocsin_scheduler.domain.timetables import When
 from tocsin_scheduler.ports import ScheduleSearch
 
 CAUSE = root("test")
@@ -48,6 +49,7 @@ class Replica:
         self.store = store or MongoScheduleStore(database, relay)
         self.firer = Firer(self.store, clock=clock, metrics=Metrics("scheduler", CollectorRegistry()))
         self.timekeeper = Timekeeper(self.store, self.firer, clock=clock)
+        self.ends = RunEnds(self.store, self.timekeeper, clock=clock)
         self.schedules = Schedules(self.store, self.firer, self.timekeeper, clock=clock)
 
     async def turn(self) -> None:
@@ -215,7 +217,7 @@ async def test_what_was_missed_is_told(world):
 async def test_the_end_of_a_run_lets_the_next_instant_fire(world):
     """A schedule that does not want two runs at a time hears when the first has ended."""
     await world.put(policy=Policy(concurrency=Concurrency.SKIP))
-    ends = Consumer(world.bus, consumer("scheduler-runs"), handle_many=RunEnds(world.one.store).hear)
+    ends = Consumer(world.bus, consumer("scheduler-runs"), handle_many=world.one.ends.hear)
     async with serving(ends):
         await world.clock.advance(timedelta(minutes=10))
         await world.one.turn()

@@ -6,21 +6,21 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin_scheduler.domain.firing import AT_ONCE, Decision, run_id, settle
+from tocsin_scheduler.domain.firing import AT_ONCE, Decision, ended, run_id, settle
 from tocsin_scheduler.domain.schedules import (
     CatchUp,
     Concurrency,
     Going,
+    Outcome,
     Policy,
     Schedule,
     Start,
     Status,
-    When,
-    ended,
     paused,
     planned,
     resumed,
 )
+from tocsin_scheduler.domain.timetables import When
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -129,7 +129,7 @@ def test_while_a_run_is_going_on_instants_are_skipped() -> None:
     known, first = all_of(known, START + timedelta(minutes=10))
     known, second = all_of(known, START + timedelta(minutes=20))
     assert (len(first[0].firings), len(second[0].firings), len(second[0].skipped)) == (1, 0, 1)
-    known = ended(known, frozenset({first[0].firings[0].run}))
+    known = ended(known, {first[0].firings[0].run: Outcome.COMPLETED}, START + timedelta(minutes=25)).schedule
     known, third = all_of(known, START + timedelta(minutes=30))
     assert fired(third) == ["00:30"]
     forgotten = replace(known, going=(Going("lost", START - timedelta(days=8)),))
