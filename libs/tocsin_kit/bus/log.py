@@ -159,13 +159,14 @@ class OrderedLog:
             "num_replicas": 1,
             "mem_storage": True,
         }
-        if len(self._subjects) == 1:
+        verb = f"CONSUMER.CREATE.{self._stream}"
+        if len(self._subjects) == 1:  # then the filter is in the API's subject too, where the server's permissions see it
             config["filter_subject"] = self._subjects[0]
+            config["name"] = inbox.rsplit(".", 1)[1]
+            verb += f".{config['name']}.{self._subjects[0]}"
         else:
             config["filter_subjects"] = self._subjects
-        answer = await call(
-            self._direct.bus, f"CONSUMER.CREATE.{self._stream}", {"stream_name": self._stream, "config": config}
-        )
+        answer = await call(self._direct.bus, verb, {"stream_name": self._stream, "config": config})
         self._consumer = answer["name"]
         log.debug("log.reading", stream=self._stream, after=self._position, subjects=len(self._subjects))
 
