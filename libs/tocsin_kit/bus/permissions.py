@@ -55,6 +55,8 @@ _PUBLISH: Final = {
         "executor.log.>",
         f"{API}.STREAM.INFO.EXECUTOR",
         f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.task.>",
+        f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.revoke.>",  # revocations, as an ordered log
+        "$JS.FC.EXECUTOR.>",
         f"{API}.CONSUMER.INFO.EXECUTOR.*",
         f"{API}.CONSUMER.MSG.NEXT.EXECUTOR.*",
         "$JS.ACK.EXECUTOR.>",

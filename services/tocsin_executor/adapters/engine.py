@@ -167,13 +167,16 @@ class Engine:
         if len(positions) == self.host.partitions:
             upto = min(positions.values()) + 1
             await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": "executor.in.>", "seq": upto})
-            await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": "executor.revoke.>", "seq": upto})
         answer = await call(self._bus, f"CONSUMER.LIST.{STREAM}", {"offset": 0})
+        floors: list[int] = []
         for consumer in answer.get("consumers") or ():
             subject = consumer["config"].get("filter_subject", "")
             if consumer["config"].get("durable_name") and subject.startswith("executor."):
                 floor = consumer["ack_floor"]["stream_seq"] + 1
                 await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": subject, "seq": floor})
+                floors.append(floor)
+        if floors:  # a worker that starts reads revocations from its oldest task on
+            await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": "executor.revoke.>", "seq": min(floors)})
 
 
 def bury(entry: Entry, error: Exception) -> Outgoing:

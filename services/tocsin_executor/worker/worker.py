@@ -24,10 +24,11 @@ from tocsin_executor.domain.requests import UriUnresolved, uri_template, with_ur
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.outputs import LogLines
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task, read_task
-from tocsin_kit.bus.api import ensure_consumer
+from tocsin_kit.bus.api import call, ensure_consumer
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
+from tocsin_kit.bus.log import OrderedLog
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry import Health, span
 
@@ -99,6 +100,7 @@ class Worker:
         self.worker_name = name
         self._direct = direct
         self._publisher = GroupPublisher(direct)
+        self._orders = OrderedLog(direct, STREAM, clock)
         self._queues = list(queues)
         self._runners = runners
         self._sandbox = sandbox
@@ -136,7 +138,8 @@ class Worker:
             )
             queue.feed = feed
             await feed.start()
-            await self._direct.subscribe(f"executor.revoke.{queue.name}.>", self._on_revoke)
+        # Before any task is asked for: one that was revoked while no worker was there should not begin, or is stopped at once.
+        await self._orders.open(["executor.revoke.>"], await self._oldest())
         self._ask()
 
     async def serve(self) -> None:
@@ -146,6 +149,7 @@ class Worker:
             group.create_task(self._reports.serve())
             group.create_task(self._report_loop())
             group.create_task(self._beat_loop())
+            group.create_task(self._order_loop())
             while True:
                 await self._has_arrived.wait()
                 self._has_arrived.clear()
@@ -221,7 +225,21 @@ class Worker:
         """The body of a no-op task, here and at once; its output is its argument."""
         return Outcome(task.spec)
 
-    def _on_revoke(self, _subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
+    async def _order_loop(self) -> None:
+        """Revocations, as a log: none is missed, whatever connection broke."""
+        while True:
+            for entry in await self._orders.take():
+                self._revoke(entry.payload)
+
+    async def _oldest(self) -> int:
+        """Position below which no task waits any more."""
+        floors = []
+        for queue in self._queues:
+            info = await call(self._direct.bus, f"CONSUMER.INFO.{STREAM}.worker-{queue.name}")
+            floors.append(int(info["ack_floor"]["stream_seq"]))
+        return min(floors, default=0)
+
+    def _revoke(self, payload: bytes) -> None:
         order = orjson.loads(payload)
         key = f"{order['run']}/{order['attempt']}"
         hand = self._hands.get(key)

@@ -179,6 +179,24 @@ async def test_a_cancel_is_confirmed_only_when_the_process_is_gone(rig: Any, tmp
             await replica.runs.control(run, Verb.CANCEL, actor="user:test", reason=None)
 
 
+async def test_a_task_that_was_revoked_while_no_worker_was_there_never_begins(rig: Any, tmp_path: Any) -> None:
+    """The worker that comes later knows of the revocation before it takes the task, and confirms it."""
+    mark = tmp_path / "ran"
+    async with rig.replica() as replica:
+        await rig.publish([{"sh": {"run": {"shell": {"command": f"touch {mark}"}}}}])
+        run = await rig.start()
+
+        async def begun() -> bool:
+            return (await replica.runs.get(run)).status == "running"
+
+        await eventually(begun, within=5)
+        await replica.runs.control(run, Verb.CANCEL, actor="user:test", reason=None)
+        assert (await replica.runs.get(run)).status == "cancelling"
+        async with rig.worker():
+            assert (await rig.ended(run)).status == "cancelled"
+    assert not mark.exists()
+
+
 async def test_waits_end_in_time_and_survive_another_owner(rig: Any) -> None:
     """An alarm is part of the state: the next owner finds it in the database and wakes the run."""
     async with rig.replica(orderly=False) as replica:
