@@ -61,7 +61,7 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     )
     routes = (
         *trigger_routes(Triggers(triggers, registry, cipher, chance), clock),
-        *intake_routes(webhooks, Publishing(bus), events),
+        *intake_routes(webhooks, Publishing(bus), events, registry),
         *dead_letter_routes(context.name, context.bus, [listening]),
     )
     server = HttpServer(

@@ -8,6 +8,7 @@ import typer
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import json_argument, now, pairs, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.errors import NotFound
 from tocsin.signals import ABSENT, CloudEvent
 
 app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Custom events.")
@@ -87,3 +88,34 @@ async def show(
     """Show an event: what it started, or why it started nothing."""
     async with connect(url) as client:
         print_record(await client.events.show(key), as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def explain(
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="Key of the record, or the event's own id.")],
+    *,
+    source: Annotated[str, typer.Option("--source", metavar="URI", help="Of the event, if ID is its own id.")] = "/cli",
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain why an event did or did not start something, for every trigger it met or might have met."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        try:
+            answer = await client.events.explain(event_id)
+        except NotFound:
+            answer = await client.events.explain(event_id, namespace=where.namespace, source=source)
+    if as_json:
+        print_json(answer)
+        return
+    say(f"{answer.get('type') or 'unreadable'} in {answer['namespace']}, key {answer['key']}", as_json=False)
+    say(str(answer["summary"]), as_json=False)
+    verdicts = answer["triggers"]
+    records = [verdict for verdict in verdicts if isinstance(verdict, dict)] if isinstance(verdicts, list) else []
+    print_records(
+        records, ["trigger", "outcome", "run", "words"], as_json=False, empty="No trigger of the namespace is concerned."
+    )
+    if answer.get("more"):
+        say(f"and {answer['more']} more triggers that it did not meet", as_json=False)

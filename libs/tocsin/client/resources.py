@@ -191,6 +191,10 @@ class Events:
         """One record of an event, with the event and the decisions about it."""
         return await self._http.get(_path("events", key))
 
+    async def explain(self, event: str, *, namespace: str | None = None, source: str | None = None) -> Record:
+        """Why an event did or did not start something: by the key of its record, or by its id with its source."""
+        return await self._http.get(_path("events", event, "explanation"), {"namespace": namespace, "source": source})
+
 
 class Signals:
     """Every change of state of anything."""

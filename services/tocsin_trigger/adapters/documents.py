@@ -27,7 +27,7 @@ from tocsin_trigger.domain.triggers import (
 
 
 def trigger_document(trigger: Trigger) -> Document:
-    """A trigger as it is stored. The input template is JSON text: its keys are the author's and may hold dots and dollars."""
+    """A trigger as it is stored. Input template and schema are JSON text: their keys may hold dots and dollars."""
     pause = trigger.pause
     return {
         "id": trigger.id,
@@ -38,6 +38,8 @@ def trigger_document(trigger: Trigger) -> Document:
         "workflow": trigger.target.workflow,
         "version": trigger.target.version,
         "filter": trigger.filter,
+        "cesql": trigger.cesql,
+        "schema": None if trigger.schema is None else orjson.dumps(trigger.schema).decode(),
         "input": None if trigger.input is None else orjson.dumps(trigger.input).decode(),
         "enabled": trigger.enabled,
         "pause": None if pause is None else {"actor": pause.actor, "at": pause.at, "reason": pause.reason},
@@ -57,6 +59,8 @@ def trigger_of(document: Mapping[str, Any]) -> Trigger:
         source=_source_of(document["kind"], document["source"]),
         target=Target(document["workflow"], document["version"]),
         filter=document["filter"],
+        cesql=document.get("cesql"),
+        schema=orjson.loads(document["schema"]) if document.get("schema") else None,
         input=None if document["input"] is None else orjson.loads(document["input"]),
         enabled=document["enabled"],
         pause=None if pause is None else Pause(pause["actor"], pause["at"], pause["reason"]),

@@ -105,6 +105,10 @@ class Registry:
         """The triggers that an event meets."""
         return self._index.matching(namespace, event_type, source)
 
+    def of_namespace(self, namespace: str) -> list[Ready]:
+        """All usable triggers of a namespace, by name."""
+        return self._index.of_namespace(namespace)
+
     def _replace(self, entries: Sequence[Entry[Trigger]]) -> None:
         self._index.clear()
         self._broken.clear()

@@ -2,26 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from tocsin.errors import Rejected, Violation
-from tocsin.expressions import (
-    Cost,
-    Expression,
-    ExpressionInvalid,
-    Json,
-    Template,
-    compile_condition,
-    compile_template,
-    truthy,
-)
+from tocsin.expressions import ExpressionInvalid, Json, Template, compile_template
 from tocsin.signals import ABSENT, CloudEvent
 from tocsin.signals.codec import format_time
+from tocsin_trigger.domain.conditions import (
+    VARIABLES,
+    Conditions,
+    Wanted,
+    compile_conditions,
+    filter_complaint,
+    open_cost,
+    schema_complaint,
+)
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Decision, Outcome, run_id
 from tocsin_trigger.domain.triggers import Trigger
-
-VARIABLES: Final = frozenset({"trigger"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +28,14 @@ class Ready:
     Attributes:
         trigger: The trigger.
         revision: Which state of it this is.
-        filter: Compiled.
+        conditions: Compiled.
         input: Compiled.
         keys: Key material of a webhook with each key's id.
     """
 
     trigger: Trigger
     revision: int
-    filter: Expression | None
+    conditions: Conditions
     input: Template | None
     keys: tuple[tuple[str, bytes], ...] = ()
 
@@ -64,26 +61,20 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
     Raises:
         TriggerInvalid: An expression does not compile, or may take too long to be evaluated here.
     """
-    violations: list[Violation] = []
-    condition = template = None
-    try:
-        condition = compile_condition(trigger.filter, VARIABLES) if trigger.filter is not None else None
-    except ExpressionInvalid as error:
-        violations.append(Violation("/filter", error.detail, error.hint))
+    conditions, violations = compile_conditions(Wanted(trigger.schema, trigger.cesql, trigger.filter))
+    template = None
     try:
         template = compile_template(trigger.input, VARIABLES) if trigger.input is not None else None
     except ExpressionInvalid as error:
         violations += [Violation(f"/input{v.pointer}", v.detail, v.hint) for v in error.violations] or [
             Violation("/input", error.detail, error.hint)
         ]
-    for pointer, compiled in (("/filter", condition), ("/input", template)):
-        if compiled is not None and compiled.cost is Cost.OPEN:
-            hint = "Avoid recursion, unbounded generators and regular expressions over long text; use a task of the workflow."
-            violations.append(Violation(pointer, "This expression may take arbitrarily long.", hint))
+    if template is not None:
+        violations += open_cost("/input", template.cost)
     if violations:
         first = violations[0]
         raise TriggerInvalid(f"{first.pointer}: {first.detail}", hint=first.hint, violations=violations)
-    return Ready(trigger, revision, condition, template, keys)
+    return Ready(trigger, revision, conditions, template, keys)
 
 
 def as_json(event: CloudEvent) -> dict[str, Json]:
@@ -95,6 +86,8 @@ def as_json(event: CloudEvent) -> dict[str, Json]:
         shown["time"] = format_time(event.time)
     if event.datacontenttype is not None:
         shown["datacontenttype"] = event.datacontenttype
+    if event.dataschema is not None:
+        shown["dataschema"] = event.dataschema
     shown.update(event.extensions)
     if event.data is not ABSENT:
         shown["data"] = event.data
@@ -121,11 +114,14 @@ def decide(ready: Ready, event: Mapping[str, Json], event_key: str, *, too_deep:
     if too_deep:
         return _decision(trigger, Outcome.CHAIN_STOPPED, "The chain of events that led here is too long."), None
     variables: dict[str, Json] = {"trigger": {"namespace": trigger.namespace, "name": trigger.name}}
-    value: Json = dict(event)
+    unfit = schema_complaint(ready.conditions, event)
+    if unfit is not None:
+        return _decision(trigger, Outcome.SCHEMA_INVALID, unfit), None
     try:
-        if ready.filter is not None and not truthy(ready.filter.evaluate(value, variables)):
-            return _decision(trigger, Outcome.FILTERED, f"The filter said no: {trigger.filter}"), None
-        run_input = event.get("data") if ready.input is None else ready.input.evaluate(value, variables)
+        unwanted = filter_complaint(ready.conditions, event, variables)
+        if unwanted is not None:
+            return _decision(trigger, Outcome.FILTERED, unwanted), None
+        run_input = event.get("data") if ready.input is None else ready.input.evaluate(dict(event), variables)
     except Rejected as error:
         return _decision(trigger, Outcome.FAILED, error.detail), None
     run = run_id(trigger.id, event_key)

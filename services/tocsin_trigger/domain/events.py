@@ -21,6 +21,8 @@ class Outcome(Enum):
     STARTED = "started"
     #: The filter said no.
     FILTERED = "filtered"
+    #: The data does not fit the trigger's schema.
+    SCHEMA_INVALID = "schema_invalid"
     #: The trigger was paused.
     PAUSED = "paused"
     #: The trigger was disabled.
@@ -95,7 +97,12 @@ class Received:
 
 def bus_key(namespace: str, event: CloudEvent) -> str:
     """Names an event from the bus: its source and id, as CloudEvents says, within its namespace."""
-    return derive("event", namespace, event.source, event.id)
+    return key_of_event(namespace, event.source, event.id)
+
+
+def key_of_event(namespace: str, source: str, event_id: str) -> str:
+    """The same from its parts."""
+    return derive("event", namespace, source, event_id)
 
 
 def webhook_key(trigger_id: str, message: str) -> str:

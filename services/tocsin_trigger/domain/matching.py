@@ -55,6 +55,11 @@ class TriggerIndex:
         """The trigger of this key."""
         return self._by_key.get(key)
 
+    def of_namespace(self, namespace: str) -> list[Ready]:
+        """All triggers of a namespace, by name. Looks at every trigger: for explanations, not for deciding."""
+        found = [ready for ready in self._by_key.values() if ready.trigger.namespace == namespace]
+        return sorted(found, key=lambda ready: ready.trigger.name)
+
     def matching(self, namespace: str, event_type: str, source: str) -> list[Ready]:
         """The triggers that an event meets, in the order of their names."""
         found: list[Ready] = []
@@ -65,6 +70,15 @@ class TriggerIndex:
         if len(found) > 1:
             found.sort(key=lambda ready: ready.trigger.name)
         return found
+
+
+def why_not(source: EventSource, event_type: str, event_source: str) -> str | None:
+    """Why a trigger does not listen to an event; ``None`` when it does."""
+    if source.type not in _patterns(event_type):
+        return f"It listens to {source.type}; the event's type is {event_type}."
+    if source.source not in {None, event_source}:
+        return f"It listens to events of {source.source}; this one is of {event_source}."
+    return None
 
 
 def _place(ready: Ready, source: EventSource) -> tuple[str, str]:

@@ -170,6 +170,8 @@ class Trigger:
         source: What it listens to.
         target: What it starts.
         filter: jq condition over the event; ``None`` lets everything pass.
+        cesql: CESQL condition over the event's attributes; must hold too.
+        schema: JSON Schema of the event's data.
         input: Template of the run's input over the event; ``None``: the event's data.
         enabled: Whether it may start anything.
         pause: Set while it is paused.
@@ -186,6 +188,8 @@ class Trigger:
     created: datetime
     updated: datetime
     filter: str | None = None
+    cesql: str | None = None
+    schema: Json = None
     input: Json = None
     enabled: bool = True
     pause: Pause | None = None

@@ -1,5 +1,6 @@
 """What the API shows about events and decisions, and what a webhook's sender is told."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
@@ -8,6 +9,9 @@ from pydantic import BaseModel, Field, JsonValue
 from tocsin_kit.store import Entry
 from tocsin_trigger.application.webhooks import Answer
 from tocsin_trigger.domain.events import Decision, Received
+from tocsin_trigger.domain.explaining import Verdict
+
+LISTED = 200  # triggers in one explanation
 
 
 class DecisionView(BaseModel):
@@ -17,7 +21,7 @@ class DecisionView(BaseModel):
     trigger_id: str
     kind: str
     workflow: str
-    outcome: str = Field(description="started, filtered, paused, disabled, failed, chain_stopped")
+    outcome: str = Field(description="started, filtered, schema_invalid, paused, disabled, failed, chain_stopped")
     reason: str | None = None
     run: str | None = None
 
@@ -79,6 +83,52 @@ class ReceivedView(BaseModel):
             decisions=[DecisionView.of(decision) for decision in received.decisions],
             explanation=explain(received),
             event=orjson.loads(received.event) if whole and received.event else None,
+        )
+
+
+class VerdictView(BaseModel):
+    """What one trigger did with an event, or why it did nothing."""
+
+    trigger: str
+    kind: str
+    workflow: str
+    outcome: str = Field(description="Of its decision; not_met where it does not listen to such an event.")
+    words: str = Field(description="In words.")
+    run: str | None = None
+
+
+class ExplanationView(BaseModel):
+    """Why an event did or did not start something."""
+
+    key: str
+    namespace: str
+    id: str | None
+    type: str | None
+    source: str | None
+    received_at: datetime
+    summary: str = Field(description="One sentence.")
+    triggers: list[VerdictView] = Field(description="First those that decided, then those that it did not meet.")
+    more: int = Field(description="Triggers that it did not meet and that are not listed.")
+
+    @classmethod
+    def of(cls, entry: Entry[Received], verdicts: Sequence[Verdict]) -> "ExplanationView":
+        """From the domain's values."""
+        received = entry.value
+        assert received is not None
+        shown = verdicts[: max(LISTED, len(received.decisions))]
+        return cls(
+            key=entry.key,
+            namespace=received.namespace,
+            id=received.id,
+            type=received.type,
+            source=received.source,
+            received_at=received.received,
+            summary=explain(received),
+            triggers=[
+                VerdictView(trigger=v.trigger, kind=v.kind, workflow=v.workflow, outcome=v.outcome, words=v.words, run=v.run)
+                for v in shown
+            ],
+            more=len(verdicts) - len(shown),
         )
 
 

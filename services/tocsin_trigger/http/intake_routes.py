@@ -7,12 +7,14 @@ from tocsin.signals import InvalidEvent, decode_http
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Call, Page, Permission, Public, Query, RawBody, Reply, Route
 from tocsin_trigger.application.publishing import Publishing
+from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.application.webhooks import Arrival, Webhooks
 from tocsin_trigger.domain.errors import MalformedWebhook, SignatureInvalid, TimestampInFuture, TimestampTooOld
-from tocsin_trigger.domain.events import Received
+from tocsin_trigger.domain.events import Received, key_of_event
+from tocsin_trigger.domain.explaining import explain
 from tocsin_trigger.domain.triggers import BODY_LIMIT, WebhookSource
-from tocsin_trigger.http.event_schemas import HookView, PublishedView, ReceivedView
-from tocsin_trigger.http.schemas import EventPath, EventQuery, PublishQuery, TriggerPath
+from tocsin_trigger.http.event_schemas import ExplanationView, HookView, PublishedView, ReceivedView
+from tocsin_trigger.http.schemas import EventPath, EventQuery, ExplainPath, ExplainQuery, PublishQuery, TriggerPath
 from tocsin_trigger.ports import EventSearch, EventStore
 
 READ = Permission("event:read")
@@ -29,12 +31,14 @@ class IntakeRoutes:
         webhooks: Takes webhooks.
         publishing: Publishes events.
         events: What came in.
+        registry: The triggers, for explanations.
     """
 
-    def __init__(self, webhooks: Webhooks, publishing: Publishing, events: EventStore) -> None:
+    def __init__(self, webhooks: Webhooks, publishing: Publishing, events: EventStore, registry: Registry) -> None:
         self._webhooks = webhooks
         self._publishing = publishing
         self._events = events
+        self._registry = registry
 
     async def hook(self, call: Call) -> HookView | Reply:
         """Take one webhook."""
@@ -85,18 +89,32 @@ class IntakeRoutes:
 
     async def show(self, call: Call) -> ReceivedView:
         """One event, whole, with every decision about it."""
-        key = call.params(EventPath).event
+        return ReceivedView.of(await self._load(call, call.params(EventPath).event), whole=True)
+
+    async def explain(self, call: Call) -> ExplanationView:
+        """Why it did or did not start something."""
+        event, query = call.params(ExplainPath).event, call.query(ExplainQuery)
+        key = event if query.source is None else key_of_event(query.namespace or "default", query.source, event)
+        entry = await self._load(call, key)
+        received = entry.value
+        assert received is not None
+        triggers = [ready.trigger for ready in self._registry.of_namespace(received.namespace)]
+        return ExplanationView.of(entry, explain(received, triggers))
+
+    async def _load(self, call: Call, key: str) -> Entry[Received]:
         entry: Entry[Received] = await self._events.load(key)
         # Who may not read there is told the same as if there were nothing.
         if entry.value is None or not call.may(READ.name, entry.value.namespace):
             call.permitted(READ.name)
-            raise NotFound(f"There is no event {key}.")
-        return ReceivedView.of(entry, whole=True)
+            raise NotFound(
+                f"There is no event {key}.", hint="An event's own id is found with ?namespace= and ?source= beside it."
+            )
+        return entry
 
 
-def intake_routes(webhooks: Webhooks, publishing: Publishing, events: EventStore) -> Sequence[Route]:
+def intake_routes(webhooks: Webhooks, publishing: Publishing, events: EventStore, registry: Registry) -> Sequence[Route]:
     """What the service serves about events."""
-    handlers = IntakeRoutes(webhooks, publishing, events)
+    handlers = IntakeRoutes(webhooks, publishing, events, registry)
     return (*_ways_in(handlers), *_reading(handlers))
 
 
@@ -158,6 +176,18 @@ def _reading(handlers: IntakeRoutes) -> Sequence[Route]:
             response=ReceivedView,
             problems=(NotFound,),
             handler=handlers.show,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/events/{event}/explanation",
+            access=READ,
+            summary="Why an event did or did not start something, for every trigger, in words",
+            tags=("events",),
+            params=ExplainPath,
+            query=ExplainQuery,
+            response=ExplanationView,
+            problems=(NotFound,),
+            handler=handlers.explain,
         ),
     )
 

@@ -90,6 +90,13 @@ class EventBody(Input):
     source: str | None = Field(None, max_length=512, description="Only events with this source.")
 
 
+class FilterBody(Input):
+    """A condition in one or both of two languages; both must hold."""
+
+    cesql: str | None = Field(None, max_length=8192, description="CloudEvents SQL over the event's attributes.")
+    jq: str | None = Field(None, max_length=8192, description="jq over the event.")
+
+
 class TriggerBody(Input):
     """A trigger as it is wanted."""
 
@@ -98,7 +105,14 @@ class TriggerBody(Input):
     version: str | None = Field(None, max_length=64, description="Null: the newest at the moment of the start.")
     webhook: WebhookBody | None = None
     event: EventBody | None = None
-    filter: str | None = Field(None, max_length=8192, description="jq condition over the event, e.g. `.data.total > 100`.")
+    filter: Annotated[str, Field(max_length=8192)] | FilterBody | None = Field(
+        None, description="jq condition over the event, e.g. `.data.total > 100`; or an object with `cesql`, `jq` or both."
+    )
+    data_schema: dict[str, JsonValue] | None = Field(
+        None,
+        alias="schema",
+        description="JSON Schema of the event's data, inline; what does not fit is decided `schema_invalid`.",
+    )
     input: JsonValue = Field(None, description="Template of the run's input; strings may be `${ jq over the event }`.")
     enabled: bool = True
     labels: dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=255)]] = Field(
@@ -117,7 +131,9 @@ class TriggerBody(Input):
             name=name,
             source=self._source(),
             target=Target(self.workflow, self.version),
-            filter=self.filter,
+            filter=self.filter.jq if isinstance(self.filter, FilterBody) else self.filter,
+            cesql=self.filter.cesql if isinstance(self.filter, FilterBody) else None,
+            schema=self.data_schema,
             input=self.input,
             enabled=self.enabled,
             labels=dict(self.labels),
@@ -181,6 +197,19 @@ class EventPath(Input):
     """Which event."""
 
     event: str = Field(max_length=64, description="The `key` of a record.")
+
+
+class ExplainPath(Input):
+    """Which event."""
+
+    event: str = Field(max_length=512, description="The `key` of a record; or an event's id, with its source as a query.")
+
+
+class ExplainQuery(Input):
+    """By which an event from the bus is found by its own id."""
+
+    namespace: Name | None = Field(None, description="Of an event that is named by its own id; `default` without.")
+    source: str | None = Field(None, max_length=512, description="CloudEvents source; the path has the event's id then.")
 
 
 class TriggerQuery(PageQuery):
@@ -265,7 +294,8 @@ class TriggerView(BaseModel):
     version: str | None
     webhook: WebhookView | None = None
     event: EventView | None = None
-    filter: str | None = None
+    filter: str | dict[str, str] | None = None
+    data_schema: JsonValue = Field(None, serialization_alias="schema")
     input: JsonValue = None
     enabled: bool
     labels: dict[str, str]
@@ -293,7 +323,8 @@ class TriggerView(BaseModel):
             version=trigger.target.version,
             webhook=_webhook(trigger, source) if isinstance(source, WebhookSource) else None,
             event=EventView(type=source.type, source=source.source) if isinstance(source, EventSource) else None,
-            filter=trigger.filter,
+            filter=_filter(trigger),
+            data_schema=trigger.schema,
             input=trigger.input,
             enabled=trigger.enabled,
             labels=dict(trigger.labels),
@@ -302,6 +333,12 @@ class TriggerView(BaseModel):
             revision=entry.revision,
             secret=secret,
         )
+
+
+def _filter(trigger: Trigger) -> str | dict[str, str] | None:
+    if trigger.cesql is None:
+        return trigger.filter
+    return {"cesql": trigger.cesql, **({"jq": trigger.filter} if trigger.filter is not None else {})}
 
 
 def _webhook(trigger: Trigger, source: WebhookSource) -> WebhookView:

@@ -45,7 +45,7 @@ class DecisionMade(Payload):
 
     event: str = Field(description="Id of the event.")
     trigger: Name | None = Field(None, description="Absent when no trigger matched.")
-    outcome: str = Field(description="started, filtered, paused, duplicate, unmatched, failed")
+    outcome: str = Field(description="started, filtered, schema_invalid, paused, disabled, failed, chain_stopped")
     reason: Reason | None = None
     run: str | None = Field(None, description="Id of the run that was started.")
 

@@ -1,0 +1,105 @@
+"""Why an event did or did not start something, for every trigger in question, in words.
+
+What was decided is read from the record, never decided again. For a trigger that decided nothing the first condition that fails
+is told as the trigger is now, which may be another state than the event found; where that matters it is said.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from tocsin_trigger.domain.events import Channel, Decision, Outcome, Received
+from tocsin_trigger.domain.matching import why_not
+from tocsin_trigger.domain.triggers import EventSource, Trigger, WebhookSource
+
+NOT_MET: Final = "not_met"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said about one trigger.
+
+    Attributes:
+        trigger: Its name.
+        kind: Its kind.
+        workflow: What it starts.
+        outcome: Of its decision, or ``not_met``.
+        words: One or two sentences.
+        run: The run it started.
+    """
+
+    trigger: str
+    kind: str
+    workflow: str
+    outcome: str
+    words: str
+    run: str | None = None
+
+
+def explain(received: Received, triggers: Sequence[Trigger]) -> list[Verdict]:
+    """Explain.
+
+    Args:
+        received: The event with its decisions.
+        triggers: Those of its namespace as they are now.
+
+    Returns:
+        Those that decided first, as they did; then those of the kind that listens to such events, by name.
+    """
+    decided = [_of_decision(decision) for decision in received.decisions]
+    known = {decision.trigger for decision in received.decisions}
+    return decided + [
+        Verdict(trigger.name, trigger.kind.value, trigger.target.workflow, NOT_MET, words)
+        for trigger in triggers
+        if trigger.id not in known and (words := _why_no_decision(trigger, received)) is not None
+    ]
+
+
+def _of_decision(decision: Decision) -> Verdict:
+    words = _words(decision)
+    return Verdict(decision.name, decision.kind, decision.workflow, decision.outcome.value, words, decision.run)
+
+
+def _words(decision: Decision) -> str:
+    why = f" {decision.reason}" if decision.reason else ""
+    match decision.outcome:
+        case Outcome.STARTED:
+            return f"It started run {decision.run} of {decision.workflow}."
+        case Outcome.FILTERED:
+            return f"It listens to this event, and a filter turned it down.{why}"
+        case Outcome.SCHEMA_INVALID:
+            return f"It listens to this event, and the data is not as it demands.{why}"
+        case Outcome.PAUSED:
+            return f"It was paused when the event came.{' Reason:' + why if why else ''}"
+        case Outcome.DISABLED:
+            return "It was disabled when the event came."
+        case Outcome.FAILED:
+            return f"Its filter or its input template failed on this event.{why}"
+        case Outcome.CHAIN_STOPPED:
+            return f"It would have continued a chain of events that probably feeds itself.{why}"
+        case _:
+            assert_never(decision.outcome)
+
+
+def _why_no_decision(trigger: Trigger, received: Received) -> str | None:
+    """Of a trigger that decided nothing about it; ``None`` for one that nobody would expect to."""
+    match trigger.source:
+        case WebhookSource():
+            if received.channel is not Channel.WEBHOOK or trigger.name != received.trigger:
+                return None
+            if received.refused:
+                return f"The request was refused ({received.refused}), so nothing was decided. {received.reason or ''}".rstrip()
+            return "The webhook of this name was deleted and made again since."
+        case EventSource():
+            if received.channel is not Channel.BUS:
+                return None
+            if received.refused or received.type is None:
+                return f"The event was refused ({received.refused}), so nothing was decided."
+            words = why_not(trigger.source, received.type, received.source or "")
+            if words is not None:
+                return words
+            if trigger.created > received.received:
+                return "It would match, but was made after the event came."
+            return "It matches as it is now, and did not when the event came: it was changed since."
+        case _:
+            assert_never(trigger.source)
