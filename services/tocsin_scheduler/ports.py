@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tocsin_kit.store import Change, Entry, Outgoing, Page
 from tocsin_scheduler.domain.schedules import Schedule
+from tocsin_scheduler.domain.wishes import Wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,4 +57,20 @@ class ScheduleStore(Protocol):
 
     async def active_after(self, key: str, *, limit: int) -> Sequence[Entry[Schedule]]:
         """Schedules that fire, in the order of their keys, after a key."""
+        ...
+
+
+class WishStore(Protocol):
+    """What definitions ask for."""
+
+    async def load_wish(self, key: str) -> Entry[Wish]:
+        """The last word of a definition, or an entry without value."""
+        ...
+
+    async def commit_wish(self, entry: Entry[Wish], wish: Wish) -> Entry[Wish]:
+        """Keep it.
+
+        Raises:
+            Conflict: Someone was first.
+        """
         ...

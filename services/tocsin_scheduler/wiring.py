@@ -12,6 +12,7 @@ from tocsin_kit.web import Authenticator, HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper
+from tocsin_scheduler.application.definitions import DefinitionSchedules, definition_key
 from tocsin_scheduler.http.routes import routes
 from tocsin_scheduler.settings import SchedulerSettings
 
@@ -45,9 +46,16 @@ def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticat
     schedules = Schedules(store, firer, timekeeper, clock=context.clock)
     ends = RunEnds(store, timekeeper, clock=context.clock)
     listening = Consumer(context.bus, consumer("scheduler-runs"), handle_many=ends.hear, limits=context.limits)
+    of_definitions = Consumer(
+        context.bus,
+        consumer("scheduler-definitions"),
+        handle=DefinitionSchedules(store, schedules).hear,
+        key=definition_key,
+        limits=context.limits,
+    )
     server = HttpServer(
         "scheduler",
-        (*routes(schedules, context.clock), *dead_letter_routes("scheduler", context.bus, [listening])),
+        (*routes(schedules, context.clock), *dead_letter_routes("scheduler", context.bus, [listening, of_definitions])),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
@@ -61,6 +69,7 @@ def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticat
         Preparation(store),
         relay,
         listening,
+        of_definitions,
         timekeeper,
         Housekeeping("scheduler.reconcile", RECONCILE, Reconciler(store).check),
         server,

@@ -148,6 +148,7 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("executor", "executor-commands", "COMMANDS", ("commands.executor.>",)),
     ConsumerSpec("executor", "executor-logs", "EXECUTOR", ("executor.log.>",)),
     ConsumerSpec("scheduler", "scheduler-runs", "SIGNALS", ("signals.*.run.>",)),
+    ConsumerSpec("scheduler", "scheduler-definitions", "SIGNALS", ("signals.*.definition.>",)),
     ConsumerSpec("lineage", "lineage-signals", "SIGNALS", ("signals.>",)),
     ConsumerSpec("case", "case-signals", "SIGNALS", ("signals.>",)),
     ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),

@@ -1,11 +1,12 @@
 """Commands of other services: start a run, cancel one."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from tocsin.errors import Invalid, Rejected
 from tocsin.signals import CloudEvent, subjects
-from tocsin_executor.application.runs import Runs, StartOrder
+from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.domain.inputs import Parent, Verb
 from tocsin_kit.bus.delivery import Delivery
 
@@ -37,7 +38,8 @@ class Commands:
                 await self._start(event, command.key, data)
             case "cancel":
                 actor, reason = data.get("actor"), data.get("reason")
-                await self._runs.control(command.key, Verb.CANCEL, actor=_text(actor), reason=_text(reason))
+                with suppress(RunAlreadyDone):  # it ended by itself meanwhile, and nobody waits for an answer
+                    await self._runs.control(command.key, Verb.CANCEL, actor=_text(actor), reason=_text(reason))
             case _:
                 raise Invalid(f"The executor has no command {command.verb!r}.")
 

@@ -17,6 +17,7 @@ from tocsin.signals.catalogue.executor import (
 from tocsin.signals.kinds import SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_executor.application.definitions import VERSIONS, VersionTaken
+from tocsin_executor.application.schedules import schedule_of
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.store import Database, Entry, Filter, Outgoing, Page, Relay, Repository, RevisionConflict, Sort, translated
@@ -76,7 +77,13 @@ class MongoDefinitions:
                 )
             if len(versions) >= VERSIONS:
                 raise Conflict(f"{namespace}/{name} has {VERSIONS} versions.", hint="Delete old versions first.")
-            payload = DefinitionPublished(namespace=namespace, name=name, version=version.version, digest=version.digest)
+            payload = DefinitionPublished(
+                namespace=namespace,
+                name=name,
+                version=version.version,
+                digest=version.digest,
+                schedule=schedule_of(await self.read(version.digest)),
+            )
             signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
             try:
                 await self._workflows.commit(entry, Workflow(namespace, name, (*versions, version)), outbox=[signal])
@@ -94,7 +101,8 @@ class MongoDefinitions:
             if workflow is None or found is None:
                 raise NotFound(f"There is no workflow {namespace}/{name}{f' {version}' if version else ''}.")
             left = tuple(held for held in workflow.versions if version is not None and held.version != version)
-            payload = DefinitionDeleted(namespace=namespace, name=name, version=version)
+            schedule = schedule_of(await self.read(left[-1].digest)) if left else None
+            payload = DefinitionDeleted(namespace=namespace, name=name, version=version, schedule=schedule)
             by = Version(found.version, found.digest, self._database.clock.now(), actor)
             signal = _signal(DEFINITION_DELETED, entry, by, payload, cause)
             try:

@@ -10,6 +10,7 @@ from tocsin.schedules import Exclusions, Gap, Overlap
 from tocsin_kit.store import Document
 from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Lateness, Policy, Schedule, Start, Status
 from tocsin_scheduler.domain.timetables import When
+from tocsin_scheduler.domain.wishes import Wish
 
 
 def schedule_document(schedule: Schedule) -> Document:
@@ -109,6 +110,22 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         created_at=document["created_at"],
         updated_at=document["updated_at"],
         actor=document["actor"],
+    )
+
+
+def wish_document(wish: Wish) -> Document:
+    """What a definition asks for, as a document."""
+    words = [[kind, text] for kind, text in wish.words.items()]
+    return {"namespace": wish.namespace, "workflow": wish.workflow, "number": wish.number, "words": words}
+
+
+def read_wish(document: Mapping[str, Any]) -> Wish:
+    """The reverse of :func:`wish_document`."""
+    return Wish(
+        namespace=document["namespace"],
+        workflow=document["workflow"],
+        number=document["number"],
+        words=dict(document["words"]),
     )
 
 

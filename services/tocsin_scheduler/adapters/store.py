@@ -6,11 +6,13 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from tocsin_kit.store import Change, Database, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
-from tocsin_scheduler.adapters.documents import read_schedule, schedule_document
+from tocsin_scheduler.adapters.documents import read_schedule, read_wish, schedule_document, wish_document
 from tocsin_scheduler.domain.schedules import Schedule, Status
+from tocsin_scheduler.domain.wishes import Wish
 from tocsin_scheduler.ports import ScheduleSearch
 
 SCHEDULES = "schedules"
+WISHES = "wishes"
 
 INDEXES = (
     # The only one that the timekeeper needs; schedules that do not fire are not in it, so idle ones cost nothing.
@@ -22,7 +24,7 @@ INDEXES = (
 
 
 class MongoScheduleStore:
-    """The collection ``schedules``.
+    """The collections ``schedules`` and ``wishes``.
 
     Args:
         database: The service's database.
@@ -34,11 +36,20 @@ class MongoScheduleStore:
         self._schedules: Repository[Schedule] = Repository(
             database, SCHEDULES, encode=schedule_document, decode=read_schedule, wake=relay.wake
         )
+        self._wishes: Repository[Wish] = Repository(database, WISHES, encode=wish_document, decode=read_wish, wake=relay.wake)
 
     async def prepare(self) -> None:
         """Make the indexes."""
         with translated(SCHEDULES):
             await self._database.collection(SCHEDULES).create_indexes(list(INDEXES))
+
+    async def load_wish(self, key: str) -> Entry[Wish]:
+        """The last word of a definition, or an entry without value."""
+        return await self._wishes.load(key)
+
+    async def commit_wish(self, entry: Entry[Wish], wish: Wish) -> Entry[Wish]:
+        """Keep it."""
+        return await self._wishes.commit(entry, wish)
 
     async def load(self, key: str) -> Entry[Schedule]:
         """The schedule, or an entry without value."""

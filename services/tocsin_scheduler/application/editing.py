@@ -10,6 +10,7 @@ from tocsin_kit.store import Entry, Page, RevisionConflict
 from tocsin_scheduler.application.announcing import announce, changed
 from tocsin_scheduler.application.timekeeping import Firer, Timekeeper
 from tocsin_scheduler.domain.schedules import (
+    NotNow,
     Policy,
     Schedule,
     Start,
@@ -20,6 +21,7 @@ from tocsin_scheduler.domain.schedules import (
     resumed,
 )
 from tocsin_scheduler.domain.timetables import When
+from tocsin_scheduler.domain.wishes import RESERVED
 from tocsin_scheduler.ports import ScheduleSearch, ScheduleStore
 
 _TRIES = 8  # a busy schedule changes its revision with every firing; a person should not see that
@@ -37,6 +39,7 @@ class Wanted:
         start: What it starts.
         policy: What to do when the ideal is not possible.
         input_bytes: Size of the input as JSON.
+        managed_by: ``definition`` when no person says it, but the definition that the schedule belongs to.
     """
 
     namespace: str
@@ -46,6 +49,7 @@ class Wanted:
     start: Start
     policy: Policy
     input_bytes: int
+    managed_by: str | None = None
 
     @property
     def key(self) -> str:
@@ -79,11 +83,13 @@ class Schedules:
             PreconditionFailed: It has changed since the person saw it.
             TimetableInvalid: With the position in the expression.
             ScheduleInvalid: It never fires.
+            NotNow: The name belongs to a definition.
         """
         check(wanted.when, wanted.start, wanted.input_bytes, self._clock.now())
         for _ in range(_TRIES):
             entry = await self._store.load(wanted.key)
             _expected(entry, expect)
+            _permitted(wanted.name, managing=wanted.managed_by is not None)
             try:
                 entry = await self._firer.fire(entry)
                 return await self._put(entry, wanted, actor=actor, cause=cause)
@@ -106,6 +112,7 @@ class Schedules:
                 created_at=now,
                 updated_at=now,
                 actor=actor,
+                managed_by=wanted.managed_by,
             )
         elif _as_wanted(before, wanted):
             return entry, False  # a change that changes nothing is none: nothing is said
@@ -185,13 +192,17 @@ class Schedules:
         self._timekeeper.notice(entry)
         return entry
 
-    async def delete(self, namespace: str, name: str, *, expect: int | None, actor: str, cause: Cause) -> None:
+    async def delete(
+        self, namespace: str, name: str, *, expect: int | None, actor: str, cause: Cause, managing: bool = False
+    ) -> None:
         """Delete a schedule; what is due now still fires, and runs that it started go on.
 
         Raises:
             NotFound: There is none.
             PreconditionFailed: It has changed since the person saw it.
+            NotNow: It belongs to a definition, and goes with it (``managing``).
         """
+        _permitted(name, managing=managing)
         for _ in range(_TRIES):
             entry = await self.get(namespace, name)
             _expected(entry, expect)
@@ -217,6 +228,15 @@ def value_of(entry: Entry[Schedule]) -> Schedule:
     if entry.value is None:
         raise NotFound(f"there is no schedule {entry.key}", schedule=entry.key)
     return entry.value
+
+
+def _permitted(name: str, *, managing: bool) -> None:
+    """What belongs to a definition is changed by publishing it; a person may pause it."""
+    if name.startswith(RESERVED) and not managing:
+        raise NotNow(
+            f"schedule {name} belongs to a workflow definition",
+            hint="Publish the workflow with another `schedule`; or pause this one.",
+        )
 
 
 def _as_wanted(schedule: Schedule, wanted: Wanted) -> bool:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from tocsin.schedules import Exclusions, Gap, Overlap, Timetable, kind_of, parse_timetable
-from tocsin.schedules.intervals import parse_interval
+from tocsin.schedules.intervals import EPOCH, parse_interval
 from tocsin.schedules.zones import zone
+
+__all__ = ["EPOCH", "When"]
 
 EXCLUDED_IN_A_ROW = 20_000  # instants that are passed over before a timetable counts as one that never fires
 

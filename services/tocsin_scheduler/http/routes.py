@@ -163,7 +163,7 @@ def _of_one(on: _Handlers) -> Sequence[Route]:
             body=ScheduleBody,
             response=ScheduleView,
             also=(201,),
-            problems=(TimetableInvalid, ScheduleInvalid, CalendarInvalid),
+            problems=(TimetableInvalid, ScheduleInvalid, CalendarInvalid, NotNow),
             handler=on.put,
         ),
         Route(
@@ -184,6 +184,7 @@ def _of_one(on: _Handlers) -> Sequence[Route]:
             tags=TAGS,
             params=SchedulePath,
             status=204,
+            problems=(NotNow,),
             handler=on.delete,
         ),
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -10,10 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tocsin.errors import NotFound, PreconditionFailed
-from tocsin.signals import decode, root
+from tocsin.signals import decode, encode, root
 from tocsin.signals.catalogue import executor as run_words
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.bus import Bus, Consumer, ensure_streams
+from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.store import Database, Relay
 from tocsin_kit.telemetry import Metrics
@@ -22,7 +24,8 @@ from tocsin_kit.testing.faults import Fault, at, faulty
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper, Wanted
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Policy, Start, Status
+from tocsin_scheduler.application.definitions import DefinitionSchedules, definition_key
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, NotNow, Policy, Start, Status
 from tocsin_scheduler.domain.timetables import When
 from tocsin_scheduler.ports import ScheduleSearch
 
@@ -310,3 +313,102 @@ async def test_a_crowd_fires_once_each_with_any_number_of_replicas(world):
         if event.sequence not in numbers.setdefault(event.subject, []):
             numbers[event.subject].append(event.sequence)
     assert all(found == list(range(1, 7)) for found in numbers.values())
+
+
+async def test_a_definition_makes_its_schedules_and_takes_them_away(world):
+    """Whatever order its signals are heard in, and however often, the last word holds; a person cannot edit what it made."""
+    hearers = [DefinitionSchedules(replica.store, replica.schedules) for replica in (world.one, world.replica())]
+    spoken = [
+        _definition(1, every="PT5M", cron="0 9 * * MON"),
+        _definition(2, after="PT30S"),
+        _definition(3),
+        _definition(4, every="PT5M"),
+    ]
+    for order, expected in (
+        ([0], ["definition.w.cron", "definition.w.every"]),
+        ([1, 0], ["definition.w.after"]),
+        ([2, 1, 0, 2], []),
+        ([3, 2, 1], ["definition.w.every"]),
+    ):
+        for turn, number in enumerate(order):
+            await hearers[turn % 2].hear(spoken[number])
+        page = await world.one.schedules.search(ScheduleSearch(), limit=10, cursor=None)
+        assert [entry.value.name for entry in page.items] == expected
+    with pytest.raises(NotNow):
+        await world.put("definition.w.every")
+    with pytest.raises(NotNow):
+        await world.one.schedules.delete("default", "definition.w.every", expect=None, actor="user:a", cause=CAUSE)
+    await world.clock.advance(timedelta(minutes=5))
+    await world.one.turn()
+    (start,) = await world.starts()
+    assert (start["workflow"], start["input"], start["trigger"]["at"][11:16]) == ("w", {}, "12:05")
+
+
+async def test_definition_signals_come_over_the_bus(world):
+    """The consumer of the topology hears them."""
+    hearer = DefinitionSchedules(world.one.store, world.one.schedules)
+    listening = Consumer(world.bus, consumer("scheduler-definitions"), handle=hearer.hear, key=definition_key)
+    async with serving(listening):
+        for number, words in ((1, {"after": "PT30S"}), (2, {})):
+            delivery = _definition(number, **words)
+            await world.bus.publish(delivery.subject, delivery.payload)
+
+            async def settled(number=number):
+                wish = (await world.one.store.load_wish("default/w")).value
+                names = (await world.one.schedules.search(ScheduleSearch(), limit=10, cursor=None)).items
+                return wish is not None and wish.number == number and len(names) == 2 - number
+
+            await eventually(settled)
+
+
+def _definition(number: int, **words: str) -> Delivery:
+    """A signal about definition ``w`` as it is delivered."""
+    payload = run_words.DefinitionPublished(
+        namespace="default",
+        name="w",
+        version=f"1.0.{number}",
+        digest="d",
+        schedule=run_words.DefinitionSchedule(**words) if words else None,
+    )
+    event = make_signal(
+        run_words.DEFINITION_PUBLISHED,
+        namespace="default",
+        entity_id="w",
+        sequence=number,
+        time=START,
+        payload=payload,
+        cause=CAUSE,
+    )
+    return Delivery(
+        subject=subject_of(event),
+        payload=encode(event),
+        headers={},
+        stream="SIGNALS",
+        consumer="c",
+        sequence=number,
+        attempt=1,
+        published=START,
+        reply="",
+    )
+
+
+async def test_an_instant_that_waited_starts_when_the_run_has_ended(world):
+    """And a replaced run is told to cancel."""
+    await world.put("b", policy=Policy(concurrency=Concurrency.BUFFER_ONE))
+    await world.put("c", policy=Policy(concurrency=Concurrency.TERMINATE_OTHER))
+    for _ in range(2):
+        await world.clock.advance(timedelta(minutes=10))
+        await world.one.turn()
+    commands = await world.said("COMMANDS")
+    cancelled = [event.subject for event in commands if "cancel" in event.type]
+    started = [(event.data["trigger"]["name"], event.data["run"]) for event in commands if "start" in event.type]
+    assert sorted(name for name, _ in started) == ["b", "c", "c"]
+    assert cancelled == [run for name, run in started if name == "c"][:1]
+    (first,) = [run for name, run in started if name == "b"]
+    ending = replace(_definition(1), subject=f"signals.default.run.completed.{first}")
+    await world.one.ends.hear([ending])
+    await world.one.ends.hear([ending])
+    assert [s["trigger"]["at"][11:16] for s in await world.starts() if s.get("trigger", {}).get("name") == "b"] == [
+        "12:10",
+        "12:20",
+    ]

@@ -187,6 +187,14 @@ class RunInputRefused(Payload):
     reason: Reason
 
 
+class DefinitionSchedule(Payload):
+    """When a definition asks to be started: its `schedule` without `on`."""
+
+    every: str | None = Field(None, max_length=256, description="ISO 8601 duration.")
+    cron: str | None = Field(None, max_length=256)
+    after: str | None = Field(None, max_length=256, description="ISO 8601 duration from the end of the previous run.")
+
+
 class DefinitionPublished(Payload):
     """Data of `definition.published`."""
 
@@ -194,6 +202,7 @@ class DefinitionPublished(Payload):
     name: Name
     version: str
     digest: str = Field(description="Content address of the definition.")
+    schedule: DefinitionSchedule | None = Field(None, description="Of this version, which is the newest now.")
 
 
 class DefinitionDeleted(Payload):
@@ -202,6 +211,7 @@ class DefinitionDeleted(Payload):
     namespace: Namespace
     name: Name
     version: str | None = Field(None, description="Absent when all versions were deleted.")
+    schedule: DefinitionSchedule | None = Field(None, description="Of the version that is the newest now, if one is left.")
 
 
 R = TypeVar("R", bound=_Run)
