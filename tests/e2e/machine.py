@@ -229,17 +229,15 @@ def first_port() -> int:
 
 
 def console_blocks(page: Path) -> list[list[str]]:
-    """The commands of every ``console`` block of a page, without the prompts; lines that end in a backslash are joined."""
+    """The commands of every ``console`` block of a page, without the prompts; what follows a command belongs to it."""
     blocks = []
     for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         commands: list[str] = []
-        continued = False
         for line in block.splitlines():
             if line.startswith("$ "):
                 commands.append(line[2:])
-            elif line.startswith("> ") or continued:
-                commands[-1] += "\n" + line.removeprefix("> ")
-            continued = line.endswith("\\")
+            else:
+                commands[-1] += "\n" + line
         blocks.append(commands)
     return blocks
 

@@ -1,0 +1,44 @@
+"""The how-to pages, typed in as they are printed: each block of commands, in its order, in one shell."""
+
+import subprocess
+
+import pytest
+
+from e2e.machine import ROOT, Machine, console_blocks
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+# What must have been printed at the end, besides every command having ended well.
+PAGES = {
+    "write-a-workflow": ("price", "completed"),
+    "receive-webhooks": ('"outcome":"started"', "signature_invalid", "refused"),
+    "publish-an-event": ("on disk: EVENTS", "parcels started run"),
+    "schedule": ("hourly-hello paused", "schedule.paused"),
+    "see-what-happened": ("No trigger of namespace default listens", "run.completed"),
+    "operate": ("ready", '"handled":', "cancelled"),
+}
+
+
+def test_every_page_is_tried_here():
+    """But those about deployment, which have tests of their own."""
+    pages = {page.stem for page in (ROOT / "docs" / "how-to").glob("*.md") if not page.stem.startswith("deploy-")}
+    assert pages == PAGES.keys()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_true(machine: Machine, page: str):
+    """Every command ends well, and the page's promises show."""
+    lines = [line for block in console_blocks(ROOT / "docs" / "how-to" / f"{page}.md") for line in block]
+    script = "\n".join(["set -e", *lines]).replace("http://127.0.0.1:7700", machine.url)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=machine.folder,
+        env=machine.environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    for promised in PAGES[page]:
+        assert promised in done.stdout, done.stdout
