@@ -1,9 +1,10 @@
 """People of every kind on a running platform, and HTTP without any politeness."""
 
+import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +79,18 @@ class World:
             head = {name.lower(): value for name, value in answer.getheaders()}
             endless = head.get("content-type", "").startswith("text/event-stream")
             return Answer(answer.status, head, b"" if endless else answer.read())
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def open(self, path: str, token: str) -> Iterator[http.client.HTTPResponse]:
+        """An answer whose body is still to be read, line by line."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            with connection.getresponse() as answer:
+                assert answer.status == 200, answer.status
+                yield answer
         finally:
             connection.close()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tocsin.errors import NotFound
 from tocsin.signals import Cause, root
 from tocsin_case.application import Cases, Opening
 from tocsin_case.domain.cases import Case, ImpossibleTransition
@@ -111,7 +112,10 @@ class _CaseHandlers:
         return Page(items=[CommentView.of(comment) for comment in page.items], next_cursor=page.next_cursor)
 
     async def _permitted(self, call: Call, permission: str) -> Entry[Case]:
-        entry = await self._cases.get(call.params(CaseId).case)
+        case = call.params(CaseId).case
+        entry = await self._cases.get(case)
+        if not call.may(READ.name, value_of(entry).namespace):  # as if there were none, and no word of where it is
+            raise NotFound(f"there is no case {case}", case=case)
         call.require(permission, value_of(entry).namespace)
         return entry
 

@@ -215,7 +215,10 @@ class _RunHandlers:
         return Reply(body=RunOut.of(view), status=202)
 
     async def _permitted(self, call: Call, permission: str) -> RunView:
-        view = await self._runs.get(call.params(RunId).run)
+        run = call.params(RunId).run
+        view = await self._runs.get(run)
+        if not call.may("run:read", view.namespace):  # the same answer as if there were none, and no word of where it is
+            raise NotFound(f"There is no run {run}.", run=run)
         call.require(permission, view.namespace)
         return view
 
