@@ -229,17 +229,25 @@ def first_port() -> int:
 
 
 def console_blocks(page: Path) -> list[list[str]]:
-    """The commands of every ``console`` block of a page, without the prompts; what follows a command belongs to it."""
+    """The commands of every ``console`` block of a page, without prompts and without what they print.
+
+    A command goes on behind a backslash at the end of a line, and until the end of a here-document.
+    """
     blocks = []
     for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         commands: list[str] = []
         for line in block.splitlines():
             if line.startswith("$ "):
                 commands.append(line[2:])
-            else:
+            elif commands and _goes_on(commands[-1]):
                 commands[-1] += "\n" + line
         blocks.append(commands)
     return blocks
+
+
+def _goes_on(command: str) -> bool:
+    here = re.search(r"<<'(\w+)'\n?", command)
+    return not command.endswith(f"\n{here[1]}") if here else command.endswith("\\")
 
 
 def _quoted(argument: str) -> str:

@@ -14,6 +14,7 @@ PAGES = {
     "receive-webhooks": ('"outcome":"started"', "signature_invalid", "refused"),
     "publish-an-event": ("on disk: EVENTS", "parcels started run"),
     "schedule": ("hourly-hello paused", "schedule.paused"),
+    "explain-events": ("com.example.order.placed in default",),
     "see-what-happened": ("No trigger of namespace default listens", "run.completed"),
     "operate": ("ready", '"handled":', "cancelled"),
 }
