@@ -16,10 +16,12 @@ from tocsin_trigger.application.bus_events import BusEvents
 from tocsin_trigger.application.publishing import Publishing
 from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
+from tocsin_trigger.application.replaying import Replaying
 from tocsin_trigger.application.triggers import Triggers
 from tocsin_trigger.application.webhooks import Webhooks
 from tocsin_trigger.domain.events import Channel, Outcome
 from tocsin_trigger.http.intake_routes import intake_routes
+from tocsin_trigger.http.replay_routes import replay_routes
 from tocsin_trigger.http.routes import trigger_routes
 from tocsin_trigger.settings import TriggerSection
 
@@ -62,6 +64,7 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     routes = (
         *trigger_routes(Triggers(triggers, registry, cipher, chance), clock),
         *intake_routes(webhooks, Publishing(bus), events, registry),
+        *replay_routes(Replaying(registry, events, clock), clock),
         *dead_letter_routes(context.name, context.bus, [listening]),
     )
     server = HttpServer(

@@ -150,6 +150,7 @@ def received_document(received: Received) -> Document:
         "reason": received.reason,
         "suppressed": received.suppressed,
         "repeats": received.repeats,
+        "replay_of": received.replay_of,
         "event": received.event,
     }
     document.update({name: value for name, value in optional.items() if value})
@@ -176,6 +177,7 @@ def received_of(key: str, document: Mapping[str, Any]) -> Received:
         reason=document.get("reason"),
         suppressed=document.get("suppressed", 0),
         repeats=document.get("repeats", 0),
+        replay_of=document.get("replay_of"),
         decisions=tuple(_decision_of(d) for d in document.get("decisions", ())),
         event=None if event is None else bytes(event),
     )

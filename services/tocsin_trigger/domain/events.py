@@ -74,6 +74,7 @@ class Received:
         reason: Of the refusal.
         suppressed: Refusals that were not recorded one by one since the last one that was.
         repeats: How often it was sent again.
+        replay_of: Key of the record that this one is a replay of.
         decisions: Of every trigger it met.
         event: The event in structured JSON; ``None`` for something refused.
     """
@@ -91,6 +92,7 @@ class Received:
     reason: str | None = None
     suppressed: int = 0
     repeats: int = 0
+    replay_of: str | None = None
     decisions: tuple[Decision, ...] = ()
     event: bytes | None = None
 

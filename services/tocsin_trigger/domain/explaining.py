@@ -46,16 +46,22 @@ def explain(received: Received, triggers: Sequence[Trigger]) -> list[Verdict]:
     Returns:
         Those that decided first, as they did; then those of the kind that listens to such events, by name.
     """
-    decided = [_of_decision(decision) for decision in received.decisions]
+    decided = [of_decision(decision) for decision in received.decisions]
     known = {decision.trigger for decision in received.decisions}
     return decided + [
-        Verdict(trigger.name, trigger.kind.value, trigger.target.workflow, NOT_MET, words)
+        unmet(trigger, words)
         for trigger in triggers
         if trigger.id not in known and (words := _why_no_decision(trigger, received)) is not None
     ]
 
 
-def _of_decision(decision: Decision) -> Verdict:
+def unmet(trigger: Trigger, words: str) -> Verdict:
+    """Of a trigger that does not listen to an event."""
+    return Verdict(trigger.name, trigger.kind.value, trigger.target.workflow, NOT_MET, words)
+
+
+def of_decision(decision: Decision) -> Verdict:
+    """Of a trigger that decided."""
     words = _words(decision)
     return Verdict(decision.name, decision.kind, decision.workflow, decision.outcome.value, words, decision.run)
 
@@ -64,7 +70,8 @@ def _words(decision: Decision) -> str:
     why = f" {decision.reason}" if decision.reason else ""
     match decision.outcome:
         case Outcome.STARTED:
-            return f"It started run {decision.run} of {decision.workflow}."
+            run = f"run {decision.run}" if decision.run else "a run"
+            return f"It {'started' if decision.run else 'would start'} {run} of {decision.workflow}."
         case Outcome.FILTERED:
             return f"It listens to this event, and a filter turned it down.{why}"
         case Outcome.SCHEMA_INVALID:

@@ -55,6 +55,7 @@ class ReceivedView(BaseModel):
     size: int
     received_at: datetime
     repeats: int = Field(description="How often it was sent again; repeats start nothing.")
+    replay_of: str | None = Field(None, description="Key of the record that this one is a replay of.")
     suppressed: int = Field(description="Refusals before this one that were only counted.")
     decisions: list[DecisionView]
     explanation: str = Field(description="One sentence: why it did or did not start something.")
@@ -79,6 +80,7 @@ class ReceivedView(BaseModel):
             size=received.size,
             received_at=received.received,
             repeats=received.repeats,
+            replay_of=received.replay_of,
             suppressed=received.suppressed,
             decisions=[DecisionView.of(decision) for decision in received.decisions],
             explanation=explain(received),
@@ -95,6 +97,18 @@ class VerdictView(BaseModel):
     outcome: str = Field(description="Of its decision; not_met where it does not listen to such an event.")
     words: str = Field(description="In words.")
     run: str | None = None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "VerdictView":
+        """From the domain's value."""
+        return cls(
+            trigger=verdict.trigger,
+            kind=verdict.kind,
+            workflow=verdict.workflow,
+            outcome=verdict.outcome,
+            words=verdict.words,
+            run=verdict.run,
+        )
 
 
 class ExplanationView(BaseModel):
@@ -124,10 +138,7 @@ class ExplanationView(BaseModel):
             source=received.source,
             received_at=received.received,
             summary=explain(received),
-            triggers=[
-                VerdictView(trigger=v.trigger, kind=v.kind, workflow=v.workflow, outcome=v.outcome, words=v.words, run=v.run)
-                for v in shown
-            ],
+            triggers=[VerdictView.of(verdict) for verdict in shown],
             more=len(verdicts) - len(shown),
         )
 
