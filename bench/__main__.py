@@ -6,6 +6,7 @@ runs after a warm-up; every line has the machine's facts, because absolute numbe
 
 import argparse
 import asyncio
+import logging
 import os
 import platform
 import statistics
@@ -16,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import orjson
+import structlog
 import uvloop
 
 from bench.cluster import Cluster, Sync, cluster
@@ -185,6 +187,11 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # Standard output is for the JSON lines alone.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     chosen = arguments()
     durabilities: list[Sync] = ["lazy", "always"] if chosen.sync == "both" else [chosen.sync]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

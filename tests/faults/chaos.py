@@ -12,6 +12,7 @@ Prints one JSON line and exits with 1 unless lost, stuck and duplicate_results a
 
 import argparse
 import asyncio
+import logging
 import random
 import sys
 import time
@@ -21,6 +22,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+import structlog
 import uvloop
 from bench.cluster import Cluster, Service, cluster
 from bench.loads import workflow
@@ -211,6 +213,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--sync", choices=["lazy", "always"], default="always")
     chosen = parser.parse_args()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result = runner.run(chaos(chosen.runs, chosen.kills, chosen.seed, chosen.sync))
     sys.stdout.write(orjson.dumps(result).decode() + "\n")
