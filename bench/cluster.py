@@ -88,7 +88,9 @@ class Service:
     starts: int = 0
 
     def spawn(self) -> None:
-        """Start the process."""
+        """Start the process, unless it runs."""
+        if self.process is not None and self.process.poll() is None:
+            return
         self.starts += 1
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
