@@ -35,6 +35,7 @@ def test_the_first_page_is_true(newcomer):
     assert shown["output"]["invoice"]["total"] == 46.8
     assert '"total": 46.8' in newcomer.shell(show.replace("RUN", run))
     assert tail.startswith("tocsin signal tail")
+    assert '"calls": 3' in newcomer.shell(BLOCKS[3][0])
 
 
 def test_the_tail_shows_an_order_being_fulfilled(machine):

@@ -13,6 +13,13 @@ _SYNC: Final = {
     "lazy": "safe against dying processes; a power cut may cost two minutes",
 }
 
+# Each fits the frame on a terminal of 80 columns: a broken line cannot be copied.
+_TRIES: Final = (
+    ("tocsin signal tail", "watch everything that happens, live"),
+    ('tocsin run start hello --input \'{"name": "Ada"}\' --watch', "run a workflow"),
+    ("tocsin trigger send orders --data @examples/inputs/order-fulfilment.json", "send a signed webhook that starts one"),
+)
+
 
 def welcome(installation: Installation, *, seconds: float, sync: str, loaded: int) -> Text:
     """The welcome.
@@ -23,16 +30,17 @@ def welcome(installation: Installation, *, seconds: float, sync: str, loaded: in
         sync: Durability of NATS: ``always`` or ``lazy``.
         loaded: How many examples were loaded now.
     """
-    tocsin = _command()
     text = Text()
     text.append("Tocsin is ready", "bold #d97706")
     text.append(f" in {seconds:.1f} s\n\n")
     text.append("  open      ")
     text.append(f"{installation.url}\n", "bold underline")
-    text.append(f"  log in    {tocsin} login --local\n")
+    if activate := _activation():
+        text.append(f"  shell     . {activate}\n")
+    text.append("  log in    tocsin login --local\n")
     text.append(f"            user admin, password in {_shown(installation.admin_file)}\n", "dim")
     text.append("\nThree things to try, in another terminal:\n\n", "bold")
-    for line, what in _tries(tocsin):
+    for line, what in _TRIES:
         text.append(f"  {line}\n")
         text.append(f"      {what}\n", "dim")
     text.append("\n")
@@ -42,21 +50,10 @@ def welcome(installation: Installation, *, seconds: float, sync: str, loaded: in
     return text
 
 
-def _tries(tocsin: str) -> list[tuple[str, str]]:
-    return [
-        (f"{tocsin} signal tail", "watch everything that happens, live"),
-        (f'{tocsin} run start hello --input \'{{"name": "Ada"}}\'', "run a workflow"),
-        (
-            f"{tocsin} trigger send orders --data @examples/inputs/order-fulfilment.json",
-            "send a signed webhook that starts one",
-        ),
-    ]
-
-
-def _command() -> str:
-    """How to call the command line client from here."""
-    beside = Path(sys.executable).parent / "tocsin"
-    return _shown(beside) if beside.is_file() else "tocsin"
+def _activation() -> str | None:
+    """What puts the command line client on the path of a new terminal, where it is not there already."""
+    script = Path(sys.executable).parent / "activate"
+    return _shown(script) if script.is_file() else None
 
 
 def _shown(path: Path) -> str:
