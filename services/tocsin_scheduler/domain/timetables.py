@@ -8,7 +8,7 @@ from tocsin.schedules import Exclusions, Gap, Overlap, Timetable, kind_of, parse
 from tocsin.schedules.intervals import EPOCH, parse_interval
 from tocsin.schedules.zones import zone
 
-__all__ = ["EPOCH", "When"]
+__all__ = ["EPOCH", "EXCLUDED_IN_A_ROW", "When"]
 
 EXCLUDED_IN_A_ROW = 20_000  # instants that are passed over before a timetable counts as one that never fires
 

@@ -1,7 +1,9 @@
 """All routes of the scheduler."""
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from tocsin.schedules import CalendarInvalid, TimetableInvalid
 from tocsin.signals import Cause, root
@@ -10,10 +12,11 @@ from tocsin_kit.store import Entry
 from tocsin_kit.web import Authenticated, Call, Page, Permission, Reply, Route
 from tocsin_scheduler.application import Schedules
 from tocsin_scheduler.application.editing import value_of
-from tocsin_scheduler.domain.schedules import NotNow, Schedule, ScheduleInvalid, Status
+from tocsin_scheduler.domain.foresight import simulate, upcoming
+from tocsin_scheduler.domain.schedules import NotNow, Schedule, ScheduleInvalid
 from tocsin_scheduler.domain.timetables import When
+from tocsin_scheduler.http.foresight import ForeseenList, NextQuery, SimulationBody, SimulationQuery, SimulationView
 from tocsin_scheduler.http.schemas import (
-    NextQuery,
     PauseBody,
     PreviewBody,
     ScheduleBody,
@@ -29,6 +32,8 @@ from tocsin_scheduler.ports import ScheduleSearch
 READ = Permission("schedule:read")
 WRITE = Permission("schedule:write")
 PAUSE = Permission("schedule:pause")
+FORESIGHT = timedelta(days=366 * 40)  # how far the next instants are looked for
+SIMULATED = 2000  # schedules in one simulation
 CALCULATES = Authenticated("it calculates with what it is given, and shows nothing of anyone")
 
 
@@ -52,17 +57,8 @@ class _Handlers:
 
     async def list(self, call: Call) -> Page[ScheduleView]:
         query = call.query(ScheduleQuery)
-        permitted = call.permitted(READ.name)
-        if query.namespace is not None:
-            namespaces: frozenset[str] | None = frozenset({query.namespace})
-        else:
-            namespaces = None if permitted.everywhere else permitted.exact
-        search = ScheduleSearch(
-            namespaces=namespaces,
-            prefixes=() if query.namespace is not None else permitted.prefixes,
-            status=query.status.value if query.status else None,
-            workflow=query.workflow,
-        )
+        search = _scope(call, query.namespace)
+        search = replace(search, status=query.status.value if query.status else None, workflow=query.workflow)
         page = await self._schedules.search(search, limit=query.limit, cursor=query.cursor)
         return Page(items=[ScheduleView.of(entry) for entry in page.items], next_cursor=page.next_cursor)
 
@@ -83,12 +79,28 @@ class _Handlers:
         entry = await self._schedules.resume(path.namespace, path.name, actor=call.principal.subject, cause=_cause(call))
         return _shown(entry)
 
-    async def next(self, call: Call) -> Upcoming:
+    async def next(self, call: Call) -> ForeseenList:
         path = call.params(SchedulePath)
         schedule = value_of(await self._schedules.get(path.namespace, path.name))
-        if schedule.status is not Status.ACTIVE:
-            return Upcoming(next=[])
-        return _upcoming(schedule.when, schedule.settled, call.query(NextQuery).count)
+        query = call.query(NextQuery)
+        until = self._clock.now() + FORESIGHT
+        found = await asyncio.to_thread(upcoming, schedule, until, query.duration, query.count)
+        return ForeseenList.of(found, schedule.when.timetable.place)
+
+    async def simulate(self, call: Call) -> SimulationView:
+        query, body = call.query(SimulationQuery), call.body(SimulationBody)
+        search = _scope(call, query.namespace)
+        found: list[Schedule] = []
+        cursor: str | None = None
+        while len(found) < SIMULATED:
+            page = await self._schedules.search(search, limit=500, cursor=cursor)
+            found += [entry.value for entry in page.items if entry.value is not None]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        until = self._clock.now() + timedelta(days=body.days)
+        simulation = await asyncio.to_thread(simulate, found, until, body.durations, body.default_duration)
+        return SimulationView.of(simulation, schedules=len(found), until=until, everything=cursor is None)
 
     async def preview(self, call: Call) -> Upcoming:
         body = call.body(PreviewBody)
@@ -103,6 +115,14 @@ def _upcoming(when: When, after: datetime, count: int) -> Upcoming:
         found.append(instant.astimezone(place).isoformat())
         instant = when.next(instant)
     return Upcoming(next=found)
+
+
+def _scope(call: Call, namespace: str | None) -> ScheduleSearch:
+    """The schedules that the caller may read, or those of one namespace."""
+    if namespace is not None:
+        return ScheduleSearch(namespaces=frozenset({namespace}))
+    permitted = call.permitted(READ.name)
+    return ScheduleSearch(namespaces=None if permitted.everywhere else permitted.exact, prefixes=permitted.prefixes)
 
 
 def _cause(call: Call) -> Cause:
@@ -147,6 +167,17 @@ def _of_all(on: _Handlers) -> Sequence[Route]:
             response=Upcoming,
             problems=(TimetableInvalid, CalendarInvalid),
             handler=on.preview,
+        ),
+        Route(
+            method="POST",
+            path=f"{EVERYTHING}/simulate",
+            access=READ,
+            summary="What all schedules will do in the coming weeks: load by hour, crowds, overlaps",
+            tags=TAGS,
+            query=SimulationQuery,
+            body=SimulationBody,
+            response=SimulationView,
+            handler=on.simulate,
         ),
     )
 
@@ -196,11 +227,11 @@ def _controls(on: _Handlers) -> Sequence[Route]:
             method="GET",
             path=f"{ONE}/next",
             access=READ,
-            summary="The next instants of a schedule; none while it is paused",
+            summary="The next instants of a schedule and what becomes of them; none while it is paused",
             tags=TAGS,
             params=SchedulePath,
             query=NextQuery,
-            response=Upcoming,
+            response=ForeseenList,
             handler=on.next,
         ),
         Route(

@@ -37,12 +37,6 @@ class ScheduleQuery(PageQuery):
     workflow: Workflow | None = None
 
 
-class NextQuery(Input):
-    """How far to look."""
-
-    count: Count = 10
-
-
 class DstBody(Input):
     """What happens when the clocks of the zone jump."""
 

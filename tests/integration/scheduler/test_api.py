@@ -33,7 +33,7 @@ async def test_a_schedule_is_made_shown_changed_paused_resumed_and_deleted(servi
     status, changed = await ask("PUT", PATH, json={**BODY, "cron": None, "every": "PT1H"})
     assert (status, changed["cron"], changed["every"]) == (200, None, "PT1H")
     assert (await ask("POST", f"{PATH}/pause", json={"reason": "holiday"}))[1]["reason"] == "holiday"
-    assert (await ask("GET", f"{PATH}/next"))[1] == {"next": []}
+    assert (await ask("GET", f"{PATH}/next"))[1] == {"next": [], "decisions": []}
     assert (await ask("POST", f"{PATH}/resume"))[1]["status"] == "active"
     assert len((await ask("GET", f"{PATH}/next?count=3"))[1]["next"]) == 3
     assert (await ask("DELETE", PATH))[0] == 204
@@ -93,3 +93,47 @@ async def test_a_preview_follows_the_policy_about_clocks_that_jump(service: Serv
     _, shifted = await service.ask("POST", "/api/v1/schedules/preview", "viewer", json={**body, "dst": {"gap": "shift"}})
     assert skipped["next"] == ["2024-04-01T02:30:00+02:00"]
     assert shifted["next"] == ["2024-03-31T03:30:00+02:00"]
+
+
+async def test_looking_ahead_says_what_each_policy_will_do(service: Service) -> None:
+    """The next instants with their decisions; and a month of all schedules that the caller may read."""
+    ask = service.ask
+    often = {"workflow": "w", "cron": "0 * * * *", "overlap": "skip", "exclude": {"weekdays": [6, 7]}}
+    assert (await ask("PUT", PATH, json=often))[0] == 201
+    assert (await ask("PUT", "/api/v1/schedules/team/b", "team", json={"workflow": "v", "every": "P1D"}))[0] == 201
+    _, found = await ask("GET", f"{PATH}/next?count=150&duration=PT90M")
+    reasons = {decision["why"] for decision in found["decisions"]}
+    assert reasons == {None, "a run of an earlier instant is still going on", "the day is excluded"}
+    assert len(found["next"]) < 75
+    everything = "/api/v1/schedules/simulate"
+    status, month = await ask("POST", everything, json={"days": 28, "durations": {"w": "PT90M"}})
+    assert (status, month["schedules"], month["complete"]) == (200, 2, True)
+    assert sum(hour["firings"] for hour in month["load"]) == month["firings"]
+    assert month["overlapping"][0]["schedule"] == "default/a"
+    assert (await ask("POST", everything, "team", json={}))[1]["schedules"] == 1
+    assert (await ask("POST", f"{everything}?namespace=default", "team", json={}))[0] == 403
+
+
+async def test_every_member_of_a_schedule_comes_back(service: Service) -> None:
+    """What was said is shown, and can be sent again without changing anything."""
+    said = {
+        "workflow": "w",
+        "rrule": "FREQ=MONTHLY;BYDAY=FR;BYSETPOS=-1",
+        "anchor": "2026-01-01T09:00:00Z",
+        "also": ["0 12 * * *", "2040-01-01T00:00:00+00:00"],
+        "exclude": {"weekdays": [7], "dates": ["2040-01-02"], "yearly": ["12-25"]},
+        "overlap": "buffer-one",
+        "jitter": "PT5M",
+        "max_runs": 9,
+        "late_after": "PT1M",
+        "lateness": "flag",
+        "pause_after_failures": 3,
+    }
+    status, shown = await service.ask("PUT", PATH, json=said)
+    assert status == 201
+    assert {name: shown[name] for name in said if name != "exclude"} == {n: v for n, v in said.items() if n != "exclude"}
+    assert {k: v for k, v in shown["exclude"].items() if v} == said["exclude"]
+    status, headers, _ = await service.ask_all("PUT", PATH, json=said)
+    assert (status, headers["ETag"].strip('W/"')) == (200, "1")
+    for wrong in ({"rrule": "FREQ=HOURLY"}, {"also": ["61 * * * *"]}, {"exclude": {"ics": "no"}}, {"late_after": None}):
+        assert (await service.ask("PUT", PATH, json={**said, **wrong}))[0] == 422
