@@ -103,3 +103,17 @@ def test_a_webhook_that_does_not_exist_is_not_found(machine):
     """And says no more than that."""
     answer = machine.ask("POST", "/hooks/default/nobody", BODY, headers=signed("whsec_QUFB", BODY, message="m"))
     assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+def test_runs_are_listed_newest_first_whatever_their_ids(hook, machine):
+    """The id of a run that a webhook starts is derived from the message and does not ascend; pages do not lose any."""
+    started = [machine.ended(hook.send(message=f"msg_{number}").json["run"])["id"] for number in range(6)]
+
+    def listed():
+        found, cursor = [], ""
+        while cursor is not None:
+            page = machine.get(f"runs?label=hook={hook.name}&limit=4" + (f"&cursor={cursor}" if cursor else ""))
+            found, cursor = [*found, *(item["id"] for item in page["items"])], page["next_cursor"]
+        return found if len(found) >= len(started) else None
+
+    assert awaited(listed, what="six runs in the list") == started[::-1]

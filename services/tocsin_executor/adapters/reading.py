@@ -53,7 +53,7 @@ class RunReading:
             page = await fetch_page(
                 self._database.collection("runs"),
                 where.query(),
-                sort=Sort("_id", descending=True),
+                sort=Sort("created", descending=True),
                 limit=limit,
                 cursor=cursor,
                 read=_row,

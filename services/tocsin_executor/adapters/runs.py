@@ -7,7 +7,7 @@ filters need stands beside them.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from bson.binary import Binary
@@ -25,12 +25,15 @@ from tocsin_kit.store.errors import translated
 _DUPLICATE = 11000
 _RECORD_BYTES = 1024 * 1024  # of records in one document
 
+NEWEST: Final = (("created", DESCENDING), ("_id", DESCENDING))
 INDEXES: dict[str, list[IndexModel]] = {
     "runs": [
-        IndexModel([("namespace", ASCENDING), ("_id", DESCENDING)], name="list"),
-        IndexModel([("namespace", ASCENDING), ("name", ASCENDING), ("_id", DESCENDING)], name="by_workflow"),
-        IndexModel([("tags", ASCENDING), ("_id", DESCENDING)], name="by_label"),
-        IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="by_status"),
+        # By time and not by id: ids that are derived from their cause do not ascend.
+        IndexModel([*NEWEST], name="newest"),
+        IndexModel([("namespace", ASCENDING), *NEWEST], name="newest_of_namespace"),
+        IndexModel([("namespace", ASCENDING), ("name", ASCENDING), *NEWEST], name="newest_of_workflow"),
+        IndexModel([("tags", ASCENDING), *NEWEST], name="newest_of_label"),
+        IndexModel([("status", ASCENDING), *NEWEST], name="newest_of_status"),
         IndexModel(
             [("meta.partition", ASCENDING), ("wake", ASCENDING)],
             name="alarms",
