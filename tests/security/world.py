@@ -103,6 +103,10 @@ class World:
                 chunks.append(chunk)
             return b"".join(chunks)
 
+    def log(self) -> str:
+        """What the platform has logged."""
+        return (Path(self.ready["data"]) / "tocsin.log").read_text()
+
     def login(self, user: str, password: str) -> dict[str, Any]:
         """A pair of tokens."""
         answer = self.ask("POST", "/api/v1/auth/login", {"user": user, "password": password})

@@ -1,0 +1,144 @@
+"""Secrets planted at every way in, and looked for at every way out: logs, streams, database, metrics, the API."""
+
+import asyncio
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.machine import awaited
+from security.test_webhooks import Hook
+from security.world import World
+
+pytestmark = pytest.mark.server
+
+PASSWORD, WRONG, NEXT = "canary-password-yellow-7141", "canary-wrong-guess-green-7142", "canary-next-password-red-7143"
+OWN = "whsec_" + base64.b64encode(b"canary-webhook-secret-blue-7144!").decode()
+
+
+def spellings(secret: str) -> list[bytes]:
+    """The secret and what it becomes when somebody encodes it carelessly; also what is inside of base64."""
+    raw = secret.encode()
+    bare = secret.removeprefix("whsec_")
+    inside = [base64.b64decode(bare)] if secret.startswith("whsec_") else []
+    packed = base64.b64encode(raw).rstrip(b"=")[:-1]
+    return [raw, bare.encode(), packed, raw.hex().encode(), hashlib.sha1(raw).hexdigest().encode(), *inside]  # noqa: S324
+
+
+def planted(world: World) -> dict[str, str]:
+    """Everything that must not be seen again, by what it is."""
+    world.good("POST", "/api/v1/users", {"name": "canary", "password": PASSWORD, "bindings": [{"role": "admin"}]})
+    for attempt in ({"user": "canary", "password": WRONG}, {"user": WRONG, "password": WRONG}):
+        assert world.ask("POST", "/api/v1/auth/login", attempt).status == 401
+    pair = world.login("canary", PASSWORD)
+    token = pair["access_token"]
+    key = world.good("POST", "/api/v1/api-keys", {"name": "canary"}, token=token)["api_key"]
+    bus = world.good("POST", "/api/v1/auth/nats-credentials", {"name": "canary-bus"}, token=token)["password"]
+    wanted = {"name": "canary", "kind": "webhook", "workflow": "hello", "webhook": {"secret": OWN}}
+    world.good("POST", "/api/v1/triggers", wanted, token=token)
+    made = world.good("POST", "/api/v1/triggers/default/canary/keys", {}, token=key)["secret"]
+    hook = Hook.__new__(Hook)
+    hook.world, hook.secret = world, OWN
+    assert world.ask("POST", "/hooks/default/canary", b'{"name":"x"}', headers=hook.headers(b'{"name":"x"}')).status == 202
+    for path, body in (
+        ("/api/v1/triggers", {**wanted, "webhook": {"secret": OWN, "unknown": OWN}}),
+        ("/api/v1/auth/login", {"user": "canary", "password": PASSWORD, "more": PASSWORD}),
+        ("/api/v1/auth/token", {"api_key": key, "more": key}),
+        ("/api/v1/auth/service-token", {"service": "executor", "secret": WRONG}),
+    ):  # wrong in another place: the complaint must not repeat what was right
+        answer = world.ask("POST", path, body, token=token)
+        assert answer.status in {401, 422}, answer
+        assert not [text for text in (OWN, PASSWORD, key, WRONG) if text in answer.body.decode()], answer
+    world.ask("GET", "/api/v1/runs", token=key[:-3] + "abc")
+    world.ask("GET", f"/api/v1/runs?token={key}", token=token)
+    refreshed = world.good("POST", "/api/v1/auth/refresh", {"refresh_token": pair["refresh_token"]})
+    world.good("POST", "/api/v1/auth/password", {"current": PASSWORD, "new": NEXT}, token=token)
+    secrets = Path(world.ready["data"]) / "secrets"
+    installed = {f"installation secret {path.name}": path.read_text().strip() for path in secrets.iterdir() if path.is_file()}
+    return {
+        "password": PASSWORD,
+        "wrong guess": WRONG,
+        "next password": NEXT,
+        "API key": key,
+        "bus key": bus,
+        "access token": token,
+        "refresh token": pair["refresh_token"],
+        "second refresh token": refreshed["refresh_token"],
+        "own webhook secret": OWN,
+        "made webhook secret": made,
+        "administrator's password": world.admin_password,
+        **installed,
+    }
+
+
+async def messages(world: World) -> bytes:
+    """Everything in every stream, as the one who may read each."""
+    data = b""
+    for folder in (Path(world.ready["data"]) / "nats" / "streams",):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                data += path.read_bytes()
+    return data
+
+
+def sinks(world: World) -> dict[str, bytes]:
+    """Every way out, as bytes."""
+    data = Path(world.ready["data"])
+    api = b"".join(
+        world.ask("GET", f"/api/v1/{path}", token=world.root).body
+        for path in (
+            "signals?limit=500",
+            "audit?limit=500",
+            "events?limit=500",
+            "triggers?limit=500",
+            "users?limit=500",
+            "api-keys?owner=*",
+            "runs?limit=500",
+            "cases?limit=500",
+            "assets?limit=500",
+            "dead-letters/trigger",
+            "dead-letters/case",
+        )
+    )
+    streams = b"".join(path.read_bytes() for path in data.rglob("*.blk"))
+    assert b"io.tocsin.login.failed" in streams, "the streams are looked at where they are"
+    return {
+        "log": b"".join(path.read_bytes() for path in data.rglob("*.log") if "mongo" not in str(path.relative_to(data))),
+        "streams": streams,
+        "metrics": world.ask("GET", "/metrics", base=world.ready["ops"]).body,
+        "API": api,
+        "database": asyncio.run(database(world)),
+    }
+
+
+async def database(world: World) -> bytes:
+    """Every document of every database, as text."""
+    from pymongo import AsyncMongoClient
+
+    async with AsyncMongoClient(world.mongo) as client:
+        found: list[Any] = []
+        for name in await client.list_database_names():
+            if name not in {"admin", "config", "local"}:
+                for collection in await client[name].list_collection_names():
+                    found.append(await client[name][collection].find().to_list())
+    return repr(found).encode()
+
+
+def test_no_secret_comes_out_anywhere(world: World) -> None:
+    """None of them, in no spelling: not in a log, stream, metric, answer or collection."""
+    secrets = planted(world)
+    awaited(
+        lambda: b"password" in world.ask("GET", "/api/v1/signals?entity=login", token=world.root).body or None, what="signals"
+    )
+    places = sinks(world)
+    found = [
+        (what, place)
+        for what, secret in secrets.items()
+        for place, content in places.items()
+        if any(spelling in content for spelling in spellings(secret))
+    ]
+    assert found == []
+    assert all(len(content) > 1000 for content in places.values()), json.dumps({k: len(v) for k, v in places.items()})
