@@ -13,6 +13,7 @@ from tocsin_trigger.domain.triggers import (
     Algorithm,
     Encoding,
     EventSource,
+    Handshake,
     HmacScheme,
     Kind,
     Pause,
@@ -20,6 +21,7 @@ from tocsin_trigger.domain.triggers import (
     SigningKey,
     Source,
     StandardScheme,
+    StripeScheme,
     Target,
     Trigger,
     WebhookSource,
@@ -81,6 +83,9 @@ def _source_document(source: Source) -> Document:
                 "keys": keys,
                 "event_type": source.event_type,
                 "max_body": source.max_body,
+                "id_path": source.id_path,
+                "handshake": None if source.handshake is None else source.handshake.value,
+                "networks": list(source.networks),
             }
         case _:
             assert_never(source)
@@ -92,13 +97,24 @@ def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
             return EventSource(document["type"], document["source"])
         case Kind.WEBHOOK:
             keys = tuple(SigningKey(k["id"], k["created"], bytes(k["sealed"]), k["expires"]) for k in document["keys"])
-            return WebhookSource(_scheme_of(document["scheme"]), keys, document["event_type"], document["max_body"])
+            handshake = document.get("handshake")
+            return WebhookSource(
+                _scheme_of(document["scheme"]),
+                keys,
+                document["event_type"],
+                document["max_body"],
+                document.get("id_path"),
+                None if handshake is None else Handshake(handshake),
+                tuple(document.get("networks", ())),
+            )
 
 
 def _scheme_document(scheme: Scheme) -> Document:
     match scheme:
         case StandardScheme():
             return {"kind": "standard", "tolerance": scheme.tolerance.total_seconds()}
+        case StripeScheme():
+            return {"kind": "stripe", "tolerance": scheme.tolerance.total_seconds(), "header": scheme.header}
         case HmacScheme():
             return {
                 "kind": "hmac",
@@ -119,6 +135,8 @@ def _scheme_of(document: Mapping[str, Any]) -> Scheme:
     tolerance = timedelta(seconds=document["tolerance"])
     if document["kind"] == "standard":
         return StandardScheme(tolerance)
+    if document["kind"] == "stripe":
+        return StripeScheme(document["header"], tolerance)
     if document["kind"] != "hmac":
         raise Defect(f"A stored webhook has the unknown scheme {document['kind']!r}; a newer version wrote it.")
     return HmacScheme(

@@ -41,6 +41,7 @@ class Registry:
         self._index = TriggerIndex()
         self._loaded = False
         self._broken: dict[str, str] = {}
+        self._told: set[str] = set()
 
     async def start(self) -> None:
         """Read all triggers."""
@@ -49,12 +50,13 @@ class Registry:
     async def serve(self) -> None:
         """Follow every change until cancelled."""
         while True:
+            self._told.clear()  # what was told before is in the snapshot that is read now
             try:
                 async for change in self._store.follow():
                     if isinstance(change, Snapshot):
-                        self._replace(change.entries)
+                        await self._take(change)
                     else:
-                        self.put(change)
+                        self._put(change)
             except Unavailable as error:
                 log.info("triggers.not_followed", error=error.detail)
             await self._clock.sleep(RETRY)
@@ -69,7 +71,11 @@ class Registry:
         return Health(ready=self._loaded, detail=detail, facts=facts)
 
     def put(self, entry: Entry[Trigger]) -> None:
-        """Take a trigger's new state (or its end)."""
+        """Take a trigger's new state (or its end) from this replica's own use cases."""
+        self._told.add(entry.key)
+        self._put(entry)
+
+    def _put(self, entry: Entry[Trigger]) -> None:
         trigger = entry.value
         if trigger is None:
             self._index.drop(entry.key)
@@ -109,11 +115,21 @@ class Registry:
         """All usable triggers of a namespace, by name."""
         return self._index.of_namespace(namespace)
 
+    async def _take(self, snapshot: Snapshot) -> None:
+        """Know these and no others; what this replica changed while they were read is not forgotten even for a moment."""
+        later: dict[str, Entry[Trigger]] = {}
+        while self._told:
+            key = self._told.pop()
+            later[key] = await self._store.load(key)
+        self._replace(snapshot.entries)
+        for entry in later.values():
+            self._put(entry)
+
     def _replace(self, entries: Sequence[Entry[Trigger]]) -> None:
         self._index.clear()
         self._broken.clear()
         for entry in entries:
-            self.put(entry)
+            self._put(entry)
         self._loaded = True
 
     def _keys(self, trigger: Trigger) -> tuple[tuple[str, bytes], ...]:

@@ -24,8 +24,8 @@ from tocsin_trigger.application.saying import accepted, cause_of
 from tocsin_trigger.domain.deciding import Ready, as_json, decide
 from tocsin_trigger.domain.errors import MalformedWebhook
 from tocsin_trigger.domain.events import Channel, Decision, Received, webhook_key
-from tocsin_trigger.domain.signing import Proof, verify
-from tocsin_trigger.domain.triggers import WebhookSource
+from tocsin_trigger.domain.signing import Proof, check_address, verify
+from tocsin_trigger.domain.triggers import Handshake, WebhookSource
 from tocsin_trigger.ports import EventBus, EventStore
 
 
@@ -37,11 +37,13 @@ class Arrival:
         headers: Names in lower case.
         received: When.
         traceparent: W3C trace context, or ``None``.
+        address: Of the sender.
     """
 
     headers: Mapping[str, str]
     received: datetime
     traceparent: str | None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,17 @@ class Answer:
     key: str
     decision: Decision | None
     duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A sender asked whether somebody is there.
+
+    Attributes:
+        text: What it wants to hear.
+    """
+
+    text: str
 
 
 class Webhooks:
@@ -107,10 +120,11 @@ class Webhooks:
         """Record that a body was above the limit."""
         await self._refuse(ready, arrival, error, size, None)
 
-    async def accept(self, ready: Ready, arrival: Arrival, body: bytes) -> Answer:
+    async def accept(self, ready: Ready, arrival: Arrival, body: bytes) -> Answer | Challenge:
         """Take one request.
 
         Raises:
+            AddressRefused: From an address that may not send.
             SignatureInvalid: Not genuine.
             TimestampTooOld: Perhaps a replay.
             MalformedWebhook: Genuine, but not JSON.
@@ -120,13 +134,18 @@ class Webhooks:
         assert isinstance(source, WebhookSource)
         proof: Proof | None = None
         try:
+            check_address(source.networks, arrival.address)
             proof = verify(
                 source.scheme, self._live_keys(ready, source, arrival.received), arrival.headers, body, arrival.received
             )
             data = _read(arrival.headers, body)
+            if proof.id is None and ready.message_id is not None:
+                proof = replace(proof, id=_named(ready.message_id.evaluate(data, {})))
         except Rejected as error:
             await self._refuse(ready, arrival, error, len(body), proof.id if proof else None)
             raise
+        if source.handshake is Handshake.SLACK and isinstance(data, dict) and data.get("type") == "url_verification":
+            return Challenge(str(data.get("challenge", ""))[:1024])
         return await self._store(ready, arrival, proof, data, len(body))
 
     async def _store(self, ready: Ready, arrival: Arrival, proof: Proof, data: Json, size: int) -> Answer:
@@ -202,6 +221,21 @@ class Webhooks:
     def _live_keys(self, ready: Ready, source: WebhookSource, now: datetime) -> list[bytes]:
         dead = {key.id for key in source.keys if key.expires is not None and key.expires <= now}
         return [material for key_id, material in ready.keys if key_id not in dead]
+
+
+def _named(value: object) -> str | None:
+    """A message's id from its body; ``None`` where there is none, so that it counts as a new one.
+
+    Raises:
+        MalformedWebhook: It is neither text nor a whole number, or too long.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int) or not 1 <= len(str(value)) <= 256:
+        raise MalformedWebhook("The message's id must be text of 1 to 256 characters, or a whole number.")
+    if not str(value).isprintable():
+        raise MalformedWebhook("The message's id holds characters that cannot be printed.")
+    return str(value)
 
 
 def _read(headers: Mapping[str, str], body: bytes) -> Json:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tocsin.errors import Rejected, Violation
-from tocsin.expressions import ExpressionInvalid, Json, Template, compile_template
+from tocsin.expressions import Expression, ExpressionInvalid, Json, Template, compile_condition, compile_template
 from tocsin.signals import ABSENT, CloudEvent
 from tocsin.signals.codec import format_time
 from tocsin_trigger.domain.conditions import (
@@ -18,7 +18,7 @@ from tocsin_trigger.domain.conditions import (
 )
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Decision, Outcome, run_id
-from tocsin_trigger.domain.triggers import Trigger
+from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Ready:
         conditions: Compiled.
         input: Compiled.
         keys: Key material of a webhook with each key's id.
+        message_id: Compiled path to a webhook's id in its body.
     """
 
     trigger: Trigger
@@ -38,6 +39,7 @@ class Ready:
     conditions: Conditions
     input: Template | None
     keys: tuple[tuple[str, bytes], ...] = ()
+    message_id: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,17 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
         ]
     if template is not None:
         violations += open_cost("/input", template.cost)
+    message_id = None
+    if isinstance(trigger.source, WebhookSource) and trigger.source.id_path is not None:
+        try:
+            message_id = compile_condition(trigger.source.id_path, frozenset())
+            violations += open_cost("/webhook/id_path", message_id.cost)
+        except ExpressionInvalid as error:
+            violations.append(Violation("/webhook/id_path", error.detail, error.hint))
     if violations:
         first = violations[0]
         raise TriggerInvalid(f"{first.pointer}: {first.detail}", hint=first.hint, violations=violations)
-    return Ready(trigger, revision, conditions, template, keys)
+    return Ready(trigger, revision, conditions, template, keys, message_id)
 
 
 def as_json(event: CloudEvent) -> dict[str, Json]:

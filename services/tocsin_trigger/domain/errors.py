@@ -1,6 +1,6 @@
 """Refusals of the trigger service, each with its code."""
 
-from tocsin.errors import Conflict, Invalid, Rejected, Unauthenticated
+from tocsin.errors import Conflict, Forbidden, Invalid, Rejected, Unauthenticated
 
 
 class SignatureInvalid(Unauthenticated):
@@ -19,6 +19,12 @@ class TimestampInFuture(Rejected):
     """The webhook was signed in the future; the sender's clock is wrong."""
 
     code = "timestamp_in_future"
+
+
+class AddressRefused(Forbidden):
+    """The webhook came from an address that may not send it."""
+
+    code = "address_refused"
 
 
 class MalformedWebhook(Rejected):

@@ -10,14 +10,22 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
-from tocsin_trigger.domain.errors import MalformedWebhook, SignatureInvalid, TimestampInFuture, TimestampTooOld, TriggerInvalid
-from tocsin_trigger.domain.triggers import Encoding, HmacScheme, Scheme, StandardScheme
+from tocsin_trigger.domain.errors import (
+    AddressRefused,
+    MalformedWebhook,
+    SignatureInvalid,
+    TimestampInFuture,
+    TimestampTooOld,
+    TriggerInvalid,
+)
+from tocsin_trigger.domain.triggers import Encoding, HmacScheme, Scheme, StandardScheme, StripeScheme
 
 STANDARD_PREFIX: Final = "whsec_"
 _SIGNATURES: Final = 20  # looked at in one header; a partner sends one for each of its keys
@@ -60,6 +68,8 @@ def verify(scheme: Scheme, keys: Sequence[bytes], headers: Mapping[str, str], bo
             return _verify_standard(scheme, keys, headers, body, now)
         case HmacScheme():
             return _verify_hmac(scheme, keys, headers, body, now)
+        case StripeScheme():
+            return _verify_stripe(scheme, keys, headers, body, now)
         case _:
             assert_never(scheme)
 
@@ -96,6 +106,20 @@ def _verify_hmac(scheme: HmacScheme, keys: Sequence[bytes], headers: Mapping[str
     if not _any_matches(wanted, [decoded]):
         raise SignatureInvalid("No key of this trigger made this signature.")
     return Proof(message, None if timestamp is None else _check_age(timestamp, scheme.tolerance, now))
+
+
+def _verify_stripe(
+    scheme: StripeScheme, keys: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime
+) -> Proof:
+    pairs = [item.strip().partition("=") for item in headers.get(scheme.header.lower(), "").split(",")[: _SIGNATURES + 1]]
+    timestamps = [value for name, _, value in pairs if name == "t"]
+    given = [_from_hex(value) for name, _, value in pairs if name == "v1"]
+    if len(timestamps) != 1 or not given:
+        raise SignatureInvalid(f"The header {scheme.header} with t= and v1= is needed.")
+    content = timestamps[0].encode() + b"." + body
+    if not _any_matches([hmac.digest(key, content, "sha256") for key in keys], given):
+        raise SignatureInvalid("No key of this trigger made this signature.")
+    return Proof(None, _check_age(timestamps[0], scheme.tolerance, now))
 
 
 def _content(template: str, body: bytes, timestamp: str, message: str) -> bytes:
@@ -151,6 +175,28 @@ def new_secret(random: bytes) -> str:
 def fingerprint(secret: str) -> str:
     """A few characters by which a person tells keys apart; says nothing about the secret."""
     return hashlib.sha256(b"tocsin-key\0" + secret.encode()).hexdigest()[:12]
+
+
+def check_address(networks: Sequence[str], address: str) -> None:
+    """Refuse a sender from elsewhere.
+
+    Args:
+        networks: CIDR blocks; none: everybody may send.
+        address: Of the sender, behind trusted proxies too.
+
+    Raises:
+        AddressRefused: It is in none of them.
+    """
+    if not networks:
+        return
+    try:
+        sender = ipaddress.ip_address(address)
+    except ValueError:
+        raise AddressRefused("The sender's address is not known.") from None
+    if isinstance(sender, ipaddress.IPv6Address) and sender.ipv4_mapped is not None:
+        sender = sender.ipv4_mapped
+    if not any(sender in ipaddress.ip_network(network) for network in networks):
+        raise AddressRefused(f"{sender} may not send to this webhook.")
 
 
 def scheme_problems(scheme: HmacScheme) -> list[str]:

@@ -78,7 +78,27 @@ class HmacScheme:
     tolerance: timedelta = TOLERANCE
 
 
-Scheme: TypeAlias = StandardScheme | HmacScheme
+@dataclass(frozen=True, slots=True)
+class StripeScheme:
+    """Time and signatures in one header, ``Stripe-Signature: t=...,v1=...,v1=...``, as Stripe and others who copied it.
+
+    Attributes:
+        header: Where it is.
+        tolerance: As in :class:`StandardScheme`.
+    """
+
+    header: str = "Stripe-Signature"
+    tolerance: timedelta = TOLERANCE
+
+
+Scheme: TypeAlias = StandardScheme | HmacScheme | StripeScheme
+
+
+class Handshake(Enum):
+    """How a sender asks whether somebody is there before it sends anything."""
+
+    #: ``{"type": "url_verification", "challenge": ...}``, signed like everything else; the challenge is the answer.
+    SLACK = "slack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +127,18 @@ class WebhookSource:
         keys: Accepted keys; several at once for rotation.
         event_type: CloudEvents type that the events get.
         max_body: Bytes.
+        id_path: jq path in the body to the message's id, for schemes that have none in a header; ``None``: only the header's.
+        handshake: ``None``: the sender asks nothing beforehand.
+        networks: Addresses that may send, as CIDR blocks; empty: all.
     """
 
     scheme: Scheme
     keys: tuple[SigningKey, ...]
     event_type: str = "io.tocsin.webhook.received.v1"
     max_body: int = BODY_LIMIT
+    id_path: str | None = None
+    handshake: Handshake | None = None
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

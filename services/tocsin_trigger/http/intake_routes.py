@@ -8,8 +8,8 @@ from tocsin_kit.store import Entry
 from tocsin_kit.web import Call, Page, Permission, Public, Query, RawBody, Reply, Route
 from tocsin_trigger.application.publishing import Publishing
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.application.webhooks import Arrival, Webhooks
-from tocsin_trigger.domain.errors import MalformedWebhook, SignatureInvalid, TimestampInFuture, TimestampTooOld
+from tocsin_trigger.application.webhooks import Arrival, Challenge, Webhooks
+from tocsin_trigger.domain.errors import AddressRefused, MalformedWebhook, SignatureInvalid, TimestampInFuture, TimestampTooOld
 from tocsin_trigger.domain.events import Received, key_of_event
 from tocsin_trigger.domain.explaining import explain
 from tocsin_trigger.domain.triggers import BODY_LIMIT, WebhookSource
@@ -21,6 +21,7 @@ READ = Permission("event:read")
 PUBLISH = Permission("event:publish")
 _STREAM_LIMIT = 16 * 1024 * 1024  # bytes after which the connection is given up; the webhook's own limit refuses long before
 _PUBLISH_LIMIT = 8 * 1024 * 1024  # bytes of a batch of events
+_REFUSALS = (AddressRefused, SignatureInvalid, TimestampTooOld, TimestampInFuture, MalformedWebhook)
 _EVENT_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "*/*")
 
 
@@ -50,6 +51,7 @@ class IntakeRoutes:
             headers={name.lower(): value for name, value in call.headers.items()},
             received=call.received_at,
             traceparent=call.traceparent,
+            address=call.client_address,
         )
         try:
             body = await _body(call, limit)
@@ -58,6 +60,8 @@ class IntakeRoutes:
             await self._webhooks.too_large(ready, arrival, error, size if isinstance(size, int) else limit + 1)
             raise
         answer = await self._webhooks.accept(ready, arrival, body)
+        if isinstance(answer, Challenge):
+            return Reply(body={"challenge": answer.text}, status=200)
         view = HookView.of(answer)
         return Reply(body=view, status=200) if answer.duplicate else view
 
@@ -133,7 +137,15 @@ def _ways_in(handlers: IntakeRoutes) -> Sequence[Route]:
             body_limit=_STREAM_LIMIT,
             response=HookView,
             status=202,
-            problems=(NotFound, SignatureInvalid, TimestampTooOld, TimestampInFuture, MalformedWebhook, TooLarge),
+            problems=(
+                NotFound,
+                AddressRefused,
+                SignatureInvalid,
+                TimestampTooOld,
+                TimestampInFuture,
+                MalformedWebhook,
+                TooLarge,
+            ),
             handler=handlers.hook,
         ),
         Route(

@@ -1,6 +1,6 @@
 """What the API of the trigger service takes and shows."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, JsonValue
@@ -10,24 +10,17 @@ from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Input, PageQuery
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.signing import scheme_problems
 from tocsin_trigger.domain.triggers import (
-    BODY_LIMIT,
-    Algorithm,
-    Encoding,
     EventSource,
-    HmacScheme,
-    Scheme,
     Source,
-    StandardScheme,
     Target,
     Trigger,
     WebhookSource,
 )
+from tocsin_trigger.http.webhook_schemas import KeyView, WebhookBody, WebhookView, webhook_view
 
 _WORD = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=_WORD)]
-EventType = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 TypePattern = Annotated[
     str,
     Field(
@@ -37,50 +30,6 @@ TypePattern = Annotated[
         description="A CloudEvents type, or `com.example.*` for all below it, or `*` for all.",
     ),
 ]
-Header = Annotated[str, Field(min_length=1, max_length=128)]
-
-
-class WebhookBody(Input):
-    """How a webhook's requests are signed, and what becomes of them."""
-
-    scheme: Literal["standard", "hmac"] = Field("standard", description="`standard`: Standard Webhooks 1.0.")
-    header: Header | None = Field(None, description="Of `hmac`: where the signature is.")
-    prefix: str = Field("", max_length=64, description="Of `hmac`: what stands before it, such as `sha256=`.")
-    encoding: Encoding = Encoding.HEX
-    algorithm: Algorithm = Algorithm.SHA256
-    signed: str = Field("{body}", max_length=256, description="Of `hmac`: what is signed, with {body}, {timestamp}, {id}.")
-    timestamp_header: Header | None = None
-    id_header: Header | None = Field(None, description="Of `hmac`: the message's id; without one replays cannot be recognised.")
-    tolerance: int = Field(300, ge=1, le=86400, description="Seconds that the timestamp may be off.")
-    event_type: EventType = Field("io.tocsin.webhook.received.v1", description="CloudEvents type of the events.")
-    max_body: int = Field(BODY_LIMIT, ge=1, le=BODY_LIMIT, description="Bytes.")
-    secret: Secret | None = Field(None, description="A key to accept; a new webhook without one gets one, shown once.")
-
-    def to_scheme(self) -> Scheme:
-        """The domain's value.
-
-        Raises:
-            TriggerInvalid: With everything that is wrong.
-        """
-        tolerance = timedelta(seconds=self.tolerance)
-        if self.scheme == "standard":
-            return StandardScheme(tolerance)
-        if self.header is None:
-            raise TriggerInvalid("The scheme hmac needs a header.", violations=[Violation("/webhook/header", "missing")])
-        scheme = HmacScheme(
-            header=self.header,
-            prefix=self.prefix,
-            encoding=self.encoding,
-            algorithm=self.algorithm,
-            signed=self.signed,
-            timestamp_header=self.timestamp_header,
-            id_header=self.id_header,
-            tolerance=tolerance,
-        )
-        problems = scheme_problems(scheme)
-        if problems:
-            raise TriggerInvalid(f"/webhook: {problems[0]}", violations=[Violation("/webhook", text) for text in problems])
-        return scheme
 
 
 class EventBody(Input):
@@ -148,8 +97,7 @@ class TriggerBody(Input):
                 f"A trigger of kind {self.kind} has no {other}.", violations=[Violation(f"/{other}", "unexpected")]
             )
         if self.kind == "webhook":
-            webhook = self.webhook or WebhookBody()
-            return WebhookSource(webhook.to_scheme(), (), webhook.event_type, webhook.max_body)
+            return (self.webhook or WebhookBody()).to_source()
         if self.event is None:
             raise TriggerInvalid("A trigger of kind event says which.", violations=[Violation("/event", "missing")])
         return EventSource(self.event.type, self.event.source)
@@ -240,36 +188,10 @@ class PublishQuery(Input):
     namespace: Name = "default"
 
 
-class KeyView(BaseModel):
-    """A key, without its text."""
-
-    id: str
-    created_at: datetime
-    expires_at: datetime | None = None
-
-
 class NewKeyView(KeyView):
     """A key that was added."""
 
     secret: str | None = Field(None, description="Its text, shown this once; null when the caller gave it.")
-
-
-class WebhookView(BaseModel):
-    """A webhook's settings."""
-
-    scheme: str
-    path: str = Field(description="Where partners send to, on the public address.")
-    event_type: str
-    max_body: int
-    tolerance: int
-    header: str | None = None
-    prefix: str | None = None
-    encoding: str | None = None
-    algorithm: str | None = None
-    signed: str | None = None
-    timestamp_header: str | None = None
-    id_header: str | None = None
-    keys: list[KeyView]
 
 
 class EventView(BaseModel):
@@ -321,7 +243,7 @@ class TriggerView(BaseModel):
             paused_at=trigger.pause.at if trigger.pause else None,
             workflow=trigger.target.workflow,
             version=trigger.target.version,
-            webhook=_webhook(trigger, source) if isinstance(source, WebhookSource) else None,
+            webhook=webhook_view(trigger, source) if isinstance(source, WebhookSource) else None,
             event=EventView(type=source.type, source=source.source) if isinstance(source, EventSource) else None,
             filter=_filter(trigger),
             data_schema=trigger.schema,
@@ -339,23 +261,3 @@ def _filter(trigger: Trigger) -> str | dict[str, str] | None:
     if trigger.cesql is None:
         return trigger.filter
     return {"cesql": trigger.cesql, **({"jq": trigger.filter} if trigger.filter is not None else {})}
-
-
-def _webhook(trigger: Trigger, source: WebhookSource) -> WebhookView:
-    scheme = source.scheme
-    hmac = scheme if isinstance(scheme, HmacScheme) else None
-    return WebhookView(
-        scheme="hmac" if hmac else "standard",
-        path=f"/hooks/{trigger.namespace}/{trigger.name}",
-        event_type=source.event_type,
-        max_body=source.max_body,
-        tolerance=int(scheme.tolerance.total_seconds()),
-        header=hmac.header if hmac else None,
-        prefix=hmac.prefix if hmac else None,
-        encoding=hmac.encoding.value if hmac else None,
-        algorithm=hmac.algorithm.value if hmac else None,
-        signed=hmac.signed if hmac else None,
-        timestamp_header=hmac.timestamp_header if hmac else None,
-        id_header=hmac.id_header if hmac else None,
-        keys=[KeyView(id=key.id, created_at=key.created, expires_at=key.expires) for key in source.keys],
-    )

@@ -20,10 +20,12 @@ from tocsin_trigger.domain.events import Channel, Outcome, Received, bus_key, ru
 from tocsin_trigger.domain.matching import TriggerIndex
 from tocsin_trigger.domain.triggers import (
     EventSource,
+    Handshake,
     HmacScheme,
     Pause,
     SigningKey,
     StandardScheme,
+    StripeScheme,
     Target,
     Trigger,
     WebhookSource,
@@ -144,6 +146,7 @@ def test_ids_from_the_bus_and_from_partners_never_meet() -> None:
             [
                 EventSource("a.*", "/x"),
                 WebhookSource(StandardScheme(), (SigningKey("k", NOW, b"x"),)),
+                WebhookSource(StripeScheme("X-S"), (), id_path=".id", handshake=Handshake.SLACK, networks=("10.0.0.0/8",)),
                 WebhookSource(HmacScheme("X-Sig", id_header="X-Id"), (SigningKey("k", NOW, b"x", NOW),), "t", 5),
             ]
         ),

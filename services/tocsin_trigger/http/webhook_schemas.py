@@ -1,0 +1,165 @@
+"""What the API takes and shows about webhooks, with the ways of well-known senders as presets."""
+
+import ipaddress
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from tocsin.errors import Violation
+from tocsin_kit.config import Secret
+from tocsin_kit.web import Input
+from tocsin_trigger.domain.errors import TriggerInvalid
+from tocsin_trigger.domain.signing import scheme_problems
+from tocsin_trigger.domain.triggers import (
+    BODY_LIMIT,
+    Algorithm,
+    Encoding,
+    Handshake,
+    HmacScheme,
+    Scheme,
+    StandardScheme,
+    StripeScheme,
+    Trigger,
+    WebhookSource,
+)
+
+EventType = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+Header = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def _cidr(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
+Network = Annotated[str, Field(max_length=64), AfterValidator(_cidr)]
+
+
+class WebhookBody(Input):
+    """How a webhook's requests are signed, and what becomes of them."""
+
+    scheme: Literal["standard", "hmac", "github", "stripe", "slack"] = Field(
+        "standard",
+        description="`standard`: Standard Webhooks 1.0. `github` and `slack` are `hmac` with what these senders do filled in; "
+        "`slack` also answers its url_verification, `stripe` reads `Stripe-Signature`.",
+    )
+    header: Header | None = Field(None, description="Of `hmac`: where the signature is.")
+    prefix: str = Field("", max_length=64, description="Of `hmac`: what stands before it, such as `sha256=`.")
+    encoding: Encoding = Encoding.HEX
+    algorithm: Algorithm = Algorithm.SHA256
+    signed: str = Field("{body}", max_length=256, description="Of `hmac`: what is signed, with {body}, {timestamp}, {id}.")
+    timestamp_header: Header | None = None
+    id_header: Header | None = Field(None, description="Of `hmac`: the message's id; without one replays cannot be recognised.")
+    id_path: str | None = Field(
+        None, max_length=512, description="jq path in the body to the message's id, where no header has it, e.g. `.event_id`."
+    )
+    handshake: Handshake | None = Field(None, description="`slack`: answer a signed url_verification with its challenge.")
+    networks: list[Network] = Field(default_factory=list, max_length=64, description="CIDR blocks that may send; all without.")
+    tolerance: int = Field(300, ge=1, le=86400, description="Seconds that the timestamp may be off.")
+    event_type: EventType = Field("io.tocsin.webhook.received.v1", description="CloudEvents type of the events.")
+    max_body: int = Field(BODY_LIMIT, ge=1, le=BODY_LIMIT, description="Bytes.")
+    secret: Secret | None = Field(None, description="A key to accept; a new webhook without one gets one, shown once.")
+
+    def to_source(self) -> WebhookSource:
+        """The domain's value, without keys.
+
+        Raises:
+            TriggerInvalid: With everything that is wrong.
+        """
+        ids = {"stripe": ".id", "slack": ".event_id"}
+        return WebhookSource(
+            self._scheme(),
+            (),
+            self.event_type,
+            self.max_body,
+            self.id_path or ids.get(self.scheme),
+            Handshake.SLACK if self.scheme == "slack" else self.handshake,
+            tuple(self.networks),
+        )
+
+    def _scheme(self) -> Scheme:
+        tolerance = timedelta(seconds=self.tolerance)
+        match self.scheme:
+            case "standard":
+                return StandardScheme(tolerance)
+            case "stripe":
+                return StripeScheme(self.header or "Stripe-Signature", tolerance)
+            case "github":
+                return HmacScheme("X-Hub-Signature-256", "sha256=", id_header="X-GitHub-Delivery", tolerance=tolerance)
+            case "slack":
+                stamp = "X-Slack-Request-Timestamp"
+                signed = "v0:{timestamp}:{body}"
+                return HmacScheme("X-Slack-Signature", "v0=", signed=signed, timestamp_header=stamp, tolerance=tolerance)
+            case "hmac":
+                return self._hmac(tolerance)
+
+    def _hmac(self, tolerance: timedelta) -> HmacScheme:
+        if self.header is None:
+            raise TriggerInvalid("The scheme hmac needs a header.", violations=[Violation("/webhook/header", "missing")])
+        scheme = HmacScheme(
+            header=self.header,
+            prefix=self.prefix,
+            encoding=self.encoding,
+            algorithm=self.algorithm,
+            signed=self.signed,
+            timestamp_header=self.timestamp_header,
+            id_header=self.id_header,
+            tolerance=tolerance,
+        )
+        problems = scheme_problems(scheme)
+        if problems:
+            raise TriggerInvalid(f"/webhook: {problems[0]}", violations=[Violation("/webhook", text) for text in problems])
+        return scheme
+
+
+class KeyView(BaseModel):
+    """A key, without its text."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class WebhookView(BaseModel):
+    """A webhook's settings; of a preset, what it stands for."""
+
+    scheme: str
+    path: str = Field(description="Where partners send to, on the public address.")
+    event_type: str
+    max_body: int
+    tolerance: int
+    header: str | None = None
+    prefix: str | None = None
+    encoding: str | None = None
+    algorithm: str | None = None
+    signed: str | None = None
+    timestamp_header: str | None = None
+    id_header: str | None = None
+    id_path: str | None = None
+    handshake: str | None = None
+    networks: list[str]
+    keys: list[KeyView]
+
+
+def webhook_view(trigger: Trigger, source: WebhookSource) -> WebhookView:
+    """From the domain's value."""
+    scheme = source.scheme
+    hmac = scheme if isinstance(scheme, HmacScheme) else None
+    return WebhookView(
+        scheme="standard" if isinstance(scheme, StandardScheme) else "stripe" if isinstance(scheme, StripeScheme) else "hmac",
+        path=f"/hooks/{trigger.namespace}/{trigger.name}",
+        event_type=source.event_type,
+        max_body=source.max_body,
+        tolerance=int(scheme.tolerance.total_seconds()),
+        header=None if isinstance(scheme, StandardScheme) else scheme.header,
+        prefix=hmac.prefix if hmac else None,
+        encoding=hmac.encoding.value if hmac else None,
+        algorithm=hmac.algorithm.value if hmac else None,
+        signed=hmac.signed if hmac else None,
+        timestamp_header=hmac.timestamp_header if hmac else None,
+        id_header=hmac.id_header if hmac else None,
+        id_path=source.id_path,
+        handshake=source.handshake.value if source.handshake else None,
+        networks=list(source.networks),
+        keys=[KeyView(id=key.id, created_at=key.created, expires_at=key.expires) for key in source.keys],
+    )
