@@ -15,21 +15,6 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Messages copied from another stream.
-
-    Attributes:
-        stream: The stream they come from.
-        filter: Which of its subjects.
-        destination: What their subject becomes; ``{{partition}}``-style functions are not used.
-    """
-
-    stream: str
-    filter: str
-    destination: str
-
-
-@dataclass(frozen=True, slots=True)
 class StreamSpec:
     """One stream.
 
@@ -42,7 +27,6 @@ class StreamSpec:
             consumers are idempotent anyway.
         max_bytes: The oldest go above this; -1 for no limit.
         atomic: Whether atomic batches (ADR-50) are allowed.
-        sources: Streams it copies from.
     """
 
     name: str
@@ -52,7 +36,6 @@ class StreamSpec:
     dedupe: timedelta = timedelta(seconds=30)
     max_bytes: int = -1
     atomic: bool = False
-    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +122,6 @@ STREAMS: tuple[StreamSpec, ...] = (
         "Every change of state of anything, for everyone who may read.",
         max_age=14 * DAY,
         atomic=True,
-        sources=(Source("EXECUTOR", "executor.signals.>", "signals.>"),),
     ),
 )
 
@@ -210,10 +192,6 @@ def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
     }
     if spec.atomic:
         config["allow_atomic"] = True
-    if spec.sources:
-        config["sources"] = [
-            {"name": s.stream, "subject_transforms": [{"src": s.filter, "dest": s.destination}]} for s in spec.sources
-        ]
     return config
 
 

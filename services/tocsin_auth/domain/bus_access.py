@@ -43,7 +43,7 @@ def bus_access(subject: str, *, publishes_in: Iterable[str], reads_in: Iterable[
     """
     publish = tuple(f"events.{namespace}.>" for namespace in _narrowed(publishes_in))
     # Signals of runs come from the executor's own stream and are heard live under its subjects.
-    subscribe = tuple(f"{prefix}signals.{namespace}.>" for namespace in _narrowed(reads_in) for prefix in ("", "executor."))
+    subscribe = tuple(f"signals.{namespace}.>" for namespace in _narrowed(reads_in))
     return BusAccess(publish, (f"{inbox_prefix(subject)}.>", *subscribe))
 
 

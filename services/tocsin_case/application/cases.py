@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from tocsin.errors import NotFound, PreconditionFailed
+from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin.signals import Cause
 from tocsin.signals.catalogue import case as words
 from tocsin_case.application.announcing import Said, announce, of_opening, of_transition
@@ -13,6 +13,8 @@ from tocsin_case.ports import CaseSearch, CaseStore, Comment
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Page
+
+TRIES = 8  # against other writers of the same case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,21 +127,35 @@ class Cases:
         return await self._commit(entry, after, of_transition(before, after), actor=actor, cause=cause, now=now)
 
     async def comment(self, entry: Entry[Case], text: str, *, actor: str, cause: Cause) -> Comment:
-        """Say something about a case."""
-        before, now = _value(entry), self._clock.now()
-        said = Comment(id=new_id(now, self._chance), case=before.id, author=actor, text=text, at=now)
-        case = replace(before, comments=before.comments + 1, updated_at=now)
+        """Say something about a case; it does not matter what else happens to the case meanwhile.
+
+        Raises:
+            Conflict: Others write to the case all the time.
+        """
+        now = self._clock.now()
+        said = Comment(id=new_id(now, self._chance), case=entry.key, author=actor, text=text, at=now)
+        for _ in range(TRIES):
+            try:
+                await self._say(entry, said, cause)
+            except Conflict:  # also when the relay just took what the last change had to say out of the document
+                entry = await self.get(entry.key)
+            else:
+                return said
+        raise Conflict(f"case {entry.key} is being changed by others all the time", case=entry.key)
+
+    async def _say(self, entry: Entry[Case], said: Comment, cause: Cause) -> None:
+        before = _value(entry)
+        case = replace(before, comments=before.comments + 1, updated_at=said.at)
         outbox = announce(
             [(words.CASE_COMMENTED, words.CaseCommented(comment=said.id))],
             namespace=case.namespace,
             entity_id=case.id,
             after=entry.sequence,
-            now=now,
+            now=said.at,
             cause=cause,
-            actor=actor,
+            actor=said.author,
         )
         await self._store.comment(entry, case, said, outbox)
-        return said
 
     async def comments(self, case_id: str, *, limit: int, cursor: str | None) -> Page[Comment]:
         """Comments of a case, oldest first."""

@@ -111,7 +111,7 @@ def test_bus_subjects_come_from_permissions() -> None:
     assert bus_access("user:a", publishes_in=[], reads_in=[]).subscribe == (f"{inbox_prefix('user:a')}.>",)
     access = bus_access("user:a", publishes_in=["default", "*"], reads_in=["default"])
     assert access.publish == ("events.*.>",)
-    assert set(access.subscribe[1:]) == {"signals.default.>", "executor.signals.default.>"}
+    assert set(access.subscribe[1:]) == {"signals.default.>"}
 
 
 @pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaaaaaa", "administrator", "x" * 257, "adminadmin12"])
