@@ -7,7 +7,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from tocsin.errors import Unavailable
+from tocsin.errors import TocsinError, Unavailable
 from tocsin_gateway.domain.routing import forwarded
 from tocsin_gateway.ports import Forwarded, Readiness, UpstreamAnswer
 from tocsin_kit.telemetry.health import Health
@@ -65,6 +65,7 @@ class HttpUpstream:
 
         Raises:
             ServiceDown: It does not answer.
+            TocsinError: What reading the body ended with; above all TooLarge.
         """
         url = URL(self._addresses[service] + request.target, encoded=True)
         try:
@@ -77,6 +78,8 @@ class HttpUpstream:
                 skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
             )
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            if isinstance(error.__cause__, TocsinError):  # the sender's body ended in a refusal, which aiohttp wraps
+                raise error.__cause__ from None
             raise ServiceDown(
                 f"the {service} service does not answer", hint="try again; `tocsin status` shows all", service=service
             ) from error
