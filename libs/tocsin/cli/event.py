@@ -119,3 +119,30 @@ async def explain(
     )
     if answer.get("more"):
         say(f"and {answer['more']} more triggers that it did not meet", as_json=False)
+
+
+@app.command()
+@asynchronous
+async def replay(
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Of the records, as `event list` shows them.")],
+    *,
+    triggers: Annotated[list[str] | None, typer.Option("--trigger", metavar="NAME", help="Only these triggers decide.")] = None,
+    name: Annotated[str | None, typer.Option("--id", help="Of the replay: the same again starts nothing twice.")] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the triggers of today decide again about events that came in."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        answer = await client.events.replay(where.namespace, keys, triggers=triggers or [], name=name)
+    if as_json:
+        print_json(answer)
+        return
+    events = answer["events"]
+    for event in events if isinstance(events, list) else []:
+        if isinstance(event, dict):
+            decisions = event["decisions"]
+            told = [d for d in decisions if isinstance(d, dict)] if isinstance(decisions, list) else []
+            words = ", ".join(f"{d['trigger']} {d['outcome']}{' ' + str(d['run']) if d.get('run') else ''}" for d in told)
+            say(f"{event['original']} again as {event['event']}: {words or 'no trigger listens to it'}", as_json=False)

@@ -195,6 +195,17 @@ class Events:
         """Why an event did or did not start something: by the key of its record, or by its id with its source."""
         return await self._http.get(_path("events", event, "explanation"), {"namespace": namespace, "source": source})
 
+    async def replay(
+        self, namespace: str, keys: Sequence[str], *, triggers: Sequence[str] = (), name: str | None = None
+    ) -> Record:
+        """Let the triggers (or those named) decide again; the same name again starts nothing twice."""
+        body: Record = {"namespace": namespace, "events": list(keys)}
+        if triggers:
+            body["triggers"] = list(triggers)
+        if name is not None:
+            body["id"] = name
+        return await self._http.post(_path("events", "replay"), body)
+
 
 class Signals:
     """Every change of state of anything."""
