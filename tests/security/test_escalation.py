@@ -89,7 +89,9 @@ def test_who_may_write_users_gives_and_takes_over_no_more_than_own(world: World)
     assert world.ask("PUT", "/api/v1/roles/viewer", {"permissions": ["*:*"]}, token=world.root).status == 409, "built in"
 
 
-@pytest.mark.parametrize("member", ["disabled", "is_admin", "grants", "created_at", "password_hash", "_id", "$set", "secure_since"])
+@pytest.mark.parametrize(
+    "member", ["disabled", "is_admin", "grants", "created_at", "password_hash", "_id", "$set", "secure_since"]
+)
 def test_members_that_are_not_asked_for_are_refused(world: World, member: str) -> None:
     """Mass assignment: an unknown or read-only member is an error, never stored, whatever the resource."""
     target = {"namespace": HOME, "name": "mass"}
@@ -125,7 +127,9 @@ def test_a_workflow_starts_nothing_where_its_author_may_not(world: World) -> Non
         headers = {"Content-Type": "application/yaml"}
         answer = world.ask("POST", "/api/v1/workflows", text.encode(), token=token, headers=headers)
         assert answer.status == status, (namespace, answer)
-    hidden = CALLING.format(home=HOME, name="hidden", namespace=NEAR).replace("  - borrow:", "  - outer:\n      do:\n       - borrow:")
+    hidden = CALLING.format(home=HOME, name="hidden", namespace=NEAR).replace(
+        "  - borrow:", "  - outer:\n      do:\n       - borrow:"
+    )
     hidden = hidden.replace("      run:", "          run:").replace("        workflow:", "            workflow:")
     answer = world.ask("POST", "/api/v1/workflows", hidden.encode(), token=token, headers={"Content-Type": "application/yaml"})
     assert (answer.status, answer.code) == (403, "forbidden"), answer

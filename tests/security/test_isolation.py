@@ -28,7 +28,9 @@ def things(world: World) -> dict[str, Any]:
         "POST", "/api/v1/workflows", DOCUMENT.encode(), token=token, headers={"Content-Type": "application/yaml"}
     )
     assert answer.status == 201, answer
-    run = world.good("POST", "/api/v1/runs?wait=PT10S", {"namespace": HOME, "workflow": MARK, "input": {"is": MARK}}, token=token)
+    run = world.good(
+        "POST", "/api/v1/runs?wait=PT10S", {"namespace": HOME, "workflow": MARK, "input": {"is": MARK}}, token=token
+    )
     case = world.good("POST", "/api/v1/cases", {"namespace": HOME, "title": MARK}, token=token)
     wanted = {"namespace": HOME, "name": MARK, "kind": "webhook", "workflow": MARK}
     trigger = world.good("POST", "/api/v1/triggers", wanted, token=token)
@@ -85,7 +87,11 @@ def test_nothing_of_the_other_team_can_be_changed(world: World, things: dict[str
         ("DELETE", f"/api/v1/workflows/{HOME}/{MARK}", None),
         ("POST", "/api/v1/runs", {"namespace": HOME, "workflow": MARK}),
         ("POST", f"/api/v1/events?namespace={HOME}", {"specversion": "1.0", "id": "1", "source": "/x", "type": "a.b"}),
-        ("POST", f"/api/v1/events?namespace={NEAR}", {"specversion": "1.0", "id": "1", "source": "/x", "type": "a.b", "namespace": HOME}),
+        (
+            "POST",
+            f"/api/v1/events?namespace={NEAR}",
+            {"specversion": "1.0", "id": "1", "source": "/x", "type": "a.b", "namespace": HOME},
+        ),
         ("POST", "/api/v1/dead-letters/trigger/redrive", {}),
         ("GET", "/api/v1/dead-letters/trigger", None),
         ("GET", f"/api/v1/signals?namespace={HOME}", None),
@@ -122,7 +128,9 @@ def cursors() -> list[str]:
     return ["AAAA", "0", *(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in made)]
 
 
-@pytest.mark.parametrize("kind", ["runs", "cases", "cases/rules", "triggers", "schedules", "assets", "events", "workflows", "signals", "audit"])
+@pytest.mark.parametrize(
+    "kind", ["runs", "cases", "cases/rules", "triggers", "schedules", "assets", "events", "workflows", "signals", "audit"]
+)
 def test_no_list_filter_or_cursor_shows_what_belongs_to_the_other_team(world: World, things: dict[str, Any], kind: str) -> None:
     """Operators, wildcards, other spellings and made-up cursors give an error, or one's own things only."""
     token = world.holder("admin", NEAR)
@@ -155,7 +163,18 @@ def test_filters_compare_and_never_evaluate(world: World, things: dict[str, Any]
 def test_the_live_stream_is_cut_to_ones_own_namespaces(world: World, things: dict[str, Any]) -> None:
     """A filter over all namespaces becomes one's own; another namespace alone is nothing; no filter breaks out."""
     token = world.holder("viewer", NEAR)
-    for subject in ("executor.>", "events.>", ">", "$JS.>", "_INBOX.>", "signals", "signals.team-a*.>", "signals.*.>.x", "a b", ""):
+    for subject in (
+        "executor.>",
+        "events.>",
+        ">",
+        "$JS.>",
+        "_INBOX.>",
+        "signals",
+        "signals.team-a*.>",
+        "signals.*.>.x",
+        "a b",
+        "",
+    ):
         answer = world.ask("GET", f"/api/v1/signals/stream?subject={subject.replace(' ', '%20')}&after=0", token=token)
         assert answer.status == 422, (subject, answer)
     heard = stream(world, "signals.>", token)

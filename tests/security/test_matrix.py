@@ -1,4 +1,4 @@
-"""Every route of every service asked by every kind of person: the answer follows from the route's permission and the roles alone."""
+"""Every route of every service asked by everyone: the answer follows from the route's permission and the roles alone."""
 
 import re
 from collections.abc import Iterator

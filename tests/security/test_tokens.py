@@ -59,8 +59,21 @@ def test_a_token_made_up_by_somebody_else_is_refused(world: World) -> None:
     foreign = Ed25519PrivateKey.generate()
     refused(world, jwt.encode(body, foreign, "EdDSA", headers={"kid": head["kid"]}), "a foreign key under our key id")
     x = foreign.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    carried = {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": b64(x)}, "jku": "http://127.0.0.1:9/keys", "x5u": "http://127.0.0.1:9"}
-    for kid in (head["kid"], "mine", "../../../../dev/null", "/dev/null", "' OR 1=1 --", "x" * 5000, "\0", "http://127.0.0.1:9/"):
+    carried = {
+        "jwk": {"kty": "OKP", "crv": "Ed25519", "x": b64(x)},
+        "jku": "http://127.0.0.1:9/keys",
+        "x5u": "http://127.0.0.1:9",
+    }
+    for kid in (
+        head["kid"],
+        "mine",
+        "../../../../dev/null",
+        "/dev/null",
+        "' OR 1=1 --",
+        "x" * 5000,
+        "\0",
+        "http://127.0.0.1:9/",
+    ):
         refused(world, jwt.encode(body, foreign, "EdDSA", headers={"kid": kid, **carried}), f"key id {kid[:20]!r}")
     for kid in (None, 1, ["a"], {"$ne": ""}, True):
         refused(world, joined({**head, "kid": kid}, body, signature), f"key id {kid!r}")
@@ -102,7 +115,9 @@ def test_a_token_of_another_installation_is_refused(world: World) -> None:
     _, body, _ = parts(world.root)
     other = Ed25519PrivateKey.generate()
     for change in ({}, {"iss": "other"}, {"aud": "other"}, {"exp": now - 1}, {"nbf": now + 3600}):
-        refused(world, jwt.encode({**body, **change}, other, "EdDSA", headers={"kid": "01m00000000000000000000000"}), str(change))
+        refused(
+            world, jwt.encode({**body, **change}, other, "EdDSA", headers={"kid": "01m00000000000000000000000"}), str(change)
+        )
 
 
 def test_a_refresh_token_used_twice_ends_the_session(world: World) -> None:

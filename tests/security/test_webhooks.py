@@ -160,5 +160,10 @@ def test_a_year_that_no_calendar_has_is_refused(at: str, error: type[Exception])
 def test_no_answer_shows_a_secret_again(hook: Hook) -> None:
     """Neither the trigger, nor its list, nor the events, nor the audit."""
     bare = hook.secret.removeprefix("whsec_")
-    for path in (f"/api/v1/triggers/{HOME}/attacked", "/api/v1/triggers", "/api/v1/events?limit=500", "/api/v1/audit?limit=500"):
+    for path in (
+        f"/api/v1/triggers/{HOME}/attacked",
+        "/api/v1/triggers",
+        "/api/v1/events?limit=500",
+        "/api/v1/audit?limit=500",
+    ):
         assert bare not in json.dumps(hook.world.good("GET", path)), path

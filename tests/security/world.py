@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -106,6 +107,13 @@ class World:
     def log(self) -> str:
         """What the platform has logged."""
         return (Path(self.ready["data"]) / "tocsin.log").read_text()
+
+    @property
+    def mongo(self) -> str:
+        """The database, which only a process on the same machine reaches."""
+        texts = (path.read_text() for path in Path(self.ready["data"]).rglob("*.log") if "mongo" in path.name)
+        ports = {port for text in texts for port in re.findall(r'"port":(\d+)', text)}
+        return f"mongodb://127.0.0.1:{ports.pop()}"
 
     def login(self, user: str, password: str) -> dict[str, Any]:
         """A pair of tokens."""
