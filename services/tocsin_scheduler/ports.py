@@ -43,8 +43,8 @@ class ScheduleStore(Protocol):
         """Store many decisions and say them; what is not in the answer is to be committed by itself."""
         ...
 
-    async def due(self, before: datetime, *, limit: int) -> Sequence[Entry[Schedule]]:
-        """Schedules whose next instant is before, the earliest first."""
+    async def due(self, before: datetime, *, limit: int) -> Sequence[tuple[str, int]]:
+        """Keys and revisions of schedules whose next instant is before, the earliest first."""
         ...
 
     async def with_runs(self, runs: frozenset[str]) -> Sequence[Entry[Schedule]]:

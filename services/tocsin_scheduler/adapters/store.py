@@ -6,6 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from tocsin_kit.store import Change, Database, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
+from tocsin_kit.store.repository import REVISION
 from tocsin_scheduler.adapters.documents import read_schedule, read_wish, schedule_document, wish_document
 from tocsin_scheduler.domain.schedules import Schedule, Status
 from tocsin_scheduler.domain.wishes import Wish
@@ -67,19 +68,14 @@ class MongoScheduleStore:
         """Store many decisions and say them; what is not in the answer is to be committed by itself."""
         return await self._schedules.commit_many(changes)
 
-    async def due(self, before: datetime, *, limit: int) -> Sequence[Entry[Schedule]]:
-        """Schedules whose next instant is before, the earliest first."""
+    async def due(self, before: datetime, *, limit: int) -> Sequence[tuple[str, int]]:
+        """Keys and revisions of schedules whose next instant is before, the earliest first."""
         earliest = datetime.min.replace(tzinfo=before.tzinfo)
-        where = Filter().at_least("next_at", earliest).below("next_at", before)
-        entries: list[Entry[Schedule]] = []
-        cursor: str | None = None
-        while len(entries) < limit:
-            page = await self._schedules.page(where, sort=Sort("next_at"), limit=500, cursor=cursor)
-            entries += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        return entries
+        with translated(SCHEDULES):
+            cursor = self._database.collection(SCHEDULES).find(
+                {"v.next_at": {"$gte": earliest, "$lt": before}}, {REVISION: 1}, sort=[("v.next_at", ASCENDING)], limit=limit
+            )
+            return [(document["_id"], document[REVISION]) for document in await cursor.to_list(limit)]
 
     async def with_runs(self, runs: frozenset[str]) -> Sequence[Entry[Schedule]]:
         """Schedules that wait for the end of one of these runs."""
