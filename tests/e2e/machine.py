@@ -231,7 +231,7 @@ def first_port() -> int:
 def console_blocks(page: Path) -> list[list[str]]:
     """The commands of every ``console`` block of a page, without prompts and without what they print.
 
-    A command goes on behind a backslash at the end of a line, and until the end of a here-document.
+    A command goes on behind a backslash at the end of a line, in quotes, and until the end of a here-document.
     """
     blocks = []
     for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
@@ -247,7 +247,9 @@ def console_blocks(page: Path) -> list[list[str]]:
 
 def _goes_on(command: str) -> bool:
     here = re.search(r"<<'(\w+)'\n?", command)
-    return not command.endswith(f"\n{here[1]}") if here else command.endswith("\\")
+    if here:
+        return not command.endswith(f"\n{here[1]}")
+    return command.endswith("\\") or command.count("'") % 2 == 1
 
 
 def _quoted(argument: str) -> str:

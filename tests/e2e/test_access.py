@@ -37,6 +37,7 @@ OWN = {  # what everybody may do who is somebody: it is about oneself, or only c
     "POST /api/v1/api-keys",
     "DELETE /api/v1/api-keys/{id}",
     "POST /api/v1/schedules/preview",
+    "POST /api/v1/schedules/simulate",
 }
 NOT_CHANGING = {"POST /api/v1/workflows/validate"}  # reads a body and answers; nothing is kept
 

@@ -34,7 +34,7 @@ def test_a_page_is_true(machine: Machine, page: str):
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=machine.folder,
-        env=machine.environment,
+        env=machine.environment | {"URL": machine.url, "TOKEN": machine.token},
         capture_output=True,
         text=True,
         timeout=90,

@@ -73,6 +73,12 @@ def test_what_cannot_be_trusted_is_refused_and_recorded_and_starts_nothing(hook,
     assert machine.ended(run)["output"] == {"greeting": "Hello, Ada!"}
 
 
+def test_a_huge_body_is_refused_before_it_has_arrived(hook):
+    """Announced as it is; what the gateway or the service has not read by then is no reason for another answer."""
+    answer = hook.send(b'"' + b"a" * 3_000_000 + b'"')
+    assert (answer.status, answer.json["code"]) == (413, "too_large")
+
+
 def test_a_replayed_message_starts_nothing_and_is_told_what_became_of_the_first(hook, machine):
     """Even when it is signed anew; a retry of a partner who did not hear the answer is no harm."""
     first, again = hook.send(), hook.send(ahead=2)
