@@ -71,7 +71,13 @@ async def upcoming(
     """Show when a schedule fires next."""
     where = target(url, namespace)
     async with connect(where.url) as client:
-        print_record(await client.schedules.upcoming(*split(name, where.namespace), count), as_json=as_json)
+        record = await client.schedules.upcoming(*split(name, where.namespace), count)
+    decisions = record.get("decisions")
+    if as_json or not isinstance(decisions, list):
+        print_record(record, as_json=as_json)
+        return
+    found = [decision for decision in decisions if isinstance(decision, dict)]
+    print_records(found, ["at", "decision", "why"], as_json=False, empty="It does not fire.")
 
 
 @app.command()
