@@ -127,7 +127,7 @@ def test_a_revoked_key_comes_in_no_more(world: World) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_speaks_for_itself_only(world: World, service: str) -> None:
-    """What every other service may publish and listen to, as far as its own table does not name it, is refused by the server."""
+    """What other services may publish and hear, as far as its own table does not name it, is refused by the server."""
     password = (Path(world.ready["data"]) / "secrets" / f"nats-{service}").read_text().strip()
     own = permissions_of(service)
     others = {subject for other in SERVICES if other != service for subject in permissions_of(other).publish}

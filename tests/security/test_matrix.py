@@ -29,7 +29,10 @@ def asked(world: World, method: str, path: str, operation: dict[str, Any], names
     query = {one["name"]: "absent" for one in queried if one.get("required")}
     query |= {one["name"]: namespace for one in queried if one["name"] == "namespace"}
     filled += "?" + urlencode(query) if query else ""
-    body = {} if "requestBody" in operation else None
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    schema = world.api["components"]["schemas"].get(content.get("$ref", "/").rsplit("/", 1)[1], content)
+    named = {"namespace": namespace} if "namespace" in schema.get("properties", {}) else {}
+    body = named if "requestBody" in operation else None
     return world.ask(method, filled, body, **more)
 
 
