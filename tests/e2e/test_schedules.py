@@ -34,3 +34,35 @@ def test_the_example_schedule_is_rare(machine):
     """An idle platform stays idle."""
     shown = machine.json("schedule", "show", "hourly-hello")
     assert shown["cron"] == "0 * * * *"
+
+
+WITH_SCHEDULE = """
+document: {dsl: '1.0.3', namespace: default, name: ticking, version: '1.0.0'}
+schedule:
+  after: PT1S
+do:
+  - tick:
+      set: {ticked: true}
+"""
+
+
+def test_a_definition_brings_its_schedule_and_takes_it_away(machine, tmp_path):
+    """Published, it runs by itself again and again; deleted, its schedule is gone."""
+    file = tmp_path / "ticking.yaml"
+    file.write_text(WITH_SCHEDULE)
+    machine.tocsin("workflow", "apply", str(file))
+
+    def ran():
+        found = machine.get("runs?workflow=ticking&status=completed")["items"]
+        return found if len(found) >= 2 else None
+
+    runs = [machine.ended(run["id"]) for run in awaited(ran, what="two runs, one after the other")[:2]]
+    assert {run["trigger"]["name"] for run in runs} == {"definition.ticking.after"}
+    shown = machine.json("schedule", "show", "definition.ticking.after")
+    assert (shown["managed_by"], shown["after"]) == ("definition", "PT1S")
+    machine.tocsin("workflow", "delete", "ticking")
+
+    def gone():
+        return machine.get("schedules?workflow=ticking")["items"] == []
+
+    awaited(gone, what="the schedule to go with its definition")

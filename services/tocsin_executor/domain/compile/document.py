@@ -89,9 +89,9 @@ def _unoffered(builder: Builder, place: Place) -> None:
             builder.not_offered(place.at("evaluate", "language"), f"expressions in '{language}'", "Use jq.")
         if mode != "strict":
             builder.not_offered(place.at("evaluate", "mode"), f"the evaluation mode '{mode}'", "Use strict mode.")
-    if builder.document.get("schedule") is not None:
-        hint = "Create a schedule or a trigger that starts the workflow."
-        builder.not_offered(place.at("schedule"), "'schedule' inside a definition", hint)
+    schedule = builder.document.get("schedule")
+    if isinstance(schedule, Mapping) and "on" in schedule:
+        builder.not_offered(place.at("schedule", "on"), "'schedule.on' inside a definition", "Create a trigger on the event.")
     if builder.use.get("catalogs"):
         builder.not_offered(place.at("use", "catalogs"), "'use.catalogs'")
 
