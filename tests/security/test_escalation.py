@@ -136,3 +136,14 @@ def test_a_workflow_starts_nothing_where_its_author_may_not(world: World) -> Non
     text = CALLING.format(home=NEAR, name="elsewhere", namespace=NEAR)
     answer = world.ask("POST", "/api/v1/workflows", text.encode(), token=token, headers={"Content-Type": "application/yaml"})
     assert answer.status == 403, "a document's own namespace is not taken on trust"
+
+
+def test_a_workflow_brings_no_schedule_that_its_author_may_not_make(world: World) -> None:
+    """The scheduler makes a schedule of what a definition says, so publishing one needs `schedule:write` too."""
+    world.good("PUT", "/api/v1/roles/drafter", {"permissions": ["workflow:write"]})
+    headers = {"Content-Type": "application/yaml"}
+    head = f"document: {{dsl: '1.0.3', namespace: {HOME}, name: timed, version: '1.0.0'}}\ndo: [{{a: {{set: {{a: 1}}}}}}]\n"
+    for role, timed, status in (("drafter", False, 201), ("drafter", True, 403), ("author", True, 201)):
+        text = head.replace("timed", f"timed-{status}-{role}") + ("schedule: {cron: '0 0 1 1 *'}\n" if timed else "")
+        answer = world.ask("POST", "/api/v1/workflows", text.encode(), token=world.holder(role, HOME), headers=headers)
+        assert answer.status == status, (role, timed, answer)

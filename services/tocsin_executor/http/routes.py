@@ -56,6 +56,8 @@ class _WorkflowHandlers:
         call.require("workflow:write", definition.namespace)
         for namespace in sorted(self._definitions.called_namespaces(definition) - {definition.namespace}):
             call.require("run:start", namespace)  # or a namespace could be used through a workflow of another one
+        if "schedule" in definition.document:
+            call.require("schedule:write", definition.namespace)  # the scheduler makes a schedule of it
         version, new = await self._definitions.publish(definition, actor=call.principal.subject, cause=cause_of(call))
         view = PublishedView(
             namespace=definition.namespace, name=definition.name, version=version.version, digest=version.digest
