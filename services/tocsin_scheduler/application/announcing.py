@@ -10,7 +10,7 @@ from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, source_of, subject_of
 from tocsin.signals.subjects import command
 from tocsin_kit.store import Outgoing
-from tocsin_scheduler.domain.firing import Decision, Firing
+from tocsin_scheduler.domain.firing import Decision, Firing, Skip
 from tocsin_scheduler.domain.schedules import Schedule
 
 START = "io.tocsin.command.run.start.v1"
@@ -28,6 +28,11 @@ def changed(kind: SignalType[words.ScheduleChanged], schedule: Schedule) -> Said
         next_at=schedule.next_at,
         reason=schedule.reason,
     )
+
+
+def skipped(schedule: Schedule, at: datetime, why: Skip) -> Said:
+    """That an instant did not fire, and why."""
+    return words.SCHEDULE_SKIPPED, words.ScheduleSkipped(name=schedule.name, due_at=at, reason=why.value)
 
 
 def announce(
@@ -70,8 +75,7 @@ def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing
         outbox += announce([(words.SCHEDULE_MISSED, payload)], schedule, after=number, now=now, cause=cause, actor=None)
         number += 1
     for at, why in decision.skipped:
-        skipped = words.ScheduleSkipped(name=schedule.name, due_at=at, reason=why.value)
-        outbox += announce([(words.SCHEDULE_SKIPPED, skipped)], schedule, after=number, now=now, cause=cause, actor=None)
+        outbox += announce([skipped(schedule, at, why)], schedule, after=number, now=now, cause=cause, actor=None)
         number += 1
     for firing in decision.firings:
         # The flow begins at the instant: its run and everything that the run causes can be found by it.

@@ -7,8 +7,9 @@ from tocsin.signals import Cause
 from tocsin.signals.catalogue import scheduler as words
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Page, RevisionConflict
-from tocsin_scheduler.application.announcing import announce, changed
+from tocsin_scheduler.application.announcing import announce, changed, skipped
 from tocsin_scheduler.application.timekeeping import Firer, Timekeeper
+from tocsin_scheduler.domain.firing import Skip
 from tocsin_scheduler.domain.schedules import (
     NotNow,
     Policy,
@@ -163,8 +164,10 @@ class Schedules:
             try:
                 entry = await self._firer.fire(entry)
                 now = self._clock.now()
-                stopped = paused(value_of(entry), reason, now=now, actor=actor)
-                said = [changed(words.SCHEDULE_PAUSED, stopped)]
+                schedule = value_of(entry)
+                stopped = paused(schedule, reason, now=now, actor=actor)
+                said = [skipped(schedule, at, Skip.PAUSED) for at in schedule.waiting]
+                said.append(changed(words.SCHEDULE_PAUSED, stopped))
                 outbox = announce(said, stopped, after=entry.sequence, now=now, cause=cause, actor=actor)
                 entry = await self._store.commit(entry, stopped, outbox)
             except RevisionConflict:

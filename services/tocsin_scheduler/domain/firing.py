@@ -40,6 +40,7 @@ class Skip(Enum):
     FULL = "too many instants already wait for the end of a run"
     REPLACED = "a later instant came before the cancelled run had ended"
     TOO_LATE = "it would have been too late"
+    PAUSED = "the schedule was paused while it waited"
     USED_UP = "the schedule has fired as often as it may"
 
 
@@ -166,7 +167,7 @@ def ended(schedule: Schedule, runs: Mapping[str, Outcome], now: datetime) -> Dec
     if known.policy.failures is not None and failures >= known.policy.failures and known.status is Status.ACTIVE:
         reason = f"{failures} runs in a row have failed"
         stopped = replace(known, status=Status.PAUSED, reason=reason, next_at=None, waiting=(), edition=known.edition + 1)
-        return Decision(stopped, paused=reason)
+        return Decision(stopped, skipped=tuple((at, Skip.PAUSED) for at in known.waiting), paused=reason)
     if known.when.after_end:
         return Decision(planned(replace(known, settled=max(known.settled, now))) if not known.going else known)
     decision = _Placing(known, now, datetime.min.replace(tzinfo=UTC)).place(()).decision(known.settled, known.next_at, None)

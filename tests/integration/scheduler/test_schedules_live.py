@@ -207,6 +207,16 @@ async def test_pausing_says_why_and_resuming_goes_on_from_now(world):
     assert await world.transitions() == ["created", "paused", "resumed"]
 
 
+async def test_an_instant_that_waited_when_its_schedule_was_paused_is_told(world):
+    """It was accepted, so it is said that it will not fire."""
+    await world.put(policy=Policy(concurrency=Concurrency.BUFFER_ALL))
+    for _ in range(3):
+        await world.clock.advance(timedelta(minutes=10))
+        await world.one.turn()
+    await world.one.schedules.pause("default", "s", None, actor="user:b", cause=CAUSE)
+    assert await world.transitions() == ["created", "fired", "skipped", "skipped", "paused"]
+
+
 async def test_what_was_missed_is_told(world):
     """Nobody looked for an hour: the latest is caught up, the signal says how many went by."""
     await world.put(policy=Policy(catch_up=CatchUp.LATEST))
