@@ -18,6 +18,7 @@ from typing import Final
 import nkeys
 
 from tocsin_kit.bus.permissions import SERVICES, Permissions, permissions_of
+from tocsin_kit.bus.permissions import authorization as who_may_come_in
 
 CONTAINER_USER: Final = 10001  # the image's; used when root runs this, since no container of ours runs as root
 KEEPING: Final = tuple(name for name in SERVICES if name not in {"worker", "gateway"})  # those with a database
@@ -95,14 +96,13 @@ def put(path: Path, text: str) -> None:
 
 
 def authorization(folder: Path) -> str:
-    """The authorization block of the NATS configuration: one user for each service, and the auth service's say about others."""
+    """The part of the NATS configuration that says who may come in, with the passwords of the services."""
     issuer = nkeys.from_seed((folder / "nats_callout_seed").read_bytes().strip()).public_key.decode()
-    names = ", ".join(f'"{name}"' for name in SERVICES)
-    lines = ["# Written by deploy/make-secrets; do not edit.", "authorization {", "  users = ["]
+    users = []
     for name in SERVICES:
         password = (folder / f"nats_password_{name}").read_text(encoding="utf-8").strip()
-        lines.append(f'    {{ user: "{name}", password: "{password}", permissions: {{ {rights(permissions_of(name))} }} }}')
-    lines += ["  ]", f'  auth_callout {{ issuer: "{issuer}", auth_users: [{names}] }}', "}"]
+        users.append(f'{{ user: "{name}", password: "{password}", permissions: {{ {rights(permissions_of(name))} }} }}')
+    lines = ["# Written by deploy/make-secrets; do not edit.", *who_may_come_in(users, issuer=issuer, names=SERVICES)]
     return "\n".join(lines) + "\n"
 
 

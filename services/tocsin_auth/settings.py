@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from tocsin_kit.bus.permissions import PEOPLE_ACCOUNT
 from tocsin_kit.config import Duration, Secret, Section
 
 
@@ -33,7 +34,9 @@ class AuthSettings(Section):
     callout_seed: Secret | None = Field(
         None, description="Account seed (nkey, SA...) that signs answers to the NATS server's auth callout; off if not given."
     )
-    callout_account: str = Field("$G", description="The NATS account that people and programs are put into.")
+    callout_account: str = Field(
+        PEOPLE_ACCOUNT, description="The NATS account that people and programs are put into: never that of the services."
+    )
     nats_public_url: str | None = Field(
         None, description="The NATS URL that people are told to connect to; that of the service itself if not given."
     )

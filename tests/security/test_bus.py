@@ -87,10 +87,6 @@ def test_a_viewer_says_nothing(world: World) -> None:
             assert not wire.may_publish(subject), subject
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="JetStream acknowledges to any reply subject, without a permission check: docs/security.md, known weaknesses",
-)
 def test_an_answer_is_not_a_way_to_say_what_one_may_not(world: World) -> None:
     """A reply subject that one could not publish to is not written to by the server on one's behalf either."""
     made = key(world, ("operator", HOME), name="bus-replier")

@@ -6,7 +6,7 @@ needs no second edit. Known bound: JetStream's API names a dead letter to read o
 subjects cannot tell services apart; a service therefore could read another's dead letters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,9 @@ from tocsin_kit.bus.topology import CONSUMERS, ConsumerSpec, streams_of
 
 API: Final = "$JS.API"
 ANYONE: Final = "any"  # owner, in the catalogue, of the signals that every service may publish
+
+PLATFORM_ACCOUNT: Final = "PLATFORM"
+PEOPLE_ACCOUNT: Final = "PEOPLE"
 
 SERVICES: Final = ("auth", "trigger", "scheduler", "executor", "worker", "lineage", "case", "observer", "gateway")
 
@@ -150,3 +153,36 @@ def _consumer(spec: ConsumerSpec) -> Iterator[str]:
     yield f"{API}.CONSUMER.INFO.{place}"
     yield f"{API}.CONSUMER.MSG.NEXT.{place}"
     yield f"$JS.ACK.{place}.>"
+
+
+def authorization(users: Sequence[str], *, issuer: str, names: Sequence[str]) -> list[str]:
+    """The lines of a NATS configuration that say who may come in: services by password, everybody else by the auth service.
+
+    People and programs are in an account of their own, which sees nothing of the platform's but custom events going in and
+    signals coming out. Permissions alone would not do: JetStream answers to whatever reply subject a publisher names, and asks
+    nobody whether that publisher might write there. Between two accounts an answer reaches only the account that asked.
+
+    Args:
+        users: One entry of the configuration language for each service.
+        issuer: Public account nkey that signs what the auth service says.
+        names: The services' user names, which are not asked about.
+    """
+    listed = ", ".join(f'"{name}"' for name in names)
+    return [
+        "accounts {",
+        f"  {PLATFORM_ACCOUNT} {{",
+        "    jetstream: enabled",
+        '    exports: [ { service: "events.>" }, { stream: "signals.>" } ]',
+        "    users: [",
+        *(f"      {user}" for user in users),
+        "    ]",
+        "  }",
+        f"  {PEOPLE_ACCOUNT} {{",
+        "    imports: [",
+        f'      {{ service: {{ account: {PLATFORM_ACCOUNT}, subject: "events.>" }} }}',
+        f'      {{ stream: {{ account: {PLATFORM_ACCOUNT}, subject: "signals.>" }} }}',
+        "    ]",
+        "  }",
+        "}",
+        f'authorization {{ auth_callout {{ issuer: "{issuer}", account: {PLATFORM_ACCOUNT}, auth_users: [{listed}] }} }}',
+    ]

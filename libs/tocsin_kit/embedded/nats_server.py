@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from tocsin_kit.bus.permissions import authorization
 from tocsin_kit.clock import Clock, SystemClock
 from tocsin_kit.embedded.binaries import find_nats_server
 from tocsin_kit.embedded.errors import PortTaken
@@ -169,14 +170,11 @@ class NatsServer:
         ]
         if self.options.monitor_port is not None:
             lines.append(f"http: {_quoted(f'{LOOPBACK}:{self.options.monitor_port}')}")
-        if self.options.users:
-            lines += ["authorization {", "  users = ["]
-            lines += [f"    {_user(user)}" for user in self.options.users]
-            lines.append("  ]")
-            if self.options.callout:
-                names = ", ".join(_quoted(name) for name in self.options.callout.users)
-                lines.append(f"  auth_callout {{ issuer: {_quoted(self.options.callout.issuer)}, auth_users: [{names}] }}")
-            lines.append("}")
+        users = [_user(user) for user in self.options.users]
+        if users and self.options.callout:
+            lines += authorization(users, issuer=self.options.callout.issuer, names=self.options.callout.users)
+        elif users:
+            lines += ["authorization {", "  users = [", *(f"    {user}" for user in users), "  ]", "}"]
         return "\n".join(lines) + "\n"
 
     async def _greeting(self) -> dict[str, object] | None:
