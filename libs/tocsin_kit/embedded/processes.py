@@ -154,6 +154,8 @@ class Child:
                 if not self._gone(pid, within):
                     os.kill(pid, signal.SIGKILL)
                     self._gone(pid, within)
+            elif _is_ending(pid):  # the kernel's SIGTERM came before ours
+                self._gone(pid, within)
             else:
                 pid = 0
         except ProcessLookupError:
@@ -168,7 +170,7 @@ class Child:
     def _gone(self, pid: int, within: float) -> bool:
         """Wait until that process has ended; whether it has."""
         for _ in range(round(within / _POLL)):
-            if not self._is_ours(pid):
+            if not (self._is_ours(pid) or _is_ending(pid)):
                 return True
             _PAUSE.wait(_POLL)
         return not self._is_ours(pid)
@@ -181,6 +183,17 @@ class Child:
             return False
         program = Path(self.command[0]).name
         return Path(line[0]).name == program and any(str(self._folder) in part for part in line[1:])
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether the system is taking that process apart: it has no command line any more, but may still hold its ports."""
+    try:
+        if Path(f"/proc/{pid}/cmdline").read_bytes():
+            return False
+        states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return False
+    return any(state not in "ZX" for state in states)  # a zombie holds nothing
 
 
 def _die_with(parent: int) -> "_DieWith | None":
