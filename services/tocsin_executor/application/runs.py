@@ -178,9 +178,9 @@ class Runs:
         try:
             async with asyncio.timeout(seconds):
                 if self._host.owns(run):
-                    view = await self.get(run)
-                    if not _is_final(view):
-                        await self._host.waiters.finished(run)
+                    with self._host.waiters.end_of(run) as ended:
+                        if not _is_final(await self.get(run)):
+                            await ended
                 else:
                     while not _is_final(await self.get(run)):
                         await self._clock.sleep(_POLL)

@@ -1,6 +1,8 @@
 """Who in this process waits for a run's end, or for the answer to a command."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tocsin_executor.domain.effects import Reply
 
@@ -12,12 +14,16 @@ class Waiters:
         self._ends: dict[str, list[asyncio.Future[None]]] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
 
-    async def finished(self, run: str) -> None:
-        """Return when the run is terminal; look first whether it is so already."""
+    @contextmanager
+    def end_of(self, run: str) -> Iterator[asyncio.Future[None]]:
+        """A future that is done when the run is terminal.
+
+        Enter first and look at the run then: an end between a look and the waiting would be missed.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ends.setdefault(run, []).append(future)
         try:
-            await future
+            yield future
         finally:
             waiting = self._ends.get(run)
             if waiting is not None and future in waiting:
