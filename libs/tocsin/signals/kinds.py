@@ -63,7 +63,7 @@ class SignalType(Generic[P_co]):
 
     Attributes:
         type: CloudEvents type, with its version.
-        owner: The service that publishes it; ``any`` for those that each service may publish.
+        owner: The service that publishes it.
         entity: Third token of the subject.
         transition: Fourth token of the subject.
         collection: What the entity's source is called: ``/namespaces/<namespace>/<collection>/<id>``.

@@ -14,7 +14,6 @@ from tocsin.signals.catalogue import CATALOGUE
 from tocsin_kit.bus.topology import CONSUMERS, ConsumerSpec, streams_of
 
 API: Final = "$JS.API"
-ANYONE: Final = "any"  # owner, in the catalogue, of the signals that every service may publish
 
 PLATFORM_ACCOUNT: Final = "PLATFORM"
 PEOPLE_ACCOUNT: Final = "PEOPLE"
@@ -120,7 +119,7 @@ def permissions_of(service: str) -> Permissions:
 
 def _signals(service: str) -> Iterator[str]:
     for kind in CATALOGUE.values():
-        if kind.owner in {service, ANYONE} and service != "worker":
+        if kind.owner == service:
             yield f"signals.*.{kind.entity}.>"
 
 

@@ -6,10 +6,10 @@ Each service owns one module and adds its kinds to its shelf; the reference page
 from typing import Final
 
 from tocsin.errors import Defect
-from tocsin.signals.catalogue import auth, case, executor, lineage, observer, scheduler, shared, trigger
+from tocsin.signals.catalogue import auth, case, executor, lineage, scheduler, trigger
 from tocsin.signals.kinds import Payload, SignalType
 
-_SHELVES = (auth.SHELF, trigger.SHELF, scheduler.SHELF, executor.SHELF, lineage.SHELF, case.SHELF, observer.SHELF, shared.SHELF)
+_SHELVES = (auth.SHELF, trigger.SHELF, scheduler.SHELF, executor.SHELF, lineage.SHELF, case.SHELF)
 
 
 class UnknownSignal(Defect):

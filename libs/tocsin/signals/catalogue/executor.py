@@ -1,4 +1,4 @@
-"""Signals of the executor: runs and tasks by the Open Workflow specification, definitions and refusals by our own.
+"""Signals of the executor: runs and tasks by the Open Workflow specification, definitions by our own.
 
 Run and task signals of one run share one source and one sequence. Their data is exactly what the specification says. What it
 has no place for is in extensions: ``activation`` (the token, which tells the iterations of one task apart) and ``attempt``.
@@ -179,14 +179,6 @@ class RunCancelRequested(Payload):
     reason: Reason | None = None
 
 
-class RunInputRefused(Payload):
-    """Data of `run.input-refused`."""
-
-    input: Name = Field(description="Kind of the input that was refused: start, result, control, ...")
-    code: str = Field(description="Stable code of the reason, such as `stale`.")
-    reason: Reason
-
-
 class DefinitionSchedule(Payload):
     """When a definition asks to be started: its `schedule` without `on`."""
 
@@ -259,13 +251,6 @@ RUN_CANCEL_REQUESTED = SHELF.add(
     "cancel-requested",
     RunCancelRequested,
     "Somebody asked for a run to be cancelled; its work is being told.",
-    severity=Severity.WARN,
-)
-RUN_INPUT_REFUSED = SHELF.add(
-    "run",
-    "input-refused",
-    RunInputRefused,
-    "An input for a run changed nothing, and why: a late result, say.",
     severity=Severity.WARN,
 )
 DEFINITION_PUBLISHED = SHELF.add(
