@@ -65,6 +65,14 @@ def test_a_service_that_never_answers_has_its_fallback(machine):
     assert run["output"]["answered"] is False
 
 
+def test_an_order_that_the_bank_refuses_is_rejected(machine):
+    """Nothing is fulfilled that nobody pays for."""
+    run = started(machine, "order-fulfilment", {"order": {"id": "A-3", "sku": "lamp", "quantity": 1, "price": 5000}})
+    assert run["status"] == "completed", run["error"]
+    assert run["output"] == {"status": "rejected", "reason": "the bank refused the payment, above the limit of 1,000"}
+    assert "invoice" not in {task["name"] for task in run["tasks"]}
+
+
 def test_an_order_beyond_the_stock_is_rejected(machine):
     """The other branch of the switch."""
     run = started(machine, "order-fulfilment", {"order": {"id": "A-2", "sku": "lamp", "quantity": 100_000, "price": 1}})

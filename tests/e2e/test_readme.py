@@ -54,7 +54,7 @@ def test_the_tail_shows_an_order_being_fulfilled(machine):
     assert types[0].endswith("workflow.started.v1")
     assert types[-1].endswith("workflow.completed.v1")
     tasks = {event["data"]["task"] for event in seen if event["data"].get("task") and event.get("correlationid")}
-    assert {"/do/0/checkStock", "/do/3/invoice"} <= tasks
+    assert {"/do/0/checkStock", "/do/4/invoice"} <= tasks
     sequences = [event["sequence"] for event in seen if event["subject"] == run]
     assert sequences == sorted(sequences)
 
