@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 
 from tocsin.errors import Defect
 from tocsin.signals import CloudEvent, encode
+from tocsin_kit.bus.cancelling import CancellableClient
 from tocsin_kit.bus.errors import BusUnavailable, translate
 from tocsin_kit.bus.messages import Ack, Deliverable, Message, Reply
 from tocsin_kit.bus.publisher import AckInbox
@@ -318,7 +319,7 @@ class Bus:
         return self.nats
 
     async def _open(self) -> None:
-        nats = Client()
+        nats = CancellableClient()
         try:
             await nats.connect(
                 servers=self._servers,
@@ -327,7 +328,7 @@ class Bus:
                 password=self._password,
                 inbox_prefix=self._inbox,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type]  # annotated int, used as seconds
+                reconnect_time_wait=RECONNECT_WAIT,
                 connect_timeout=2,
                 ping_interval=PING_INTERVAL,
                 pending_size=OUT_BUFFER,

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 OK: Final = 0
 FAILED: Final = 1
+LAST_WORDS: Final = 2.0  # seconds to end in after the deadline
 KILLED: Final = 130  # the shell's code for a program ended by SIGINT
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -64,6 +65,7 @@ class Process:
         lame: After the request to stop, stay at work but not ready for so long.
         started: Called with each component's chain and name when it works, for progress.
         stopping: Called when a signal asks for the stop.
+        abandon: Ends the process at once, when something in it does not end by itself.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Process:
         lame: timedelta = timedelta(0),
         started: Callable[[str, str], None] = lambda _chain, _name: None,
         stopping: Callable[[], None] = lambda: None,
+        abandon: Callable[[int], None] = os._exit,
     ) -> None:
         self._stages = stages
         self._clock = clock
@@ -84,6 +87,7 @@ class Process:
         self._lame = lame
         self._started = started
         self._told_to_stop = stopping
+        self._abandon = abandon
         self._running: list[_Running] = []
         self._stopping = asyncio.Event()
         self._ready = False
@@ -202,9 +206,20 @@ class Process:
             left = [running.component.name for running in self._running if running.serving and not running.serving.done()]
             log.error("process.stop_overran", within_s=self._stop_within, left=left)
             self._code = self._code or FAILED
-            for running in self._running:
-                if running.serving is not None:
-                    running.serving.cancel()
+            await self._cancel_all()
+
+    async def _cancel_all(self) -> None:
+        """The deadline is over: what does not end now does not hold the process, a supervisor would kill it anyway."""
+        serving = {running.serving: running for running in self._running if running.serving and not running.serving.done()}
+        for task in serving:
+            task.cancel()
+        if not serving:
+            return
+        _, deaf = await asyncio.wait(serving, timeout=LAST_WORDS)
+        if deaf:
+            left = [f"{serving[task].chain.name}.{serving[task].component.name}" for task in deaf]
+            log.critical("process.abandoned", left=left)
+            self._abandon(self._code)
 
     async def _stop_chain(self, chain: Chain) -> None:
         with structlog.contextvars.bound_contextvars(service=chain.name):
@@ -225,7 +240,7 @@ class Process:
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stopping.is_set():
             log.warning("process.ended_at_once", signal=number.name)
-            os._exit(KILLED)
+            self._abandon(KILLED)
         log.info("process.stopping", signal=number.name)
         self._told_to_stop()
         self.request_stop()

@@ -80,6 +80,8 @@ class Engine:
         )
         self._ready = False
         self._detail = "not started"
+        self._stopping = False
+        self._leasing = asyncio.Lock()
 
     async def start(self) -> None:
         """Take partitions; returns when this replica has its share or others have all of them."""
@@ -116,10 +118,11 @@ class Engine:
 
     async def stop(self) -> None:
         """Save what is folded and give the partitions to others."""
+        self._stopping = True  # from here on nothing is taken any more, or what was given away would be ours again
         self._ready, self._detail = False, "stopping"
-        owned = set(self.host.owned)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(10), self._leasing:
+                owned = set(self.host.owned)
                 await self.host.drain()
                 await self.host.own({})
                 await self._leases.release(owned, leave=True)
@@ -134,18 +137,24 @@ class Engine:
         while True:
             await self._clock.sleep(self._lease / 3)
             try:
-                owned = await self._leases.refresh()
-                if self._leases.surplus:
-                    await self._hand_over(owned, set(self._leases.surplus))
-                else:
-                    await self.host.own(owned)
-                self._ready, self._detail = True, "folding"
+                async with self._leasing:
+                    if self._stopping:
+                        return
+                    await self._keep_leases()
             except Deposed:
                 raise
             except Conflict as error:
                 log.warning("engine.not_owner", error=error.detail)
             except TocsinError as error:
                 self._ready, self._detail = False, f"the leases are not renewed: {error.detail}"
+
+    async def _keep_leases(self) -> None:
+        owned = await self._leases.refresh()
+        if self._leases.surplus:
+            await self._hand_over(owned, set(self._leases.surplus))
+        else:
+            await self.host.own(owned)
+        self._ready, self._detail = True, "folding"
 
     async def _hand_over(self, owned: dict[int, int], surplus: set[int]) -> None:
         await self.host.save()

@@ -134,3 +134,36 @@ async def test_a_start_that_takes_too_long_names_what_it_waited_for() -> None:
     it = Process([chains], clock=SystemClock(), start_within=timedelta(seconds=0.05))
     assert await it.run() == 1
     assert str(it.failure) == "a.two did not start within 0.05 s."
+
+
+class Deaf(Part):
+    """Goes on whatever it is told, until the test lets it go."""
+
+    def __init__(self, released: asyncio.Event) -> None:
+        super().__init__("deaf")
+        self.released = released
+
+    async def serve(self) -> None:
+        while not self.released.is_set():
+            try:
+                await self.released.wait()
+            except asyncio.CancelledError:
+                continue
+
+
+async def test_what_does_not_end_does_not_hold_the_process() -> None:
+    """After the deadline and a moment more the process is abandoned, with a code that is not zero."""
+    released, abandoned = asyncio.Event(), []
+
+    def abandon(code: int) -> None:
+        abandoned.append(code)
+        released.set()  # a real process would be gone
+
+    chain = Chain("a", [Deaf(released)])
+    it = Process([[chain]], clock=SystemClock(), stop_within=timedelta(seconds=0.05), abandon=abandon)
+
+    async def ready() -> None:
+        it.request_stop()
+
+    assert await it.run(ready) == 1
+    assert abandoned == [1]
