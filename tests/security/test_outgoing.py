@@ -9,8 +9,13 @@ from aiohttp.test_utils import TestServer
 
 from tocsin_executor.domain.values import ErrorKind
 from tocsin_executor.worker.runners.http import HttpRunner
-from tocsin_executor.worker.runners.outgoing import OutgoingGuard
 from tocsin_executor.worker.tasks import Failed, Task
+from tocsin_kit.web.outgoing import OutgoingGuard as Guard
+from tocsin_kit.web.outgoing import OutgoingRefused
+
+
+def guarded(*, allow_private: bool, inner: AbstractResolver | None = None) -> Guard:
+    return Guard(allow_private=allow_private, setting="worker.allow_private", inner=inner)
 
 
 class Names(AbstractResolver):
@@ -67,22 +72,22 @@ OUTSIDE = ("93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c")
 @pytest.mark.parametrize("address", ALWAYS)
 async def test_metadata_and_link_local_addresses_are_never_called(address: str) -> None:
     """Whatever is allowed, as a name and as an address, in every form that carries one."""
-    guard = OutgoingGuard(allow_private=True, inner=Names([address]))
-    with pytest.raises(Failed):
+    guard = guarded(allow_private=True, inner=Names([address]))
+    with pytest.raises(OutgoingRefused):
         guard.check(address)
-    with pytest.raises(Failed):
+    with pytest.raises(OutgoingRefused):
         await guard.resolve("innocent.example")
 
 
 @pytest.mark.parametrize("address", INSIDE)
 async def test_the_inside_is_called_only_where_that_is_allowed(address: str) -> None:
     """Refused by default, let through by the setting."""
-    guard = OutgoingGuard(allow_private=False, inner=Names([address]))
-    with pytest.raises(Failed):
+    guard = guarded(allow_private=False, inner=Names([address]))
+    with pytest.raises(OutgoingRefused):
         guard.check(address)
-    with pytest.raises(Failed):
+    with pytest.raises(OutgoingRefused):
         await guard.resolve("innocent.example")
-    open_guard = OutgoingGuard(allow_private=True, inner=Names([address]))
+    open_guard = guarded(allow_private=True, inner=Names([address]))
     open_guard.check(address)
     assert await open_guard.resolve("service.internal")
 
@@ -90,7 +95,7 @@ async def test_the_inside_is_called_only_where_that_is_allowed(address: str) -> 
 @pytest.mark.parametrize("address", OUTSIDE)
 async def test_the_world_is_called(address: str) -> None:
     """Ordinary addresses pass."""
-    guard = OutgoingGuard(allow_private=False, inner=Names([address]))
+    guard = guarded(allow_private=False, inner=Names([address]))
     guard.check(address)
     assert [one["host"] for one in await guard.resolve("example.com")] == [address]
 
@@ -98,8 +103,8 @@ async def test_the_world_is_called(address: str) -> None:
 async def test_one_address_inside_spoils_the_name() -> None:
     """A name with an address outside and one inside is refused whole, wherever the one inside stands."""
     for answer in ([OUTSIDE[0], "127.0.0.1"], ["127.0.0.1", OUTSIDE[0]]):
-        with pytest.raises(Failed):
-            await OutgoingGuard(allow_private=False, inner=Names(answer)).resolve("both.example")
+        with pytest.raises(OutgoingRefused):
+            await guarded(allow_private=False, inner=Names(answer)).resolve("both.example")
 
 
 def task(url: str) -> Task:
@@ -130,7 +135,7 @@ async def inside():
 )
 async def test_no_spelling_of_this_machine_is_reached(inside, host: str) -> None:
     """Through the runner itself: refused or unreachable, and the service on this machine never asked."""
-    runner = HttpRunner(OutgoingGuard(allow_private=False))
+    runner = HttpRunner(guarded(allow_private=False))
     try:
         with pytest.raises(Failed) as error:
             await runner.run(task(f"http://{host}:{inside.port}/secret"))
@@ -143,7 +148,7 @@ async def test_no_spelling_of_this_machine_is_reached(inside, host: str) -> None
 async def test_a_name_that_changes_after_the_check_is_not_asked_again(inside) -> None:
     """The connection goes to the addresses that were looked at; a second answer would lead inside, and is refused as well."""
     names = Names(["203.0.113.1"], ["127.0.0.1"])
-    guard = OutgoingGuard(allow_private=False, inner=names)
+    guard = guarded(allow_private=False, inner=names)
     runner = HttpRunner(guard)
     try:
         with pytest.raises(Failed):
@@ -157,7 +162,7 @@ async def test_a_name_that_changes_after_the_check_is_not_asked_again(inside) ->
 
 async def test_a_redirect_is_not_followed(inside) -> None:
     """An allowed service cannot send the worker on: what it answers is an error of the task, with the status."""
-    runner = HttpRunner(OutgoingGuard(allow_private=True))
+    runner = HttpRunner(guarded(allow_private=True))
     try:
         with pytest.raises(Failed) as error:
             await runner.run(task(f"http://127.0.0.1:{inside.port}/away"))
@@ -169,9 +174,13 @@ async def test_a_redirect_is_not_followed(inside) -> None:
 
 async def test_a_refusal_says_why_and_not_what_it_found() -> None:
     """An authorization error of the language; the address behind the name is not told."""
-    guard = OutgoingGuard(allow_private=False, inner=Names(["10.1.2.3"]))
-    with pytest.raises(Failed) as error:
-        await guard.resolve("db.internal")
+    guard = guarded(allow_private=False, inner=Names(["10.1.2.3"]))
+    runner = HttpRunner(guard)
+    try:
+        with pytest.raises(Failed) as error:
+            await runner.run(task("http://db.internal/"))
+    finally:
+        await runner.close()
     problem = error.value.problem
     assert (problem["status"], ErrorKind.AUTHORIZATION.value[0] in str(problem["type"])) == (403, True)
     assert "10.1.2.3" not in f"{problem}"

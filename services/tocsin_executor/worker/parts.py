@@ -6,7 +6,6 @@ from datetime import timedelta
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.runners.expressions import ExpressionRunner
 from tocsin_executor.worker.runners.http import HttpRunner
-from tocsin_executor.worker.runners.outgoing import OutgoingGuard
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.tasks import Runner
 from tocsin_executor.worker.worker import Queue, Worker
@@ -14,13 +13,14 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
+from tocsin_kit.web.outgoing import OutgoingGuard
 
 
 def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool) -> dict[str, Runner]:
     """Every kind of work that this version knows; ``allow_private``: calls may go to loopback and private networks."""
     processes = ProcessRunner(clock)
     return {
-        "http": HttpRunner(OutgoingGuard(allow_private=allow_private)),
+        "http": HttpRunner(OutgoingGuard(allow_private=allow_private, setting="worker.allow_private")),
         "script": processes,
         "shell": processes,
         "evaluate": ExpressionRunner(sandbox),

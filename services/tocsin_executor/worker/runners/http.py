@@ -13,9 +13,9 @@ import orjson
 from yarl import URL
 
 from tocsin_executor.domain.values import ErrorKind, Json
-from tocsin_executor.worker.runners.outgoing import OutgoingGuard
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_kit.telemetry import current_traceparent
+from tocsin_kit.web.outgoing import OutgoingGuard, OutgoingRefused, open_session
 
 _TIMEOUT = aiohttp.ClientTimeout(total=300, connect=10)  # the task's own timeout is the engine's; this only bounds a mistake
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -64,6 +64,8 @@ class HttpRunner:
                 while len(content) <= VALUE_LIMIT and not response.content.at_eof():
                     content += await response.content.read(VALUE_LIMIT + 1 - len(content))
                 return _outcome(task, spec, response, content)
+        except OutgoingRefused as error:
+            raise Failed(ErrorKind.AUTHORIZATION, error.detail, status=error.status) from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise Failed(ErrorKind.CONFIGURATION, f"{url[:200]!r} is not a URL that can be called.") from error
         except TimeoutError as error:
@@ -74,8 +76,7 @@ class HttpRunner:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=200, ttl_dns_cache=30, resolver=self._guard)
-            self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": "tocsin"}, trust_env=False)
+            self._session = open_session(self._guard, connections=200, timeout=_TIMEOUT)
         return self._session
 
 

@@ -1,9 +1,10 @@
-"""Where a task may call: the addresses behind a name, looked at before the connection is made to exactly those.
+"""Where a service may call on behalf of its users: the addresses behind a name, looked at before a connection to exactly those.
 
-A workflow's author chooses URLs, and the worker stands inside the installation. Link-local addresses (which answer with a cloud
-machine's credentials) are refused always; loopback and private networks unless the operator allows them. The check is of what
-a name resolves to, in the connector itself, so neither other spellings of an address nor a name that changes between the check
-and the call get around it. Redirects are not followed by the runner, so each further call comes here again.
+Users choose URLs (of workflow calls, of polled sources, of webhooks to send), and the caller stands inside the installation.
+Link-local addresses (which answer with a cloud machine's credentials) are refused always; loopback and private networks unless
+the operator allows them. The check is of what a name resolves to, in the connector itself, so neither other spellings of an
+address nor a name that changes between the check and the call get around it. Callers follow no redirects by themselves, so each
+further call comes here again.
 """
 
 import ipaddress
@@ -11,11 +12,11 @@ import socket
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
-from tocsin_executor.domain.values import ErrorKind
-from tocsin_executor.worker.tasks import Failed
+from tocsin.errors import Forbidden
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -24,23 +25,31 @@ _METADATA: Final = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
+class OutgoingRefused(Forbidden):
+    """This address may not be called from here."""
+
+    code = "outgoing_refused"
+
+
 class OutgoingGuard(AbstractResolver):
     """Resolves names for a connector, and refuses where they lead.
 
     Args:
         allow_private: Whether loopback and private networks may be called.
+        setting: Names the setting that allows it, for the refusal's text, e.g. ``worker.allow_private``.
         inner: Resolves; the system's resolver if not given.
     """
 
-    def __init__(self, *, allow_private: bool, inner: AbstractResolver | None = None) -> None:
+    def __init__(self, *, allow_private: bool, setting: str, inner: AbstractResolver | None = None) -> None:
         self._allow_private = allow_private
+        self._setting = setting
         self._inner = inner
 
     def check(self, host: str | None) -> None:
         """Look at a host that is an address already, which a connector would not resolve.
 
         Raises:
-            Failed: It may not be called.
+            OutgoingRefused: It may not be called.
         """
         try:
             address = ipaddress.ip_address((host or "").partition("%")[0])
@@ -52,7 +61,7 @@ class OutgoingGuard(AbstractResolver):
         """The addresses of a name; one that may not be called spoils them all, or a second answer would be a way around.
 
         Raises:
-            Failed: It may not be called.
+            OutgoingRefused: It may not be called.
             OSError: It has none.
         """
         if self._inner is None:
@@ -72,7 +81,7 @@ class OutgoingGuard(AbstractResolver):
             if one.is_link_local or one in _METADATA or one.is_multicast:
                 raise _refused("link-local, metadata and multicast addresses are never called")
             if not one.is_global and not self._allow_private:
-                raise _refused("loopback and private networks are not called here; `worker.allow_private` allows it")
+                raise _refused("loopback and private networks are not called here", f"`{self._setting}` allows it")
 
 
 def _meant(address: Address) -> Iterator[Address]:
@@ -85,6 +94,17 @@ def _meant(address: Address) -> Iterator[Address]:
         yield from (one for one in carried if one is not None)
 
 
-def _refused(why: str) -> Failed:
+def _refused(why: str, allows: str | None = None) -> OutgoingRefused:
     """The address is not told: names must not become a way to map a network."""
-    return Failed(ErrorKind.AUTHORIZATION, f"This call is refused: {why}.", status=403)
+    return OutgoingRefused(f"This call is refused: {why}{'; ' + allows if allows else ''}.")
+
+
+def open_session(guard: OutgoingGuard, *, connections: int, timeout: ClientTimeout) -> ClientSession:
+    """A pool of connections that go only where ``guard`` lets them; to be made inside the running loop.
+
+    It reads no proxy from the environment and keeps no cookies. Its user asks :meth:`OutgoingGuard.check` for the host of each
+    URL first (a connector resolves no addresses), and passes ``allow_redirects=False``.
+    """
+    connector = TCPConnector(limit=connections, ttl_dns_cache=30, resolver=guard)
+    headers = {"User-Agent": "tocsin"}
+    return ClientSession(connector=connector, headers=headers, timeout=timeout, trust_env=False, cookie_jar=DummyCookieJar())
