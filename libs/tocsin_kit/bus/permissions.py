@@ -27,6 +27,9 @@ _COMMANDS: Final = {
     "case": ("executor",),
 }
 
+# Who may ask the auth service for secrets; each under its own name, which is how the auth service knows who asks.
+ASKS_FOR_SECRETS: Final = ("executor", "worker", "trigger", "observer")
+
 # What is neither a signal nor a command of the topology, and why.
 _PUBLISH: Final = {
     "trigger": ("events.>",),  # accepted webhooks and events that came over HTTP
@@ -79,7 +82,10 @@ _PUBLISH: Final = {
 }
 
 _SUBSCRIBE: Final = {
-    "auth": ("$SYS.REQ.USER.AUTH",),  # people's and programs' logins
+    "auth": (
+        "$SYS.REQ.USER.AUTH",  # people's and programs' logins
+        "secrets.resolve.*",  # secrets of workflows, for the services that may ask
+    ),
     "executor": ("executor.>",),
     "worker": ("executor.revoke.>",),
     "observer": ("signals.>",),
@@ -111,7 +117,14 @@ def permissions_of(service: str) -> Permissions:
     if service not in SERVICES:
         raise KeyError(service)
     publish = dict.fromkeys(
-        (*_signals(service), *_commands(service), *_dead(service), *_api(service), *_PUBLISH.get(service, ()))
+        (
+            *_signals(service),
+            *_commands(service),
+            *_dead(service),
+            *_secrets(service),
+            *_api(service),
+            *_PUBLISH.get(service, ()),
+        )
     )
     subscribe = (f"_INBOX_{service}.>", *_SUBSCRIBE.get(service, ()))
     return Permissions(tuple(publish), subscribe)
@@ -134,6 +147,11 @@ def _dead(service: str) -> Iterator[str]:
     yield f"dead.{service}.>"
     yield f"{API}.DIRECT.GET.DEAD"
     yield f"{API}.STREAM.MSG.DELETE.DEAD"
+
+
+def _secrets(service: str) -> Iterator[str]:
+    if service in ASKS_FOR_SECRETS:
+        yield f"secrets.resolve.{service}"
 
 
 def _api(service: str) -> Iterator[str]:
