@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from tocsin_kit.store import Change, Entry, Outgoing, Page
-from tocsin_scheduler.domain.schedules import Schedule
+from tocsin_scheduler.domain.backfills import Backfill, Item
+from tocsin_scheduler.domain.history import Past
+from tocsin_scheduler.domain.schedules import Outcome, Schedule
 from tocsin_scheduler.domain.wishes import Wish
 
 
@@ -73,4 +75,56 @@ class WishStore(Protocol):
         Raises:
             Conflict: Someone was first.
         """
+        ...
+
+
+class BackfillStore(Protocol):
+    """Backfills and their items."""
+
+    async def load(self, key: str) -> Entry[Backfill]:
+        """The backfill, or an entry without value."""
+        ...
+
+    async def commit(self, entry: Entry[Backfill], backfill: Backfill, outbox: Sequence[Outgoing]) -> Entry[Backfill]:
+        """Store and say it, in one write.
+
+        Raises:
+            Conflict: Someone was first.
+        """
+        ...
+
+    async def put_items(self, key: str, generation: int, items: Sequence[Item]) -> None:
+        """Keep the items of a backfill that is about to be stored; safe to repeat."""
+        ...
+
+    async def items(self, key: str, generation: int, cursor: int, count: int) -> Sequence[Item]:
+        """So many items from the cursor on."""
+        ...
+
+    async def with_runs(self, runs: frozenset[str]) -> Sequence[Entry[Backfill]]:
+        """Backfills that wait for the end of one of these runs."""
+        ...
+
+    async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Backfill]]:
+        """One page, by name."""
+        ...
+
+
+class History(Protocol):
+    """What became of the instants of schedules: a projection, made from signals."""
+
+    async def started(self, schedule: str, runs: Mapping[str, datetime]) -> None:
+        """Runs were started for instants; safe to repeat."""
+        ...
+
+    async def ended(self, runs: Mapping[str, Outcome]) -> None:
+        """Runs ended; those of others are passed over."""
+        ...
+
+    async def outcomes(self, schedule: str, since: datetime, until: datetime) -> Mapping[datetime, Outcome | None]:
+        """How the last run of each instant in [since, until) ended; ``None`` while it goes on."""
+        ...
+
+    async def page(self, schedule: str, *, limit: int, cursor: str | None) -> Page[Past]:
+        """One page of instants that had a run, the latest first."""
         ...

@@ -10,9 +10,14 @@ from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.store import Relay
 from tocsin_kit.web import Authenticator, HttpServer, Limits
 from tocsin_kit.web.outside import RemoteAuthenticator
+from tocsin_scheduler.adapters.backfills import BACKFILLS, MongoBackfillStore
+from tocsin_scheduler.adapters.history import MongoHistory
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper
+from tocsin_scheduler.application.backfilling import Backfills
+from tocsin_scheduler.application.commands import BackfillCommands
 from tocsin_scheduler.application.definitions import DefinitionSchedules, definition_key
+from tocsin_scheduler.http.backfills import backfill_routes
 from tocsin_scheduler.http.routes import routes
 from tocsin_scheduler.settings import SchedulerSettings
 
@@ -22,13 +27,14 @@ RECONCILE = "17 * * * *"  # once an hour, beside the full hour where most schedu
 class Preparation(Part):
     """Makes the indexes."""
 
-    def __init__(self, schedules: MongoScheduleStore) -> None:
+    def __init__(self, *stores: MongoScheduleStore | MongoBackfillStore | MongoHistory) -> None:
         super().__init__("preparation")
-        self._schedules = schedules
+        self._stores = stores
 
     async def start(self) -> None:
         """Make them."""
-        await self._schedules.prepare()
+        for store in self._stores:
+            await store.prepare()
 
 
 def build(context: ServiceContext[SchedulerSettings]) -> Sequence[Component]:
@@ -39,12 +45,17 @@ def build(context: ServiceContext[SchedulerSettings]) -> Sequence[Component]:
 
 def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticator) -> Sequence[Component]:
     """The components but for the one that proves who sends a request."""
-    relay = Relay(context.database, context.bus, (SCHEDULES,))
+    relay = Relay(context.database, context.bus, (SCHEDULES, BACKFILLS))
     store = MongoScheduleStore(context.database, relay)
     firer = Firer(store, clock=context.clock, metrics=context.metrics)
     timekeeper = Timekeeper(store, firer, clock=context.clock)
     schedules = Schedules(store, firer, timekeeper, clock=context.clock)
-    ends = RunEnds(store, timekeeper, clock=context.clock)
+    history, of_backfills = MongoHistory(context.database, context.clock), MongoBackfillStore(context.database, relay)
+    backfills = Backfills(of_backfills, store, history, clock=context.clock)
+    ends = RunEnds(store, timekeeper, backfills, history, clock=context.clock)
+    commands = Consumer(
+        context.bus, consumer("scheduler-commands"), handle=BackfillCommands(backfills).hear, limits=context.limits
+    )
     listening = Consumer(context.bus, consumer("scheduler-runs"), handle_many=ends.hear, limits=context.limits)
     of_definitions = Consumer(
         context.bus,
@@ -55,7 +66,11 @@ def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticat
     )
     server = HttpServer(
         "scheduler",
-        (*routes(schedules, context.clock), *dead_letter_routes("scheduler", context.bus, [listening, of_definitions])),
+        (
+            *routes(schedules, context.clock),
+            *backfill_routes(backfills, history),
+            *dead_letter_routes("scheduler", context.bus, [listening, of_definitions, commands]),
+        ),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
@@ -66,10 +81,11 @@ def parts(context: ServiceContext[SchedulerSettings], authenticator: Authenticat
         trusted_proxies=context.platform.http.trusted_proxies,
     )
     return (
-        Preparation(store),
+        Preparation(store, of_backfills, history),
         relay,
         listening,
         of_definitions,
+        commands,
         timekeeper,
         Housekeeping("scheduler.reconcile", RECONCILE, Reconciler(store).check),
         server,

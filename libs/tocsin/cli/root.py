@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),
     "trigger": Entry("tocsin.cli.trigger", "What starts workflows from outside: webhooks and events."),
     "schedule": Entry("tocsin.cli.schedule", "What starts workflows by the clock."),
+    "backfill": Entry("tocsin.cli.backfill", "Runs for the instants of a schedule that are past."),
     "case": Entry("tocsin.cli.case", "What people do when something needs them."),
     "asset": Entry("tocsin.cli.asset", "Data that runs read and write, and where it comes from."),
     "dead-letter": Entry("tocsin.cli.deadletter", "Messages that a service could not handle."),

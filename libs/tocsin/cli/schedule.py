@@ -16,6 +16,8 @@ class Commands(LazyGroup):
         "list": Entry("tocsin.cli.schedules", "List the schedules of a namespace.", "list"),
         "show": Entry("tocsin.cli.schedules", "Show one schedule.", "show"),
         "upcoming": Entry("tocsin.cli.schedules", "Show when a schedule fires next.", "upcoming"),
+        "firings": Entry("tocsin.cli.foresight", "Show what a schedule has started, and how it ended.", "firings"),
+        "simulate": Entry("tocsin.cli.foresight", "Show what all schedules will do: load, crowds, overlaps.", "simulate"),
         "pause": Entry("tocsin.cli.schedules", "Pause a schedule: it does not fire.", "pause"),
         "resume": Entry("tocsin.cli.schedules", "Let a paused schedule fire again.", "resume"),
         "delete": Entry("tocsin.cli.schedules", "Delete a schedule.", "delete"),

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tocsin.client.records import Assets, Cases, DeadLetters
-from tocsin.client.resources import Auth, Events, Named, Platform, Runs, Signals, Workflows
+from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.transport import Credentials, Record, StaticToken, Transport
 
 
@@ -29,6 +29,7 @@ class Client:
         self.signals = Signals(self.transport)
         self.triggers = Named(self.transport, "triggers")
         self.schedules = Named(self.transport, "schedules")
+        self.backfills = Backfills(self.transport)
         self.cases = Cases(self.transport)
         self.assets = Assets(self.transport)
         self.dead_letters = DeadLetters(self.transport)

@@ -268,6 +268,42 @@ class Named:
         """The next instants of a schedule."""
         return await self._http.get(_path(self._collection, namespace, name, "next"), {"count": count})
 
+    def firings(self, namespace: str, name: str, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Instants of a schedule that had a run, the latest first."""
+        return self._http.pages(_path(self._collection, namespace, name, "firings"), limit=limit)
+
+    async def simulate(self, namespace: str | None, body: Record) -> Record:
+        """What all schedules of a namespace will do."""
+        return await self._http.post(_path(self._collection, "simulate"), body, query={"namespace": namespace})
+
+
+class Backfills:
+    """Runs for what is past."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def preview(self, namespace: str, name: str, body: Record) -> Record:
+        """What a backfill would do."""
+        return await self._http.post(_path("backfills", namespace, name, "preview"), body)
+
+    async def start(self, namespace: str, name: str, body: Record) -> Record:
+        """Start one; asked for again, it is answered as it is."""
+        return await self._http.put(_path("backfills", namespace, name), body)
+
+    def list(self, namespace: str | None = None, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """All of them in a namespace."""
+        return self._http.pages(_path("backfills"), {"namespace": namespace}, limit=limit)
+
+    async def show(self, namespace: str, name: str) -> Record:
+        """One of them, with its progress."""
+        return await self._http.get(_path("backfills", namespace, name))
+
+    async def cancel(self, namespace: str, name: str, reason: str | None = None) -> Record:
+        """Start nothing more of it, and cancel its runs."""
+        return await self._http.post(_path("backfills", namespace, name, "cancel"), {"reason": reason} if reason else {})
+
 
 class Platform:
     """The platform itself."""

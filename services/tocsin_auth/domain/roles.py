@@ -51,6 +51,7 @@ _READS: Final = tuple(
         "trigger",
         "event",
         "schedule",
+        "backfill",
         "asset",
         "lineage",
         "case",
@@ -70,6 +71,7 @@ _OPERATES: Final = (
     "event:replay",
     "trigger:pause",
     "schedule:pause",
+    "backfill:*",
     "dead-letter:redrive",
 )
 _AUTHORS: Final = (*_OPERATES, "workflow:*", "trigger:*", "schedule:*", "asset:*", "lineage:*", "case-rule:*", "event:*")

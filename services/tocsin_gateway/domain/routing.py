@@ -20,6 +20,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "triggers": "trigger",
         "events": "trigger",
         "schedules": "scheduler",
+        "backfills": "scheduler",
         "workflows": "executor",
         "runs": "executor",
         "tasks": "executor",

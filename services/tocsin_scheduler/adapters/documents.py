@@ -22,12 +22,7 @@ def schedule_document(schedule: Schedule) -> Document:
         "edition": schedule.edition,
         "description": schedule.description,
         "when": _when_document(schedule.when),
-        "start": {
-            "workflow": schedule.start.workflow,
-            "version": schedule.start.version,
-            "input": orjson.dumps(schedule.start.input).decode(),
-            "labels": [[key, value] for key, value in schedule.start.labels.items()],
-        },
+        "start": start_document(schedule.start),
         "policy": _policy_document(schedule.policy),
         "status": schedule.status.value,
         "reason": schedule.reason,
@@ -44,6 +39,26 @@ def schedule_document(schedule: Schedule) -> Document:
         "updated_at": schedule.updated_at,
         "actor": schedule.actor,
     }
+
+
+def start_document(start: Start) -> Document:
+    """What is started, as a document."""
+    return {
+        "workflow": start.workflow,
+        "version": start.version,
+        "input": orjson.dumps(start.input).decode(),
+        "labels": [[key, value] for key, value in start.labels.items()],
+    }
+
+
+def read_start(start: Mapping[str, Any]) -> Start:
+    """The reverse of :func:`start_document`."""
+    return Start(
+        workflow=start["workflow"],
+        version=start["version"],
+        input=orjson.loads(start["input"]),
+        labels=dict(start["labels"]),
+    )
 
 
 def _when_document(when: When) -> Document:
@@ -81,7 +96,7 @@ def _policy_document(policy: Policy) -> Document:
 
 def read_schedule(document: Mapping[str, Any]) -> Schedule:
     """The reverse of :func:`schedule_document`."""
-    when, start, policy = document["when"], document["start"], document["policy"]
+    when, policy = document["when"], document["policy"]
     return Schedule(
         namespace=document["namespace"],
         name=document["name"],
@@ -89,12 +104,7 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         edition=document["edition"],
         description=document["description"],
         when=_read_when(when),
-        start=Start(
-            workflow=start["workflow"],
-            version=start["version"],
-            input=orjson.loads(start["input"]),
-            labels=dict(start["labels"]),
-        ),
+        start=read_start(document["start"]),
         policy=_read_policy(policy),
         status=Status(document["status"]),
         reason=document["reason"],

@@ -83,7 +83,7 @@ class MongoScheduleStore:
 
     async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:
         """One page of schedules, by name."""
-        return await self._schedules.page(_filter(search), sort=Sort("_id"), limit=limit, cursor=cursor)
+        return await self._schedules.page(found_by(search), sort=Sort("_id"), limit=limit, cursor=cursor)
 
     async def active_after(self, key: str, *, limit: int) -> Sequence[Entry[Schedule]]:
         """Schedules that fire, in the order of their keys, after a key."""
@@ -91,7 +91,8 @@ class MongoScheduleStore:
         return await self._schedules.find(where, limit=limit)
 
 
-def _filter(search: ScheduleSearch) -> Filter:
+def found_by(search: ScheduleSearch) -> Filter:
+    """The filter of a search, over schedules or backfills."""
     chosen = Filter()
     if search.namespaces is not None:
         named = Filter().one_of("namespace", sorted(search.namespaces))

@@ -11,7 +11,7 @@ from tocsin.signals.make import make_signal, source_of, subject_of
 from tocsin.signals.subjects import command
 from tocsin_kit.store import Outgoing
 from tocsin_scheduler.domain.firing import Decision, Firing, Skip
-from tocsin_scheduler.domain.schedules import Schedule
+from tocsin_scheduler.domain.schedules import Json, Schedule, Start
 
 START = "io.tocsin.command.run.start.v1"
 CANCEL = "io.tocsin.command.run.cancel.v1"
@@ -106,49 +106,103 @@ def _fired(schedule: Schedule, firing: Firing, *, sequence: int, now: datetime, 
 
 
 def _start(schedule: Schedule, firing: Firing, signal: CloudEvent, now: datetime) -> Outgoing:
-    extensions: dict[str, Attribute] = {
-        "namespace": schedule.namespace,
-        "correlationid": firing.run,
-        "causationid": signal.id,
-        "depth": 1,
-    }
-    event = CloudEvent(
-        id=derive("start", firing.run),
+    return start_run(
+        firing.run,
+        namespace=schedule.namespace,
         source=source_of(schedule.namespace, "schedules", schedule.name),
+        start=schedule.start,
+        trigger={
+            "kind": "schedule",
+            "name": schedule.name,
+            "event": signal.id,
+            "at": firing.at.isoformat(),
+            "previous": None if firing.previous is None else firing.previous.isoformat(),
+        },
+        cause=signal.id,
+        now=now,
+    )
+
+
+def start_run(
+    run: str,
+    *,
+    namespace: str,
+    source: str,
+    start: Start,
+    trigger: dict[str, Json],
+    cause: str,
+    now: datetime,
+    priority: int = 0,
+) -> Outgoing:
+    """The command that starts a run; a repeat of it starts nothing twice.
+
+    Args:
+        run: Id of the run.
+        namespace: Of the workflow.
+        source: Who asks for it.
+        start: What to start.
+        trigger: What it is started by, kept with the run.
+        cause: Id of the signal that this follows from.
+        now: When it was decided.
+        priority: Among what waits for a slot; higher first.
+    """
+    extensions: dict[str, Attribute] = {"namespace": namespace, "correlationid": run, "causationid": cause, "depth": 1}
+    data: dict[str, Json] = {
+        "run": run,
+        "namespace": namespace,
+        "workflow": start.workflow,
+        "version": start.version,
+        "input": start.input,
+        "labels": dict(start.labels),
+        "trigger": trigger,
+        "actor": ACTOR,
+    }
+    if priority:
+        data["priority"] = priority
+    event = CloudEvent(
+        id=derive("start", run),
+        source=source,
         type=START,
-        subject=firing.run,
+        subject=run,
         time=now,
         datacontenttype="application/json",
-        data={
-            "run": firing.run,
-            "namespace": schedule.namespace,
-            "workflow": schedule.start.workflow,
-            "version": schedule.start.version,
-            "input": schedule.start.input,
-            "labels": dict(schedule.start.labels),
-            "trigger": {
-                "kind": "schedule",
-                "name": schedule.name,
-                "event": signal.id,
-                "at": firing.at.isoformat(),
-                "previous": None if firing.previous is None else firing.previous.isoformat(),
-            },
-            "actor": ACTOR,
-        },
+        data=data,
         extensions=extensions,
     )
-    return Outgoing.of(command("executor", "start", firing.run), event)
+    return Outgoing.of(command("executor", "start", run), event)
 
 
 def _cancel(schedule: Schedule, run: str, now: datetime) -> Outgoing:
-    event = CloudEvent(
-        id=derive("cancel", schedule.key, run),
+    return cancel_run(
+        run,
+        namespace=schedule.namespace,
         source=source_of(schedule.namespace, "schedules", schedule.name),
+        key=schedule.key,
+        reason=f"schedule {schedule.key} wants its next run",
+        now=now,
+    )
+
+
+def cancel_run(run: str, *, namespace: str, source: str, key: str, reason: str, now: datetime, actor: str = ACTOR) -> Outgoing:
+    """The command that cancels a run.
+
+    Args:
+        run: Id of the run.
+        namespace: Of the workflow.
+        source: Who asks for it.
+        key: Of the schedule or backfill: makes the id of the command.
+        reason: Kept with the run.
+        now: When it was decided.
+        actor: Who wants it.
+    """
+    event = CloudEvent(
+        id=derive("cancel", key, run),
+        source=source,
         type=CANCEL,
         subject=run,
         time=now,
         datacontenttype="application/json",
-        data={"actor": ACTOR, "reason": f"schedule {schedule.key} wants its next run"},
-        extensions={"namespace": schedule.namespace, "correlationid": run},
+        data={"actor": actor, "reason": reason},
+        extensions={"namespace": namespace, "correlationid": run},
     )
     return Outgoing.of(command("executor", "cancel", run), event)

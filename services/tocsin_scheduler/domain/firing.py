@@ -157,7 +157,7 @@ def ended(schedule: Schedule, runs: Mapping[str, Outcome], now: datetime) -> Dec
         return None
     failures = schedule.failures
     for going in over:
-        if runs[going.run] is Outcome.FAULTED:
+        if runs[going.run] in {Outcome.FAULTED, Outcome.REFUSED}:
             failures += 1
         elif runs[going.run] is Outcome.COMPLETED:
             failures = 0
@@ -289,8 +289,8 @@ def _late(schedule: Schedule, until: datetime, now: datetime) -> tuple[list[date
             return [], _missed(when, settled, until, "skipped"), until
         case CatchUp.LATEST:
             # An instant that is in time is later than any that was missed.
-            latest = None if _take(when, until, now, 1) else _latest(when, reach, until)
-            caught = [] if latest is None else [latest]
+            last = None if _take(when, until, now, 1) else latest(when, reach, until)
+            caught = [] if last is None else [last]
             return caught, _missed(when, settled, until, "fired once" if caught else "skipped"), until
         case CatchUp.ALL:
             caught = _take(when, reach, until, AT_ONCE)
@@ -303,7 +303,7 @@ def _missed(when: When, after: datetime, until: datetime, action: str) -> Missed
     counted = _take(when, after, until, COUNTED) if after < until else []
     if not counted:
         return None
-    last = counted[-1] if len(counted) < COUNTED else _latest(when, after, until) or counted[-1]
+    last = counted[-1] if len(counted) < COUNTED else latest(when, after, until) or counted[-1]
     return Missed(counted[0], last, len(counted), action)
 
 
@@ -317,16 +317,16 @@ def _take(when: When, after: datetime, until: datetime, limit: int) -> list[date
     return found
 
 
-def _latest(when: When, after: datetime, until: datetime) -> datetime | None:
+def latest(when: When, after: datetime, until: datetime) -> datetime | None:
     """The last instant in (after, until], found by looking into ever wider windows from the end."""
     for window in _windows(until - after):
-        latest = None
+        found = None
         instant = when.next(max(after, until - window))
         while instant is not None and instant <= until:
-            latest = instant
+            found = instant
             instant = when.next(instant)
-        if latest is not None:
-            return latest
+        if found is not None:
+            return found
     return None
 
 

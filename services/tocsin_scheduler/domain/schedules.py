@@ -62,6 +62,7 @@ class Outcome(Enum):
     COMPLETED = "completed"
     FAULTED = "faulted"
     CANCELLED = "cancelled"
+    REFUSED = "refused"  # it never began: no such workflow, or an input that does not fit
 
 
 class ScheduleInvalid(Invalid):

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tocsin.schedules import CalendarInvalid, TimetableInvalid
-from tocsin.signals import Cause, root
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Authenticated, Call, Page, Permission, Reply, Route
@@ -16,6 +14,7 @@ from tocsin_scheduler.domain.foresight import simulate, upcoming
 from tocsin_scheduler.domain.schedules import NotNow, Schedule, ScheduleInvalid
 from tocsin_scheduler.domain.timetables import When
 from tocsin_scheduler.http.foresight import ForeseenList, NextQuery, SimulationBody, SimulationQuery, SimulationView
+from tocsin_scheduler.http.requests import cause_of, scope
 from tocsin_scheduler.http.schemas import (
     PauseBody,
     PreviewBody,
@@ -27,7 +26,6 @@ from tocsin_scheduler.http.schemas import (
     wanted_of,
     when_of,
 )
-from tocsin_scheduler.ports import ScheduleSearch
 
 READ = Permission("schedule:read")
 WRITE = Permission("schedule:write")
@@ -46,7 +44,7 @@ class _Handlers:
         path = call.params(SchedulePath)
         wanted = wanted_of(path, call.body(ScheduleBody))
         entry, is_new = await self._schedules.put(
-            wanted, expect=call.expected_revision, actor=call.principal.subject, cause=_cause(call)
+            wanted, expect=call.expected_revision, actor=call.principal.subject, cause=cause_of(call)
         )
         location = {"Location": f"/api/v1/schedules/{path.namespace}/{path.name}"} if is_new else {}
         return _shown(entry, status=201 if is_new else 200, headers=location)
@@ -57,26 +55,27 @@ class _Handlers:
 
     async def list(self, call: Call) -> Page[ScheduleView]:
         query = call.query(ScheduleQuery)
-        search = _scope(call, query.namespace)
-        search = replace(search, status=query.status.value if query.status else None, workflow=query.workflow)
+        search = scope(call, READ, query.namespace, status=query.status, workflow=query.workflow)
         page = await self._schedules.search(search, limit=query.limit, cursor=query.cursor)
         return Page(items=[ScheduleView.of(entry) for entry in page.items], next_cursor=page.next_cursor)
 
     async def delete(self, call: Call) -> None:
         path = call.params(SchedulePath)
         await self._schedules.delete(
-            path.namespace, path.name, expect=call.expected_revision, actor=call.principal.subject, cause=_cause(call)
+            path.namespace, path.name, expect=call.expected_revision, actor=call.principal.subject, cause=cause_of(call)
         )
 
     async def pause(self, call: Call) -> Reply:
         path = call.params(SchedulePath)
         reason = call.body(PauseBody).reason
-        entry = await self._schedules.pause(path.namespace, path.name, reason, actor=call.principal.subject, cause=_cause(call))
+        entry = await self._schedules.pause(
+            path.namespace, path.name, reason, actor=call.principal.subject, cause=cause_of(call)
+        )
         return _shown(entry)
 
     async def resume(self, call: Call) -> Reply:
         path = call.params(SchedulePath)
-        entry = await self._schedules.resume(path.namespace, path.name, actor=call.principal.subject, cause=_cause(call))
+        entry = await self._schedules.resume(path.namespace, path.name, actor=call.principal.subject, cause=cause_of(call))
         return _shown(entry)
 
     async def next(self, call: Call) -> ForeseenList:
@@ -89,7 +88,7 @@ class _Handlers:
 
     async def simulate(self, call: Call) -> SimulationView:
         query, body = call.query(SimulationQuery), call.body(SimulationBody)
-        search = _scope(call, query.namespace)
+        search = scope(call, READ, query.namespace)
         found: list[Schedule] = []
         cursor: str | None = None
         while len(found) < SIMULATED:
@@ -115,19 +114,6 @@ def _upcoming(when: When, after: datetime, count: int) -> Upcoming:
         found.append(instant.astimezone(place).isoformat())
         instant = when.next(instant)
     return Upcoming(next=found)
-
-
-def _scope(call: Call, namespace: str | None) -> ScheduleSearch:
-    """The schedules that the caller may read, or those of one namespace."""
-    if namespace is not None:
-        return ScheduleSearch(namespaces=frozenset({namespace}))
-    permitted = call.permitted(READ.name)
-    return ScheduleSearch(namespaces=None if permitted.everywhere else permitted.exact, prefixes=permitted.prefixes)
-
-
-def _cause(call: Call) -> Cause:
-    """The request is the cause."""
-    return root(call.request_id, call.traceparent)
 
 
 def _shown(entry: Entry[Schedule], status: int = 200, headers: dict[str, str] | None = None) -> Reply:

@@ -18,9 +18,9 @@ from tocsin_scheduler.wiring import SERVICE, parts
 
 PEOPLE = {
     "admin": [Grant("*:*")],
-    "viewer": [Grant("schedule:read")],
-    "operator": [Grant("schedule:read"), Grant("schedule:pause")],
-    "team": [Grant("schedule:*", "team")],
+    "viewer": [Grant("schedule:read"), Grant("backfill:read")],
+    "operator": [Grant("schedule:read"), Grant("schedule:pause"), Grant("backfill:*")],
+    "team": [Grant("schedule:*", "team"), Grant("backfill:*", "team")],
 }
 
 

@@ -137,3 +137,43 @@ async def test_every_member_of_a_schedule_comes_back(service: Service) -> None:
     assert (status, headers["ETag"].strip('W/"')) == (200, "1")
     for wrong in ({"rrule": "FREQ=HOURLY"}, {"also": ["61 * * * *"]}, {"exclude": {"ics": "no"}}, {"late_after": None}):
         assert (await service.ask("PUT", PATH, json={**said, **wrong}))[0] == 422
+
+
+async def test_a_backfill_is_previewed_started_shown_and_cancelled(service: Service) -> None:
+    """A dry run first; asked for twice it is one; people of other namespaces do not see it."""
+    ask = service.ask
+    assert (await ask("PUT", PATH, json=BODY))[0] == 201
+    one = "/api/v1/backfills/default/b"
+    body = {"schedule": "a", "from": "2026-01-05T00:00:00Z", "until": "2026-01-10T00:00:00Z", "concurrency": 2}
+    status, plan = await ask("POST", f"{one}/preview", "viewer", json=body)
+    assert (status, plan["total"], plan["first"][0]) == (200, 5, "2026-01-05T08:00:00+00:00")
+    assert (await ask("PUT", one, "viewer", json=body))[0] == 403
+    assert [(await ask("PUT", one, "operator", json=body))[0] for _ in range(2)] == [201, 200]
+    status, shown = await ask("GET", one, "viewer")
+    assert (shown["total"], shown["started"], len(shown["going"]), shown["status"]) == (5, 2, 2, "running")
+    assert [item["name"] for item in (await ask("GET", "/api/v1/backfills?status=running"))[1]["items"]] == ["b"]
+    assert (await ask("GET", "/api/v1/backfills", "team"))[1]["items"] == []
+    assert (await ask("POST", f"{one}/cancel", json={"reason": "no"}))[1]["status"] == "cancelling"
+    firings = (await ask("GET", f"{PATH}/firings", "viewer"))[1]["items"]
+    assert [(firing["at"], firing["outcome"]) for firing in firings] == [
+        ("2026-01-06T08:00:00Z", None),
+        ("2026-01-05T08:00:00Z", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"schedule": "a"},
+        {"schedule": "a", "from": "2026-01-10T00:00:00Z", "until": "2026-01-05T00:00:00Z"},
+        {"schedule": "a", "from": "2026-01-05T00:00:00Z", "until": "2026-01-06T00:00:00Z", "items": [{"key": "x"}]},
+        {"workflow": "w"},
+        {"workflow": "w", "items": [{"key": "a"}, {"key": "a"}]},
+        {"workflow": "w", "items": [{"key": "a"}], "concurrency": 1000},
+    ],
+)
+async def test_a_backfill_that_makes_no_sense_is_refused(service: Service, body: dict[str, object]) -> None:
+    """Before anything is started."""
+    assert (await service.ask("PUT", "/api/v1/backfills/default/b", json=body))[0] in {400, 422}
+    assert (await service.ask("GET", "/api/v1/backfills/default/b"))[0] == 404

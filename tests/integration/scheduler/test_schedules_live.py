@@ -1,122 +1,28 @@
 """Schedules on a real database and bus: one firing for each instant, whoever looks, through changes, kills and conflicts."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import orjson
 import pytest
-from prometheus_client import CollectorRegistry
 
+from integration.scheduler.world import CAUSE, START, Replica, serving
 from tocsin.errors import NotFound, PreconditionFailed
-from tocsin.signals import decode, encode, root
+from tocsin.signals import encode
 from tocsin.signals.catalogue import executor as run_words
 from tocsin.signals.make import make_signal, subject_of
-from tocsin_kit.bus import Bus, Consumer, ensure_streams
+from tocsin_kit.bus import Consumer
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
-from tocsin_kit.store import Database, Relay
-from tocsin_kit.telemetry import Metrics
-from tocsin_kit.testing.clocks import ManualClock
+from tocsin_kit.store import Relay
 from tocsin_kit.testing.faults import Fault, at, faulty
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
-from tocsin_scheduler.application import Firer, Reconciler, RunEnds, Schedules, Timekeeper, Wanted
+from tocsin_scheduler.application import Reconciler
 from tocsin_scheduler.application.definitions import DefinitionSchedules, definition_key
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, NotNow, Policy, Start, Status
-from tocsin_scheduler.domain.timetables import When
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, NotNow, Policy, Status
 from tocsin_scheduler.ports import ScheduleSearch
-
-CAUSE = root("test")
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def serving(*parts) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for part in parts:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        tasks = [group.create_task(part.serve()) for part in parts]
-        yield
-        for task in tasks:
-            task.cancel()
-
-
-class Replica:
-    """One scheduler without its HTTP."""
-
-    def __init__(self, database: Database, relay: Relay, clock: ManualClock, *, store=None) -> None:
-        self.store = store or MongoScheduleStore(database, relay)
-        self.firer = Firer(self.store, clock=clock, metrics=Metrics("scheduler", CollectorRegistry()))
-        self.timekeeper = Timekeeper(self.store, self.firer, clock=clock)
-        self.ends = RunEnds(self.store, self.timekeeper, clock=clock)
-        self.schedules = Schedules(self.store, self.firer, self.timekeeper, clock=clock)
-
-    async def turn(self) -> None:
-        """Look, and fire what is due."""
-        await self.timekeeper.look()
-        await self.timekeeper.fire_due()
-
-
-class World:
-    """A database, a bus, and what was said on it."""
-
-    def __init__(self, nats_url: str, mongo_url: str, prefix: str, clock: ManualClock) -> None:
-        self.clock = clock
-        self.bus = Bus(nats_url, name="scheduler")
-        self.database = Database(mongo_url, name=f"{prefix}_scheduler")
-        self.relay = Relay(self.database, self.bus, (SCHEDULES,))
-        self.one = self.replica()
-
-    def replica(self, **kwargs) -> Replica:
-        return Replica(self.database, self.relay, self.clock, **kwargs)
-
-    async def put(
-        self, name: str = "s", expression: str = "*/10 * * * *", *, policy: Policy | None = None, workflow: str = "w"
-    ):
-        wanted = Wanted(
-            namespace="default",
-            name=name,
-            description="",
-            when=When(expression=expression, anchor=START),
-            start=Start(workflow=workflow, input={"a.b": {"$x": 1}}, labels={"team": "a"}),
-            policy=policy or Policy(),
-            input_bytes=20,
-        )
-        entry, _ = await self.one.schedules.put(wanted, expect=None, actor="user:a", cause=CAUSE)
-        return entry
-
-    async def said(self, stream: str) -> list:
-        """All messages of a stream, in order."""
-        await self.relay.drained()
-        js = self.bus.nats.jetstream()
-        info = await js.stream_info(stream)
-        found = []
-        for sequence in range(max(1, info.state.first_seq), info.state.last_seq + 1):
-            message = await js.get_msg(stream, sequence)
-            found.append(decode(message.data))
-        return found
-
-    async def starts(self) -> list[dict]:
-        return [event.data for event in await self.said("COMMANDS")]
-
-    async def transitions(self) -> list[str]:
-        return [event.type.removeprefix("io.tocsin.schedule.").removesuffix(".v1") for event in await self.said("SIGNALS")]
-
-
-@pytest.fixture
-async def world(nats_url, mongo_url, mongo_prefix, clock) -> AsyncIterator[World]:
-    world = World(nats_url, mongo_url, mongo_prefix, clock)
-    await world.database.start()
-    await world.one.store.prepare()
-    async with serving(world.bus):
-        await ensure_streams(world.bus)
-        async with serving(world.relay):
-            yield world
-    await world.database.stop()
 
 
 async def test_an_instant_starts_one_run_with_any_number_of_replicas(world):
@@ -230,24 +136,13 @@ async def test_what_was_missed_is_told(world):
 async def test_the_end_of_a_run_lets_the_next_instant_fire(world):
     """A schedule that does not want two runs at a time hears when the first has ended."""
     await world.put(policy=Policy(concurrency=Concurrency.SKIP))
-    ends = Consumer(world.bus, consumer("scheduler-runs"), handle_many=world.one.ends.hear)
-    async with serving(ends):
+    async with serving(world.listening()):
         await world.clock.advance(timedelta(minutes=10))
         await world.one.turn()
         await world.clock.advance(timedelta(minutes=10))
         await world.one.turn()
         (start,) = await world.starts()
-        payload = run_words.WorkflowCompleted(name=f"w-{start['run']}.default", completed_at=world.clock.now())
-        signal = make_signal(
-            run_words.WORKFLOW_COMPLETED,
-            namespace="default",
-            entity_id=start["run"],
-            sequence=1,
-            time=world.clock.now(),
-            payload=payload,
-            cause=CAUSE,
-        )
-        await world.bus.publish_event(subject_of(signal), signal)
+        await world.end(start["run"])
 
         async def free():
             return (await world.one.schedules.get("default", "s")).value.going == ()

@@ -51,6 +51,19 @@ class ScheduleMissed(Payload):
     action: str = Field(description="What was done about them: skipped, fired once, fired all.")
 
 
+class BackfillChanged(Payload):
+    """Data of the signals about a backfill."""
+
+    name: Name
+    workflow: Name = Field(description="What it starts.")
+    schedule: Name | None = Field(None, description="Whose instants it makes up for, if it is for a schedule.")
+    total: int = Field(ge=0, description="How many items it has, each with a run of its own.")
+    completed: int = Field(0, ge=0)
+    failed: int = Field(0, ge=0, description="Their run has faulted or was refused.")
+    cancelled: int = Field(0, ge=0)
+    reason: Reason | None = None
+
+
 SCHEDULE_CREATED = SHELF.add("schedule", "created", ScheduleChanged, "A schedule was created.")
 SCHEDULE_UPDATED = SHELF.add("schedule", "updated", ScheduleChanged, "A schedule was changed.")
 SCHEDULE_PAUSED = SHELF.add("schedule", "paused", ScheduleChanged, "A schedule was paused and does not fire.")
@@ -62,4 +75,12 @@ SCHEDULE_SKIPPED = SHELF.add(
 )
 SCHEDULE_MISSED = SHELF.add(
     "schedule", "missed", ScheduleMissed, "Instants went by while nobody could fire.", severity=Severity.WARN
+)
+BACKFILL_STARTED = SHELF.add("backfill", "started", BackfillChanged, "A backfill began to start runs.")
+BACKFILL_COMPLETED = SHELF.add("backfill", "completed", BackfillChanged, "Every item of a backfill had its run.")
+BACKFILL_CANCEL_REQUESTED = SHELF.add(
+    "backfill", "cancel-requested", BackfillChanged, "Somebody cancelled a backfill; its runs are told to end."
+)
+BACKFILL_CANCELLED = SHELF.add(
+    "backfill", "cancelled", BackfillChanged, "A backfill was cancelled, and none of its runs goes on."
 )
