@@ -61,7 +61,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     listening = (
-        Consumer(context.bus, consumer("executor-commands"), Commands(runs).handle, limits=context.limits),
+        Consumer(context.bus, consumer("executor-commands"), Commands(runs, context.bus, clock).handle, limits=context.limits),
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)

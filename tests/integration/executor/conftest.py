@@ -82,7 +82,7 @@ class Rig:
         definitions = Definitions(stored, programs, clock)
         reading = RunReading(database, stored, bus)
         runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
-        replica = Replica(bus, database, engine, runs, definitions, reading, Commands(runs))
+        replica = Replica(bus, database, engine, runs, definitions, reading, Commands(runs, bus, clock))
         await engine.start()
         self.main = self.main or replica
         tasks = [asyncio.create_task(part.serve()) for part in (engine, relay, bus)]  # noqa: TID251  # ended below, as a crash would

@@ -171,12 +171,42 @@ class TaskSkipped(_Task):
     reason: Reason | None = None
 
 
+class AssetMention(Payload):
+    """Data that a task has read or written, as its definition says."""
+
+    asset: str = Field(min_length=1, max_length=512, description="Its key.")
+    namespace: Namespace | None = Field(None, description="Where it belongs; that of the run if not given.")
+    partition: str | None = Field(None, max_length=256)
+    version: str | None = Field(None, max_length=256)
+    kind: str | None = Field(None, max_length=256)
+    metadata: dict[str, JsonValue] | None = None
+
+
+class TaskAssetsReported(_Task):
+    """Data of `task.assets-reported`."""
+
+    reported_at: AwareDatetime
+    consumed: list[AssetMention] = Field(default_factory=list, description="`metadata.consumes`, evaluated.")
+    produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
+
+
 class RunCancelRequested(Payload):
     """Data of `run.cancel-requested`."""
 
     name: str = Field(description="Qualified name of the run: `<workflow>-<run id>.<namespace>`.")
     requested_at: AwareDatetime
     reason: Reason | None = None
+
+
+class RunRefused(Payload):
+    """Data of `run.refused`."""
+
+    run: str = Field(description="Id that the run would have had.")
+    workflow: Name
+    version: str | None = None
+    code: str = Field(max_length=64, description="Stable code of the reason, as in errors of the API: `not_found`, ...")
+    detail: Reason
+    trigger: dict[str, JsonValue] | None = Field(None, description="What asked for it, as the command said.")
 
 
 class DefinitionSchedule(Payload):
@@ -187,6 +217,14 @@ class DefinitionSchedule(Payload):
     after: str | None = Field(None, max_length=256, description="ISO 8601 duration from the end of the previous run.")
 
 
+class TaskAssets(Payload):
+    """What a task of a definition says about data, as far as it is known before it runs."""
+
+    task: str = Field(description="JSON pointer to the task in the definition.")
+    consumes: list[AssetMention] = Field(default_factory=list)
+    produces: list[AssetMention] = Field(default_factory=list)
+
+
 class DefinitionPublished(Payload):
     """Data of `definition.published`."""
 
@@ -195,6 +233,7 @@ class DefinitionPublished(Payload):
     version: str
     digest: str = Field(description="Content address of the definition.")
     schedule: DefinitionSchedule | None = Field(None, description="Of this version, which is the newest now.")
+    assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
 
 
 class DefinitionDeleted(Payload):
@@ -246,11 +285,22 @@ TASK_STATUS_CHANGED = _task("status-changed", TaskStatusChanged, "The status of 
 TASK_SKIPPED = SHELF.add(
     "task", "skipped", TaskSkipped, "A task did not run, because its `if` said no or its run rule did.", collection="runs"
 )
+TASK_ASSETS_REPORTED = _task(
+    "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."
+)
 RUN_CANCEL_REQUESTED = SHELF.add(
     "run",
     "cancel-requested",
     RunCancelRequested,
     "Somebody asked for a run to be cancelled; its work is being told.",
+    severity=Severity.WARN,
+)
+RUN_REFUSED = SHELF.add(
+    "run",
+    "refused",
+    RunRefused,
+    "A run that a schedule, a trigger or another run asked for does not begin, and why.",
+    collection="refused-runs",  # it is no signal of a run: there is none, and a redriven command may start it after all
     severity=Severity.WARN,
 )
 DEFINITION_PUBLISHED = SHELF.add(
