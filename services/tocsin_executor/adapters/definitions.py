@@ -17,6 +17,7 @@ from tocsin.signals.catalogue.executor import (
 from tocsin.signals.kinds import SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_executor.application.definitions import VERSIONS, VersionTaken
+from tocsin_executor.application.mentions import assets_of
 from tocsin_executor.application.schedules import schedule_of
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
@@ -77,12 +78,14 @@ class MongoDefinitions:
                 )
             if len(versions) >= VERSIONS:
                 raise Conflict(f"{namespace}/{name} has {VERSIONS} versions.", hint="Delete old versions first.")
+            document = await self.read(version.digest)
             payload = DefinitionPublished(
                 namespace=namespace,
                 name=name,
                 version=version.version,
                 digest=version.digest,
-                schedule=schedule_of(await self.read(version.digest)),
+                schedule=schedule_of(document),
+                assets=assets_of(document),
             )
             signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
             try:

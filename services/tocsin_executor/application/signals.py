@@ -22,6 +22,9 @@ from tocsin_executor.domain.state import Head
 from tocsin_executor.domain.values import Json, Millis
 from tocsin_executor.ports import RunMeta
 
+PARTITION_LABEL = "tocsin.partition"
+"""Label of a run that is for one partition of an asset; its signals say which in the extension ``assetpartition``."""
+
 _AUTH_TYPES = {"user": "user", "service": "service_account", "key": "api_key"}
 
 
@@ -94,6 +97,8 @@ class SignalWriter:
         }
         if head.depth:
             self._shared["depth"] = head.depth
+        if (partition := head.labels.get(PARTITION_LABEL)) is not None:
+            self._shared["assetpartition"] = partition
 
     def write(
         self, signal: Signal, *, cause: str | None = None, actor: str | None = None, traceparent: str | None = None

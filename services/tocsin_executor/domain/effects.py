@@ -36,6 +36,7 @@ class Transition(Enum):
     TASK_COMPLETED = "task.completed"
     TASK_SKIPPED = "task.skipped"
     TASK_STATUS_CHANGED = "task.status-changed"
+    TASK_ASSETS_REPORTED = "task.assets-reported"
 
 
 @dataclass(slots=True)
@@ -105,7 +106,8 @@ class Signal:
         name: Task's name, or ``None``.
         reference: JSON pointer of the task, or ``None``.
         at: When (the input's time; for ``TASK_STARTED`` the worker's, if it said).
-        data: More typed facts: ``error`` (a problem), ``attempt``, ``status``, ``reason``, ``actor``, ``keys``; or ``None``.
+        data: More typed facts: ``error`` (a problem), ``attempt``, ``status``, ``reason``, ``actor``, ``keys``, ``consumed``,
+            ``produced``; or ``None``.
     """
 
     run: str

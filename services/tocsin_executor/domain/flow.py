@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 import orjson
 
 from tocsin.expressions import Cost, EvaluateElsewhere, Expression, ExpressionFailed, Template, truthy
+from tocsin_executor.domain.declared import read_declared
 from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
-from tocsin_executor.domain.effects import Evaluate
+from tocsin_executor.domain.effects import Evaluate, Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.interrupts import Postponed, Raised
 from tocsin_executor.domain.program import Post, Pre, Source
@@ -177,6 +178,10 @@ def out_of(fold: Fold, token: Token, post: Post, extra: Mapping[str, Json] | Non
         value = bounded(evaluate(fold, token, "as", post.output, value, extra=extra), "the output")
     if post.output_schema is not None:
         check(post.output_schema, value, "the output")
+    declared = None
+    if post.assets is not None:
+        found = evaluate(fold, token, "assets", post.assets, value, extra={**(extra or {}), "output": value})
+        declared = read_declared(bounded(found, "what the task says about data"))
     if post.export is not None:
         context = bounded(
             evaluate(fold, token, "export", post.export, value, extra={**(extra or {}), "output": value}), "the context"
@@ -184,6 +189,8 @@ def out_of(fold: Fold, token: Token, post: Post, extra: Mapping[str, Json] | Non
         if post.export_schema is not None:
             check(post.export_schema, context, "the context")
         fold.head.context = context
+    if declared is not None:
+        fold.signal(Transition.TASK_ASSETS_REPORTED, token, declared)
     return value
 
 

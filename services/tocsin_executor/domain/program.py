@@ -51,12 +51,13 @@ class Pre:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Data flow out of a task: transformation and its schema, then the export to the context and its schema."""
+    """Data flow out of a task: transformation and its schema, then the export to the context and its schema; what it says of assets."""
 
     output: Source | None
     output_schema: Schema | None
     export: Source | None
     export_schema: Schema | None
+    assets: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)

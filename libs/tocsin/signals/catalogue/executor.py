@@ -190,6 +190,25 @@ class TaskAssetsReported(_Task):
     produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
 
 
+class AssetMention(Payload):
+    """Data that a task has read or written, as its definition says."""
+
+    asset: str = Field(min_length=1, max_length=512, description="Its key.")
+    namespace: Namespace | None = Field(None, description="Where it belongs; that of the run if not given.")
+    partition: str | None = Field(None, max_length=256)
+    version: str | None = Field(None, max_length=256)
+    kind: str | None = Field(None, max_length=256)
+    metadata: dict[str, JsonValue] | None = None
+
+
+class TaskAssetsReported(_Task):
+    """Data of `task.assets-reported`."""
+
+    reported_at: AwareDatetime
+    consumed: list[AssetMention] = Field(default_factory=list, description="`metadata.consumes`, evaluated.")
+    produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
+
+
 class RunCancelRequested(Payload):
     """Data of `run.cancel-requested`."""
 
@@ -225,6 +244,14 @@ class TaskAssets(Payload):
     produces: list[AssetMention] = Field(default_factory=list)
 
 
+class TaskAssets(Payload):
+    """What a task of a definition says about data, as far as it is known before it runs."""
+
+    task: str = Field(description="JSON pointer to the task in the definition.")
+    consumes: list[AssetMention] = Field(default_factory=list)
+    produces: list[AssetMention] = Field(default_factory=list)
+
+
 class DefinitionPublished(Payload):
     """Data of `definition.published`."""
 
@@ -233,6 +260,7 @@ class DefinitionPublished(Payload):
     version: str
     digest: str = Field(description="Content address of the definition.")
     schedule: DefinitionSchedule | None = Field(None, description="Of this version, which is the newest now.")
+    assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
     assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
 
 
@@ -284,6 +312,9 @@ TASK_STATUS_CHANGED = _task("status-changed", TaskStatusChanged, "The status of 
 
 TASK_SKIPPED = SHELF.add(
     "task", "skipped", TaskSkipped, "A task did not run, because its `if` said no or its run rule did.", collection="runs"
+)
+TASK_ASSETS_REPORTED = _task(
+    "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."
 )
 TASK_ASSETS_REPORTED = _task(
     "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from tocsin.errors import Violation
 from tocsin.expressions import Expression, ExpressionInvalid, Template, compile_condition, compile_template, expression_text
+from tocsin_executor.domain.declared import declared_parts
 from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
 from tocsin_executor.domain.program import EXIT, Node, Op, Post, Pre, Scope, Source
 from tocsin_executor.domain.schemas import BadSchema, Schema, compile_schema
@@ -215,14 +216,16 @@ class Builder:
             here = place.at("export")
             parts[2] = self.source(export["as"], here.at("as"), "output") if "as" in export else None
             parts[3] = self.schema(export["schema"], here.at("schema")) if "schema" in export else None
-        if not any(part is not None for part in parts):
+        declared = declared_parts(task.get("metadata"))
+        assets = self.template(declared, place.at("metadata"), "output") if declared is not None else None
+        if assets is None and not any(part is not None for part in parts):
             return None
         out, out_schema, context, context_schema = parts
         assert not isinstance(out, Schema)
         assert not isinstance(context, Schema)
         assert out_schema is None or isinstance(out_schema, Schema)
         assert context_schema is None or isinstance(context_schema, Schema)
-        return Post(out, out_schema, context, context_schema)
+        return Post(out, out_schema, context, context_schema, assets)
 
     # --- the arrays
 
