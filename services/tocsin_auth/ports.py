@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from tocsin.signals.kinds import JsonValue
 from tocsin_kit.store import Entry, Filter, Outgoing, Page, Sort
 
 T = TypeVar("T")
@@ -64,5 +65,50 @@ class Sealer(Protocol):
 
         Raises:
             Defect: It was sealed with another key or for another context.
+        """
+        ...
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether it was sealed with the key that seals today."""
+        ...
+
+
+class KeyWrapper(Protocol):
+    """The key-encryption key, wherever it is: here, or in a key management service that never gives it out."""
+
+    async def wrap(self, raw: bytes, *, context: str) -> bytes:
+        """Encrypt a data key.
+
+        Raises:
+            Unavailable: The service does not answer.
+        """
+        ...
+
+    async def unwrap(self, wrapped: bytes, *, context: str) -> bytes:
+        """Decrypt it.
+
+        Raises:
+            Unavailable: The service does not answer.
+            Defect: It was wrapped with a key that is not there any more.
+        """
+        ...
+
+    def is_current(self, wrapped: bytes) -> bool:
+        """Whether it was wrapped with the key that wraps today."""
+        ...
+
+
+class SecretSource(Protocol):
+    """A place outside where values are."""
+
+    async def read(self, path: str, member: str | None) -> JsonValue:
+        """The value now; ``None`` when there is nothing.
+
+        Args:
+            path: Checked (``domain.secrets.checked_reference``).
+            member: Of the object that is there, or ``None`` for all of it.
+
+        Raises:
+            Unavailable: The place does not answer, or not with something that can be read.
         """
         ...

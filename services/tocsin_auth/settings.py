@@ -18,6 +18,30 @@ class AuthSettings(Section):
         description="Key-encryption key for what lies encrypted in the database: 32 random bytes in hexadecimal or base64. "
         "Keep it apart from the database's backups; without it nobody can log in."
     )
+    previous_key: Secret | None = Field(
+        None,
+        description="A further key-encryption key that only opens. To change the key with several replicas: give the new one "
+        "here to all, then swap the two, then `tocsin auth keys rewrap`, then take the old one away.",
+    )
+    secrets_folder: Path | None = Field(
+        None, description="Folder below which secrets of the provider `file` are, such as Kubernetes mounts; off if not given."
+    )
+    secrets_prefix: str = Field(
+        "WORKFLOW_SECRET_",
+        min_length=3,
+        pattern="^[A-Z][A-Z0-9_]*_$",
+        description="Only variables of the environment that begin so can be secrets of the provider `environment`.",
+    )
+    vault_url: str | None = Field(
+        None, description="URL of a Vault or OpenBao server, for the provider `vault`; off if not given."
+    )
+    vault_token: Secret | None = Field(None, description="Token for that server.")
+    vault_mount: str = Field("secret", pattern="^[A-Za-z0-9_-]+$", description="Its key-value engine, version 2.")
+    vault_transit_key: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9_-]+$",
+        description="Wrap the data keys of secrets with this key of its transit engine instead of the key above.",
+    )
     admin_file: Path | None = Field(
         None, description="Where the first start writes the administrator's password, readable for its own user only."
     )

@@ -41,6 +41,12 @@ NOT_SETTINGS: Final = frozenset(
     }
 )
 
+
+def variables(prefix: str) -> dict[str, str]:
+    """The variables of this process's environment that begin with ``prefix``: for what is not a setting."""
+    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+
+
 Kind = TypeVar("Kind", bound=Section)
 Tables = dict[str, dict[str, "_Given"]]
 

@@ -16,6 +16,7 @@ EVERYWHERE: Final = "*"
 _NAME = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 _GRANTED = re.compile(r"(\*|[a-z][a-z0-9-]*):(\*|[a-z][a-z0-9-]*)")
 _SEGMENT = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
+_SEGMENT_ENDS: Final = (".", "-", "_", "/", ":")
 _SCOPE = re.compile(rf"\*|{_SEGMENT}(?:\.{_SEGMENT})*(?:\.\*)?")
 
 
@@ -124,6 +125,17 @@ def _scope_within(inner: str, outer: str) -> bool:
         return True
     # "team.*" holds "team.x" and "team.x.*": compare with the dot, so that whole segments count.
     return outer.endswith(".*") and inner != EVERYWHERE and inner.startswith(outer[:-1]) and len(inner) > len(outer) - 1
+
+
+def name_matches(name: str, pattern: str) -> bool:
+    """Whether ``pattern`` names ``name``: ``*``, the name itself, or whole leading segments and ``*`` (``billing-*``).
+
+    Segments end with one of ``. - _ / :``, so ``billing-*`` names ``billing-eu`` and neither ``billing`` nor ``billingx``.
+    """
+    if pattern in {EVERYWHERE, name}:
+        return True
+    head = pattern[:-1]
+    return pattern.endswith("*") and head.endswith(_SEGMENT_ENDS) and name.startswith(head) and len(name) > len(head)
 
 
 def permits(grants: Iterable[Grant], permission: str, namespace: str) -> bool:

@@ -6,8 +6,10 @@ from typing import Final
 
 from tocsin_auth.adapters import documents
 from tocsin_auth.domain.api_keys import KeyRecord
+from tocsin_auth.domain.data_keys import DataKeyRing
 from tocsin_auth.domain.key_ring import KeyRing
 from tocsin_auth.domain.roles import Role
+from tocsin_auth.domain.secrets import SecretRecord, SecretUse
 from tocsin_auth.domain.sessions import Session
 from tocsin_auth.domain.throttle import Failures
 from tocsin_auth.domain.users import User
@@ -19,6 +21,8 @@ _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "api_keys": [Index(("v.owner", "_id"))],
     # What is over goes a day later, when the relay has long said what there was to say about it.
     "sessions": [Index(("v.ends_at",), expires=timedelta(days=1))],
+    "secrets": [Index(("v.scope", "_id"))],
+    "secret_uses": [Index(("v.at",), expires=timedelta(days=2))],
     "failures": [Index(("v.last_at",), expires=timedelta(days=2))],
 }
 
@@ -33,7 +37,7 @@ class Collections(Part):
 
     def __init__(self, database: Database, transport: Transport) -> None:
         super().__init__("collections")
-        names = ("users", "roles", "api_keys", "sessions", "failures", "key_rings")
+        names = ("users", "roles", "api_keys", "sessions", "failures", "key_rings", "data_keys", "secrets", "secret_uses")
         self._database = database
         self.relay = Relay(database, transport, names)
         wake = self.relay.wake
@@ -54,6 +58,15 @@ class Collections(Part):
         )
         self.key_rings: Repository[KeyRing] = Repository(
             database, "key_rings", encode=documents.encode_ring, decode=documents.decode_ring, wake=wake
+        )
+        self.data_keys: Repository[DataKeyRing] = Repository(
+            database, "data_keys", encode=documents.encode_data_keys, decode=documents.decode_data_keys, wake=wake
+        )
+        self.secrets: Repository[SecretRecord] = Repository(
+            database, "secrets", encode=documents.encode_secret, decode=documents.decode_secret, wake=wake
+        )
+        self.secret_uses: Repository[SecretUse] = Repository(
+            database, "secret_uses", encode=documents.encode_secret_use, decode=documents.decode_secret_use, wake=wake
         )
 
     async def start(self) -> None:

@@ -30,7 +30,16 @@ class Asker:
 
 
 def said(
-    kind: SignalType[P], entry: Entry[T], payload: P, *, asker: Asker, now: datetime, actor: str | None = None, nth: int = 1
+    kind: SignalType[P],
+    entry: Entry[T],
+    payload: P,
+    *,
+    asker: Asker,
+    now: datetime,
+    actor: str | None = None,
+    nth: int = 1,
+    namespace: str = SYSTEM_NAMESPACE,
+    entity: str | None = None,
 ) -> Outgoing:
     """A signal about the entity of ``entry``, numbered behind what was said before.
 
@@ -42,12 +51,14 @@ def said(
         now: When.
         actor: Who did it, where that is not the asker (a login).
         nth: 1 for the first signal of the commit, 2 for the second.
+        namespace: Of the entity, where it belongs to one.
+        entity: What the signal calls it, where that is not its key; always the same for one key.
     """
     subject = actor or (None if asker.principal.is_anonymous else asker.principal.subject)
     event = make_signal(
         kind,
-        namespace=SYSTEM_NAMESPACE,
-        entity_id=entry.key,
+        namespace=namespace,
+        entity_id=entity or entry.key,
         sequence=entry.sequence + nth,
         time=now,
         payload=payload,

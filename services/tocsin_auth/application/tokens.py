@@ -5,7 +5,7 @@ seconds, and a new key is published before it signs (``domain/key_ring.py``), so
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -96,6 +96,25 @@ class Tokens:
         self._entry = await self._rings.commit(entry, ring, outbox=[signal])
         self._read_at = self._clock.monotonic()
         return kid
+
+    async def reseal(self) -> int:
+        """Seal the private keys with today's key-encryption key; so many were.
+
+        Raises:
+            Conflict: Somebody else changes the ring at this moment.
+        """
+        entry = await self._rings.load(RING)
+        old = entry.value or KeyRing()
+        fresh = {key.kid: self._resealed(key) for key in old.keys if not self._sealer.is_current(key.sealed)}
+        if fresh:
+            ring = KeyRing(tuple(replace(key, sealed=fresh.get(key.kid, key.sealed)) for key in old.keys))
+            self._entry = await self._rings.commit(entry, ring)
+            self._read_at = self._clock.monotonic()
+        return len(fresh)
+
+    def _resealed(self, key: SigningKey) -> bytes:
+        raw = self._sealer.unseal(key.sealed, context=_context(key.kid))
+        return self._sealer.seal(raw, context=_context(key.kid), nonce=self._chance.token(12))
 
     async def issue(self, *, subject: str, name: str, grants: Sequence[Grant], lifetime: timedelta | None = None) -> Issued:
         """A token for a principal; ``lifetime`` may be shorter than usual, never longer."""

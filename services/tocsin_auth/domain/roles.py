@@ -72,9 +72,20 @@ _OPERATES: Final = (
     "trigger:pause",
     "schedule:pause",
     "backfill:*",
+    "secret:read",
     "dead-letter:redrive",
 )
-_AUTHORS: Final = (*_OPERATES, "workflow:*", "trigger:*", "schedule:*", "asset:*", "lineage:*", "case-rule:*", "event:*")
+_AUTHORS: Final = (
+    *_OPERATES,
+    "workflow:*",
+    "trigger:*",
+    "schedule:*",
+    "asset:*",
+    "lineage:*",
+    "case-rule:*",
+    "event:*",
+    "secret:*",
+)
 
 BUILT_IN: Final = {
     role.name: role

@@ -17,6 +17,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "roles": "auth",
         "api-keys": "auth",
         "tokens": "auth",
+        "secrets": "auth",
         "triggers": "trigger",
         "events": "trigger",
         "schedules": "scheduler",

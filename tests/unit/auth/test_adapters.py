@@ -27,22 +27,28 @@ REQUEST = CalloutRequest(user_nkey="UABC", server_id="NABC", credential="x", add
 )
 def test_a_sealed_value_opens_only_where_it_was_sealed(key: str) -> None:
     """Another key, another place, or a changed byte: refused."""
-    sealer = AesSealer(Secret(key))
+    sealer = AesSealer.of(Secret(key))
     sealed = sealer.seal(b"secret", context="a", nonce=bytes(12))
     assert sealer.unseal(sealed, context="a") == b"secret"
     changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    for broken, context in ((sealed, "b"), (changed, "a"), (b"", "a"), (b"\x02" + sealed[1:], "a")):
+    for broken, context in (
+        (sealed, "b"),
+        (changed, "a"),
+        (b"", "a"),
+        (b"\x03" + sealed[1:], "a"),
+        (b"\x01" + sealed[1:], "a"),
+    ):
         with pytest.raises(Defect):
             sealer.unseal(broken, context=context)
     with pytest.raises(Defect):
-        AesSealer(Secret("11" * 32)).unseal(sealed, context="a")
+        AesSealer.of(Secret("11" * 32)).unseal(sealed, context="a")
 
 
 @pytest.mark.parametrize("key", ["", "00" * 31, "zz" * 32, "A" * 42, "a password"])
 def test_a_key_of_another_size_is_refused(key: str) -> None:
     """Fail closed, and say how to make one."""
     with pytest.raises(Invalid, match="32 bytes"):
-        AesSealer(Secret(key))
+        AesSealer.of(Secret(key))
 
 
 async def test_a_password_is_verified_and_nobody_costs_as_much() -> None:

@@ -66,6 +66,45 @@ class SigningKeyRotated(Payload):
     kid: str
 
 
+class DataKeyRotated(Payload):
+    """Data of `data-key.rotated`."""
+
+    key: str = Field(description="Id of the key that values are sealed under from now on.")
+
+
+class SecretChanged(Payload):
+    """Data of the signals about a secret; never its value."""
+
+    name: Name
+    scope: str = Field(description="Namespace, or `*` for all.")
+    provider: str = Field(description="store, environment, file or vault")
+    version: int = Field(description="Of the latest value kept here; 0 when there was none.")
+
+
+class UsedSecret(Payload):
+    """One secret that was given out."""
+
+    name: Name
+    scope: str = Field(description="Where it was found: the namespace, or `*`.")
+    version: int | None = Field(None, description="Of the value; none when it came from elsewhere.")
+
+
+class SecretUsed(Payload):
+    """Data of `secret.used`: one request of a service, with all names it asked for."""
+
+    secrets: list[UsedSecret]
+    service: Name = Field(description="Who was given the values.")
+    used_by: dict[str, str] = Field(default_factory=dict, description="What for: run, task, workflow, ...")
+
+
+class SecretRefused(Payload):
+    """Data of `secret.refused`."""
+
+    secrets: list[str]
+    service: Name
+    used_by: dict[str, str] = Field(default_factory=dict)
+
+
 USER_CREATED = SHELF.add("user", "created", UserChanged, "A user was created.")
 USER_UPDATED = SHELF.add("user", "updated", UserChanged, "A user was changed.")
 USER_DISABLED = SHELF.add("user", "disabled", UserChanged, "A user may not log in any more.", severity=Severity.WARN)
@@ -83,3 +122,16 @@ BUS_LOGIN_FAILED = SHELF.add(
 API_KEY_CREATED = SHELF.add("api-key", "created", ApiKeyChanged, "An API key was created.")
 API_KEY_REVOKED = SHELF.add("api-key", "revoked", ApiKeyChanged, "An API key was revoked and is refused.")
 SIGNING_KEY_ROTATED = SHELF.add("signing-key", "rotated", SigningKeyRotated, "Tokens are signed with a new key.")
+DATA_KEY_ROTATED = SHELF.add("data-key", "rotated", DataKeyRotated, "Secrets are sealed under a new data key.")
+SECRET_CREATED = SHELF.add("secret", "created", SecretChanged, "A secret was stored, or said where it is.")
+SECRET_UPDATED = SHELF.add("secret", "updated", SecretChanged, "A secret has another value, place or rules.")
+SECRET_DELETED = SHELF.add("secret", "deleted", SecretChanged, "A secret was deleted, with all its versions.")
+SECRET_USED = SHELF.add("secret", "used", SecretUsed, "Secrets were given to a service.", collection="secret-uses")
+SECRET_REFUSED = SHELF.add(
+    "secret",
+    "refused",
+    SecretRefused,
+    "Secrets were asked for by a workflow that they are not for.",
+    collection="secret-uses",
+    severity=Severity.WARN,
+)

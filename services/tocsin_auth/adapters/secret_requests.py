@@ -1,0 +1,137 @@
+"""Answers the services that ask for secrets on the bus. Several replicas share the work through a queue group.
+
+Who asks is the last token of the subject, which the server's permissions prove. A request that cannot be read, or is too old
+when its turn comes, gets no value.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from tocsin.errors import TocsinError, Unavailable
+from tocsin.signals.kinds import JsonValue
+from tocsin_kit.bus import Bus, Subscription
+from tocsin_kit.bus.permissions import ASKS_FOR_SECRETS
+from tocsin_kit.bus.secrets import SUBJECT, SecretNotFound, SecretRequest, refusing_reply, sealed_reply
+from tocsin_kit.chassis import Health, Part
+from tocsin_kit.telemetry import Metrics
+
+_QUEUE: Final = "auth"
+_PATIENCE: Final = timedelta(seconds=4.5)  # those who ask wait for five
+_AT_ONCE: Final = 32
+
+log = structlog.get_logger()
+
+
+class Resolver(Protocol):
+    """Resolves names (``application.secret_uses.SecretUses``)."""
+
+    async def resolve(self, request: SecretRequest, service: str) -> Mapping[str, JsonValue]:
+        """The values."""
+        ...
+
+
+class _Asked(Protocol):
+    """A request as the bus hands it over."""
+
+    @property
+    def subject(self) -> str:
+        """Where it came."""
+        ...
+
+    @property
+    def data(self) -> bytes:
+        """Its payload."""
+        ...
+
+    @property
+    def reply(self) -> str:
+        """Where the answer goes."""
+        ...
+
+
+class SecretRequests(Part):
+    """The answering side of ``tocsin_kit.bus.secrets``.
+
+    Args:
+        bus: Connected as the auth service.
+        resolver: Decides and opens.
+        metrics: Of the service.
+    """
+
+    def __init__(self, bus: Bus, resolver: Resolver, metrics: Metrics) -> None:
+        super().__init__("secret-requests")
+        self._bus, self._resolver = bus, resolver
+        self._outcomes = metrics.counter(
+            "auth_secret_requests", "Requests of services for secrets.", outcome=("given", "refused", "failed")
+        )
+        self._waiting: asyncio.Queue[_Asked] = asyncio.Queue(maxsize=10_000)
+        self._subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        self._subscription = await self._bus.subscribe(f"{SUBJECT}.*", self._take, queue=_QUEUE)
+
+    async def serve(self) -> None:
+        """Answer, several at a time, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(self._work())
+
+    async def stop(self) -> None:
+        """Leave the rest to other replicas."""
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+
+    def health(self) -> Health:
+        """Ready while it listens."""
+        listening = self._subscription is not None
+        return Health(
+            ready=listening, detail="listening" if listening else "not started", facts={"waiting": self._waiting.qsize()}
+        )
+
+    async def _take(self, message: _Asked) -> None:
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self._outcomes.labels(outcome="failed").inc()  # the one who asks gives up by itself
+
+    async def _work(self) -> None:
+        while True:
+            message = await self._waiting.get()
+            if not message.reply:
+                continue
+            try:
+                async with asyncio.timeout(_PATIENCE.total_seconds()):
+                    await self._bus.announce(message.reply, await self._answer(message))
+            except (TocsinError, TimeoutError) as error:
+                self._outcomes.labels(outcome="failed").inc()
+                log.warning("secrets.unanswered", error=getattr(error, "detail", "no decision in time"))
+
+    async def _answer(self, message: _Asked) -> bytes:
+        service = message.subject.rpartition(".")[2]
+        try:
+            request = SecretRequest.model_validate_json(message.data)
+        except ValidationError:
+            return self._refused("rejected", "the request for secrets cannot be read", service)
+        if service not in ASKS_FOR_SECRETS:
+            return self._refused("forbidden", "this service is given no secrets", service)
+        try:
+            reply = sealed_reply(request, await self._resolver.resolve(request, service))
+        except TocsinError as error:
+            names = str(error.fields.get("names", "")).split(",")
+            code = Unavailable.code if isinstance(error, Unavailable) else error.code
+            return self._refused(code, error.detail, service, [name for name in names if name])
+        self._outcomes.labels(outcome="given").inc()
+        log.info("secrets.given", service=service, namespace=request.namespace, names=request.names)
+        return reply
+
+    def _refused(self, code: str, detail: str, service: str, names: list[str] | None = None) -> bytes:
+        self._outcomes.labels(outcome="refused").inc()
+        write = log.info if code == SecretNotFound.code else log.warning
+        write("secrets.refused", service=service, code=code, detail=detail)
+        return refusing_reply(code, detail, names or ())
