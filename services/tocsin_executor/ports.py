@@ -41,6 +41,28 @@ class InputLog(Protocol):
         ...
 
 
+class EventEntry(Entry, Protocol):
+    """One message of a stream of events."""
+
+    headers: bytes
+
+
+class EventLog(Protocol):
+    """A stream of events, in order."""
+
+    async def open(self, subjects: Sequence[str], after: int, *, since_ms: Millis | None = ...) -> None:
+        """Read these subjects from ``after + 1`` on, or from a time on; none: stop reading."""
+        ...
+
+    async def take(self, limit: int = ...) -> Sequence[EventEntry]:
+        """What waits, in order; none after :meth:`interrupt`."""
+        ...
+
+    def interrupt(self) -> None:
+        """Let whoever waits in :meth:`take` look around."""
+        ...
+
+
 class Publisher(Protocol):
     """Stores groups of messages."""
 
@@ -77,6 +99,39 @@ class RunMeta:
 
 
 @dataclass(slots=True)
+class Listening:
+    """A subscription of a run, as it is kept beside it for the next owner of the partition.
+
+    Attributes:
+        run: The run.
+        token: The activation of the ``listen``.
+        node: Its index in the program.
+        namespace: Whose events it hears.
+        digest: The program.
+        since: Events older than this are not meant.
+        expected: Correlation values that are known.
+        variables: What conditions may use; ``None`` if that is unknown.
+        cursors: Number of the last delivery that was folded, by channel.
+        after: Position of that event, by channel.
+    """
+
+    run: str
+    token: str
+    node: int
+    namespace: str
+    digest: str
+    since: Millis
+    expected: dict[str, Json]
+    variables: dict[str, Json] | None
+    cursors: dict[str, int]
+    after: dict[str, int]
+
+
+Heard = Mapping[str, tuple[int, Millis]]
+"""Up to where all events of a channel have been matched and folded: position and the broker's time."""
+
+
+@dataclass(slots=True)
 class StoredRun:
     """A run as it was saved.
 
@@ -86,6 +141,7 @@ class StoredRun:
         meta: See there.
         bodies: Its cells.
         values: Large values they refer to.
+        listens: Its subscriptions.
     """
 
     run: str
@@ -93,6 +149,7 @@ class StoredRun:
     meta: RunMeta
     bodies: list[bytes]
     values: dict[str, bytes]
+    listens: list[Listening] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -121,6 +178,8 @@ class RunSave:
     wake: Millis | None
     records: list[Record]
     position: int
+    listens: list[Listening] | None = None
+    """Its subscriptions; ``None`` for a run that never had any."""
 
 
 @dataclass(slots=True)
@@ -130,10 +189,12 @@ class Save:
     Attributes:
         runs: What changed.
         partitions: Partition to ``(epoch, position)``.
+        heard: Partition to how far events are matched and folded.
     """
 
     runs: list[RunSave]
     partitions: dict[int, tuple[int, int]]
+    heard: dict[int, Heard] = field(default_factory=dict)
 
 
 class RunStore(Protocol):
@@ -161,6 +222,10 @@ class RunStore(Protocol):
             Conflict: A partition has another owner now.
             Unavailable: Not known whether it was saved; save again.
         """
+        ...
+
+    async def listening(self, partitions: Sequence[int]) -> tuple[dict[int, Heard], list[Listening]]:
+        """How far events are matched for these partitions, and all subscriptions of their runs."""
         ...
 
     async def alarms(self, partitions: Sequence[int]) -> list[tuple[Millis, str]]:

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -34,12 +34,20 @@ class Entry:
         time_ms: The broker's timestamp, milliseconds since the epoch.
         subject: Where it was published.
         payload: Its bytes.
+        headers: As they came, or nothing; :func:`header_fields` reads them.
     """
 
     position: int
     time_ms: int
     subject: str
     payload: bytes
+    headers: bytes = b""
+
+
+def header_fields(raw: bytes) -> dict[str, str]:
+    """The fields of a NATS header block."""
+    lines = raw.decode("utf-8", "replace").split("\r\n")[1:]
+    return {name: value.strip() for name, mark, value in (line.partition(":") for line in lines) if mark}
 
 
 class OrderedLog:
@@ -66,14 +74,21 @@ class OrderedLog:
         self._broken = False
         self._alive = 0.0
         self._listening = False
+        self._since: int | None = None
+        self._interrupted = False
 
     @property
     def position(self) -> int:
         """The last position that was delivered to the reader's queue."""
         return self._position
 
-    async def open(self, subjects: Sequence[str], after: int) -> None:
+    async def open(self, subjects: Sequence[str], after: int, *, since_ms: int | None = None) -> None:
         """Read these subjects from position ``after + 1`` on; replaces what was read before.
+
+        Args:
+            subjects: Which.
+            after: A position.
+            since_ms: Instead of a position, the broker's time from which on messages count.
 
         Raises:
             Unavailable: The server did not make the consumer.
@@ -83,7 +98,7 @@ class OrderedLog:
             self._direct.on_connected(self._on_connected)
         await self.close()
         self._subjects = list(subjects)
-        self._position = after
+        self._position, self._since = after, since_ms
         self._waiting.clear()
         if self._subjects:
             await self._consume()
@@ -100,8 +115,11 @@ class OrderedLog:
                 log.debug("log.consumer_left", consumer=consumer)  # the server deletes it when nobody listens
 
     async def take(self, limit: int = 500) -> list[Entry]:
-        """What waits, at least one entry and at most ``limit``, in order."""
+        """What waits, at least one entry and at most ``limit``, in order; none after :meth:`interrupt`."""
         while not self._waiting:
+            if self._interrupted:
+                self._interrupted = False
+                return []
             self._arrived.clear()
             self._resume()
             try:
@@ -118,6 +136,11 @@ class OrderedLog:
             self._resume()
             return entries
         return [waiting.popleft() for _ in range(limit)]
+
+    def interrupt(self) -> None:
+        """Let whoever waits in :meth:`take` look around."""
+        self._interrupted = True
+        self._arrived.set()
 
     def _resume(self) -> None:
         """Tell the server that what it sent has been taken; it pauses until then."""
@@ -166,6 +189,10 @@ class OrderedLog:
             verb += f".{config['name']}.{self._subjects[0]}"
         else:
             config["filter_subjects"] = self._subjects
+        if self._since is not None:
+            del config["opt_start_seq"]
+            config["deliver_policy"] = "by_start_time"
+            config["opt_start_time"] = datetime.fromtimestamp(self._since / 1000, UTC).isoformat().replace("+00:00", "Z")
         answer = await call(self._direct.bus, verb, {"stream_name": self._stream, "config": config})
         self._consumer = answer["name"]
         log.debug("log.reading", stream=self._stream, after=self._position, subjects=len(self._subjects))
@@ -181,8 +208,9 @@ class OrderedLog:
             self._break()
             return
         self._expected += 1
+        self._since = None
         self._position = position = int(words[1])
-        self._waiting.append(Entry(position, int(words[3]) // 1_000_000, subject.decode(), payload))
+        self._waiting.append(Entry(position, int(words[3]) // 1_000_000, subject.decode(), payload, headers))
         self._arrived.set()
 
     def _control(self, reply: bytes, headers: bytes) -> None:

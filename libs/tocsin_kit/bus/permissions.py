@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tocsin.signals.catalogue import CATALOGUE
+from tocsin.signals.catalogue.platform import ANY_SERVICE
 from tocsin_kit.bus.topology import CONSUMERS, ConsumerSpec, streams_of
 
 API: Final = "$JS.API"
@@ -48,16 +49,26 @@ _PUBLISH: Final = {
         f"{API}.CONSUMER.MSG.NEXT.EXECUTOR.>",
         "$JS.ACK.EXECUTOR.>",
         "$JS.FC.EXECUTOR.>",  # flow control of the ordered log reader
+        f"{API}.CONSUMER.CREATE.LOGS.*.logs.>",  # what a run prints, followed while it runs
+        f"{API}.CONSUMER.DELETE.LOGS.*",
+        "$JS.FC.LOGS.>",
         f"{API}.STREAM.*.KV_EXECUTOR",  # leases of the partitions
         f"{API}.STREAM.MSG.GET.KV_EXECUTOR",
         f"{API}.DIRECT.GET.KV_EXECUTOR",
         f"{API}.DIRECT.GET.KV_EXECUTOR.>",
         f"{API}.CONSUMER.*.KV_EXECUTOR.>",
         "$KV.EXECUTOR.>",
+        # Events and signals for runs that listen: an ordered reader of each stream, made anew after a pause.
+        f"{API}.CONSUMER.CREATE.EVENTS.*.events.>",
+        f"{API}.CONSUMER.CREATE.SIGNALS.*.signals.>",
+        f"{API}.CONSUMER.DELETE.EVENTS.*",
+        f"{API}.CONSUMER.DELETE.SIGNALS.*",
+        "$JS.FC.EVENTS.>",
+        "$JS.FC.SIGNALS.>",
     ),
     "worker": (
         "executor.in.>",
-        "executor.log.>",
+        "logs.>",
         f"{API}.STREAM.INFO.EXECUTOR",
         f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.task.>",
         f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.revoke.>",  # revocations, as an ordered log
@@ -68,6 +79,9 @@ _PUBLISH: Final = {
     ),
     # The live stream of signals: an ephemeral consumer for each listener.
     "observer": (
+        f"{API}.STREAM.*.KV_OBSERVER",  # leases of what only one replica does
+        f"{API}.STREAM.MSG.GET.KV_OBSERVER",
+        "$KV.OBSERVER.>",
         f"{API}.CONSUMER.CREATE.SIGNALS",
         f"{API}.CONSUMER.CREATE.SIGNALS.>",
         f"{API}.CONSUMER.INFO.SIGNALS.*",
@@ -132,7 +146,7 @@ def permissions_of(service: str) -> Permissions:
 
 def _signals(service: str) -> Iterator[str]:
     for kind in CATALOGUE.values():
-        if kind.owner == service:
+        if kind.owner == service or (kind.owner == ANY_SERVICE and "SIGNALS" in streams_of(service)):
             yield f"signals.*.{kind.entity}.>"
 
 

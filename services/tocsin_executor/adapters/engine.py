@@ -8,10 +8,12 @@ import orjson
 import structlog
 
 from tocsin.errors import Conflict, TocsinError, Unavailable
+from tocsin_executor.adapters.events import read_event
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.host import Host
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.wire import Outgoing
+from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.ports import Entry
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.batch import GroupPublisher
@@ -77,6 +79,11 @@ class Engine:
             clock=clock,
             partitions=partitions,
             bury=bury,
+            events={
+                EVENTS: OrderedLog(self._direct, "EVENTS", clock),
+                SIGNALS: OrderedLog(self._direct, "SIGNALS", clock),
+            },
+            decode=read_event,
         )
         self._ready = False
         self._detail = "not started"

@@ -15,10 +15,11 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, Up
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tocsin.errors import Conflict
+from tocsin_executor.adapters.listening import dump_listens, load_listens
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.state import HEAD
 from tocsin_executor.domain.values import Json, Millis
-from tocsin_executor.ports import RunMeta, RunSave, Save, StoredRun
+from tocsin_executor.ports import Heard, Listening, RunMeta, RunSave, Save, StoredRun
 from tocsin_kit.store.database import Database, Document
 from tocsin_kit.store.errors import translated
 
@@ -39,6 +40,7 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="alarms",
             partialFilterExpression={"wake": {"$gt": 0}},
         ),
+        IndexModel([("meta.partition", ASCENDING)], name="listening", partialFilterExpression={"listening": True}),
     ],
     "records": [IndexModel([("run", ASCENDING), ("position", ASCENDING)], name="of_run")],
     "task_logs": [IndexModel([("run", ASCENDING), ("_id", ASCENDING)], name="of_run")],
@@ -123,6 +125,19 @@ class MongoRuns:
             documents = await self._collection("runs").find(query, {"wake": 1}).to_list(None)
         return [(int(d["wake"]), d["_id"]) for d in documents]
 
+    async def listening(self, partitions: Sequence[int]) -> tuple[dict[int, Heard], list[Listening]]:
+        """How far events are matched for these partitions, and the subscriptions of their runs."""
+        if not partitions:
+            return {}, []
+        with translated("runs"):
+            known = await self._collection("partitions").find({"_id": {"$in": list(partitions)}}).to_list(None)
+            query = {"meta.partition": {"$in": list(partitions)}, "listening": True}
+            documents = await self._collection("runs").find(query, {"listens": 1}).to_list(None)
+        heard: dict[int, Heard] = {
+            int(d["_id"]): {name: (int(at[0]), int(at[1])) for name, at in d.get("heard", {}).items()} for d in known
+        }
+        return heard, [listening for document in documents for listening in load_listens(document)]
+
     # -- save ---------------------------------------------------------------------------------------------------------
 
     async def save(self, save: Save) -> None:
@@ -138,7 +153,7 @@ class MongoRuns:
                 cells += further
                 records += [InsertOne(document) for document in _record_documents(run)]
             positions = [
-                UpdateOne({"_id": partition, "epoch": epoch}, {"$set": {"log": log}})
+                UpdateOne({"_id": partition, "epoch": epoch}, {"$set": {"log": log, "heard": save.heard.get(partition, {})}})
                 for partition, (epoch, log) in save.partitions.items()
             ]
             async with self._database.transaction() as transaction:
@@ -192,6 +207,9 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
             "parked": meta.parked,
         },
     }
+    if run.listens is not None:
+        document["listening"] = bool(run.listens)
+        document["listens"] = dump_listens(run.listens)
     further = []
     for cell in run.cells:
         if cell.key == HEAD:
@@ -268,6 +286,7 @@ def _stored(document: Document, further: list[Document], values: dict[str, bytes
         ),
         bodies=[bytes(document["cell"]), *(bytes(cell["body"]) for cell in further)],
         values={ref: values[ref] for ref in refs if ref in values},
+        listens=load_listens(document),
     )
 
 

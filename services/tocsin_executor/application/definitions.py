@@ -9,7 +9,7 @@ from tocsin.errors import Conflict, NotFound, Violation
 from tocsin.errors import Invalid as InvalidInput
 from tocsin.signals import Cause
 from tocsin_executor.application.programs import ProgramCache
-from tocsin_executor.domain.program import CallSpec, Op, Program
+from tocsin_executor.domain.program import CallSpec
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.clock import Clock
@@ -77,7 +77,7 @@ class Definitions:
         """
         definition = await asyncio.to_thread(load, text, source)
         try:
-            _refuse_unoffered(self._programs.compile(definition.document, definition.digest))
+            self._programs.compile(definition.document, definition.digest)
         except InvalidInput as error:
             placed = [_placed(definition, violation) for violation in error.violations]
             raise DefinitionInvalid(error.detail, hint=error.hint, violations=placed, source=source) from error
@@ -147,17 +147,6 @@ class Definitions:
             self._latest.clear()
         self._latest[key] = (now + _FRESH, workflow)
         return workflow
-
-
-def _refuse_unoffered(program: Program) -> None:
-    """What the engine's core knows, but nobody around it carries out yet, is refused here and not when a run meets it."""
-    violations = [
-        Violation(node.ref, "listening to events is not offered yet", "Start a workflow by a trigger on the event instead.")
-        for node in program.nodes
-        if node.op is Op.LISTEN
-    ]
-    if violations:
-        raise InvalidInput("The definition uses what is not offered yet.", violations=violations)
 
 
 def _placed(definition: Definition, violation: Violation) -> Violation:

@@ -8,8 +8,7 @@ gets the same effects with the same ids. It never waits for the database or an a
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -17,14 +16,30 @@ import structlog
 from tocsin.errors import NotFound, TocsinError
 from tocsin_executor.application import wire
 from tocsin_executor.application.alarms import Alarms
+from tocsin_executor.application.correlator import Correlator, Decode
+from tocsin_executor.application.intake import Intake
 from tocsin_executor.application.lanes import Lanes
 from tocsin_executor.application.live import Live, Outbound, Output
+from tocsin_executor.application.memory import MEMORY, Memory
 from tocsin_executor.application.waiters import Waiters
-from tocsin_executor.domain.codec import decode_run, encode_cell
+from tocsin_executor.domain.codec import encode_cell
+from tocsin_executor.domain.effects import Subscribe
 from tocsin_executor.domain.inputs import Input, Start, Wake
+from tocsin_executor.domain.program import ListenSpec
 from tocsin_executor.domain.state import HEAD, RunState
 from tocsin_executor.domain.step import step
-from tocsin_executor.ports import Entry, InputLog, Programs, Publisher, RunMeta, RunSave, RunStore, Save, StoredRun
+from tocsin_executor.ports import (
+    Entry,
+    EventLog,
+    InputLog,
+    Listening,
+    Programs,
+    Publisher,
+    RunMeta,
+    RunSave,
+    RunStore,
+    Save,
+)
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
@@ -33,7 +48,6 @@ _CYCLE = 256  # inputs a cycle at most: bounds how long the loop is held (about 
 _SAVE_RUNS = 1000  # runs a transaction at most
 _SAVE_GAP = 0.05  # seconds between saves: nothing waits for one, and each costs a disk sync that results wait for
 _BACKLOG = 20_000  # messages on their way before folding pauses
-_MEMORY = 20_000  # runs kept in memory
 
 
 class Host:
@@ -48,6 +62,8 @@ class Host:
         clock: Time.
         partitions: How many there are, owned or not.
         bury: Puts an input aside that can never be folded: ``(entry, error)``.
+        events: Streams of events by channel, for runs that listen.
+        decode: Reads an event's message.
     """
 
     def __init__(
@@ -61,6 +77,8 @@ class Host:
         clock: Clock,
         partitions: int,
         bury: Callable[[Entry, Exception], wire.Outgoing],
+        events: dict[str, EventLog],
+        decode: Decode,
     ) -> None:
         self.partitions = partitions
         self._log = log_reader
@@ -70,17 +88,19 @@ class Host:
         self._bury = bury
         self.outbound = Outbound(partitions)
         self._lanes = Lanes(publisher, singles, clock)
-        self._runs: OrderedDict[str, Live] = OrderedDict()
+        self._memory = Memory(store, programs, partitions)
         self._dirty: dict[str, Live] = {}
         self._touched: set[int] = set()
         self._owned: dict[int, int] = {}
         self._folded: dict[int, int] = {}
         self._position = 0
         self._alarms = Alarms(clock)
+        self._intake = Intake(self._memory, programs, self._put_aside)
         self._to_save = asyncio.Event()
         self._saving = asyncio.Lock()
         self._cycle = asyncio.Lock()
         self.waiters = Waiters()
+        self.correlator = Correlator(events, decode, self._lanes.work.push, self._full, clock=clock, partitions=partitions)
         self.cycles = self.inputs = self.saves = self.parked = 0
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -92,6 +112,7 @@ class Host:
             group.create_task(self._fold_loop())
             group.create_task(self._save_loop())
             group.create_task(self._alarms.serve(self._wake))
+            group.create_task(self.correlator.serve(self._touch))
 
     async def drain(self) -> None:
         """Save what is folded; call while :meth:`serve` still runs."""
@@ -117,6 +138,7 @@ class Host:
             self._owned = dict(partitions)
         for due, run in await self._store.alarms(list(fresh)):
             self._alarms.set(run, due)
+        await self._restore_listening(list(fresh))
         after = min(self._folded.values(), default=0)
         subjects = (
             ["executor.in.>"] if len(partitions) == self.partitions else [f"executor.in.{p}.>" for p in sorted(partitions)]
@@ -124,6 +146,16 @@ class Host:
         await self._log.open(subjects, after)
         self._position = max(self._position, after)
         log.info("engine.owns", partitions=len(partitions), new=len(fresh), lost=len(gone), after=after)
+
+    async def _restore_listening(self, partitions: list[int]) -> None:
+        heard, listening = await self._store.listening(partitions)
+        found: list[tuple[Listening, ListenSpec]] = []
+        for known in listening:
+            program = self._programs.cached(known.digest) or await self._programs.load(known.digest)
+            spec = program.nodes[known.node].spec
+            if isinstance(spec, ListenSpec):
+                found.append((known, spec))
+        self.correlator.restore(found, heard)
 
     def owns(self, run: str) -> bool:
         """Whether the run's partition is this replica's."""
@@ -139,9 +171,10 @@ class Host:
         """Numbers for health and metrics."""
         return {
             "partitions": len(self._owned),
-            "runs_in_memory": len(self._runs),
+            "runs_in_memory": len(self._memory),
             "unsaved": len(self._dirty),
             "alarms": len(self._alarms),
+            "listening": len(self.correlator),
             "backlog": self._lanes.backlog,
             "inputs": self.inputs,
             "parked": self.parked,
@@ -151,7 +184,7 @@ class Host:
 
     def live(self, run: str) -> Live | None:
         """The run as it is in memory now, if it is."""
-        live = self._runs.get(run)
+        live = self._memory.get(run)
         return live if live is not None and live.state.head is not None else None
 
     # -- fold ---------------------------------------------------------------------------------------------------------
@@ -161,7 +194,7 @@ class Host:
             entries = await self._log.take(_CYCLE)
             while True:
                 try:
-                    documents = await self._prepare(entries)
+                    documents = await self._intake.prepare(entries, self._folded)
                 except TocsinError as error:
                     log.warning("engine.waits", error=error.detail)
                     await self._clock.sleep(0.2)
@@ -174,61 +207,18 @@ class Host:
                         await self._fold(entry, document, out)
                 self.cycles += 1
                 self._push(out)
-            while self._lanes.backlog > _BACKLOG or len(self._dirty) > _MEMORY:
+            while self._full() or len(self._dirty) > MEMORY:
                 await self._clock.sleep(0.01)
 
-    async def _prepare(self, entries: Sequence[Entry]) -> list[dict[str, Any] | None]:
-        """Decode, and load what is not in memory."""
-        documents: list[dict[str, Any] | None] = []
-        missing: list[str] = []
-        digests: set[str] = set()
-        for entry in entries:
-            partition, run = wire.run_of(entry.subject)
-            if partition not in self._owned or entry.position <= self._folded[partition]:
-                documents.append(None)
-                continue
-            try:
-                document = wire.read_document(entry.payload)
-            except TocsinError as error:
-                self._put_aside(entry, error)
-                documents.append(None)
-                continue
-            documents.append(document)
-            if document["kind"] == "start":
-                digests.add(document["digest"])
-                if not document.get("fresh") and run not in self._runs:
-                    missing.append(run)
-            elif run not in self._runs:
-                missing.append(run)
-        if missing:
-            await self._load(missing)
-        for digest in digests:
-            if self._programs.cached(digest) is None:
-                await self._load_program(digest)
-        return documents
-
-    async def _load(self, runs: Iterable[str]) -> None:
-        for stored in (await self._store.load(list(dict.fromkeys(runs)))).values():
-            if stored.run not in self._runs:
-                self._runs[stored.run] = await self._restore(stored)
-
-    async def _restore(self, stored: StoredRun) -> Live:
-        program = self._programs.cached(stored.digest) or await self._programs.load(stored.digest)
-        state = decode_run(stored.run, stored.bodies, stored.values)
-        return Live(stored.run, state, program, stored.meta, wire.input_subject(stored.run, self.partitions))
-
-    async def _load_program(self, digest: str) -> None:
-        try:
-            await self._programs.load(digest)
-        except NotFound:
-            log.warning("engine.unknown_definition", digest=digest)  # the start is put aside when it is folded
+    def _full(self) -> bool:
+        return self._lanes.backlog > _BACKLOG
 
     async def _fold(self, entry: Entry, document: dict[str, Any], out: Output) -> None:
         partition, run = wire.run_of(entry.subject)
         self._folded[partition] = self._position = entry.position
         self._touched.add(partition)
         self.inputs += 1
-        live = self._runs.get(run)
+        live = self._memory.get(run)
         before = out.marks()
         try:
             message = wire.read_input(document, run, entry.position, entry.time_ms)
@@ -249,7 +239,10 @@ class Host:
         live.journal.append(message)
         live.dirty = True
         self._dirty[run] = live
-        self._runs.move_to_end(run)
+        self._memory.used(run)
+        if live.listens:
+            for token, cursors, waiting in live.heard(message):
+                out.heard.append((run, token, cursors, waiting))
         wake = live.state.wake
         if isinstance(message, Wake) and wake is not None and wake <= message.at:
             wake = max(wake, entry.time_ms + 5)  # the broker's clock is behind ours; look again in a moment
@@ -272,7 +265,7 @@ class Host:
             trigger=document.get("trigger"),
         )
         live = Live(message.run, RunState(message.run), program, meta, wire.input_subject(message.run, self.partitions))
-        self._runs[message.run] = live
+        self._memory.put(live)
         return live
 
     async def _defect(self, entry: Entry, live: Live | None, error: Exception) -> None:
@@ -281,20 +274,11 @@ class Host:
         log.error("engine.defect", run=run, position=entry.position, exc_info=error)
         self._put_aside(entry, error)
         if live is None or live.state.head is None:
-            self._runs.pop(run, None)
+            self._memory.remove(run)
             self._dirty.pop(run, None)
             return
-        journal = list(live.journal)
-        stored = (await self._store.load([run])).get(run)
-        if stored is None:
-            again = Live(run, RunState(run), live.program, live.meta, live.reply_to)
-        else:
-            again = await self._restore(stored)
-        for message in journal:
-            if again.state.head is None or message.pos > again.state.head.log:
-                made = step(again.program, again.state, message)
-                self.outbound.write(again, message, made, Output())  # said before; records are made again
-        live.state, live.records = again.state, again.records
+        await self._memory.rewind(live, self.outbound.write)
+        self.correlator.forget_run(run)
         live.meta.parked.append({"position": entry.position, "error": f"{type(error).__name__}: {error}"})
         live.state.changed.add(HEAD)
         live.dirty = True
@@ -309,6 +293,13 @@ class Host:
         self._lanes.signals.push(out.signals)
         self._lanes.events.push(out.events)
         self._lanes.commands.push(out.commands)
+        for live, effect in out.listens:
+            if isinstance(effect, Subscribe):
+                self.correlator.subscribe(live.program, effect)
+            else:
+                self.correlator.unsubscribe(effect.run, effect.subscription)
+        for heard in out.heard:
+            self.correlator.folded(*heard)
         for reply in out.replies:
             self.waiters.answer(reply)
         if self._dirty or self._touched:
@@ -367,10 +358,12 @@ class Host:
             records, live.records = live.records, []
             live.saving = records
             live.dirty = False
-            runs.append(RunSave(live.run, live.meta, live.summary(), cells, state.wake, records, live.position))
+            runs.append(
+                RunSave(live.run, live.meta, live.summary(), cells, state.wake, records, live.position, live.listening())
+            )
         touched, self._touched = self._touched, set()
         partitions = {p: (self._owned[p], self._folded[p]) for p in touched if p in self._owned}
-        return Save(runs, partitions), lives
+        return Save(runs, partitions, {p: self.correlator.heard(p) for p in partitions}), lives
 
     def _forget_saved(self, save: Save, lives: list[Live]) -> None:
         for saved, live in zip(save.runs, lives, strict=True):
@@ -378,18 +371,19 @@ class Host:
                 live.journal.popleft()
             live.saving = []
             if live.state.terminal and not live.dirty:
-                self._runs.pop(live.run, None)
-        while len(self._runs) > _MEMORY:
-            run, live = next(iter(self._runs.items()))
-            if live.dirty:
-                break
-            del self._runs[run]
+                self._memory.remove(live.run)
+        self._memory.shrink()
+
+    def _touch(self, partitions: set[int]) -> None:
+        """Save how far their events are matched, though nothing was folded."""
+        self._touched |= partitions & set(self._owned)
+        if self._touched:
+            self._to_save.set()
 
     def _drop_partition(self, partition: int) -> None:
-        for run, live in list(self._runs.items()):
-            if live.meta.partition == partition:
-                del self._runs[run]
-                self._dirty.pop(run, None)
-                self._alarms.forget(run)
+        for run in self._memory.drop(partition):
+            self._dirty.pop(run, None)
+            self._alarms.forget(run)
+        self.correlator.forget({partition})
         self._touched.discard(partition)
         self._folded.pop(partition, None)

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -14,11 +14,12 @@ from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
+from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.domain.effects import Effect, Record, Transition
-from tocsin_executor.domain.inputs import Input, Verb
+from tocsin_executor.domain.inputs import Event, Input, Verb
 from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.state import RunState
-from tocsin_executor.ports import RunMeta, RunSummary
+from tocsin_executor.domain.state import ListenState, RunState
+from tocsin_executor.ports import Listening, RunMeta, RunSummary
 
 _DECISIONS = 20  # refused inputs kept for explanations
 
@@ -39,6 +40,7 @@ class Live:
         journal: Inputs folded since the last save, to fold again if one meets a defect.
         dirty: Something is to be saved.
         position: Of the last input.
+        listens: Its subscriptions by token; ``None`` for a run that never had any.
     """
 
     run: str
@@ -52,6 +54,7 @@ class Live:
     journal: deque[Input] = field(default_factory=deque)
     dirty: bool = False
     position: int = 0
+    listens: dict[str, Listening] | None = None
 
     def signal_writer(self) -> SignalWriter:
         """The writer; the run must have been started."""
@@ -60,6 +63,46 @@ class Live:
                 raise Defect(f"Run {self.run} signals before it is started.", run=self.run)
             self.writer = SignalWriter(self.run, self.state.head, self.meta)
         return self.writer
+
+    def listen(self, effect: effects.Subscribe | effects.Unsubscribe) -> None:
+        """Keep a subscription for the next owner of the run, or forget it."""
+        listens = self.listens = {} if self.listens is None else self.listens
+        if isinstance(effect, effects.Unsubscribe):
+            listens.pop(effect.subscription, None)
+            return
+        listens[effect.subscription] = Listening(
+            run=self.run,
+            token=effect.subscription,
+            node=effect.node,
+            namespace=self.program.namespace,
+            digest=self.program.digest,
+            since=effect.since,
+            expected=effect.expected,
+            variables=effect.variables,
+            cursors={},
+            after=dict(effect.after),
+        )
+
+    def heard(self, message: Input) -> list[tuple[str, dict[str, int], int]]:
+        """After a fold: each subscription with the numbers that were folded, and how many events wait in its state."""
+        found = []
+        for token, listening in (self.listens or {}).items():
+            held = self.state.home.tokens.get(token)
+            if held is None or not isinstance(held.state, ListenState):
+                continue
+            cursors = {EVENTS: held.state.cursor, SIGNALS: held.state.signals}
+            if isinstance(message, Event) and message.subscription == token and message.n == cursors.get(message.channel):
+                listening.after[message.channel] = max(message.at, listening.after.get(message.channel, 0))
+            listening.cursors = {channel: n for channel, n in cursors.items() if n}
+            found.append((token, cursors, len(held.state.queue)))
+        return found
+
+    def listening(self) -> list[Listening] | None:
+        """Its subscriptions as they are now, to be saved; ``None`` for a run that never had any."""
+        if self.listens is None:
+            return None
+        known = self.listens.values()
+        return [replace(found, cursors=dict(found.cursors), after=dict(found.after)) for found in known]
 
     def summary(self) -> RunSummary:
         """What lists show of it."""
@@ -89,6 +132,8 @@ class Output:
         events: Stream EVENTS, in order.
         commands: Stream COMMANDS.
         replies: Answers to commands, for whoever waits in this process.
+        listens: Runs that begin or end to listen, in order.
+        heard: What listening runs have folded: run, token, numbers by channel, events that wait in the state.
     """
 
     work: list[wire.Outgoing] = field(default_factory=list)
@@ -96,14 +141,16 @@ class Output:
     events: list[wire.Outgoing] = field(default_factory=list)
     commands: list[wire.Outgoing] = field(default_factory=list)
     replies: list[effects.Reply] = field(default_factory=list)
+    listens: list[tuple[Live, effects.Subscribe | effects.Unsubscribe]] = field(default_factory=list)
+    heard: list[tuple[str, str, dict[str, int], int]] = field(default_factory=list)
 
     def marks(self) -> tuple[int, ...]:
         """Where it ends now, for :meth:`cut`."""
-        return len(self.work), len(self.signals), len(self.events), len(self.commands), len(self.replies)
+        return len(self.work), len(self.signals), len(self.events), len(self.commands), len(self.replies), len(self.listens)
 
     def cut(self, marks: tuple[int, ...]) -> None:
         """Take back what an input left behind that met a defect."""
-        parts: tuple[list[Any], ...] = (self.work, self.signals, self.events, self.commands, self.replies)
+        parts: tuple[list[Any], ...] = (self.work, self.signals, self.events, self.commands, self.replies, self.listens)
         for part, mark in zip(parts, marks, strict=True):
             del part[mark:]
 
@@ -171,7 +218,8 @@ class Outbound:
             case effects.Reply():
                 out.replies.append(effect)
             case effects.Subscribe() | effects.Unsubscribe():
-                raise Defect("Listening to events is not offered yet.", run=live.run)
+                live.listen(effect)
+                out.listens.append((live, effect))
             case _:
                 raise Defect(f"Nobody carries out {type(effect).__name__}.", run=live.run)
 
@@ -180,7 +228,7 @@ class Outbound:
         assert head is not None
         event = dict(effect.event)
         kind = str(event["type"])
-        event.setdefault("namespace", head.namespace)
+        event["namespace"] = head.namespace  # never the author's: a run speaks for the namespace it is in
         event["correlationid"] = event.get("correlationid") or live.meta.correlation
         event["causationid"] = message.cause or message.id
         event["depth"] = head.depth + 1

@@ -133,9 +133,20 @@ def child(attempt: str, output: Json, error: Problem | None, cancelled: bool) ->
     return orjson.dumps({"kind": "child", "attempt": attempt, "output": output, "error": error, "cancelled": cancelled})
 
 
-def event(subscription: str, n: int, filter_index: int, document: dict[str, Json]) -> bytes:
-    """An event was matched to a subscription."""
-    return orjson.dumps({"kind": "event", "subscription": subscription, "n": n, "filter": filter_index, "event": document})
+def event(subscription: str, n: int, document: bytes, *, channel: str, position: int, cause: str | None = None) -> bytes:
+    """An event (JSON, as it was read) was matched to a subscription; ``cause`` is its id."""
+    about = {
+        "kind": "event",
+        "id": f"{subscription}/{channel}/{n}",
+        "subscription": subscription,
+        "n": n,
+        "filter": -1,
+        "channel": channel,
+        "at": position,
+        "event": orjson.Fragment(document),
+        "cause": cause,
+    }
+    return orjson.dumps(about)
 
 
 def control(command: str, verb: Verb, *, actor: str | None = None, reason: str | None = None) -> bytes:
@@ -204,7 +215,9 @@ _READERS: dict[str, _Reader] = {
     "child": lambda r, p, t, d: inputs.Child(
         r, p, t, d["attempt"], d.get("output"), d.get("error"), d.get("cancelled", False), **_envelope(d, p)
     ),
-    "event": lambda r, p, t, d: inputs.Event(r, p, t, d["subscription"], d["n"], d["filter"], d["event"], **_envelope(d, p)),
+    "event": lambda r, p, t, d: inputs.Event(
+        r, p, t, d["subscription"], d["n"], d["filter"], d["event"], d["channel"], d["at"], **_envelope(d, p)
+    ),
 }
 
 

@@ -252,6 +252,8 @@ def _dump_head(head: Head, write: Writer) -> dict[str, Any]:
         data["dying"] = {token: dump_dying(item) for token, item in head.dying.items()}
     if head.fin is not None:
         data["fin"] = dump_outcome(head.fin, write)
+    if head.heard:
+        data["heard"] = head.heard
     return data
 
 
@@ -264,5 +266,5 @@ def _load_head(data: dict[str, Any], read: Reader) -> Head:
         data.get("susp", False), [PARKED[item["k"]](item, read) for item in data.get("parked", ())],
         {attempt: load_revocation(item) for attempt, item in data.get("rev", {}).items()},
         {token: load_dying(item) for token, item in data.get("dying", {}).items()},
-        load_outcome(data["fin"], read) if "fin" in data else None,
+        load_outcome(data["fin"], read) if "fin" in data else None, data.get("heard", {}),
     )  # fmt: skip

@@ -44,6 +44,9 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
                 "keys": write(state.keys),
                 "queue": [write(event) for event in state.queue],
                 "end": state.closing,
+                "sig": state.signals,
+                "seen": state.seen,
+                "exp": write(state.expected),
             }
         case never:
             assert_never(never)
@@ -61,7 +64,7 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
             error = read(data["e"])
             return TryState(data["n"], data["t"], error if isinstance(error, dict) else None, data["h"])
         case _:
-            keys, got = read(data["keys"]), read(data["got"])
+            keys, got, expected = read(data["keys"]), read(data["got"]), read(data.get("exp"))
             return ListenState(
                 data["n"],
                 got if isinstance(got, list) else [],
@@ -69,6 +72,9 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
                 keys if isinstance(keys, dict) else {},
                 [read(event) for event in data["queue"]],
                 data["end"],
+                data.get("sig", 0),
+                data.get("seen", []),
+                expected if isinstance(expected, dict) else {},
             )
 
 

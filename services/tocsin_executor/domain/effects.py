@@ -200,15 +200,21 @@ class Subscribe:
     Attributes:
         run: Run id.
         subscription: ``<token>``; effect id is ``<run>/<subscription>``.
-        filters: For each filter, attributes with the constant (or full-match pattern) they must have. An event that meets one
-            of them is delivered, once; the engine decides on expressions and correlation by itself. Empty: all events.
+        node: The ``listen`` in the program, whose filters are meant. An event that may meet one of them is delivered, once; the
+            engine decides by itself.
         since: Events older than this are not meant.
+        expected: Correlation values that are known, by ``<filter>/<name>``.
+        variables: What conditions over events may use besides the event; ``None`` when that cannot be said in advance.
+        after: Position by channel up to which earlier activations of the same task have consumed events.
     """
 
     run: str
     subscription: str
-    filters: list[dict[str, Json]]
+    node: int
     since: Millis
+    expected: dict[str, Json]
+    variables: dict[str, Json] | None
+    after: dict[str, int]
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from tocsin_executor.domain.flow import iso
 from tocsin_executor.domain.ops.work import attempt_of, child_id
-from tocsin_executor.domain.program import CallSpec, ListenSpec, Node, Program, TaskSpec
+from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, Node, Program, TaskSpec
 from tocsin_executor.domain.state import Hold, ListenState, Purpose, RunState, Token, TryState
 from tocsin_executor.domain.values import Json
 
@@ -17,7 +17,8 @@ def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
 
     Each entry has ``for`` (``worker``, ``time``, ``retry``, ``event``, ``child``, ``evaluation``, ``confirmation``, ``turn``,
     ``resume``), a sentence ``detail``, and where there is one the task: ``name``, ``reference``, ``token``. The other fields
-    depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``, ``filters``, ``keys``, ``run``.
+    depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``, ``filters``, ``keys``,
+    ``expected``, ``run``.
     """
     head = run.head
     if head is None or run.terminal:
@@ -83,9 +84,31 @@ def _events(token: Token, node: Node) -> dict[str, Json]:
     if not isinstance(node.spec, ListenSpec) or not isinstance(state, ListenState):
         return {"for": "event", "detail": "it listens"}
     spec = node.spec
-    open_filters = [found.constants for index, found in enumerate(spec.filters) if index not in state.taken]
-    detail = f"it has consumed {len(state.consumed)} events, and waits for {'one of these' if open_filters else 'any'}"
-    return {"for": "event", "detail": detail, "filters": open_filters, "keys": state.keys, "delivered": state.cursor}
+    still = [(index, found) for index, found in enumerate(spec.filters) if index not in state.taken]
+    wanted = " or ".join(_words(index, found, state) for index, found in still) or "any event"
+    line = f"; {len(state.queue)} more wait in line" if state.queue else ""
+    return {
+        "for": "event",
+        "detail": f"it has consumed {len(state.consumed)} events{line}, and waits for {wanted}",
+        "filters": [_filter(found) for _, found in still],
+        "keys": state.keys,
+        "expected": state.expected,
+        "delivered": state.cursor + state.signals,
+    }
+
+
+def _filter(wanted: Filter) -> Json:
+    return {**wanted.constants, **{name: f"${{ {expression.text.strip()} }}" for name, expression in wanted.conditions}}
+
+
+def _words(index: int, wanted: Filter, state: ListenState) -> str:
+    """A filter as part of a sentence."""
+    parts = [f"{name} {value}" for name, value in wanted.constants.items()]
+    parts += [f"{name} where {expression.text.strip()}" for name, expression in wanted.conditions]
+    for rule in wanted.correlations:
+        known = state.expected.get(f"{index}/{rule.name}", state.keys.get(rule.name))
+        parts.append(f"{rule.name} ({rule.source.text.strip()}) {'of any value' if known is None else f'= {known!r}'}")
+    return "an event with " + ", ".join(parts) if parts else "any event"
 
 
 def _due(run: RunState, token: Token, purpose: Purpose) -> str | None:

@@ -127,12 +127,16 @@ class Event(Message):
         n: Number of the delivery for that subscription, dense from 1; anything but the cursor + 1 is refused.
         filter: Index of the filter that the correlator selected it by; a hint, since the engine decides on its own.
         event: The CloudEvent, attributes and ``data``.
+        channel: ``events`` or ``signals``; each has numbers of its own.
+        at: Position of the event in its stream.
     """
 
     subscription: str
     n: int
     filter: int
     event: dict[str, Json]
+    channel: str = "events"
+    at: int = 0
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from tocsin.expressions import Expression, Template
 from tocsin_executor.domain.durations import Duration
 from tocsin_executor.domain.schemas import Schema
-from tocsin_executor.domain.values import Json
+from tocsin_executor.domain.values import Json, Millis
 
 Source: TypeAlias = Expression | Template
 """What a transformation is: one expression, or data with expressions in it."""
@@ -236,13 +236,15 @@ class Filter:
     """An event filter.
 
     Attributes:
-        constants: Attributes that must be equal to a value, or match it as a pattern; what a correlator can select by.
-        patterns: The same, compiled.
+        constants: Attributes that must be equal to a value, or match it as a pattern, as they are written.
+        exact: Those of them that are plain values: what a correlator can look up.
+        patterns: The others, compiled.
         conditions: Attributes with an expression on them: true, or equal to the attribute.
         correlations: Values that tie events together.
     """
 
     constants: dict[str, Json]
+    exact: dict[str, Json]
     patterns: tuple[tuple[str, Schema], ...]
     conditions: tuple[tuple[str, Expression], ...]
     correlations: tuple[Correlation, ...]
@@ -263,6 +265,7 @@ class ListenSpec:
         each: Variable of the event in the body.
         at: Variable of its index.
         post: Output and export of each event, or ``None``.
+        lookback: How long before its activation events still count; 0 for not at all.
     """
 
     mode: str
@@ -275,6 +278,7 @@ class ListenSpec:
     each: str
     at: str
     post: Post | None
+    lookback: Millis = 0
 
 
 Spec: TypeAlias = (

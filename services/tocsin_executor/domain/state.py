@@ -119,6 +119,9 @@ class ListenState:
         keys: Correlation values, by name.
         queue: Events delivered and not consumed yet.
         closing: The event that ends it has come.
+        signals: As ``cursor``, of the platform's own signals.
+        seen: The last events delivered, as digests of source and id: a sender may publish one twice.
+        expected: Correlation values that the definition expects, by ``<filter>/<name>``.
     """
 
     cursor: int
@@ -127,6 +130,9 @@ class ListenState:
     keys: dict[str, Json]
     queue: list[Json]
     closing: bool
+    signals: int = 0
+    seen: list[str] = field(default_factory=list)
+    expected: dict[str, Json] = field(default_factory=dict)
 
 
 OpState = LoopState | ForkState | TryState | ListenState
@@ -284,6 +290,7 @@ class Head:
         revoking: Attempts asked to stop and not confirmed.
         dying: Cancelled composites that wait for those.
         fin: The outcome, waiting for confirmations; then final.
+        heard: Position of the last event consumed, by ``<node>/<channel>``, of tasks that look back.
     """
 
     digest: str
@@ -311,6 +318,7 @@ class Head:
     revoking: dict[str, Revocation] = field(default_factory=dict)
     dying: dict[str, Dying] = field(default_factory=dict)
     fin: Outcome | None = None
+    heard: dict[str, int] = field(default_factory=dict)
 
 
 class RunState:

@@ -70,7 +70,6 @@ def test_everything_wrong_is_said_at_once() -> None:
         ({"call": "grpc", "with": {}}, "calling 'grpc'"),
         ({"run": {"container": {"image": "x"}}}, "'run.container'"),
         ({"run": {"script": {"language": "ruby", "code": "x"}}}, "scripts in 'ruby'"),
-        ({"listen": {"to": {"one": {"with": {"type": "a"}}}}}, "'listen'"),
         ({"call": "http", "with": {"headers": {"x": "${ $secrets.a }"}}}, "'$secrets'"),
         ({"call": "http", "with": {"endpoint": {"uri": "u", "authentication": {"oauth2": {}}}}}, "authentication by oauth2"),
         ({"set": 1, "input": {"schema": {"resource": {"endpoint": "u"}}}}, "schemas that are fetched"),

@@ -1,11 +1,15 @@
 """``listen``: strategies, filters, correlation, bodies, and the order of deliveries."""
 
+import itertools
 from typing import Any
 
 from tocsin_executor.domain.compile import Offered, compile_workflow
 from tocsin_executor.domain.effects import Subscribe, Unsubscribe
 from tocsin_executor.domain.inputs import Event, Verb
 from unit.engine.world import EPOCH, World
+
+
+IDS = itertools.count()
 
 
 def listening(to: dict[str, Any], foreach: dict[str, Any] | None = None, read: str = "data", **more: Any) -> World:
@@ -21,15 +25,15 @@ def listening(to: dict[str, Any], foreach: dict[str, Any] | None = None, read: s
 
 
 def of(kind: str, data: Any = None, **attributes: Any) -> dict[str, Any]:
-    """An event."""
-    return {"specversion": "1.0", "id": "1", "source": "/test", "type": kind, "data": data, **attributes}
+    """An event, with an id of its own."""
+    return {"specversion": "1.0", "id": str(next(IDS)), "source": "/test", "type": kind, "data": data, **attributes}
 
 
 def test_one_event_gives_an_array_of_one() -> None:
     """Subscribed from the activation on; unsubscribed when it is met."""
     world = listening({"one": {"with": {"type": "a"}}})
     [asked] = world.of(Subscribe)
-    assert (asked.subscription, asked.filters, asked.since) == ("h:4", [{"type": "a"}], EPOCH)
+    assert (asked.subscription, asked.node, asked.since, asked.expected) == ("h:4", 2, EPOCH, {})
     assert world.status == "waiting"
     world.deliver("h:4", of("b", 1))
     assert world.status == "waiting"
@@ -79,7 +83,7 @@ def test_filters_take_constants_patterns_and_expressions() -> None:
     """An expression sees its attribute; true, or equal to it."""
     filters = {"type": "a.*", "data": "${ .n > 3 }", "subject": "${ $input.order | tostring }"}
     world = listening({"one": {"with": filters}})
-    assert world.of(Subscribe)[0].filters == [{"type": "a.*"}]
+    assert world.of(Subscribe)[0].variables == {"input": {"order": 7}}
     world.deliver("h:4", of("xa", {"n": 9}, subject="7"))
     world.deliver("h:4", of("ab", {"n": 1}, subject="7"))
     world.deliver("h:4", of("ab", {"n": 9}, subject="8"))

@@ -37,7 +37,7 @@ class Offered:
     languages: frozenset[str] = frozenset({"python", "js"})
     authentications: frozenset[str] = frozenset({"basic", "bearer"})
     secrets: bool = False
-    listen: bool = False
+    listen: bool = True
     metadata: Mapping[str, Json] = field(default_factory=dict)
 
 

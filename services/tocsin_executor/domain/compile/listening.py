@@ -1,14 +1,19 @@
 """``listen``: consumption strategies and event filters."""
 
+import re
 from collections.abc import Mapping
 
 from tocsin.expressions import expression_text
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.program import Correlation, Filter, ListenSpec
 from tocsin_executor.domain.schemas import BadSchema, Schema, compile_schema
-from tocsin_executor.domain.values import Json
+from tocsin_executor.domain.values import Json, Millis
+
+MAX_LOOKBACK = 24 * 3_600_000
+"""Milliseconds; every event of that time is read again when a task looks back."""
 
 _READS = ("data", "envelope", "raw")
+_SPECIAL = re.compile(r"[\\^$*+?()\[\]{}|]")  # a dot alone makes no pattern: the types of events are full of them
 
 
 def compile_listen(builder: Builder, task: Mapping[str, Json], place: Place, body: int | None) -> ListenSpec:
@@ -33,7 +38,19 @@ def compile_listen(builder: Builder, task: Mapping[str, Json], place: Place, bod
     options = each if isinstance(each, Mapping) else {}
     item, at = str(options.get("item", "item")), str(options.get("at", "index"))
     post = builder.post(options, place.at("foreach").inside(item, at))
-    return ListenSpec(mode, tuple(filters), until_from, until_all, until, read, body, item, at, post)
+    lookback = _lookback(builder, task.get("metadata"), place.at("metadata", "lookback"))
+    return ListenSpec(mode, tuple(filters), until_from, until_all, until, read, body, item, at, post, lookback)
+
+
+def _lookback(builder: Builder, metadata: Json, place: Place) -> Millis:
+    """``metadata.lookback``: events that came so long before the task began count as well."""
+    if not isinstance(metadata, Mapping) or "lookback" not in metadata:
+        return 0
+    found = builder.duration(metadata["lookback"], place).constant
+    if found is None or not 0 <= found <= MAX_LOOKBACK:
+        builder.wrong(place, "events are looked for at most a day back, and the duration is constant", "Write PT10M, say.")
+        return 0
+    return found
 
 
 def _strategy(builder: Builder, strategy: Json, place: Place) -> tuple[str, list[Filter]]:
@@ -55,8 +72,9 @@ def _filter(builder: Builder, given: Json, place: Place) -> Filter:
     wanted = given.get("with") if isinstance(given, Mapping) else None
     if not isinstance(given, Mapping) or not isinstance(wanted, Mapping):
         builder.wrong(place, "a filter needs 'with'")
-        return Filter({}, (), (), ())
+        return Filter({}, {}, (), (), ())
     constants: dict[str, Json] = {}
+    exact: dict[str, Json] = {}
     patterns, conditions = [], []
     for name, value in wanted.items():
         here = place.at("with", name)
@@ -64,7 +82,11 @@ def _filter(builder: Builder, given: Json, place: Place) -> Filter:
             conditions.append((name, builder.expression(value, here)))
         else:
             constants[name] = value
-            patterns.append((name, _pattern(value)))
+            pattern = _pattern(value)
+            if pattern is None:
+                exact[name] = value
+            else:
+                patterns.append((name, pattern))
     correlate = given.get("correlate")
     correlations = []
     for name, rule in correlate.items() if isinstance(correlate, Mapping) else ():
@@ -74,14 +96,14 @@ def _filter(builder: Builder, given: Json, place: Place) -> Filter:
             continue
         expect = builder.template(rule["expect"], here.at("expect")) if "expect" in rule else None
         correlations.append(Correlation(name, builder.expression(rule["from"], here.at("from")), expect))
-    return Filter(constants, tuple(patterns), tuple(conditions), tuple(correlations))
+    return Filter(constants, exact, tuple(patterns), tuple(conditions), tuple(correlations))
 
 
-def _pattern(value: Json) -> Schema:
-    """Equal to the value, or a full match of it as a pattern, by a matcher that takes linear time."""
-    if isinstance(value, str):
+def _pattern(value: Json) -> Schema | None:
+    """A value that is a pattern, for a full match by a matcher that takes linear time; ``None`` if it is a plain value."""
+    if isinstance(value, str) and _SPECIAL.search(value):
         try:
             return compile_schema({"anyOf": [{"const": value}, {"type": "string", "pattern": f"^(?:{value})$"}]})
         except BadSchema:
-            pass  # not a pattern: a plain value
-    return compile_schema({"const": value})
+            return None
+    return None

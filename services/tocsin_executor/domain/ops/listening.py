@@ -5,7 +5,12 @@ whether an expression holds, whether a correlation value is the expected one - i
 can race.
 """
 
+import hashlib
+
+import orjson
+
 from tocsin.errors import Defect
+from tocsin_executor.domain.correlation import EVENTS, SIGNALS, agrees, same
 from tocsin_executor.domain.effects import Subscribe, Transition, Unsubscribe
 from tocsin_executor.domain.flow import condition, evaluate, out_of
 from tocsin_executor.domain.fold import Fold
@@ -17,6 +22,12 @@ from tocsin_executor.domain.program import ListenSpec, Node
 from tocsin_executor.domain.state import Hold, Instance, ListenState, Phase, Token
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 
+MEMORY = 64
+"""Events that a subscription remembers, to tell one that was published twice."""
+
+MAX_VARIABLES = 2_048
+"""Bytes of the input that a subscription carries, so that conditions can be decided outside the run."""
+
 MAX_EVENTS = 1_000
 """Events one ``listen`` may consume; more belong into separate runs."""
 
@@ -26,10 +37,12 @@ def begin_listen(fold: Fold, token: Token, node: Node) -> None:
     spec = node.spec
     if not isinstance(spec, ListenSpec):
         raise Defect("listen without its spec", node=node.ref)
+    expected = _expected(fold, token, spec)
     fold.begin_body(token)
-    token.state = ListenState(0, [], [], {}, [], closing=False)
-    filters = [] if spec.mode == "any" and not spec.until_from else [found.constants for found in spec.filters]
-    fold.effects.append(Subscribe(fold.run, token.id, filters, fold.now))
+    token.state = ListenState(0, [], [], {}, [], closing=False, expected=expected)
+    after = _heard(fold, node.index) if spec.lookback else {}
+    since = fold.now - spec.lookback
+    fold.effects.append(Subscribe(fold.run, token.id, node.index, since, expected, _variables(token, spec), after))
     fold.announce(Transition.WORKFLOW_CORRELATION_STARTED, {"task": node.ref})
     waits(fold, token, Hold.LISTEN)
 
@@ -40,9 +53,18 @@ def event(fold: Fold, message: Event) -> str | None:
     if token is None or not isinstance(token.state, ListenState):
         return "no such subscription"
     state = token.state
-    if message.n != state.cursor + 1:
-        return f"delivery {message.n} is not the next, {state.cursor + 1}"
-    state.cursor = message.n
+    cursor = state.signals if message.channel == SIGNALS else state.cursor
+    if message.n != cursor + 1:
+        return f"delivery {message.n} is not the next, {cursor + 1}"
+    if message.channel == SIGNALS:
+        state.signals = message.n
+    else:
+        state.cursor = message.n
+    _remember(fold, token, message)
+    identity = _identity(message.event)
+    if identity in state.seen:
+        return None  # its sender published it twice
+    state.seen = [*state.seen, identity][-MEMORY:]
     if len(state.queue) >= MAX_EVENTS:
         fold.fail(token, problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} events wait to be consumed"))
         return None
@@ -50,6 +72,43 @@ def event(fold: Fold, message: Event) -> str | None:
     if token.hold is Hold.LISTEN and not fold.head.suspended:
         go_on(fold, token)
     return None
+
+
+def _identity(found: dict[str, Json]) -> str:
+    """Source and id: what makes two events the same one."""
+    return hashlib.sha256(f"{found.get('source')}\n{found.get('id')}".encode()).hexdigest()[:16]
+
+
+def _remember(fold: Fold, token: Token, message: Event) -> None:
+    """For tasks that look back: another activation of this one must not be given the event again."""
+    spec = fold.nodes[token.node].spec
+    if isinstance(spec, ListenSpec) and spec.lookback:
+        fold.head.heard = {**fold.head.heard, f"{token.node}/{message.channel}": message.at}
+
+
+def _heard(fold: Fold, node: int) -> dict[str, int]:
+    known = ((channel, fold.head.heard.get(f"{node}/{channel}")) for channel in (EVENTS, SIGNALS))
+    return {channel: at for channel, at in known if at is not None}
+
+
+def _expected(fold: Fold, token: Token, spec: ListenSpec) -> dict[str, Json]:
+    """The correlation values that the definition expects, evaluated when the task begins."""
+    found: dict[str, Json] = {}
+    for index, wanted in enumerate(spec.filters):
+        for rule in wanted.correlations:
+            if rule.expect is not None:
+                found[f"{index}/{rule.name}"] = evaluate(fold, token, f"expect:{index}:{rule.name}", rule.expect, token.input)
+    return found
+
+
+def _variables(token: Token, spec: ListenSpec) -> dict[str, Json] | None:
+    """What conditions over events use besides the event, where that cannot change while the task waits, and is small."""
+    names = {name for wanted in spec.filters for _, expression in wanted.conditions for name in expression.names}
+    if not names:
+        return {}
+    if names != {"input"} or len(orjson.dumps(token.input)) > MAX_VARIABLES:
+        return None
+    return {"input": token.input}
 
 
 def go_on(fold: Fold, token: Token) -> None:
@@ -84,7 +143,7 @@ def consume(fold: Fold, token: Token, node: Node) -> None:
         return
     if len(state.consumed) >= MAX_EVENTS:
         raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} events were consumed"))
-    value = found if spec.read == "envelope" else found.get("data")
+    value = found if spec.read == "envelope" else found.get("data", found.get("data_base64"))
     token.memo = None
     if spec.body is None:
         token.output = value
@@ -155,25 +214,29 @@ def _meets(
 
 
 def _meets_one(fold: Fold, token: Token, spec: ListenSpec, index: int, found: dict[str, Json]) -> dict[str, Json] | None:
+    """The correlation values of the event, if it meets the filter; an expression that fails on it means that it does not."""
     wanted = spec.filters[index]
-    known = token.state.keys if isinstance(token.state, ListenState) else {}
+    state = token.state if isinstance(token.state, ListenState) else None
+    if not all(same(found.get(name), value) for name, value in wanted.exact.items()):
+        return None
     if not all(pattern.complaint(found.get(name)) is None for name, pattern in wanted.patterns):
         return None
-    for name, expression in wanted.conditions:
-        attribute = found.get(name)
-        answer = evaluate(fold, token, f"with:{index}:{name}", expression, attribute)
-        if not (answer is True or (not isinstance(answer, bool) and answer is not None and answer == attribute)):
-            return None
     keys: dict[str, Json] = {}
-    for rule in wanted.correlations:
-        value = evaluate(fold, token, f"from:{index}:{rule.name}", rule.source, found)
-        if rule.expect is not None:
-            expected = evaluate(fold, token, f"expect:{index}:{rule.name}", rule.expect, token.input)
-        else:
-            expected = known.get(rule.name, value)
-        if value is None or value != expected:
-            return None
-        keys[rule.name] = value
+    try:
+        for name, expression in wanted.conditions:
+            attribute = found.get(name)
+            if not agrees(evaluate(fold, token, f"with:{index}:{name}", expression, attribute), attribute):
+                return None
+        for rule in wanted.correlations:
+            value = evaluate(fold, token, f"from:{index}:{rule.name}", rule.source, found)
+            expected = state.expected.get(f"{index}/{rule.name}") if state is not None else None
+            if rule.expect is None and state is not None:
+                expected = state.keys.get(rule.name, value)
+            if value is None or not same(value, expected):
+                return None
+            keys[rule.name] = value
+    except Raised:
+        return None
     return keys
 
 

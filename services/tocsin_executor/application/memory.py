@@ -1,0 +1,101 @@
+"""The runs that an engine has in memory: loaded when they are needed, kept while they are busy, forgotten when it is full."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from tocsin_executor.application import wire
+from tocsin_executor.application.live import Live, Output
+from tocsin_executor.domain.codec import decode_run
+from tocsin_executor.domain.effects import Effect
+from tocsin_executor.domain.inputs import Input
+from tocsin_executor.domain.state import RunState
+from tocsin_executor.domain.step import step
+from tocsin_executor.ports import Programs, RunStore, StoredRun
+
+MEMORY = 20_000
+"""Runs kept in memory."""
+
+Write: TypeAlias = Callable[[Live, Input, list[Effect], Output], None]
+"""Turns effects into messages."""
+
+
+class Memory:
+    """Runs by id, those used last at the end.
+
+    Args:
+        store: Where runs are kept.
+        programs: Compiled definitions.
+        partitions: How many there are.
+    """
+
+    def __init__(self, store: RunStore, programs: Programs, partitions: int) -> None:
+        self._store = store
+        self._programs = programs
+        self._partitions = partitions
+        self._runs: OrderedDict[str, Live] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __contains__(self, run: str) -> bool:
+        return run in self._runs
+
+    def get(self, run: str) -> Live | None:
+        """The run, if it is here."""
+        return self._runs.get(run)
+
+    def put(self, live: Live) -> None:
+        """A run that begins."""
+        self._runs[live.run] = live
+
+    def used(self, run: str) -> None:
+        """It is busy: the last to be forgotten."""
+        self._runs.move_to_end(run)
+
+    def remove(self, run: str) -> None:
+        """Forget it."""
+        self._runs.pop(run, None)
+
+    async def load(self, runs: Iterable[str]) -> None:
+        """Those of these runs that there are and that are not here yet, in one query."""
+        for stored in (await self._store.load(list(dict.fromkeys(runs)))).values():
+            if stored.run not in self._runs:
+                self._runs[stored.run] = await self._restore(stored)
+
+    async def _restore(self, stored: StoredRun) -> Live:
+        program = self._programs.cached(stored.digest) or await self._programs.load(stored.digest)
+        state = decode_run(stored.run, stored.bodies, stored.values)
+        live = Live(stored.run, state, program, stored.meta, wire.input_subject(stored.run, self._partitions))
+        if stored.listens:
+            live.listens = {listening.token: listening for listening in stored.listens}
+        return live
+
+    async def rewind(self, live: Live, write: Write) -> None:
+        """Bring a run back to what its journal says, after an input that met a defect."""
+        stored = (await self._store.load([live.run])).get(live.run)
+        if stored is None:
+            again = Live(live.run, RunState(live.run), live.program, live.meta, live.reply_to)
+        else:
+            again = await self._restore(stored)
+        for message in list(live.journal):
+            if again.state.head is None or message.pos > again.state.head.log:
+                made = step(again.program, again.state, message)
+                write(again, message, made, Output())  # said before; records are made again
+                again.heard(message)
+        live.state, live.records, live.listens = again.state, again.records, again.listens
+
+    def shrink(self) -> None:
+        """Forget the longest unused, if there are too many; those with something to save stay."""
+        while len(self._runs) > MEMORY:
+            run, live = next(iter(self._runs.items()))
+            if live.dirty:
+                break
+            del self._runs[run]
+
+    def drop(self, partition: int) -> list[str]:
+        """Forget the runs of a partition; returns which they were."""
+        gone = [run for run, live in self._runs.items() if live.meta.partition == partition]
+        for run in gone:
+            del self._runs[run]
+        return gone
