@@ -22,7 +22,11 @@ from tocsin_kit.bus.permissions import authorization as who_may_come_in
 
 CONTAINER_USER: Final = 10001  # the image's; used when root runs this, since no container of ours runs as root
 KEEPING: Final = tuple(name for name in SERVICES if name not in {"worker", "gateway"})  # those with a database
-OWN: Final = {"auth": ("auth_key", "nats_callout_seed"), "trigger": ("trigger_key",)}  # keys that one service alone has
+OWN: Final = {  # keys that one service alone has
+    "auth": ("auth_key", "nats_callout_seed"),
+    "trigger": ("trigger_key",),
+    "observer": ("observer_key",),
+}
 MEMBER: Final = "mongo:27017"
 
 
@@ -55,6 +59,7 @@ def wanted() -> dict[str, Callable[[], str]]:
         "nats_callout_seed": draw_account_seed,
         "auth_key": draw_encryption_key,
         "trigger_key": draw_encryption_key,
+        "observer_key": draw_encryption_key,
     }
     table |= {f"nats_password_{name}": draw_password for name in SERVICES}
     table |= {f"mongo_url_{name}": lambda name=name: mongo_url(name) for name in KEEPING}  # type: ignore[misc]

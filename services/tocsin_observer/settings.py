@@ -1,15 +1,27 @@
-"""What an operator chooses about the observer."""
+"""Settings of the observer."""
 
 from datetime import timedelta
 
 from pydantic import Field
 
-from tocsin_kit.config import Duration, Section
+from tocsin_kit.config import Duration, Secret, Section
 
 
 class ObserverSettings(Section):
-    """The observer: signals kept, followed and searched."""
+    """The observer: signals kept, followed and searched; the audit trail; webhooks out and alerts."""
 
     section = "observer"
 
+    key: Secret = Field(
+        description="Signs the audit trail and encrypts the secrets of webhooks and channels at rest; at least 32 characters. "
+        "Losing it means new secrets, and a new key in the audit trail."
+    )
     retention: Duration = Field(timedelta(days=90), description="How long signals are kept and found.")
+    audit_retention: Duration = Field(
+        timedelta(days=400),
+        description="How long records of the audit trail are kept in full; digests keep it provable behind that.",
+    )
+    lease: Duration = Field(timedelta(seconds=6), description="How long a silent replica keeps what only one of them does.")
+    allow_private: bool = Field(
+        False, description="Whether webhooks and notifications may go to loopback and private networks."
+    )

@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "run": Entry("tocsin.cli.run", "Start, watch and control runs; try a definition with `run exec`."),
     "event": Entry("tocsin.cli.event", "Publish custom events."),
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),
+    "audit": Entry("tocsin.cli.audit", "Who did what, and the proof that nothing of it was changed."),
     "trigger": Entry("tocsin.cli.trigger", "What starts workflows from outside: webhooks and events."),
     "schedule": Entry("tocsin.cli.schedule", "What starts workflows by the clock."),
     "backfill": Entry("tocsin.cli.backfill", "Runs for the instants of a schedule that are past."),
@@ -33,6 +34,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "asset": Entry("tocsin.cli.asset", "Data that runs read and write, and where it comes from."),
     "dead-letter": Entry("tocsin.cli.deadletter", "Messages that a service could not handle."),
     "expression": Entry("tocsin.cli.expression", "Try expressions (jq, CESQL) without a platform."),
+    "secret": Entry("tocsin.cli.secret", "Passwords, tokens and keys of workflows."),
     "auth": Entry("tocsin.cli.auth", "Users, roles, API keys and bus credentials."),
 }
 

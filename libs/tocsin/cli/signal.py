@@ -79,7 +79,7 @@ async def list_(
 ) -> None:
     """Print signals that have been, oldest of them first."""
     filters: Filters = {"id": run, "entity": entity, "type": kind, "correlation": correlation}
-    await _history("list", {**filters, "since": _instant(since)}, target(url, namespace), limit=limit, as_json=as_json)
+    await _history("list", {**filters, "since": instant(since)}, target(url, namespace), limit=limit, as_json=as_json)
 
 
 @app.command()
@@ -94,7 +94,7 @@ async def audit(
     as_json: AsJson = False,
 ) -> None:
     """Print who did what, oldest of it first."""
-    filters: Filters = {"actor": actor, "since": _instant(since)}
+    filters: Filters = {"actor": actor, "since": instant(since)}
     await _history("audit", filters, target(url, namespace), limit=limit, as_json=as_json)
 
 
@@ -107,7 +107,7 @@ async def _history(which: str, filters: Filters, where: Target, *, limit: int, a
         print_signal(event, as_json=as_json)
 
 
-def _instant(text: str | None) -> str | None:
+def instant(text: str | None) -> str | None:
     """An RFC 3339 time as it is, or a length of time before now: 30s, 10m, 2h, 7d."""
     if text is None:
         return None

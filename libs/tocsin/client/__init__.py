@@ -6,8 +6,10 @@ Typed where the platform's promises are; answers are the API's JSON objects. Eve
 from types import TracebackType
 from typing import Self
 
+from tocsin.client.observing import Audit
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
+from tocsin.client.secrets import Secrets
 from tocsin.client.transport import Credentials, Record, StaticToken, Transport
 
 
@@ -33,6 +35,8 @@ class Client:
         self.cases = Cases(self.transport)
         self.assets = Assets(self.transport)
         self.dead_letters = DeadLetters(self.transport)
+        self.audit = Audit(self.transport)
+        self.secrets = Secrets(self.transport)
         self.platform = Platform(self.transport)
 
     async def __aenter__(self) -> Self:

@@ -11,12 +11,14 @@ from tocsin_kit.bus.permissions import SERVICES
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams, streams_of
 from tocsin_kit.chance import Chance
 from tocsin_kit.chassis.components import Chain, Component, Part
+from tocsin_kit.chassis.requests import RequestAudit
 from tocsin_kit.chassis.services import PORTS, Own, ServiceContext, ServiceDefinition, topology_limits
 from tocsin_kit.clock import Clock
 from tocsin_kit.config import Section, Settings, load
 from tocsin_kit.store import Database
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.telemetry.setup import tocsin_version
+from tocsin_kit.web import HttpServer
 
 GROUP: Final = "tocsin.services"
 
@@ -91,4 +93,9 @@ def assemble(definition: ServiceDefinition[Own], settings: Settings, *, clock: C
         connections += [bus, Streams(bus, definition.name, limits)]
     if definition.uses_database:
         connections.append(database)
-    return Chain(definition.name, [*connections, *definition.build(context)])
+    built = definition.build(context)
+    server = next((component for component in built if isinstance(component, HttpServer)), None)
+    if definition.uses_bus and server is not None:
+        metrics = context.metrics
+        connections.append(RequestAudit(definition.name, server, bus, metrics=metrics, clock=clock, chance=chance))
+    return Chain(definition.name, [*connections, *built])

@@ -44,6 +44,9 @@ _DOCUMENT: Final = "/openapi.json"
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _NextHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+Answered = Callable[[Call, Route, int], None]
+"""Gets the request, its route and the status of its answer."""
+
 log = structlog.get_logger("tocsin.web")
 
 
@@ -94,6 +97,8 @@ class HttpServer:
         self._proxies = [ipaddress.ip_network(network) for network in trusted_proxies]
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
+        self.answered: Answered | None = None
+        """Told about each request of a route of ours once it is answered; must neither block nor raise."""
         self._endpoints = [
             Endpoint(
                 route, authenticator=authenticator, limits=self._limits, clock=clock, closing=self._closing, records=records
@@ -276,6 +281,8 @@ class HttpServer:
         status = response.status if response is not None else 499  # the client went away; nginx's word for it
         self._measures.requests.labels(method=call.method, route=template, status=str(status)).inc()
         self._measures.seconds.labels(method=call.method, route=template).observe(seconds)
+        if self.answered is not None and (route := _route(request)) is not None:
+            self.answered(call, route, status)
         write = log.info if call.method not in {"GET", "HEAD"} or status >= 400 else log.debug
         write(
             "http.answered",
@@ -308,7 +315,13 @@ def _protocol_log() -> logging.Logger:
     return logger
 
 
-def _template(request: web.Request) -> str:
-    """The template of the route that matched."""
+def _route(request: web.Request) -> Route | None:
+    """The route that matched."""
     route: Route | None = getattr(request.match_info.handler, "route", None)
+    return route
+
+
+def _template(request: web.Request) -> str:
+    """Its template."""
+    route = _route(request)
     return route.template if route else UNMATCHED

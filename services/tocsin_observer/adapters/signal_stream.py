@@ -1,15 +1,18 @@
 """The live stream of signals: an ordered reader of the stream for each person who looks."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.log import OrderedLog
+from tocsin_observer.domain.audit import Heard
 from tocsin_observer.ports import Seen
 
 STREAM = "SIGNALS"
 BATCH = 200  # signals handed on at once; a slow reader holds no more than that
+READ = 500  # signals of a batch
 
 
 class BusSignalStream:
@@ -27,8 +30,7 @@ class BusSignalStream:
     async def follow(self, subjects: Sequence[str], *, after: int | None) -> AsyncIterator[Seen]:
         """Signals in order without a gap, from behind ``after`` (``None``: from now) until the reader closes."""
         if after is None:
-            answer = await call(self._bus, f"STREAM.INFO.{STREAM}")
-            after = int(answer["state"]["last_seq"])
+            after = (await self.bounds())[1]
         reader = OrderedLog(self._direct, STREAM, self._bus.clock)
         try:
             await reader.open(subjects, after)
@@ -37,3 +39,21 @@ class BusSignalStream:
                     yield Seen(entry.position, entry.subject, entry.payload)
         finally:
             await reader.close()
+
+    async def read(self, subjects: Sequence[str], *, after: int) -> AsyncIterator[list[Heard]]:
+        """The same in batches, each signal with the time at which the stream stored it."""
+        reader = OrderedLog(self._direct, STREAM, self._bus.clock)
+        try:
+            await reader.open(subjects, after)
+            while True:
+                yield [
+                    Heard(one.position, datetime.fromtimestamp(one.time_ms / 1000, UTC), one.subject, one.payload)
+                    for one in await reader.take(READ)
+                ]
+        finally:
+            await reader.close()
+
+    async def bounds(self) -> tuple[int, int]:
+        """Sequence of the first and of the last signal that the stream has; the last is one below the first when empty."""
+        state = (await call(self._bus, f"STREAM.INFO.{STREAM}"))["state"]
+        return int(state["first_seq"]), int(state["last_seq"])

@@ -9,17 +9,13 @@ from tocsin_observer.http.schemas import SignalQuery, SignalView, StreamQuery
 from tocsin_observer.ports import Search, Seen
 
 READ_SIGNALS = Permission("signal:read")
-READ_AUDIT = Permission("audit:read")
 
 
 def routes(observer: Observer) -> Sequence[Route]:
     """What the observer serves."""
 
     async def signals(call: Call) -> Page[SignalView]:
-        return await _page(observer, call, READ_SIGNALS.name, with_actor=False)
-
-    async def audit(call: Call) -> Page[SignalView]:
-        return await _page(observer, call, READ_AUDIT.name, with_actor=True)
+        return await _page(observer, call, READ_SIGNALS.name)
 
     async def stream(call: Call) -> EventStream:
         query = call.query(StreamQuery)
@@ -49,20 +45,10 @@ def routes(observer: Observer) -> Sequence[Route]:
             seconds=None,
             handler=stream,
         ),
-        Route(
-            method="GET",
-            path="/api/v1/audit",
-            access=READ_AUDIT,
-            summary="Who did what, newest first: signals that somebody asked for, refusals included",
-            tags=("audit",),
-            query=SignalQuery,
-            response=Page[SignalView],
-            handler=audit,
-        ),
     )
 
 
-async def _page(observer: Observer, call: Call, permission: str, *, with_actor: bool) -> Page[SignalView]:
+async def _page(observer: Observer, call: Call, permission: str) -> Page[SignalView]:
     query = call.query(SignalQuery)
     permitted = call.permitted(permission)
     if query.namespace is not None:
@@ -76,7 +62,6 @@ async def _page(observer: Observer, call: Call, permission: str, *, with_actor: 
         type=query.type,
         correlation=query.correlation,
         actor=query.actor,
-        with_actor=with_actor,
         since=query.since,
         until=query.until,
     )

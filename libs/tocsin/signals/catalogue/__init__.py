@@ -6,10 +6,19 @@ Each service owns one module and adds its kinds to its shelf; the reference page
 from typing import Final
 
 from tocsin.errors import Defect
-from tocsin.signals.catalogue import auth, case, executor, lineage, scheduler, trigger
+from tocsin.signals.catalogue import auth, case, executor, lineage, observer, platform, scheduler, trigger
 from tocsin.signals.kinds import Payload, SignalType
 
-_SHELVES = (auth.SHELF, trigger.SHELF, scheduler.SHELF, executor.SHELF, lineage.SHELF, case.SHELF)
+_SHELVES = (
+    auth.SHELF,
+    trigger.SHELF,
+    scheduler.SHELF,
+    executor.SHELF,
+    lineage.SHELF,
+    case.SHELF,
+    observer.SHELF,
+    platform.SHELF,
+)
 
 
 class UnknownSignal(Defect):

@@ -1,4 +1,4 @@
-"""What the observer does: keep what it hears, find it again, let people look live."""
+"""What the observer does with all signals: keep what it hears, find it again, let people look live."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta

@@ -1,0 +1,5 @@
+"""The observer's use cases."""
+
+from tocsin_observer.application.watching import Observer
+
+__all__ = ["Observer"]

@@ -1,0 +1,127 @@
+"""What only one replica may do at a time: the audit chain, the queues of webhooks, the clocks of alerts.
+
+Duties are numbered and shared out by leases; a replica works at those that it holds and drops one as soon as it is lost or
+asked for by another replica. What a duty writes is guarded by itself as well: a lease keeps two workers rare, not impossible.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from tocsin.errors import TocsinError
+from tocsin_kit.chassis import Part
+from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry.health import Health
+
+log = structlog.get_logger()
+
+Work = Callable[[int], Awaitable[None]]
+"""Gets the number of the duty; works until cancelled."""
+
+AGAIN = timedelta(seconds=1)  # after a failure of a duty
+
+
+class Leases(Protocol):
+    """Who holds which duty (``tocsin_kit.bus.lease.PartitionLeases``)."""
+
+    surplus: set[int]
+
+    async def start(self) -> None:
+        """Make ready."""
+        ...
+
+    async def refresh(self) -> dict[int, int]:
+        """Say that this replica lives, and take what is free and its fair share: duty to epoch."""
+        ...
+
+    async def release(self, partitions: set[int], *, leave: bool = False) -> None:
+        """Hand duties over."""
+        ...
+
+
+class Duties(Part):
+    """Runs the duties that this replica holds.
+
+    Args:
+        leases: Who holds what.
+        work: What a duty does, by its number.
+        lease: How long a silent replica keeps its duties.
+        clock: Time.
+    """
+
+    def __init__(self, leases: Leases, work: Work, *, lease: timedelta, clock: Clock) -> None:
+        super().__init__("duties")
+        self._leases = leases
+        self._work = work
+        self._lease = lease.total_seconds()
+        self._clock = clock
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._held_until = 0.0
+
+    @property
+    def held(self) -> frozenset[int]:
+        """The duties that this replica works at."""
+        return frozenset(self._running)
+
+    async def start(self) -> None:
+        """Make the leases ready."""
+        await self._leases.start()
+
+    async def serve(self) -> None:
+        """Hold and work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._look(group)
+                await self._clock.sleep(self._lease / 3)
+
+    async def stop(self) -> None:
+        """End all duties and let the other replicas have them at once."""
+        held = set(self._running)
+        self._drop(held)
+        self._held_until = float("inf")  # not taken again
+        try:
+            await self._leases.release(held, leave=True)
+        except TocsinError as error:
+            log.info("duties.left", error=error.detail)
+
+    def health(self) -> Health:
+        """Ready; without duties it is a spare replica."""
+        return Health(ready=True, detail="working", facts={"duties": len(self._running)})
+
+    async def _look(self, group: asyncio.TaskGroup) -> None:
+        if self._held_until == float("inf"):
+            return
+        try:
+            held = set(await self._leases.refresh())
+        except TocsinError as error:
+            log.info("duties.not_renewed", error=error.detail)
+            if self._clock.monotonic() > self._held_until:
+                self._drop(set(self._running))
+            return
+        self._held_until = self._clock.monotonic() + self._lease * 2 / 3
+        surplus = set(self._leases.surplus) & held
+        self._drop(set(self._running) - held | surplus)
+        if surplus:
+            try:
+                await self._leases.release(surplus)
+            except TocsinError as error:
+                log.info("duties.not_released", error=error.detail)
+        for duty in held - surplus - set(self._running):
+            self._running[duty] = group.create_task(self._again_and_again(duty), name=f"duty-{duty}")
+
+    def _drop(self, duties: set[int]) -> None:
+        for duty in duties:
+            task = self._running.pop(duty, None)
+            if task is not None:
+                task.cancel()
+
+    async def _again_and_again(self, duty: int) -> None:
+        while True:
+            try:
+                await self._work(duty)
+            except TocsinError as error:
+                log.warning("duty.interrupted", duty=duty, code=error.code, error=error.detail)
+            await self._clock.sleep(AGAIN)

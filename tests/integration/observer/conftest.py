@@ -1,0 +1,73 @@
+"""The observer's parts on a real stream and database, without its HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from tocsin.signals import root
+from tocsin.signals.catalogue import case as words
+from tocsin.signals.make import make_signal, subject_of
+from tocsin_kit.bus import Bus, ensure_streams
+from tocsin_kit.bus.direct import Direct
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.store import Database
+from tocsin_observer.adapters.signal_store import MongoSignalStore
+from tocsin_observer.adapters.signal_stream import BusSignalStream
+
+
+@asynccontextmanager
+async def serving(*parts) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        for part in parts:
+            await part.start()
+            stack.push_async_callback(part.stop)
+        tasks = [group.create_task(part.serve()) for part in parts]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+class Ground:
+    """What every part of the observer stands on."""
+
+    def __init__(self, bus: Bus, database: Database) -> None:
+        self.bus = bus
+        self.database = database
+        self.direct = Direct(bus)
+        self.stream = BusSignalStream(bus, self.direct)
+        self.signals = MongoSignalStore(database)
+        self.clock = SystemClock()
+
+    async def say(self, *signals) -> None:
+        """Publish signals."""
+        for one in signals:
+            await self.bus.publish_event(subject_of(one), one)
+
+    def signal(self, number: int, namespace: str = "default", actor: str | None = "user:ada", **more):
+        """A signal of a case."""
+        return make_signal(
+            words.CASE_OPENED,
+            namespace=namespace,
+            entity_id=f"c{number}",
+            sequence=more.pop("sequence", 1),
+            time=self.clock.now(),
+            payload=words.CaseOpened(title=more.pop("title", f"case {number}")),
+            cause=root(f"cause{number}"),
+            actor=actor,
+        )
+
+
+@pytest.fixture
+async def ground(nats_url, mongo_url, mongo_prefix) -> AsyncIterator[Ground]:
+    """Bus, streams and database."""
+    database = Database(mongo_url, name=f"{mongo_prefix}_observer")
+    await database.start()
+    ground = Ground(Bus(nats_url, name="observer"), database)
+    async with serving(ground.bus):
+        await ensure_streams(ground.bus)
+        await ground.direct.start()
+        await ground.signals.prepare()
+        yield ground
+    await database.stop()
