@@ -106,7 +106,7 @@ def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus) -> WorkerPar
         runners=runners_for(context.clock, sandbox, allow_private=workers.allow_private),
         sandbox=sandbox,
         clock=context.clock,
-        drain=workers.drain,
+        settings=workers,
     )
 
 

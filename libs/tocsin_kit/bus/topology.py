@@ -117,6 +117,15 @@ STREAMS: tuple[StreamSpec, ...] = (
         atomic=True,
     ),
     StreamSpec(
+        "LOGS",
+        ("logs.>",),
+        "What tasks print, `logs.<namespace>.<run>.<activation>`: to follow a run; the executor keeps them for later.",
+        max_age=DAY,
+        dedupe=timedelta(seconds=10),
+        max_bytes=512 * 1024 * 1024,
+        atomic=True,
+    ),
+    StreamSpec(
         "SIGNALS",
         ("signals.>",),
         "Every change of state of anything, for everyone who may read.",
@@ -128,7 +137,7 @@ STREAMS: tuple[StreamSpec, ...] = (
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("trigger", "trigger-events", "EVENTS", ("events.>",), max_ack_pending=10_000),
     ConsumerSpec("executor", "executor-commands", "COMMANDS", ("commands.executor.>",)),
-    ConsumerSpec("executor", "executor-logs", "EXECUTOR", ("executor.log.>",)),
+    ConsumerSpec("executor", "executor-logs", "LOGS", ("logs.>",)),
     ConsumerSpec("scheduler", "scheduler-commands", "COMMANDS", ("commands.scheduler.>",)),
     ConsumerSpec("scheduler", "scheduler-runs", "SIGNALS", ("signals.*.run.>", "signals.*.schedule.fired.>")),
     ConsumerSpec("scheduler", "scheduler-definitions", "SIGNALS", ("signals.*.definition.>",)),
@@ -142,7 +151,7 @@ _USES: dict[str, tuple[str, ...]] = {
     "auth": ("SIGNALS", "DEAD"),
     "trigger": ("EVENTS", "COMMANDS", "SIGNALS", "DEAD"),
     "scheduler": ("COMMANDS", "SIGNALS", "DEAD"),
-    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "SIGNALS", "DEAD"),
+    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "LOGS", "SIGNALS", "DEAD"),
     "lineage": ("SIGNALS", "DEAD"),
     "case": ("COMMANDS", "SIGNALS", "DEAD"),
     "observer": ("SIGNALS", "DEAD"),

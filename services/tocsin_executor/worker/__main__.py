@@ -21,7 +21,7 @@ def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
         runners=runners_for(context.clock, sandbox, allow_private=settings.allow_private),
         sandbox=sandbox,
         clock=context.clock,
-        drain=settings.drain,
+        settings=settings,
     )
     return (worker,)
 

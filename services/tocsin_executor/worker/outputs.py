@@ -1,14 +1,21 @@
-"""What a task prints: lines with a cap, sent in pieces to the executor, which keeps them."""
+"""What a task prints: lines with a cap, sent in pieces while it runs, so that people can follow it.
+
+Pieces go to the stream ``LOGS`` under the run and the activation; the executor keeps them, and whoever follows a run reads the
+stream. A piece leaves when it is full, or with the worker's next beat. What is above the cap is counted and dropped: a task's
+log is for people, and must never fill a disk.
+"""
 
 import orjson
 
 from tocsin_executor.application.lanes import Lane
 from tocsin_executor.worker.tasks import Task
+from tocsin_kit.clock import Clock
 
-LIMIT = 64 * 1024
-"""Bytes kept of one attempt's output; what comes after is counted and dropped."""
+LIMIT = 256 * 1024
+"""Bytes kept of one attempt's output unless the settings say otherwise; what comes after is counted and dropped."""
 
 _PIECE = 100  # lines a message
+_PIECE_BYTES = 64 * 1024  # of text in a message
 _LINE = 4096  # characters of one line
 
 
@@ -18,44 +25,59 @@ class LogLines:
     Args:
         task: Whose.
         lane: Publishes them.
+        clock: Time.
+        limit: Bytes kept.
     """
 
-    def __init__(self, task: Task, lane: Lane) -> None:
+    def __init__(self, task: Task, lane: Lane, clock: Clock, limit: int = LIMIT) -> None:
         self._task = task
         self._lane = lane
+        self._clock = clock
+        self._limit = limit
         self._lines: list[list[str]] = []
         self._size = 0
+        self._waiting = 0
         self._dropped = 0
         self._piece = 0
+        self._since = 0
 
     def add(self, stream: str, line: str) -> None:
         """Keep one line (without its line break) of ``stdout`` or ``stderr``."""
         text = line if len(line) <= _LINE else line[:_LINE] + " …"
-        self._size += len(text)
-        if self._size > LIMIT:
+        self._size += len(text.encode("utf-8", "replace")) + 1
+        if self._size > self._limit:
             self._dropped += 1
             return
+        if not self._lines:
+            self._since = int(self._clock.now().timestamp() * 1000)
         self._lines.append([stream, text])
-        if len(self._lines) >= _PIECE:
-            self._send()
+        self._waiting += len(text)
+        if len(self._lines) >= _PIECE or self._waiting >= _PIECE_BYTES:
+            self.flush()
 
     def close(self) -> None:
         """Send what is left."""
         if self._dropped:
-            self._lines.append(["tocsin", f"{self._dropped} more lines were dropped: the limit is {LIMIT} bytes an attempt"])
-        self._send()
+            self._lines.append(
+                ["tocsin", f"{self._dropped} more lines were dropped: the limit is {self._limit} bytes an attempt"]
+            )
+        self.flush()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what waits."""
         if not self._lines:
             return
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._waiting = self._lines, [], 0
         self._piece += 1
+        task = self._task
         document = {
-            "run": self._task.run,
-            "attempt": self._task.attempt,
-            "name": self._task.name,
-            "reference": self._task.reference,
+            "run": task.run,
+            "attempt": task.attempt,
+            "name": task.name,
+            "reference": task.reference,
             "piece": self._piece,
+            "at": self._since,
             "lines": lines,
         }
-        self._lane.push([(f"executor.log.{self._task.run}", orjson.dumps(document))])
+        token = task.attempt.partition("#")[0]
+        self._lane.push([(f"logs.{task.namespace}.{task.run}.{token}", orjson.dumps(document))])

@@ -1,12 +1,12 @@
 """A worker as one component: its runners, its sandbox, its life."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.runners.expressions import ExpressionRunner
 from tocsin_executor.worker.runners.http import HttpRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
+from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Runner
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
@@ -37,7 +37,7 @@ class WorkerPart:
         runners: By kind.
         sandbox: For expressions.
         clock: Time.
-        drain: How long tasks in hand may take when it stops.
+        settings: What the operator chose.
     """
 
     name = "worker"
@@ -51,12 +51,21 @@ class WorkerPart:
         runners: Mapping[str, Runner],
         sandbox: Sandbox,
         clock: Clock,
-        drain: timedelta,
+        settings: WorkerSettings,
     ) -> None:
         self._bus = bus
         self._runners = runners
         self._sandbox = sandbox
-        self._worker = Worker(Direct(bus), name=name, queues=queues, runners=runners, sandbox=sandbox, clock=clock, drain=drain)
+        self._worker = Worker(
+            Direct(bus),
+            name=name,
+            queues=queues,
+            runners=runners,
+            sandbox=sandbox,
+            clock=clock,
+            drain=settings.drain,
+            log_bytes=settings.log_bytes,
+        )
 
     async def start(self) -> None:
         """Ask for work."""

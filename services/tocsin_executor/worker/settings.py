@@ -23,3 +23,9 @@ class WorkerSettings(Section):
         "Link-local addresses are refused always.",
     )
     drain: Duration = Field(timedelta(seconds=15), description="How long tasks in hand may take when the worker stops.")
+    log_bytes: int = Field(
+        256 * 1024,
+        ge=0,
+        le=64 * 1024 * 1024,
+        description="Bytes kept of what one attempt of a task prints; the rest is dropped.",
+    )

@@ -20,10 +20,10 @@ from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.application import wire
 from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
-from tocsin_executor.domain.requests import UriUnresolved, uri_template, with_uri
 from tocsin_executor.domain.values import ErrorKind, Json, problem
-from tocsin_executor.worker.outputs import LogLines
-from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task, read_task
+from tocsin_executor.worker.attempts import Attempts
+from tocsin_executor.worker.outputs import LIMIT, LogLines
+from tocsin_executor.worker.tasks import Outcome, Runner, Task, read_task
 from tocsin_kit.bus.api import call, ensure_consumer
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
@@ -52,6 +52,7 @@ class _Hand:
     feed: PullFeed
     since: float
     work: asyncio.Task[None] | None = None
+    lines: LogLines | None = None
     revoked: bool = False
     claimed: bool = False
 
@@ -82,6 +83,7 @@ class Worker:
         sandbox: Evaluates what the engine left to the worker.
         clock: Time.
         drain: How long :meth:`stop` waits for tasks in hand before they are given back.
+        log_bytes: What is kept of one attempt's output.
     """
 
     name = "worker"
@@ -96,16 +98,17 @@ class Worker:
         sandbox: Sandbox,
         clock: Clock,
         drain: timedelta = timedelta(seconds=20),
+        log_bytes: int = LIMIT,
     ) -> None:
         self.worker_name = name
         self._direct = direct
         self._publisher = GroupPublisher(direct)
         self._orders = OrderedLog(direct, STREAM, clock)
         self._queues = list(queues)
-        self._runners = runners
-        self._sandbox = sandbox
+        self._attempts = Attempts(runners, sandbox)
         self._clock = clock
         self._drain = drain.total_seconds()
+        self._log_bytes = log_bytes
         self._hands: dict[str, _Hand] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
         self._revoked: OrderedDict[str, None] = OrderedDict()
@@ -115,6 +118,7 @@ class Worker:
         self._has_arrived = asyncio.Event()
         self._reports = Lane("worker-reports", self._publisher, clock)
         self._notes = Lane("worker-notes", self._publisher, clock, width=2)
+        self._prints = Lane("worker-logs", self._publisher, clock)
         self._stopping = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -146,6 +150,7 @@ class Worker:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._notes.serve())
+            group.create_task(self._prints.serve())
             group.create_task(self._reports.serve())
             group.create_task(self._report_loop())
             group.create_task(self._beat_loop())
@@ -256,14 +261,14 @@ class Worker:
 
     async def _work(self, hand: _Hand) -> None:
         task = hand.task
-        lines = LogLines(task, self._notes)
+        lines = hand.lines = LogLines(task, self._prints, self._clock, self._log_bytes)
         task.say = lines.add
         started = self._now()
         try:
             if hand.revoked:
                 raise asyncio.CancelledError  # it was revoked before it began
             with span(f"task {task.runner}", parent=task.traceparent, kind="consumer", run=task.run, attempt=task.attempt):
-                outcome = await self._outcome(task)
+                outcome = await self._attempts.outcome(task)
         except asyncio.CancelledError:
             lines.close()
             if not hand.revoked:
@@ -284,40 +289,6 @@ class Worker:
             if task.runner != "evaluate"
             else wire.evaluated(task.attempt, outcome.output, str(outcome.error["detail"]) if outcome.error else None),
         )
-
-    async def _outcome(self, task: Task) -> Outcome:
-        runner = self._runners.get(task.runner)
-        if runner is None:
-            detail = f"This worker has no runner for {task.runner!r}."
-            return Outcome(error=problem(ErrorKind.CONFIGURATION, detail))
-        try:
-            if task.variables is not None and task.runner != "evaluate":
-                await self._resolve(task)
-            outcome = await runner.run(task)
-            size = len(orjson.dumps(outcome.output))
-        except Failed as failure:
-            return Outcome(error=failure.problem)
-        except Exception as error:  # a runner's defect is this task's error, not the worker's end
-            log.error("worker.runner_defect", runner=task.runner, run=task.run, exc_info=error)
-            return Outcome(error=problem(ErrorKind.RUNTIME, f"The runner failed: {type(error).__name__}."))
-        if size > VALUE_LIMIT:
-            detail = f"The output has {size} bytes, the limit is {VALUE_LIMIT}; keep large data elsewhere and refer to it."
-            return Outcome(error=problem(ErrorKind.VALIDATION, detail, title="Output Too Large"))
-        return outcome
-
-    async def _resolve(self, task: Task) -> None:
-        """Evaluate what the engine left to us: expressions that may take long, or that name secrets."""
-        names = {"secrets": {}, **(task.variables or {})}
-        try:
-            task.spec = await self._sandbox.evaluate_template(task.spec, task.input, names, timedelta(seconds=5))
-        except TocsinError as error:
-            raise Failed(ErrorKind.EXPRESSION, error.detail) from error
-        template = uri_template(task.runner, task.spec)
-        if template is not None:
-            try:
-                task.spec = with_uri(task.spec, template, task.input)
-            except UriUnresolved as error:
-                raise Failed(ErrorKind.EXPRESSION, str(error)) from error
 
     def _fail(self, hand: _Hand, detail: str) -> None:
         error: dict[str, Json] = problem(ErrorKind.RUNTIME, detail)
@@ -363,6 +334,8 @@ class Worker:
             now = self._clock.monotonic()
             beat = int(now / _BEAT) != int((now - _CLAIM_AFTER) / _BEAT)
             for hand in list(self._hands.values()):
+                if hand.lines is not None:
+                    hand.lines.flush()
                 if beat:
                     hand.feed.in_progress(hand.delivery)
                 if not hand.claimed and now - hand.since >= _CLAIM_AFTER and hand.work is not None:
