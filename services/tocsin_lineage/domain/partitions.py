@@ -1,0 +1,249 @@
+"""Partitions of an asset: windows of time, fixed keys, keys that come up, and pairs of two of these.
+
+A window's key is the local date of its beginning, or, where windows are shorter than a day, its local minute with the offset
+(so that the hour that a clock change repeats has two keys). Nothing here knows what has been written; see ``slots``.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import islice
+from typing import TypeAlias
+
+from tocsin.schedules import Gap, Overlap, Timetable, kind_of, parse_timetable
+
+WHOLE = ""  # the key that stands for an asset without partitions
+KEY_LIMIT = 256  # characters
+LISTED_LIMIT = 10_000  # of one asset's partitions that are looked at together
+PAIR = "|"  # between the two keys of a pair; no key of a dimension holds it
+
+_DAYS = re.compile(r"P\d+[YMWD]|@(yearly|annually|monthly|weekly|daily|midnight)|(0 )?0 0 .+", re.IGNORECASE)
+_REACH = timedelta(days=366 * 8)  # a leap day comes again after eight years at the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time: from ``start`` until before ``end``."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Partitions by time.
+
+    Attributes:
+        every: Cron pattern or ISO 8601 duration: when one window ends and the next begins.
+        zone: IANA name.
+        start: Where the first window begins, or the first boundary after it; what intervals count from.
+        end: No window begins here or later; ``None`` for never.
+    """
+
+    every: str
+    zone: str
+    start: datetime
+    end: datetime | None = None
+
+    @property
+    def by_day(self) -> bool:
+        """Whether windows are days or longer and begin at midnight."""
+        return _DAYS.fullmatch(self.every.strip()) is not None
+
+    def timetable(self) -> Timetable:
+        """Its boundaries. A midnight that does not exist is an hour later; an hour that comes twice is two windows."""
+        return _timetable(self)
+
+
+@lru_cache(maxsize=1024)
+def _timetable(windows: Windows) -> Timetable:
+    twice = Overlap.ONCE if windows.by_day else Overlap.TWICE
+    return parse_timetable(windows.every, windows.zone, anchor=windows.start, gap=Gap.SHIFT, overlap=twice)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Partitions by name, known in advance, in their order."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """Partitions that come to be by being written or registered."""
+
+
+Single: TypeAlias = Windows | Fixed | Growing
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Every combination of two dimensions; keys are ``<first>|<second>``."""
+
+    first: Single
+    second: Single
+
+
+Partitions: TypeAlias = Windows | Fixed | Growing | Pairs | None
+
+
+def key_of(windows: Windows, at: datetime) -> str:
+    """The key of the window that begins at ``at``."""
+    local = at.astimezone(windows.timetable().place)
+    return local.strftime("%Y-%m-%d") if windows.by_day else local.strftime("%Y-%m-%dT%H:%M%z")
+
+
+def boundary_before(windows: Windows, at: datetime) -> datetime | None:
+    """The last boundary at or before ``at``; ``None`` before the first."""
+    table = windows.timetable()
+    span = timedelta(hours=2)
+    while True:
+        begin = max(at - span, windows.start)
+        found = _last(table, begin - timedelta(microseconds=1), at)
+        if found is not None:
+            return found
+        if begin == windows.start or span > _REACH:
+            return None
+        span *= 4
+
+
+def _last(table: Timetable, after: datetime, until: datetime) -> datetime | None:
+    found, next_one = None, table.next(after)
+    while next_one is not None and next_one <= until:
+        found, next_one = next_one, table.next(next_one)
+    return found
+
+
+def window_at(windows: Windows, at: datetime) -> Window | None:
+    """The window that ``at`` is in."""
+    start = boundary_before(windows, at)
+    if start is None or (windows.end is not None and start >= windows.end):
+        return None
+    end = windows.timetable().next(start)
+    return Window(start, end) if end is not None else None
+
+
+def window_of(partitions: Single, key: str) -> Window | None:
+    """The window of a key; ``None`` when it is none of this asset's, or these are no windows."""
+    if not isinstance(partitions, Windows):
+        return None
+    try:
+        at = datetime.fromisoformat(key)
+    except ValueError:
+        return None
+    if partitions.by_day:
+        if len(key) != 10:
+            return None
+        at = at.replace(tzinfo=partitions.timetable().place)
+        at += timedelta(hours=23)  # whatever the clocks do at midnight, the window has begun by then and not ended
+    elif at.tzinfo is None:
+        return None
+    window = window_at(partitions, at)
+    return window if window is not None and key_of(partitions, window.start) == key else None
+
+
+def windows_from(windows: Windows, after: datetime) -> Iterator[Window]:
+    """Windows in order, from the first that begins after ``after``."""
+    table = windows.timetable()
+    start = table.next(max(after, windows.start - timedelta(microseconds=1)))
+    while start is not None and (windows.end is None or start < windows.end):
+        end = table.next(start)
+        if end is None:
+            return
+        yield Window(start, end)
+        start = end
+
+
+def closed_windows(windows: Windows, after: datetime, until: datetime) -> Iterator[Window]:
+    """Windows whose end is in (after, until], in order."""
+    begun = boundary_before(windows, after)
+    before = (begun if begun is not None else windows.start) - timedelta(microseconds=1)
+    for window in windows_from(windows, before):
+        if window.end > until:
+            return
+        if window.end > after:
+            yield window
+
+
+def last_closed(windows: Windows, now: datetime) -> Window | None:
+    """The newest window that is over."""
+    current = boundary_before(windows, now)
+    if current is None:
+        return None
+    if windows.end is not None and current > windows.end:
+        return max(islice(closed_windows(windows, windows.start, now), LISTED_LIMIT), key=lambda one: one.end, default=None)
+    return window_at(windows, current - timedelta(microseconds=1))
+
+
+def listed(partitions: Single, now: datetime, known: Sequence[str], limit: int = LISTED_LIMIT) -> list[str]:
+    """The keys that there should be now: closed windows (the newest ``limit``), fixed keys, and known ones.
+
+    Args:
+        partitions: Of one dimension.
+        now: Windows that are not over by then do not count.
+        known: Keys of a growing dimension, in order.
+        limit: At most so many.
+    """
+    match partitions:
+        case Fixed(keys=keys):
+            return list(keys[:limit])
+        case Growing():
+            return list(known[:limit])
+        case Windows():
+            found: list[str] = []
+            window = last_closed(partitions, now)
+            while window is not None and len(found) < limit:
+                found.append(key_of(partitions, window.start))
+                window = window_at(partitions, window.start - timedelta(microseconds=1))
+            return found[::-1]
+
+
+def all_keys(partitions: Partitions, now: datetime, known: Sequence[str], limit: int = LISTED_LIMIT) -> list[str]:
+    """As :func:`listed`, for any asset; ``[""]`` for one without partitions.
+
+    Keys in ``known`` are those that have come up, of a pair both parts together.
+    """
+    if partitions is None:
+        return [WHOLE]
+    if not isinstance(partitions, Pairs):
+        return listed(partitions, now, known, limit)
+    firsts = list(dict.fromkeys(key.partition(PAIR)[0] for key in known))
+    seconds = list(dict.fromkeys(key.partition(PAIR)[2] for key in known))
+    left = listed(partitions.first, now, firsts, limit)
+    right = listed(partitions.second, now, seconds, limit)
+    return list(islice((f"{a}{PAIR}{b}" for a in left for b in right), limit))
+
+
+def is_key(partitions: Partitions, key: str) -> bool:
+    """Whether an asset of this kind can have this key at all."""
+    match partitions:
+        case None:
+            return key == WHOLE
+        case Windows():
+            return window_of(partitions, key) is not None
+        case Fixed(keys=keys):
+            return key in keys
+        case Growing():
+            return 0 < len(key) <= KEY_LIMIT and PAIR not in key
+        case Pairs(first=first, second=second):
+            a, mark, b = key.partition(PAIR)
+            return mark == PAIR and is_key(first, a) and is_key(second, b)
+
+
+def time_of(partitions: Partitions, key: str) -> Window | None:
+    """The window of a key, also of the dimension of a pair that is one of time."""
+    match partitions:
+        case Pairs(first=first, second=second):
+            a, _, b = key.partition(PAIR)
+            return window_of(first, a) or window_of(second, b)
+        case None:
+            return None
+        case _:
+            return window_of(partitions, key)
+
+
+def is_interval(text: str) -> bool:
+    """Whether a text is an interval or a cron pattern, and so makes windows."""
+    return kind_of(text) in {"every", "cron"}
