@@ -53,6 +53,10 @@ class ScheduleStore(Protocol):
         """Schedules that wait for the end of one of these runs."""
         ...
 
+    async def following(self, workflows: frozenset[tuple[str, str]]) -> Sequence[Entry[Schedule]]:
+        """Schedules that follow one of these workflows, each named by namespace and name."""
+        ...
+
     async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:
         """One page of schedules, by name."""
         ...

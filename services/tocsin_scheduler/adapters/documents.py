@@ -7,9 +7,22 @@ from typing import Any
 import orjson
 
 from tocsin.schedules import Exclusions, Gap, Overlap
+from tocsin.signals import Cause
 from tocsin_kit.store import Document
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Going, Lateness, Policy, Schedule, Start, Status
-from tocsin_scheduler.domain.timetables import When
+from tocsin_scheduler.domain.schedules import (
+    CatchUp,
+    Concurrency,
+    Going,
+    Lateness,
+    Pending,
+    Policy,
+    Retry,
+    Retrying,
+    Schedule,
+    Start,
+    Status,
+)
+from tocsin_scheduler.domain.timetables import Follows, When
 from tocsin_scheduler.domain.wishes import Wish
 
 
@@ -28,8 +41,11 @@ def schedule_document(schedule: Schedule) -> Document:
         "reason": schedule.reason,
         "settled": exact(schedule.settled),
         "next_at": schedule.next_at,
-        "going": [{"run": going.run, "since": going.since} for going in schedule.going],
+        "going": [{"run": g.run, "since": g.since, "at": g.at, "attempt": g.attempt} for g in schedule.going],
         "waiting": list(schedule.waiting),
+        "retries": [{"due": retry.due, "at": retry.at, "attempt": retry.attempt} for retry in schedule.retries],
+        "pending": [_pending_document(pending) for pending in schedule.pending],
+        "heard": list(schedule.heard),
         "failures": schedule.failures,
         "managed_by": schedule.managed_by,
         "fired": schedule.fired,
@@ -48,6 +64,7 @@ def start_document(start: Start) -> Document:
         "version": start.version,
         "input": orjson.dumps(start.input).decode(),
         "labels": [[key, value] for key, value in start.labels.items()],
+        "priority": start.priority,
     }
 
 
@@ -58,6 +75,7 @@ def read_start(start: Mapping[str, Any]) -> Start:
         version=start["version"],
         input=orjson.loads(start["input"]),
         labels=dict(start["labels"]),
+        priority=start.get("priority", 0),
     )
 
 
@@ -72,6 +90,7 @@ def _when_document(when: When) -> Document:
         "starts_at": when.starts_at,
         "ends_at": when.ends_at,
         "after_end": when.after_end,
+        **({} if when.follows is None else {"follows": _follows_document(when.follows)}),
         "exclusions": {
             "dates": sorted(day.isoformat() for day in when.exclusions.dates),
             "yearly": sorted([month, day] for month, day in when.exclusions.yearly),
@@ -91,7 +110,35 @@ def _policy_document(policy: Policy) -> Document:
         "late_after_s": None if policy.late_after is None else policy.late_after.total_seconds(),
         "lateness": policy.lateness.value,
         "failures": policy.failures,
+        "condition": policy.condition,
+        "retry": None if policy.retry is None else _retrying_document(policy.retry),
     }
+
+
+def _retrying_document(retry: Retrying) -> Document:
+    return {
+        "attempts": retry.attempts,
+        "delay_s": retry.delay.total_seconds(),
+        "factor": retry.factor,
+        "longest_s": retry.longest.total_seconds(),
+    }
+
+
+def _follows_document(follows: Follows) -> Document:
+    return {
+        "workflow": follows.workflow,
+        "outcomes": sorted(follows.outcomes),
+        "delay_s": follows.delay.total_seconds(),
+    }
+
+
+def _pending_document(pending: Pending) -> Document:
+    cause = pending.cause
+    return {"at": pending.at, "cause": [cause.id, cause.correlation, cause.depth, cause.traceparent]}
+
+
+def _read_pending(document: Mapping[str, Any]) -> Pending:
+    return Pending(document["at"], Cause(*document["cause"]))
 
 
 def read_schedule(document: Mapping[str, Any]) -> Schedule:
@@ -110,8 +157,11 @@ def read_schedule(document: Mapping[str, Any]) -> Schedule:
         reason=document["reason"],
         settled=datetime.fromisoformat(document["settled"]),
         next_at=document["next_at"],
-        going=tuple(Going(going["run"], going["since"]) for going in document["going"]),
+        going=tuple(Going(g["run"], g["since"], g.get("at"), g.get("attempt", 1)) for g in document["going"]),
         waiting=tuple(document.get("waiting", ())),
+        retries=tuple(Retry(r["due"], r["at"], r["attempt"]) for r in document.get("retries", ())),
+        pending=tuple(_read_pending(pending) for pending in document.get("pending", ())),
+        heard=tuple(document.get("heard", ())),
         failures=document.get("failures", 0),
         managed_by=document.get("managed_by"),
         fired=document["fired"],
@@ -151,6 +201,7 @@ def _read_when(when: Mapping[str, Any]) -> When:
         starts_at=when["starts_at"],
         ends_at=when["ends_at"],
         after_end=when.get("after_end", False),
+        follows=_read_follows(when.get("follows")),
         exclusions=Exclusions(
             frozenset(date.fromisoformat(day) for day in excluded.get("dates", ())),
             frozenset((month, day) for month, day in excluded.get("yearly", ())),
@@ -171,7 +222,23 @@ def _read_policy(policy: Mapping[str, Any]) -> Policy:
         late_after=None if late_after is None else timedelta(seconds=late_after),
         lateness=Lateness(policy.get("lateness", "run")),
         failures=policy.get("failures"),
+        condition=policy.get("condition"),
+        retry=_read_retrying(policy.get("retry")),
     )
+
+
+def _read_retrying(retry: Mapping[str, Any] | None) -> Retrying | None:
+    if retry is None:
+        return None
+    delay, longest = timedelta(seconds=retry["delay_s"]), timedelta(seconds=retry["longest_s"])
+    return Retrying(attempts=retry["attempts"], delay=delay, factor=retry["factor"], longest=longest)
+
+
+def _read_follows(follows: Mapping[str, Any] | None) -> Follows | None:
+    if follows is None:
+        return None
+    delay = timedelta(seconds=follows["delay_s"])
+    return Follows(workflow=follows["workflow"], outcomes=frozenset(follows["outcomes"]), delay=delay)
 
 
 def exact(instant: datetime) -> str:

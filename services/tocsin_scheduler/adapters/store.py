@@ -19,6 +19,7 @@ INDEXES = (
     # The only one that the timekeeper needs; schedules that do not fire are not in it, so idle ones cost nothing.
     IndexModel([("v.next_at", ASCENDING)], name="next_at", partialFilterExpression={"v.next_at": {"$type": "date"}}),
     IndexModel([("v.going.run", ASCENDING)], name="going", sparse=True),
+    IndexModel([("v.when.follows.workflow", ASCENDING)], name="follows", sparse=True),
     IndexModel([("v.namespace", ASCENDING), ("_id", ASCENDING)], name="namespace"),
     IndexModel([("v.status", ASCENDING), ("_id", ASCENDING)], name="status"),
 )
@@ -80,6 +81,15 @@ class MongoScheduleStore:
     async def with_runs(self, runs: frozenset[str]) -> Sequence[Entry[Schedule]]:
         """Schedules that wait for the end of one of these runs."""
         return await self._schedules.find(Filter().one_of("going.run", sorted(runs)), limit=max(1, len(runs)))
+
+    async def following(self, workflows: frozenset[tuple[str, str]]) -> Sequence[Entry[Schedule]]:
+        """Schedules that follow one of these workflows."""
+        if not workflows:
+            return []
+        named = Filter().one_of("when.follows.workflow", sorted({workflow for _, workflow in workflows}))
+        found = await self._schedules.find(named.one_of("namespace", sorted({namespace for namespace, _ in workflows})))
+        follows = ((entry, entry.value.when.follows) for entry in found if entry.value is not None)
+        return [e for e, f in follows if e.value is not None and f is not None and (e.value.namespace, f.workflow) in workflows]
 
     async def search(self, search: ScheduleSearch, *, limit: int, cursor: str | None) -> Page[Entry[Schedule]]:
         """One page of schedules, by name."""

@@ -79,9 +79,9 @@ def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing
         number += 1
     for firing in decision.firings:
         # The flow begins at the instant: its run and everything that the run causes can be found by it.
-        of_firing = root(firing.run)
+        of_firing = firing.cause or root(firing.run)
         signal = _fired(schedule, firing, sequence=number + 1, now=now, cause=of_firing)
-        outbox += [Outgoing.of(subject_of(signal), signal), _start(schedule, firing, signal, now)]
+        outbox += [Outgoing.of(subject_of(signal), signal), _start(schedule, firing, signal, of_firing, now)]
         number += 1
     if decision.paused is not None:
         outbox += announce(
@@ -92,6 +92,17 @@ def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing
 
 
 def _fired(schedule: Schedule, firing: Firing, *, sequence: int, now: datetime, cause: Cause) -> CloudEvent:
+    if firing.attempt > 1:
+        again = words.ScheduleRetried(name=schedule.name, due_at=firing.at, run=firing.run, attempt=firing.attempt)
+        return make_signal(
+            words.SCHEDULE_RETRIED,
+            namespace=schedule.namespace,
+            entity_id=schedule.name,
+            sequence=sequence,
+            time=now,
+            payload=again,
+            cause=cause,
+        )
     return make_signal(
         words.SCHEDULE_FIRED,
         namespace=schedule.namespace,
@@ -105,7 +116,7 @@ def _fired(schedule: Schedule, firing: Firing, *, sequence: int, now: datetime, 
     )
 
 
-def _start(schedule: Schedule, firing: Firing, signal: CloudEvent, now: datetime) -> Outgoing:
+def _start(schedule: Schedule, firing: Firing, signal: CloudEvent, flow: Cause, now: datetime) -> Outgoing:
     return start_run(
         firing.run,
         namespace=schedule.namespace,
@@ -118,7 +129,7 @@ def _start(schedule: Schedule, firing: Firing, signal: CloudEvent, now: datetime
             "at": firing.at.isoformat(),
             "previous": None if firing.previous is None else firing.previous.isoformat(),
         },
-        cause=signal.id,
+        cause=Cause(signal.id, flow.correlation, flow.depth + 1, flow.traceparent),
         now=now,
     )
 
@@ -130,9 +141,8 @@ def start_run(
     source: str,
     start: Start,
     trigger: dict[str, Json],
-    cause: str,
+    cause: Cause,
     now: datetime,
-    priority: int = 0,
 ) -> Outgoing:
     """The command that starts a run; a repeat of it starts nothing twice.
 
@@ -142,11 +152,10 @@ def start_run(
         source: Who asks for it.
         start: What to start.
         trigger: What it is started by, kept with the run.
-        cause: Id of the signal that this follows from.
+        cause: The signal that this follows from.
         now: When it was decided.
-        priority: Among what waits for a slot; higher first.
     """
-    extensions: dict[str, Attribute] = {"namespace": namespace, "correlationid": run, "causationid": cause, "depth": 1}
+    extensions: dict[str, Attribute] = {"namespace": namespace, **cause.attributes()}
     data: dict[str, Json] = {
         "run": run,
         "namespace": namespace,
@@ -157,8 +166,8 @@ def start_run(
         "trigger": trigger,
         "actor": ACTOR,
     }
-    if priority:
-        data["priority"] = priority
+    if start.priority:
+        data["priority"] = start.priority
     event = CloudEvent(
         id=derive("start", run),
         source=source,

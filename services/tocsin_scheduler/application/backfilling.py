@@ -289,15 +289,15 @@ def _start(backfill: Backfill, item: Item, cause: Cause, now: datetime) -> Outgo
     trigger: dict[str, Json] = {"kind": "backfill", "name": backfill.name, "item": item.key}
     if item.at is not None:
         trigger |= {"at": item.at.isoformat(), "previous": None if item.previous is None else item.previous.isoformat()}
+    given = backfill.start.input if item.input is None else item.input
     return start_run(
         run_of(backfill, item),
         namespace=backfill.namespace,
         source=source_of(backfill.namespace, "backfills", backfill.name),
-        start=replace(backfill.start, input=backfill.start.input if item.input is None else item.input, labels=labels),
+        start=replace(backfill.start, input=given, labels=labels, priority=backfill.priority),
         trigger=trigger,
-        cause=cause.id,
+        cause=replace(cause, depth=cause.depth + 1),
         now=now,
-        priority=backfill.priority,
     )
 
 

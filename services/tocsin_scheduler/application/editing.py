@@ -9,6 +9,7 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Page, RevisionConflict
 from tocsin_scheduler.application.announcing import announce, changed, skipped
 from tocsin_scheduler.application.timekeeping import Firer, Timekeeper
+from tocsin_scheduler.domain.conditions import check_condition
 from tocsin_scheduler.domain.firing import Skip
 from tocsin_scheduler.domain.schedules import (
     NotNow,
@@ -83,7 +84,8 @@ class Schedules:
         Raises:
             PreconditionFailed: It has changed since the person saw it.
             TimetableInvalid: With the position in the expression.
-            ScheduleInvalid: It never fires.
+            ScheduleInvalid: It never fires, or its condition asks for what there is not.
+            CesqlInvalid: Its condition makes no sense; with the position.
             NotNow: The name belongs to a definition.
         """
         check(wanted.when, wanted.start, wanted.input_bytes, self._clock.now())
@@ -132,6 +134,7 @@ class Schedules:
                 actor=actor,
             )
         schedule = planned(schedule)
+        check_condition(schedule, schedule.next_at or now)
         kind = words.SCHEDULE_CREATED if before is None else words.SCHEDULE_UPDATED
         outbox = announce([changed(kind, schedule)], schedule, after=entry.sequence, now=now, cause=cause, actor=actor)
         entry = await self._store.commit(entry, schedule, outbox)

@@ -6,6 +6,9 @@ Most runs were started by something else, so many ends are looked up at once: on
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+
+from tocsin.signals import CausationTooDeep, CloudEvent, follow
 from tocsin.signals.catalogue.scheduler import ScheduleFired
 from tocsin.signals.subjects import parse_signal
 from tocsin_kit.bus.delivery import Delivery
@@ -14,8 +17,11 @@ from tocsin_scheduler.application.announcing import carry_out
 from tocsin_scheduler.application.backfilling import Backfills
 from tocsin_scheduler.application.timekeeping import Timekeeper
 from tocsin_scheduler.domain.firing import ended
+from tocsin_scheduler.domain.following import happened, workflow_of
 from tocsin_scheduler.domain.schedules import Outcome
 from tocsin_scheduler.ports import History, ScheduleStore
+
+log = structlog.get_logger()
 
 _ENDS = {outcome.value: outcome for outcome in Outcome}
 
@@ -59,6 +65,28 @@ class RunEnds:
             if decision is not None:
                 outbox = carry_out(decision, after=entry.sequence, now=now)
                 self._timekeeper.notice(await self._store.commit(entry, decision.schedule, outbox))
+        await self._set_instants([delivery for place, delivery in places if place.id in runs and place.entity == "run"])
+
+    async def _set_instants(self, deliveries: Sequence[Delivery]) -> None:
+        """Ends of runs set instants of the schedules that follow their workflows."""
+        ends: dict[tuple[str, str], list[tuple[Outcome, CloudEvent]]] = {}
+        for delivery in deliveries:
+            place, event = parse_signal(delivery.subject), delivery.event()
+            name = event.data.get("name") if isinstance(event.data, dict) else None
+            workflow = workflow_of(str(name), place.id, place.namespace)
+            if workflow is not None and place.transition in _ENDS:
+                ends.setdefault((place.namespace, workflow), []).append((_ENDS[place.transition], event))
+        for entry in await self._store.following(frozenset(ends)):
+            schedule = entry.value
+            if schedule is None or schedule.when.follows is None:
+                continue
+            for outcome, event in ends[schedule.namespace, schedule.when.follows.workflow]:
+                try:
+                    schedule = happened(schedule, outcome, event.time or self._clock.now(), follow(event)) or schedule
+                except CausationTooDeep as error:
+                    log.warning("schedule.chain_too_deep", schedule=entry.key, event=event.id, error=error.detail)
+            if schedule is not entry.value:
+                self._timekeeper.notice(await self._store.commit(entry, schedule, ()))
 
     async def _keep_firings(self, deliveries: Sequence[Delivery]) -> None:
         """Before the ends: a firing is said before its run can end, and comes before it or with it."""

@@ -11,7 +11,7 @@ from enum import Enum
 
 from tocsin.errors import TooLarge
 from tocsin.signals import derive
-from tocsin_scheduler.domain.firing import latest
+from tocsin_scheduler.domain.catching_up import latest
 from tocsin_scheduler.domain.schedules import Json, NotNow, Outcome, ScheduleInvalid, Start
 from tocsin_scheduler.domain.timetables import When
 
@@ -174,8 +174,8 @@ def plan(
         ScheduleInvalid: The instants depend on when runs end.
         TooLarge: More than :data:`ITEMS_LIMIT`.
     """
-    if when.after_end:
-        raise ScheduleInvalid("instants counted from the end of a run cannot be made up for")
+    if when.after_end or when.follows is not None:
+        raise ScheduleInvalid("instants that ends of runs set cannot be made up for")
     free = replace(when, starts_at=None, ends_at=None)
     just_before = since - timedelta(microseconds=1)
     previous, found = latest(free, since - LOOK_BACK, just_before), []

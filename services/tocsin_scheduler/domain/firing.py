@@ -5,31 +5,29 @@ schedule, together with the signals and the commands that follow from it: of any
 decided cannot be half told.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from typing import assert_never
 
-from tocsin.signals import derive
+from tocsin.signals import Cause, derive
+from tocsin_scheduler.domain.catching_up import AT_ONCE, Missed, caught_up
+from tocsin_scheduler.domain.conditions import holds
 from tocsin_scheduler.domain.schedules import (
     FORGOTTEN_AFTER,
-    CatchUp,
     Concurrency,
     Going,
     Lateness,
     Outcome,
+    Retry,
     Schedule,
     Status,
     planned,
 )
-from tocsin_scheduler.domain.timetables import When
 
-AT_ONCE = 20  # firings in one decision: each carries its input, and a document has a limit of 16 MB
-COUNTED = 1_000  # missed instants that are counted; beyond that the number says nothing more
 GOING_LIMIT = 100  # runs whose end is waited for
 WAITING_LIMIT = 100  # instants that wait for the end of a run; what is beyond is skipped
-_WIDER = 8  # factor between windows when looking for the latest missed instant
 
 
 class Skip(Enum):
@@ -42,6 +40,8 @@ class Skip(Enum):
     TOO_LATE = "it would have been too late"
     PAUSED = "the schedule was paused while it waited"
     USED_UP = "the schedule has fired as often as it may"
+    CONDITION = "its condition does not hold"
+    TOO_DEEP = "it was caused by a chain of events that is too long to be meant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +53,16 @@ class Firing:
         run: Id of the run, a function of schedule, generation and instant.
         late: Whether it was caught up, or is later than the schedule allows without a flag.
         previous: The instant that fired before: the beginning of the interval whose data is meant.
+        attempt: Above 1 when earlier starts for the instant were refused.
+        cause: The end of the run that it follows; ``None`` when the clock alone is the cause.
     """
 
     at: datetime
     run: str
     late: bool
     previous: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Instants that went by.
-
-    Attributes:
-        first: The first of them.
-        last: The last of them.
-        count: How many, at most :data:`COUNTED`.
-        action: What was done about them.
-    """
-
-    first: datetime
-    last: datetime
-    count: int
-    action: str
+    attempt: int = 1
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +86,10 @@ class Decision:
     paused: str | None = None
 
 
-def run_id(schedule: Schedule, at: datetime) -> str:
+def run_id(schedule: Schedule, at: datetime, attempt: int = 1) -> str:
     """The id of the run of an instant; the same for whoever computes it, whenever."""
-    return derive("schedule", schedule.namespace, schedule.name, schedule.generation, at.isoformat())
+    again = (attempt,) if attempt > 1 else ()
+    return derive("schedule", schedule.namespace, schedule.name, schedule.generation, at.isoformat(), *again)
 
 
 def settle(schedule: Schedule, now: datetime) -> Decision | None:
@@ -117,15 +105,21 @@ def settle(schedule: Schedule, now: datetime) -> Decision | None:
     """
     if schedule.status is not Status.ACTIVE or schedule.next_at is None or schedule.next_at > now:
         return None
+    if schedule.retries and schedule.retries[0].due <= now:
+        return _again(schedule, schedule.retries[0], now)
     if schedule.when.after_end:
         return _after_end(schedule, schedule.next_at, now)
+    if schedule.when.follows is not None:
+        return _following(schedule, now)
     on_time_from = now - schedule.policy.on_time - schedule.policy.jitter
     missed: Missed | None = None
     due: list[datetime] = []
-    following = schedule.when.next(schedule.settled) if schedule.policy.jitter else schedule.next_at
+    # The next instant is kept, but it may be put off, or be that of a retry.
+    kept = not (schedule.policy.jitter or schedule.retries)
+    following = schedule.next_at if kept else schedule.when.next(schedule.settled)
     cursor = schedule.settled
     if following is not None and following < on_time_from:
-        due, missed, cursor = _late(schedule, on_time_from, now)
+        due, missed, cursor = caught_up(schedule, on_time_from, now)
         following = schedule.when.next(cursor)
     while following is not None and following + schedule.put_off(following) <= now and len(due) < AT_ONCE:
         due.append(following)
@@ -134,11 +128,8 @@ def settle(schedule: Schedule, now: datetime) -> Decision | None:
     if following is None or following > now:
         settled = max(settled, now)
     placed = _Placing(schedule, now, on_time_from).place(due)
-    decision = placed.decision(settled, schedule.wakes_at(following), missed)
-    moved = decision.schedule
-    if moved.is_used_up:
-        return replace(decision, schedule=replace(moved, status=Status.FINISHED, next_at=None))
-    return decision
+    decision = placed.decision(settled, None if following is None else schedule.wakes_at(following), missed)
+    return replace(decision, schedule=planned(decision.schedule)) if decision.schedule.is_used_up else decision
 
 
 def ended(schedule: Schedule, runs: Mapping[str, Outcome], now: datetime) -> Decision | None:
@@ -155,13 +146,16 @@ def ended(schedule: Schedule, runs: Mapping[str, Outcome], now: datetime) -> Dec
     over = [going for going in schedule.going if going.run in runs]
     if not over:
         return None
-    failures = schedule.failures
+    failures, retries = schedule.failures, list(schedule.retries)
     for going in over:
-        if runs[going.run] in {Outcome.FAULTED, Outcome.REFUSED}:
+        if runs[going.run] is Outcome.REFUSED and (again := _retry(schedule, going, now)) is not None:
+            retries.append(again)
+        elif runs[going.run] in {Outcome.FAULTED, Outcome.REFUSED}:
             failures += 1
         elif runs[going.run] is Outcome.COMPLETED:
             failures = 0
-    known = replace(schedule, going=tuple(going for going in schedule.going if going.run not in runs), failures=failures)
+    left = tuple(going for going in schedule.going if going.run not in runs)
+    known = replace(schedule, going=left, failures=failures)
     if known.status is Status.PAUSED:
         return Decision(known)
     if known.policy.failures is not None and failures >= known.policy.failures and known.status is Status.ACTIVE:
@@ -170,10 +164,14 @@ def ended(schedule: Schedule, runs: Mapping[str, Outcome], now: datetime) -> Dec
         return Decision(stopped, skipped=tuple((at, Skip.PAUSED) for at in known.waiting), paused=reason)
     if known.when.after_end:
         return Decision(planned(replace(known, settled=max(known.settled, now))) if not known.going else known)
+    if len(retries) > len(known.retries):
+        soonest = tuple(sorted(retries, key=lambda retry: retry.due))[:WAITING_LIMIT]
+        known = replace(
+            known, retries=soonest, next_at=min(filter(None, (known.next_at, soonest[0].due))), status=Status.ACTIVE
+        )
     decision = _Placing(known, now, datetime.min.replace(tzinfo=UTC)).place(()).decision(known.settled, known.next_at, None)
     if decision.schedule.is_used_up:
-        finished = replace(decision.schedule, status=Status.FINISHED, next_at=None)
-        return replace(decision, schedule=finished)
+        return replace(decision, schedule=planned(decision.schedule))
     return replace(decision, schedule=replace(decision.schedule, status=known.status))
 
 
@@ -189,6 +187,33 @@ def _after_end(schedule: Schedule, at: datetime, now: datetime) -> Decision:
         last_run=firing.run,
     )
     return Decision(planned(fired), (firing,))
+
+
+def _retry(schedule: Schedule, going: Going, now: datetime) -> Retry | None:
+    """The next attempt at an instant whose start was refused, if there is one left."""
+    retrying = schedule.policy.retry
+    if retrying is None or going.at is None or going.attempt >= retrying.attempts:
+        return None
+    return Retry(now + retrying.delay_before(going.attempt + 1), going.at, going.attempt + 1)
+
+
+def _again(schedule: Schedule, retry: Retry, now: datetime) -> Decision:
+    """The start for an instant is tried once more; whatever else goes on was no hindrance the first time."""
+    firing = Firing(retry.at, run_id(schedule, retry.at, retry.attempt), late=False, attempt=retry.attempt)
+    going = (*schedule.going, Going(firing.run, now, retry.at, retry.attempt))[-GOING_LIMIT:]
+    moved = replace(schedule, retries=schedule.retries[1:], going=going, last_run=firing.run)
+    return Decision(planned(moved), (firing,))
+
+
+def _following(schedule: Schedule, now: datetime) -> Decision:
+    """Instants that the ends of other runs have set."""
+    due = [pending for pending in schedule.pending if schedule.wakes_at(pending.at) <= now][:AT_ONCE]
+    causes = {pending.at: pending.cause for pending in due}
+    left = tuple(pending for pending in schedule.pending if pending not in due)
+    placed = _Placing(schedule, now, datetime.min.replace(tzinfo=UTC)).place([pending.at for pending in due])
+    decision = placed.decision(max(schedule.settled, now), None, None)
+    firings = tuple(replace(firing, cause=causes.get(firing.at)) for firing in decision.firings)
+    return replace(decision, schedule=planned(replace(decision.schedule, pending=left)), firings=firings)
 
 
 class _Placing:
@@ -215,7 +240,9 @@ class _Placing:
         while self._waiting and not self._going:
             self._fire(self._waiting.pop(0))
         for at in due:
-            if self._going or self._waiting:
+            if not holds(self._schedule, at):
+                self._skipped.append((at, Skip.CONDITION))
+            elif self._going or self._waiting:
                 self._crowded(at)
             else:
                 self._fire(at)
@@ -227,8 +254,8 @@ class _Placing:
         moved = replace(
             schedule,
             settled=settled,
-            next_at=next_at,
-            status=Status.FINISHED if next_at is None else Status.ACTIVE,
+            next_at=schedule.soonest(next_at),
+            status=Status.FINISHED if schedule.soonest(next_at) is None else Status.ACTIVE,
             going=tuple(self._going[-GOING_LIMIT:]),
             waiting=tuple(self._waiting),
             fired=schedule.fired + len(firings),
@@ -276,63 +303,5 @@ class _Placing:
         previous = self._firings[-1].at if self._firings else schedule.last_at
         self._firings.append(Firing(at, run_id(schedule, at), at < self._on_time_from or flagged, previous))
         if policy.watches_runs:
-            self._going.append(Going(self._firings[-1].run, self._now))
+            self._going.append(Going(self._firings[-1].run, self._now, at))
         return True
-
-
-def _late(schedule: Schedule, until: datetime, now: datetime) -> tuple[list[datetime], Missed | None, datetime]:
-    """Instants up to ``until`` that nobody fired: what is caught up now, what to say about them, and the cursor behind them."""
-    when, policy, settled = schedule.when, schedule.policy, schedule.settled
-    reach = max(settled, until - policy.window)
-    match policy.catch_up:
-        case CatchUp.NONE:
-            return [], _missed(when, settled, until, "skipped"), until
-        case CatchUp.LATEST:
-            # An instant that is in time is later than any that was missed.
-            last = None if _take(when, until, now, 1) else latest(when, reach, until)
-            caught = [] if last is None else [last]
-            return caught, _missed(when, settled, until, "fired once" if caught else "skipped"), until
-        case CatchUp.ALL:
-            caught = _take(when, reach, until, AT_ONCE)
-            return caught, _missed(when, settled, reach, "skipped"), caught[-1] if caught else until
-        case _:
-            assert_never(policy.catch_up)
-
-
-def _missed(when: When, after: datetime, until: datetime, action: str) -> Missed | None:
-    counted = _take(when, after, until, COUNTED) if after < until else []
-    if not counted:
-        return None
-    last = counted[-1] if len(counted) < COUNTED else latest(when, after, until) or counted[-1]
-    return Missed(counted[0], last, len(counted), action)
-
-
-def _take(when: When, after: datetime, until: datetime, limit: int) -> list[datetime]:
-    """Instants in (after, until], at most so many."""
-    found: list[datetime] = []
-    instant = when.next(after)
-    while instant is not None and instant <= until and len(found) < limit:
-        found.append(instant)
-        instant = when.next(instant)
-    return found
-
-
-def latest(when: When, after: datetime, until: datetime) -> datetime | None:
-    """The last instant in (after, until], found by looking into ever wider windows from the end."""
-    for window in _windows(until - after):
-        found = None
-        instant = when.next(max(after, until - window))
-        while instant is not None and instant <= until:
-            found = instant
-            instant = when.next(instant)
-        if found is not None:
-            return found
-    return None
-
-
-def _windows(whole: timedelta) -> Iterator[timedelta]:
-    window = timedelta(minutes=1)
-    while window < whole:
-        yield window
-        window *= _WIDER
-    yield whole

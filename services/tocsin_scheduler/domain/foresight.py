@@ -74,7 +74,7 @@ def foresee(schedule: Schedule, until: datetime, duration: timedelta) -> Iterato
     if schedule.status is not Status.ACTIVE:
         return iter(())
     decided = _decided(schedule, until, duration)
-    if not schedule.when.exclusions:
+    if not schedule.when.exclusions or schedule.when.follows is not None:
         return decided
     return heapq.merge(decided, _excluded(schedule, until), key=lambda foreseen: foreseen.decided_at)
 
@@ -137,8 +137,7 @@ def _most(changes: list[tuple[datetime, int]]) -> int:
 
 
 def _decided(schedule: Schedule, until: datetime, duration: timedelta) -> Iterator[Foreseen]:
-    policy = schedule.policy
-    if schedule.status is Status.ACTIVE and not (schedule.watches_runs or policy.jitter or policy.max_runs):
+    if schedule.status is Status.ACTIVE and not _decides(schedule):
         instant = schedule.next_at  # every instant fires: there is nothing to decide
         while instant is not None and instant <= until:
             yield Foreseen(instant, RUN, instant)
@@ -163,6 +162,13 @@ def _decided(schedule: Schedule, until: datetime, duration: timedelta) -> Iterat
         for firing in decision.firings:
             heapq.heappush(ends, (now + duration, firing.run))
         yield from _told(decision, waiting, now)
+
+
+def _decides(schedule: Schedule) -> bool:
+    """Whether anything but the timetable has a say."""
+    policy = schedule.policy
+    own = (policy.jitter, policy.max_runs, policy.condition, schedule.retries, schedule.when.follows)
+    return schedule.watches_runs or any(own)
 
 
 def _told(decision: Decision, waiting: frozenset[datetime], now: datetime) -> Iterator[Foreseen]:

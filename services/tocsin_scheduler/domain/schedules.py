@@ -14,6 +14,7 @@ from typing import TypeAlias
 from tocsin.errors import Conflict, Invalid, TooLarge, Violation
 from tocsin.schedules import TimetableInvalid
 from tocsin.schedules.zones import zone
+from tocsin.signals import Cause
 from tocsin_scheduler.domain.timetables import When
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
@@ -86,12 +87,35 @@ class Start:
         version: Of the workflow; ``None`` for the newest at the time.
         input: Of the run.
         labels: Of the run.
+        priority: Among what waits for a slot; higher first.
     """
 
     workflow: str
     version: str | None = None
     input: Json = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """How a start that was refused is tried again.
+
+    Attributes:
+        attempts: Starts for one instant at most, the first included.
+        delay: Before the second.
+        factor: From one delay to the next.
+        longest: No delay is longer.
+    """
+
+    attempts: int = 3
+    delay: timedelta = timedelta(minutes=1)
+    factor: float = 2.0
+    longest: timedelta = timedelta(hours=1)
+
+    def delay_before(self, attempt: int) -> timedelta:
+        """How long to wait before an attempt, counted from 1."""
+        return min(self.longest, self.delay * self.factor ** max(0, attempt - 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +132,8 @@ class Policy:
         late_after: A firing is late when it is later than this behind its instant (and its jitter).
         lateness: About a firing that is late.
         failures: It is paused after so many runs in a row have failed.
+        condition: CESQL over the instant; where it does not hold, nothing fires.
+        retry: What to do when a start is refused.
     """
 
     catch_up: CatchUp = CatchUp.LATEST
@@ -119,11 +145,13 @@ class Policy:
     late_after: timedelta | None = None
     lateness: Lateness = Lateness.RUN
     failures: int | None = None
+    condition: str | None = None
+    retry: Retrying | None = None
 
     @property
     def watches_runs(self) -> bool:
         """Whether it matters when and how the runs end."""
-        return self.concurrency is not Concurrency.ALLOW or self.failures is not None
+        return self.concurrency is not Concurrency.ALLOW or self.failures is not None or self.retry is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +161,42 @@ class Going:
     Attributes:
         run: Its id.
         since: When it was started.
+        at: The instant that it was started for.
+        attempt: Which start for this instant it was.
     """
 
     run: str
     since: datetime
+    at: datetime | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A start that was refused and is to be tried again.
+
+    Attributes:
+        due: When.
+        at: The instant that it is for.
+        attempt: Which it will be.
+    """
+
+    due: datetime
+    at: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An instant that the end of another run has set.
+
+    Attributes:
+        at: The instant.
+        cause: Why.
+    """
+
+    at: datetime
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +218,9 @@ class Schedule:
         next_at: The next instant; ``None`` while it does not fire.
         going: Runs that have not ended; kept only where the policy asks.
         waiting: Instants that wait for the end of a run, in order.
+        retries: Starts that are to be tried again, the soonest first.
+        pending: Instants that ends of other runs have set, the soonest first; only where it follows a workflow.
+        heard: Ids of the last signals that set them, so that a repeat sets none.
         failures: How many runs in a row have failed.
         managed_by: What made it and will delete it, instead of a person: ``definition``.
         fired: How often it has fired.
@@ -182,6 +245,9 @@ class Schedule:
     next_at: datetime | None = None
     going: tuple[Going, ...] = ()
     waiting: tuple[datetime, ...] = ()
+    retries: tuple[Retry, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    heard: tuple[str, ...] = ()
     failures: int = 0
     managed_by: str | None = None
     fired: int = 0
@@ -214,9 +280,16 @@ class Schedule:
         part = int.from_bytes(drawn, "big") / (1 << 48)
         return timedelta(milliseconds=int(self.policy.jitter / timedelta(milliseconds=1) * part))
 
-    def wakes_at(self, at: datetime | None) -> datetime | None:
+    def wakes_at(self, at: datetime) -> datetime:
         """When an instant fires: at the instant, or a little later."""
-        return None if at is None else at + self.put_off(at)
+        return at + self.put_off(at)
+
+    def soonest(self, at: datetime | None) -> datetime | None:
+        """This, or the next retry if that is sooner."""
+        if not self.retries:
+            return at
+        due = self.retries[0].due
+        return due if at is None else min(at, due)
 
 
 def check(when: When, start: Start, input_bytes: int, now: datetime) -> None:
@@ -238,14 +311,19 @@ def check(when: When, start: Start, input_bytes: int, now: datetime) -> None:
         raise ScheduleInvalid(
             "the schedule ends before it starts", violations=[Violation("/ends_at", "must be after starts_at")]
         )
+    if when.follows is not None and when.follows.workflow == start.workflow:
+        raise ScheduleInvalid(
+            f"a schedule that follows {start.workflow} cannot start it",
+            violations=[Violation("/follow/workflow", "each run would cause the next, for ever")],
+        )
     member = "/timezone"
     try:
         zone(when.timezone)
         for number, expression in enumerate(when.also):
             member = f"/also/{number}"
             when.timetable_of(expression).next(now)
-        member = f"/{when.kind}"
-        upcoming = when.next(now)
+        member = "/cron" if when.follows is not None else f"/{when.kind}"
+        upcoming = now if when.follows is not None and not when.expression else when.next(now)
     except TimetableInvalid as wrong:
         wrong.violations = (Violation(member, wrong.detail, wrong.hint, 1, wrong.position),)
         raise
@@ -260,11 +338,16 @@ def planned(schedule: Schedule) -> Schedule:
     if schedule.status is Status.PAUSED:
         return replace(schedule, next_at=None)
     if schedule.is_used_up:
-        return replace(schedule, next_at=None, status=Status.FINISHED, waiting=())
+        left = schedule.soonest(None)  # what was refused may still be tried again
+        return replace(schedule, next_at=left, status=Status.FINISHED if left is None else Status.ACTIVE, waiting=())
+    if schedule.when.follows is not None:
+        sets = schedule.wakes_at(schedule.pending[0].at) if schedule.pending else None
+        return replace(schedule, next_at=schedule.soonest(sets), status=Status.ACTIVE)
     if schedule.when.after_end and schedule.going:
         # The end of the run decides; whose end is never told holds nothing back for ever.
         return replace(schedule, next_at=schedule.when.next(schedule.going[-1].since + FORGOTTEN_AFTER), status=Status.ACTIVE)
-    upcoming = schedule.wakes_at(schedule.when.next(schedule.settled))
+    following = schedule.when.next(schedule.settled)
+    upcoming = schedule.soonest(None if following is None else schedule.wakes_at(following))
     return replace(schedule, next_at=upcoming, status=Status.FINISHED if upcoming is None else Status.ACTIVE)
 
 
@@ -282,6 +365,8 @@ def paused(schedule: Schedule, reason: str | None, *, now: datetime, actor: str)
         reason=reason,
         next_at=None,
         waiting=(),
+        retries=(),
+        pending=(),
         edition=schedule.edition + 1,
         updated_at=now,
         actor=actor,

@@ -1,16 +1,31 @@
 """The timetable of a schedule in words, as it is stored, and the question that it answers: when next?"""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from tocsin.schedules import Exclusions, Gap, Overlap, Timetable, kind_of, parse_timetable
 from tocsin.schedules.intervals import EPOCH, parse_interval
 from tocsin.schedules.zones import zone
 
-__all__ = ["EPOCH", "EXCLUDED_IN_A_ROW", "When"]
+__all__ = ["EPOCH", "EXCLUDED_IN_A_ROW", "Follows", "When"]
 
 EXCLUDED_IN_A_ROW = 20_000  # instants that are passed over before a timetable counts as one that never fires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follows:
+    """The ends of which runs set an instant.
+
+    Attributes:
+        workflow: Whose runs, in the schedule's namespace.
+        outcomes: How they must have ended: ``completed``, ``faulted``, ``cancelled``.
+        delay: From the end to the instant.
+    """
+
+    workflow: str
+    outcomes: frozenset[str] = frozenset({"completed"})
+    delay: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +43,7 @@ class When:
         ends_at: No instant after.
         after_end: The expression is a duration, counted from the end of the previous run.
         exclusions: Days on which it does not fire.
+        follows: Ends of runs set the instants: the first of the expression from then on, or at once when there is none.
     """
 
     expression: str
@@ -40,10 +56,13 @@ class When:
     ends_at: datetime | None = None
     after_end: bool = False
     exclusions: Exclusions = field(default_factory=Exclusions)
+    follows: Follows | None = None
 
     @property
     def kind(self) -> str:
-        """What the expression is: ``after``, ``every``, ``rrule``, ``at`` or ``cron``."""
+        """What sets the instants: ``follow``, ``after``, ``every``, ``rrule``, ``at`` or ``cron``."""
+        if self.follows is not None:
+            return "follow"
         return "after" if self.after_end else kind_of(self.expression)
 
     @property
@@ -67,10 +86,21 @@ class When:
             return self._within(self._any(after))
         for _ in range(EXCLUDED_IN_A_ROW):
             instant = self._within(self._any(after))
-            if instant is None or not self.exclusions.cover(instant.astimezone(self.timetable.place).date()):
+            if instant is None or not self.exclusions.cover(instant.astimezone(self.place).date()):
                 return instant
             after = instant
         return None
+
+    def set_by(self, end: datetime) -> datetime | None:
+        """The instant that the end of a run sets, or ``None`` when there is none any more."""
+        assert self.follows is not None, "only where it follows a workflow"
+        earliest = end + self.follows.delay
+        return self.next(earliest - timedelta(microseconds=1)) if self.expression else self._within(earliest)
+
+    @property
+    def place(self) -> tzinfo:
+        """The zone."""
+        return zone(self.timezone)
 
     def _any(self, after: datetime) -> datetime | None:
         if self.after_end:

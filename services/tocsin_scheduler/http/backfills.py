@@ -22,7 +22,8 @@ from tocsin_scheduler.domain.backfills import (
 from tocsin_scheduler.domain.history import Past
 from tocsin_scheduler.domain.schedules import INPUT_LIMIT, NotNow, Outcome, ScheduleInvalid, Start
 from tocsin_scheduler.http.requests import cause_of, scope
-from tocsin_scheduler.http.schemas import Namespace, PauseBody, SchedulePath, Slug, Workflow
+from tocsin_scheduler.http.schemas import Namespace, PauseBody, SchedulePath, Slug
+from tocsin_scheduler.http.timetables import Workflow
 from tocsin_scheduler.ports import History
 
 READ = Permission("backfill:read")

@@ -7,7 +7,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from tocsin_kit.web import Input
 from tocsin_scheduler.domain.foresight import Foreseen, Simulation
-from tocsin_scheduler.http.schemas import Count, Namespace, Workflow
+from tocsin_scheduler.http.schemas import Count, Namespace
+from tocsin_scheduler.http.timetables import Workflow
 
 Length = Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=31))]
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from tocsin.cesql import CesqlInvalid
 from tocsin.schedules import CalendarInvalid, TimetableInvalid
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
@@ -24,8 +25,8 @@ from tocsin_scheduler.http.schemas import (
     ScheduleView,
     Upcoming,
     wanted_of,
-    when_of,
 )
+from tocsin_scheduler.http.timetables import when_of
 
 READ = Permission("schedule:read")
 WRITE = Permission("schedule:write")
@@ -84,7 +85,7 @@ class _Handlers:
         query = call.query(NextQuery)
         until = self._clock.now() + FORESIGHT
         found = await asyncio.to_thread(upcoming, schedule, until, query.duration, query.count)
-        return ForeseenList.of(found, schedule.when.timetable.place)
+        return ForeseenList.of(found, schedule.when.place)
 
     async def simulate(self, call: Call) -> SimulationView:
         query, body = call.query(SimulationQuery), call.body(SimulationBody)
@@ -107,7 +108,7 @@ class _Handlers:
 
 
 def _upcoming(when: When, after: datetime, count: int) -> Upcoming:
-    place = when.timetable.place
+    place = when.place
     found: list[str] = []
     instant = when.next(after)
     while instant is not None and len(found) < count:
@@ -180,7 +181,7 @@ def _of_one(on: _Handlers) -> Sequence[Route]:
             body=ScheduleBody,
             response=ScheduleView,
             also=(201,),
-            problems=(TimetableInvalid, ScheduleInvalid, CalendarInvalid, NotNow),
+            problems=(TimetableInvalid, ScheduleInvalid, CalendarInvalid, CesqlInvalid, NotNow),
             handler=on.put,
         ),
         Route(

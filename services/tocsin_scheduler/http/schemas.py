@@ -1,24 +1,29 @@
 """What goes over the wire."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, model_validator
 
-from tocsin.schedules import Exclusions, Gap, Overlap, kind_of, read_ics
-from tocsin.schedules.intervals import EPOCH
+from tocsin.schedules import kind_of
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Input, PageQuery
 from tocsin_scheduler.application import Wanted
 from tocsin_scheduler.application.editing import value_of
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Lateness, Policy, Schedule, Start, Status
-from tocsin_scheduler.domain.timetables import When
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, Lateness, Policy, Retrying, Schedule, Start, Status
+from tocsin_scheduler.http.timetables import (
+    DstBody,
+    ExcludeBody,
+    FollowBody,
+    TimetableBody,
+    Workflow,
+    expression_of,
+    when_of,
+)
 
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=128)]
-Workflow = Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$", max_length=63)]
-Zone = Annotated[str, Field(min_length=1, max_length=64, description="IANA time zone.")]
 Count = Annotated[int, Field(ge=1, le=1000, description="How many instants.")]
 
 
@@ -37,110 +42,22 @@ class ScheduleQuery(PageQuery):
     workflow: Workflow | None = None
 
 
-class DstBody(Input):
-    """What happens when the clocks of the zone jump."""
+class RetryBody(Input):
+    """What to do when a start is refused: no such workflow, an input that does not fit, no room for it."""
 
-    gap: Gap = Field(default=Gap.SKIP, description="A local time that does not exist: `skip` it, or `shift` it by the jump.")
-    overlap: Overlap = Field(
-        default=Overlap.ONCE, description="A local time that exists twice: fire `once`, the first time, or `twice`."
-    )
+    attempts: int = Field(default=3, ge=2, le=100, description="Starts for one instant at most, the first included.")
+    delay: timedelta = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1), le=timedelta(days=1))
+    factor: float = Field(default=2.0, ge=1.0, le=10.0, description="From one delay to the next.")
+    longest: timedelta = Field(default=timedelta(hours=1), ge=timedelta(seconds=1), le=timedelta(days=7))
 
-
-class ExcludeBody(Input):
-    """Days on which nothing fires, in the zone of the timetable."""
-
-    weekdays: list[Annotated[int, Field(ge=1, le=7)]] = Field(
-        default_factory=list, max_length=7, description="ISO: 1 is Monday. `[6, 7]` leaves business days."
-    )
-    dates: list[date] = Field(default_factory=list, max_length=1000)
-    yearly: list[Annotated[str, Field(pattern=r"^\d{2}-\d{2}$")]] = Field(
-        default_factory=list, max_length=366, description="Month and day of what comes back every year.", examples=[["12-25"]]
-    )
-    ics: str | None = Field(
-        default=None, max_length=256 * 1024, description="Holidays as an iCalendar file; read once, its days are kept."
-    )
-
-    def exclusions(self) -> Exclusions:
-        """As plain days.
-
-        Raises:
-            CalendarInvalid: The iCalendar file is none.
-        """
-        yearly = ((int(text[:2]), int(text[3:])) for text in self.yearly)
-        days = Exclusions(frozenset(self.dates), frozenset(yearly), frozenset(day - 1 for day in self.weekdays))
-        return days if self.ics is None else days | read_ics(self.ics)
+    def retrying(self) -> Retrying:
+        """As it is decided with."""
+        return Retrying(attempts=self.attempts, delay=self.delay, factor=self.factor, longest=self.longest)
 
     @classmethod
-    def of(cls, exclusions: Exclusions) -> "ExcludeBody":
+    def of(cls, retry: Retrying) -> "RetryBody":
         """What is kept."""
-        return cls(
-            weekdays=sorted(day + 1 for day in exclusions.weekdays),
-            dates=sorted(exclusions.dates),
-            yearly=[f"{month:02}-{day:02}" for month, day in sorted(exclusions.yearly)],
-        )
-
-
-Expression = Annotated[str, Field(min_length=1, max_length=256)]
-KINDS = ("cron", "every", "rrule", "at", "after")
-
-
-class TimetableBody(Input):
-    """When: exactly one of `cron`, `every`, `rrule`, `at` and `after`, and `also` further expressions."""
-
-    cron: Expression | None = Field(
-        default=None,
-        description="Open Cron Pattern: `[second] minute hour day-of-month month day-of-week [year]`, or a nickname.",
-        examples=["0 9 * * MON-FRI"],
-    )
-    every: str | None = Field(
-        default=None, min_length=1, max_length=64, pattern=r"^\s*P", description="ISO 8601 duration.", examples=["PT15M"]
-    )
-    rrule: Expression | None = Field(
-        default=None,
-        description="RFC 5545 recurrence rule, daily or rarer; needs `anchor`, its DTSTART.",
-        examples=["FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"],
-    )
-    at: AwareDatetime | None = Field(default=None, description="A single instant; more of them in `also`.")
-    after: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=64,
-        pattern=r"^\s*P",
-        description="ISO 8601 duration from the end of the previous run; the first run starts so long after it was made.",
-    )
-    also: list[Expression] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Further cron patterns, durations, recurrence rules or instants: it fires at those of all of them.",
-    )
-    anchor: AwareDatetime | None = Field(
-        default=None, description="Where `every` (from 1970-01-01T00:00:00Z by default) and `rrule` count from."
-    )
-    timezone: Zone = "UTC"
-    dst: DstBody = Field(default_factory=DstBody)
-    exclude: ExcludeBody = Field(default_factory=ExcludeBody)
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "TimetableBody":
-        given = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise ValueError(f"exactly one of {', '.join(KINDS)} is needed")
-        kinds = {kind_of(text) for text in (*self.also, *([] if self.after else [self.expression()]))}
-        if self.anchor is not None and not kinds & {"every", "rrule"}:
-            raise ValueError("anchor belongs to every and rrule")
-        if "rrule" in kinds and self.anchor is None:
-            raise ValueError("rrule needs an anchor, its DTSTART")
-        if self.after is not None and self.also:
-            raise ValueError("after, which counts from the end of runs, stands alone")
-        if self.cron is not None and kind_of(self.cron) != "cron":
-            raise ValueError("cron is not a cron pattern; write it under every, rrule or at")
-        return self
-
-    def expression(self) -> str:
-        """The one that is given."""
-        if self.at is not None:
-            return _milliseconds(self.at).isoformat()
-        return self.cron or self.every or self.rrule or self.after or ""
+        return cls(attempts=retry.attempts, delay=retry.delay, factor=retry.factor, longest=retry.longest)
 
 
 class ScheduleBody(TimetableBody):
@@ -185,11 +102,23 @@ class ScheduleBody(TimetableBody):
     pause_after_failures: int | None = Field(
         default=None, ge=1, le=1000, description="It pauses itself after so many runs in a row have failed."
     )
+    condition: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="CESQL over the instant (year, month, day, hour, minute, weekday, week, lastday, fired, ...), decided when "
+        "it fires; where it does not hold, nothing is started.",
+        examples=["weekday NOT IN ('SAT','SUN') AND day <= 7"],
+    )
+    retry: RetryBody | None = Field(default=None, description="What to do when a start is refused; nothing by default.")
+    priority: int = Field(default=0, ge=-100, le=100, description="Of the runs, among what waits for a slot; higher first.")
 
     @model_validator(mode="after")
     def _lateness_is_measured(self) -> "ScheduleBody":
         if self.lateness is not Lateness.RUN and self.late_after is None:
             raise ValueError("lateness needs late_after")
+        if self.retry is not None and self.after is not None:
+            raise ValueError("after tries again by itself; it needs no retry")
         return self
 
 
@@ -198,6 +127,12 @@ class PreviewBody(TimetableBody):
 
     from_: AwareDatetime | None = Field(default=None, alias="from", description="Now by default.")
     count: Count = 10
+
+    @model_validator(mode="after")
+    def _by_the_clock(self) -> "PreviewBody":
+        if self.follow is not None:
+            raise ValueError("nobody knows yet when the runs that it follows will end")
+        return self
 
 
 class PauseBody(Input):
@@ -229,6 +164,7 @@ class ScheduleView(BaseModel):
     rrule: str | None = None
     at: str | None = None
     after: str | None = None
+    follow: FollowBody | None = None
     also: list[str]
     anchor: datetime | None = None
     timezone: str
@@ -244,6 +180,11 @@ class ScheduleView(BaseModel):
     late_after: timedelta | None
     lateness: Lateness
     pause_after_failures: int | None
+    condition: str | None
+    retry: RetryBody | None
+    priority: int
+    retrying: list[datetime] = Field(description="When starts that were refused are tried again.")
+    pending: list[datetime] = Field(description="Instants that ends of other runs have set.")
     waiting: list[datetime] = Field(description="Instants that wait for the end of a run.")
     failures: int = Field(description="How many runs in a row have failed; counted only where that pauses it.")
     managed_by: str | None = Field(description="`definition`: it belongs to a workflow's `schedule` and cannot be edited.")
@@ -270,7 +211,8 @@ class ScheduleView(BaseModel):
             version=start.version,
             input=start.input,
             labels=dict(start.labels),
-            **{when.kind: when.expression},
+            follow=None if when.follows is None else FollowBody.of(when.follows),
+            **expression_of(when),
             also=list(when.also),
             anchor=when.anchor if {"every", "rrule"} & {when.kind, *map(kind_of, when.also)} else None,
             timezone=when.timezone,
@@ -286,6 +228,11 @@ class ScheduleView(BaseModel):
             late_after=policy.late_after,
             lateness=policy.lateness,
             pause_after_failures=policy.failures,
+            condition=policy.condition,
+            retry=None if policy.retry is None else RetryBody.of(policy.retry),
+            priority=start.priority,
+            retrying=[retry.due for retry in schedule.retries],
+            pending=[pending.at for pending in schedule.pending],
             waiting=list(schedule.waiting),
             failures=schedule.failures,
             managed_by=schedule.managed_by,
@@ -299,22 +246,6 @@ class ScheduleView(BaseModel):
         )
 
 
-def when_of(body: TimetableBody, starts_at: datetime | None = None, ends_at: datetime | None = None) -> When:
-    """The timetable that a request describes."""
-    return When(
-        expression=body.expression(),
-        also=tuple(body.also),
-        after_end=body.after is not None,
-        exclusions=body.exclude.exclusions(),
-        timezone=body.timezone,
-        anchor=EPOCH if body.anchor is None else _milliseconds(body.anchor),
-        gap=body.dst.gap,
-        overlap=body.dst.overlap,
-        starts_at=None if starts_at is None else _milliseconds(starts_at),
-        ends_at=None if ends_at is None else _milliseconds(ends_at),
-    )
-
-
 def wanted_of(path: SchedulePath, body: ScheduleBody) -> Wanted:
     """The schedule that a request describes."""
     return Wanted(
@@ -322,7 +253,7 @@ def wanted_of(path: SchedulePath, body: ScheduleBody) -> Wanted:
         name=path.name,
         description=body.description,
         when=when_of(body, body.starts_at, body.ends_at),
-        start=Start(workflow=body.workflow, version=body.version, input=body.input, labels=body.labels),
+        start=Start(workflow=body.workflow, version=body.version, input=body.input, labels=body.labels, priority=body.priority),
         policy=Policy(
             catch_up=body.catch_up,
             window=body.catch_up_window,
@@ -332,12 +263,8 @@ def wanted_of(path: SchedulePath, body: ScheduleBody) -> Wanted:
             late_after=body.late_after,
             lateness=body.lateness,
             failures=body.pause_after_failures,
+            condition=body.condition,
+            retry=None if body.retry is None else body.retry.retrying(),
         ),
         input_bytes=len(orjson.dumps(body.input)),
     )
-
-
-def _milliseconds(instant: datetime) -> datetime:
-    """In UTC, as exact as it is stored."""
-    instant = instant.astimezone(UTC)
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

@@ -177,3 +177,26 @@ async def test_a_backfill_that_makes_no_sense_is_refused(service: Service, body:
     """Before anything is started."""
     assert (await service.ask("PUT", "/api/v1/backfills/default/b", json=body))[0] in {400, 422}
     assert (await service.ask("GET", "/api/v1/backfills/default/b"))[0] == 404
+
+
+async def test_conditions_retries_and_what_is_followed_come_back_as_they_were_given(service: Service) -> None:
+    """A client can read a schedule, change one thing, and write it back."""
+    body = {
+        "workflow": "w",
+        "follow": {"workflow": "up", "outcomes": ["completed", "faulted"], "delay": "PT5M"},
+        "cron": "0 9-16 * * *",
+        "exclude": {"weekdays": [6, 7]},
+        "condition": "weekday = 'MON'",
+        "retry": {"attempts": 5, "delay": "PT10S"},
+        "priority": 10,
+    }
+    status, shown = await service.ask("PUT", PATH, json=body)
+    assert (status, shown["status"], shown["next_at"]) == (201, "active", None)
+    assert sorted(shown["follow"].pop("outcomes")) == ["completed", "faulted"]
+    assert shown["follow"] == {"workflow": "up", "delay": "PT5M"}
+    assert (shown["cron"], shown["condition"], shown["priority"]) == ("0 9-16 * * *", "weekday = 'MON'", 10)
+    assert shown["retry"] == {"attempts": 5, "delay": "PT10S", "factor": 2.0, "longest": "PT1H"}
+    assert (await service.ask("GET", f"{PATH}/next"))[1] == {"next": [], "decisions": []}
+    status, wrong = await service.ask("PUT", PATH, json={**body, "condition": "colour = 'red'"})
+    assert (status, wrong["code"]) == (422, "schedule_invalid")
+    assert (await service.ask("PUT", PATH, json={**body, "every": "PT1H"}))[0] in {400, 422}

@@ -19,9 +19,10 @@ from tocsin_kit.store import Relay
 from tocsin_kit.testing.faults import Fault, at, faulty
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
-from tocsin_scheduler.application import Reconciler
+from tocsin_scheduler.application import Reconciler, Wanted
 from tocsin_scheduler.application.definitions import DefinitionSchedules, definition_key
-from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, NotNow, Policy, Status
+from tocsin_scheduler.domain.schedules import CatchUp, Concurrency, NotNow, Policy, Start, Status
+from tocsin_scheduler.domain.timetables import Follows, When
 from tocsin_scheduler.ports import ScheduleSearch
 
 
@@ -317,3 +318,28 @@ async def test_an_instant_that_waited_starts_when_the_run_has_ended(world):
         "12:10",
         "12:20",
     ]
+
+
+async def test_the_end_of_a_run_starts_what_follows_its_workflow(world):
+    """Heard from the signals of runs, by whichever replica; a repeat starts nothing."""
+    wanted = Wanted(
+        namespace="default",
+        name="follower",
+        description="",
+        when=When(expression="", anchor=START, follows=Follows(workflow="w", delay=timedelta(minutes=5))),
+        start=Start(workflow="after"),
+        policy=Policy(),
+        input_bytes=4,
+    )
+    await world.one.schedules.put(wanted, expect=None, actor="user:a", cause=CAUSE)
+    async with serving(world.listening()):
+        await world.end("r1")
+
+        async def set_() -> bool:
+            return (await world.one.schedules.get("default", "follower")).value.next_at == START + timedelta(minutes=5)
+
+        await eventually(set_)
+        await world.end("r1")
+        await world.clock.advance(timedelta(minutes=5))
+        await world.one.turn()
+    assert [(start["workflow"], start["trigger"]["at"][11:16]) for start in await world.starts()] == [("after", "12:05")]

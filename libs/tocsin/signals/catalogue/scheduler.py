@@ -33,6 +33,15 @@ class ScheduleFired(Payload):
     late: bool = Field(False, description="Whether it was caught up: nobody could fire it in time.")
 
 
+class ScheduleRetried(Payload):
+    """Data of `schedule.retried`."""
+
+    name: Name
+    due_at: AwareDatetime = Field(description="The instant whose start was refused.")
+    run: str = Field(description="Id of the run that is asked for now.")
+    attempt: int = Field(ge=2)
+
+
 class ScheduleSkipped(Payload):
     """Data of `schedule.skipped`."""
 
@@ -70,6 +79,9 @@ SCHEDULE_PAUSED = SHELF.add("schedule", "paused", ScheduleChanged, "A schedule w
 SCHEDULE_RESUMED = SHELF.add("schedule", "resumed", ScheduleChanged, "A paused schedule fires again.")
 SCHEDULE_DELETED = SHELF.add("schedule", "deleted", ScheduleDeleted, "A schedule was deleted.")
 SCHEDULE_FIRED = SHELF.add("schedule", "fired", ScheduleFired, "A schedule fired and started a run.")
+SCHEDULE_RETRIED = SHELF.add(
+    "schedule", "retried", ScheduleRetried, "The start for an instant was refused before, and is tried again."
+)
 SCHEDULE_SKIPPED = SHELF.add(
     "schedule", "skipped", ScheduleSkipped, "An instant did not fire, because of the schedule's policy."
 )
