@@ -21,7 +21,7 @@ class AuthSettings(Section):
     previous_key: Secret | None = Field(
         None,
         description="A further key-encryption key that only opens. To change the key with several replicas: give the new one "
-        "here to all, then swap the two, then `tocsin auth keys rewrap`, then take the old one away.",
+        "here to all, then swap the two, then `tocsin secret rotate-key --rewrap`, then take the old one away.",
     )
     secrets_folder: Path | None = Field(
         None, description="Folder below which secrets of the provider `file` are, such as Kubernetes mounts; off if not given."

@@ -13,10 +13,13 @@ from pymongo import AsyncMongoClient
 from e2e.machine import awaited
 from security.test_webhooks import Hook
 from security.world import World
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.secrets import SecretsClient
 
 pytestmark = pytest.mark.server
 
 PASSWORD, WRONG, NEXT = "canary-password-yellow-7141", "canary-wrong-guess-green-7142", "canary-next-password-red-7143"
+SECRET, ROTATED = "canary-workflow-secret-pink-7145", "canary-rotated-secret-grey-7146"
 OWN = "whsec_" + base64.b64encode(b"canary-webhook-secret-blue-7144!").decode()
 
 
@@ -49,10 +52,12 @@ def planted(world: World) -> dict[str, str]:
         ("/api/v1/auth/login", {"user": "canary", "password": PASSWORD, "more": PASSWORD}),
         ("/api/v1/auth/token", {"api_key": key, "more": key}),
         ("/api/v1/auth/service-token", {"service": "executor", "secret": WRONG}),
+        ("/api/v1/secrets/canary/rotate", {"value": SECRET, "more": SECRET}),
     ):  # wrong in another place: the complaint must not repeat what was right
         answer = world.ask("POST", path, body, token=token)
         assert answer.status in {401, 422}, answer
-        assert not [text for text in (OWN, PASSWORD, key, WRONG) if text in answer.body.decode()], answer
+        assert not [text for text in (OWN, PASSWORD, key, WRONG, SECRET) if text in answer.body.decode()], answer
+    asyncio.run(use_secrets(world))
     world.ask("GET", "/api/v1/runs", token=key[:-3] + "abc")
     world.ask("GET", f"/api/v1/runs?token={key}", token=token)
     refreshed = world.good("POST", "/api/v1/auth/refresh", {"refresh_token": pair["refresh_token"]})
@@ -68,11 +73,29 @@ def planted(world: World) -> dict[str, str]:
         "access token": token,
         "refresh token": pair["refresh_token"],
         "second refresh token": refreshed["refresh_token"],
+        "secret of a workflow": SECRET,
+        "rotated secret of a workflow": ROTATED,
         "own webhook secret": OWN,
         "made webhook secret": made,
         "administrator's password": world.admin_password,
         **installed,
     }
+
+
+async def use_secrets(world: World) -> None:
+    """A secret stored, used by a worker with the worker's own rights, rotated under new keys, and used again."""
+    password = (Path(world.ready["data"]) / "secrets" / "nats-worker").read_text().strip()
+    bus = Bus(world.ready["nats"], name="worker", user="worker", password=password)
+    await bus.start()
+    try:
+        await asyncio.to_thread(world.good, "PUT", "/api/v1/secrets/canary", {"value": {"password": SECRET}})
+        for value in (SECRET, ROTATED):
+            given = await SecretsClient(bus).resolve("default", ["canary"], used_by={"run": "canary", "task": "canary"})
+            assert value in given["canary"].reveal()
+            await asyncio.to_thread(world.good, "POST", "/api/v1/secrets/canary/rotate", {"value": ROTATED})
+            await asyncio.to_thread(world.good, "POST", "/api/v1/auth/data-keys/rotate")
+    finally:
+        await bus.stop()
 
 
 def sinks(world: World) -> dict[str, bytes]:
@@ -87,6 +110,8 @@ def sinks(world: World) -> dict[str, bytes]:
             "triggers?limit=500",
             "users?limit=500",
             "api-keys?owner=*",
+            "secrets?limit=500",
+            "secrets/canary",
             "runs?limit=500",
             "cases?limit=500",
             "assets?limit=500",
