@@ -11,12 +11,18 @@ from enum import Enum
 
 from tocsin.errors import Invalid, Violation
 from tocsin.signals import Json
+from tocsin_lineage.domain.assets import KEY_LIMIT
 
 
 class InvalidLineageEvent(Invalid):
     """This is not an OpenLineage event."""
 
     code = "lineage.invalid_event"
+
+
+def key_of_dataset(namespace: str, name: str) -> str:
+    """What the asset of a dataset is called; the slash between the two is there once."""
+    return f"{namespace.rstrip('/')}/{name.lstrip('/')}"[:KEY_LIMIT]
 
 
 class Stage(Enum):
@@ -41,7 +47,7 @@ class DatasetMention:
     @property
     def key(self) -> str:
         """The asset's key: OpenLineage's namespace and name."""
-        return f"{self.namespace.rstrip('/')}/{self.name.lstrip('/')}"
+        return key_of_dataset(self.namespace, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,7 @@ def window_at(windows: Windows, at: datetime) -> Window | None:
     return Window(start, end) if end is not None else None
 
 
+@lru_cache(maxsize=20_000)
 def window_of(partitions: Single, key: str) -> Window | None:
     """The window of a key; ``None`` when it is none of this asset's, or these are no windows."""
     if not isinstance(partitions, Windows):
