@@ -22,6 +22,7 @@ from tocsin_kit.telemetry.health import Health
 log = structlog.get_logger()
 
 BATCH = 500  # entities published and marked at once
+MARKS = 2  # batches that are said and being marked; beyond that the database would fall behind the bus
 SWEEP_EVERY = timedelta(seconds=2)
 ORPHAN_AFTER = timedelta(seconds=3)  # older than any commit that its own process still works on
 BACKOFF = (0.05, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts while the bus is away
@@ -50,6 +51,8 @@ class Relay:
         self._idle.set()
         self._stuck: dict[_Key, str] = {}
         self._said = 0
+        self._marking = 0
+        self._may_mark = asyncio.Semaphore(MARKS)
 
     def wake(self, collection: str, key: str, pending: Sequence[Outgoing]) -> None:
         """A commit has just left ``pending`` (all that is unsaid, in order) in this document."""
@@ -99,35 +102,73 @@ class Relay:
 
     async def _relay(self) -> None:
         failures = 0
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            while self._waiting:
-                try:
-                    await self._round()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                while self._waiting:
+                    try:
+                        said = await self._say_next()
+                    except Unavailable as error:
+                        if failures == 0:
+                            log.warning("relay.waits", error=error.detail, entities=len(self._waiting))
+                        await self._database.clock.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+                        failures += 1
+                        continue
                     failures = 0
-                except Unavailable as error:
-                    if failures == 0:
-                        log.warning("relay.waits", error=error.detail, entities=len(self._waiting))
-                    await self._database.clock.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
-                    failures += 1
-            self._idle.set()
+                    await self._may_mark.acquire()
+                    self._marking += 1
+                    group.create_task(self._mark_behind(said))
+                self._rest()
 
     async def _round(self) -> None:
+        """Say and mark one batch."""
+        said = await self._say_next()
+        try:
+            await self._mark(said)
+        except BaseException:
+            self._put_back(said)
+            raise
+        self._said += len(said)
+
+    async def _say_next(self) -> dict[_Key, list[Outgoing]]:
         batch = dict(list(self._waiting.items())[:BATCH])
         for key in batch:
             del self._waiting[key]
         try:
-            said = await self._say(batch)
-            await self._mark(said)
+            return await self._say(batch)
         except BaseException:
-            # Not known to be said: it goes back in front of whatever was committed meanwhile.
-            for key, items in batch.items():
-                later = self._waiting.pop(key, [])
-                known = {item.id for item in items}
-                self._waiting[key] = [*items, *(item for item in later if item.id not in known)]
+            self._put_back(batch)
             raise
-        self._said += len(said)
+
+    async def _mark_behind(self, said: dict[_Key, list[Outgoing]]) -> None:
+        """While the next batch is on its way to the bus, the database takes note of the last."""
+        try:
+            await self._mark(said)
+            self._said += len(said)
+        except Unavailable as error:
+            log.warning("relay.not_marked", error=error.detail, entities=len(said))
+            self._put_back(said)  # said again when the database is there: whoever hears it knows the ids
+            await self._database.clock.sleep(BACKOFF[-1])
+            self._woken.set()
+        except BaseException:
+            self._put_back(said)
+            raise
+        finally:
+            self._marking -= 1
+            self._may_mark.release()
+            self._rest()
+
+    def _put_back(self, batch: dict[_Key, list[Outgoing]]) -> None:
+        """Not known to be said, or not marked: in front of whatever was committed meanwhile."""
+        for key, items in batch.items():
+            later = self._waiting.pop(key, [])
+            known = {item.id for item in items}
+            self._waiting[key] = [*items, *(item for item in later if item.id not in known)]
+
+    def _rest(self) -> None:
+        if not self._waiting and not self._marking:
+            self._idle.set()
 
     async def _say(self, batch: dict[_Key, list[Outgoing]]) -> dict[_Key, list[Outgoing]]:
         try:
