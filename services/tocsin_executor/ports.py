@@ -87,6 +87,7 @@ class RunMeta:
         trigger: What started it: ``{"kind", "name", "event"}``, or ``None``.
         decisions: The last refused inputs and why.
         parked: Inputs that met a defect and were put aside: ``{"position", "error"}``.
+        slots: Limits that it holds until it ends.
     """
 
     partition: int
@@ -96,6 +97,7 @@ class RunMeta:
     trigger: dict[str, Json] | None = None
     decisions: list[dict[str, Json]] = field(default_factory=list)
     parked: list[dict[str, Json]] = field(default_factory=list)
+    slots: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

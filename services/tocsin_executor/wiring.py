@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.adapters.admission import AdmissionPart, MongoQueue
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
+from tocsin_executor.adapters.pools import POOLS, MongoPools
 from tocsin_executor.adapters.reading import RunReading
+from tocsin_executor.adapters.refusals import BusRefusals
 from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.measures import MEASURE_EVERY, Measures
+from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.explanations import explanation_routes
+from tocsin_executor.http.pools import pool_routes
 from tocsin_executor.http.routes import routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.parts import WorkerPart, runners_for
@@ -39,10 +45,14 @@ _EVALUATIONS = 4  # open expressions at once; each is a process of its own
 def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     """The components of the executor."""
     settings, clock, chance = context.settings, context.clock, context.chance
-    relay = Relay(context.database, context.bus, (WORKFLOWS,))
+    relay = Relay(context.database, context.bus, (WORKFLOWS, POOLS))
     stored = MongoDefinitions(context.database, relay)
     programs = ProgramCache(stored.read, Offered(metadata={"gateway": context.platform.services.gateway_url}))
-    saved = MongoRuns(context.database)
+    queue, refusals = MongoQueue(context.database), BusRefusals(context.bus, clock)
+    reading = RunReading(context.database, stored, context.bus)
+    admission = Admission(queue, reading, refusals, clock=clock, partitions=settings.partitions)
+    pools = Pools(MongoPools(context.database, relay), queue, admission)
+    saved = MongoRuns(context.database, admission.freed)
     # Connections of their own: a block of thousands of messages must not hold up the API.
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
     engine = Engine(
@@ -57,11 +67,10 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         batch_from=settings.batch_from,
     )
     definitions = Definitions(stored, programs, clock)
-    reading = RunReading(context.database, stored, context.bus)
-    runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
+    runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     listening = (
-        Consumer(context.bus, consumer("executor-commands"), Commands(runs, context.bus, clock).handle, limits=context.limits),
+        Consumer(context.bus, consumer("executor-commands"), Commands(runs, refusals).handle, limits=context.limits),
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
@@ -70,12 +79,17 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         relay,
         hot,
         engine,
+        AdmissionPart(admission, queue),
         Ticking("executor.measure", MEASURE_EVERY, Measures(engine.host, context.metrics).take, clock=clock),
         *listening,
         workers_bus,
         worker,
         authenticator,
-        api(context, authenticator, (*routes(definitions, runs, reading), *explanation_routes(runs), *dead_letters)),
+        api(
+            context,
+            authenticator,
+            (*routes(definitions, runs, reading), *explanation_routes(runs), *pool_routes(pools), *dead_letters),
+        ),
     )
 
 

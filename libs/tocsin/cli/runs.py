@@ -30,6 +30,12 @@ async def start(
     version: Annotated[str | None, typer.Option("--version", metavar="X.Y.Z", help="The newest unless given.")] = None,
     labels: Annotated[list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="To find it again.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same again starts nothing twice.")] = None,
+    priority: Annotated[
+        int | None, typer.Option("--priority", min=-100, max=100, help="Among runs that wait for a limit.")
+    ] = None,
+    concurrency_key: Annotated[
+        str | None, typer.Option("--concurrency-key", metavar="KEY", help="Instead of what the definition's key gives.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end; exit code 1 unless it completes.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Watch it live until its end.")] = False,
     url: Url = None,
@@ -44,6 +50,8 @@ async def start(
     body |= {"labels": pairs(labels or [], "--label")} if labels else {}
     body |= {"version": version} if version else {}
     body |= {"idempotency_key": key} if key else {}
+    body |= {"priority": priority} if priority is not None else {}
+    body |= {"concurrency_key": concurrency_key} if concurrency_key else {}
     async with connect(where.url) as client:
         record = await client.runs.start(body, wait_seconds=10 if wait else None)
         run = str(record["id"])

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tocsin.errors import Invalid
+from tocsin_auth.domain.conditions import Condition
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PERMISSION: Final = re.compile(r"(\*|[a-z][a-z0-9-]*):(\*|[a-z][a-z0-9-]*)")
+_NAMES: Final = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,126}|[A-Za-z0-9][A-Za-z0-9._-]{0,125}[._-]\*|[A-Za-z0-9][._-]\*")
 _NAMESPACE: Final = re.compile(r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -32,13 +34,28 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A role held in a namespace (``*`` for all)."""
+    """A role held, or denied, in a namespace.
+
+    Attributes:
+        role: Name.
+        namespace: ``*`` for all.
+        names: Of the things there: ``*`` for all, a name, or whole leading segments and ``*`` (``billing-*``).
+        deny: What the role names is taken away instead, whatever else gives it.
+        when: Only then; ``None`` for always.
+    """
 
     role: str
     namespace: str
+    names: str = "*"
+    deny: bool = False
+    when: Condition | None = None
 
     def __str__(self) -> str:
-        return f"{self.role}@{self.namespace}"
+        names = "" if self.names == "*" else f"/{self.names}"
+        return f"{'-' if self.deny else ''}{self.role}@{self.namespace}{names}{'?' if self.when else ''}"
+
+    def __hash__(self) -> int:
+        return hash((self.role, self.namespace, self.names, self.deny))
 
 
 _READS: Final = tuple(
@@ -46,6 +63,7 @@ _READS: Final = tuple(
     for resource in (
         "workflow",
         "run",
+        "pool",
         "task",
         "worker",
         "trigger",
@@ -64,6 +82,7 @@ _READS: Final = tuple(
 _OPERATES: Final = (
     *_READS,
     "run:*",
+    "pool:write",
     "task:*",
     "case:*",
     "asset:report",
@@ -96,6 +115,8 @@ BUILT_IN: Final = {
         Role("admin", ("*:*",), "May do everything."),
     )
 }
+PROTECTED: Final = "workflow:write"
+"""What takes a binding to the very namespace where that is protected."""
 ADMINISTRATOR: Final = Binding("admin", "*")
 
 
@@ -113,7 +134,9 @@ def checked_role(name: str, permissions: tuple[str, ...], summary: str) -> Role:
     return Role(name, tuple(dict.fromkeys(permissions)), summary)
 
 
-def checked_binding(role: str, namespace: str) -> Binding:
+def checked_binding(
+    role: str, namespace: str, names: str = "*", *, deny: bool = False, when: Condition | None = None
+) -> Binding:
     """A binding as it may be stored.
 
     Raises:
@@ -123,4 +146,6 @@ def checked_binding(role: str, namespace: str) -> Binding:
         raise Invalid(f"{role[:80]!r} is not the name of a role")
     if not _NAMESPACE.fullmatch(namespace):
         raise Invalid(f"{namespace[:80]!r} is not a namespace", hint="a name, or * for all")
-    return Binding(role, namespace)
+    if not _NAMES.fullmatch(names):
+        raise Invalid(f"{names[:80]!r} names nothing", hint="a name, whole segments and * (billing-*), or *")
+    return Binding(role, namespace, names, deny, when)

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from tocsin.errors import Invalid, Rejected, TocsinError
+from tocsin.errors import Invalid, Rejected
 from tocsin.signals import Cause, CloudEvent, subjects
-from tocsin.signals.catalogue.executor import RUN_REFUSED, RunRefused
-from tocsin.signals.make import make_signal, subject_of
+from tocsin.signals.catalogue.executor import RunRefused
+from tocsin_executor.adapters.refusals import DETAIL, BusRefusals
+from tocsin_executor.application.admission import LimitReached
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.domain.inputs import Parent, Verb
-from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.delivery import Delivery
-from tocsin_kit.clock import Clock
-
-_DETAIL = 2048  # characters of a reason that a signal may have
 
 
 class Commands:
@@ -22,14 +19,12 @@ class Commands:
 
     Args:
         runs: Use cases of runs.
-        bus: For what is said of refused starts.
-        clock: Time.
+        refusals: Says which starts come to nothing.
     """
 
-    def __init__(self, runs: Runs, bus: Bus, clock: Clock) -> None:
+    def __init__(self, runs: Runs, refusals: BusRefusals) -> None:
         self._runs = runs
-        self._bus = bus
-        self._clock = clock
+        self._refusals = refusals
 
     async def handle(self, delivery: Delivery) -> None:
         """One command.
@@ -58,32 +53,21 @@ class Commands:
         try:
             await self._runs.start(order, run=run)
         except Rejected as error:
-            await self._say_refused(event, run, order, error)
-            if order.parent is None:
+            refused = RunRefused(
+                run=run,
+                workflow=order.workflow,
+                version=order.version,
+                code=error.code,
+                detail=error.detail[:DETAIL],
+                trigger=order.trigger,
+            )
+            cause = Cause(event.id, order.correlation or event.id, event.depth, event.traceparent)
+            # Said before the command is put aside, which a crash in between does again.
+            await self._refusals.publish(order.namespace, refused, cause, order.actor)
+            if order.parent is not None:
+                await self._runs.report_missing(order.parent, error.detail)
+            elif not isinstance(error, LimitReached):  # that is what the definition asks for, and nothing to redrive
                 raise
-            await self._runs.report_missing(order.parent, error.detail)
-
-    async def _say_refused(self, event: CloudEvent, run: str, order: StartOrder, error: TocsinError) -> None:
-        """Published before the command is put aside; a repeat has the same id."""
-        payload = RunRefused(
-            run=run,
-            workflow=order.workflow,
-            version=order.version,
-            code=error.code,
-            detail=error.detail[:_DETAIL],
-            trigger=order.trigger,
-        )
-        signal = make_signal(
-            RUN_REFUSED,
-            namespace=order.namespace,
-            entity_id=run,
-            sequence=1,
-            time=self._clock.now(),
-            payload=payload,
-            cause=Cause(event.id, order.correlation or event.id, event.depth, event.traceparent),
-            actor=order.actor,
-        )
-        await self._bus.publish_event(subject_of(signal), signal)
 
 
 def _order(event: CloudEvent, run: str, data: Mapping[str, Any]) -> StartOrder:
@@ -107,6 +91,8 @@ def _order(event: CloudEvent, run: str, data: Mapping[str, Any]) -> StartOrder:
             trigger=data.get("trigger"),
             parent=Parent(above["run"], above["attempt"]) if isinstance(above, Mapping) else None,
             depth=event.depth,
+            priority=_number(data.get("priority")),
+            key=_text(data.get("concurrency_key")),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Invalid(f"The command to start run {run} lacks or garbles {error}.") from error
@@ -114,3 +100,7 @@ def _order(event: CloudEvent, run: str, data: Mapping[str, Any]) -> StartOrder:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -12,6 +12,7 @@ from pymongo import UpdateOne
 from tocsin.errors import NotFound
 from tocsin.signals import subjects
 from tocsin_executor.adapters.definitions import MongoDefinitions
+from tocsin_executor.adapters.scopes import within
 from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
 from tocsin_executor.application.views import TaskView, task_of
 from tocsin_executor.domain.values import Json
@@ -19,7 +20,7 @@ from tocsin_executor.ports import Workflow
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.delivery import Delivery
-from tocsin_kit.store import Database, Filter, Sort, fetch_page, translated
+from tocsin_kit.store import Database, Sort, fetch_page, translated
 
 
 class RunReading:
@@ -38,7 +39,7 @@ class RunReading:
 
     async def list_runs(self, search: RunSearch, limit: int, cursor: str | None) -> tuple[Sequence[RunRow], str | None]:
         """Runs, newest first."""
-        where = _within(search.scope)
+        where = within(search.scope)
         if search.workflow is not None:
             where = where.eq("name", search.workflow)
         if search.status is not None:
@@ -62,7 +63,7 @@ class RunReading:
 
     async def list_workflows(self, scope: Scope, limit: int, cursor: str | None) -> tuple[Sequence[Workflow], str | None]:
         """Workflows in the order of namespace and name."""
-        page = await self._definitions.page(_within(scope), limit, cursor)
+        page = await self._definitions.page(within(scope), limit, cursor)
         return [entry.value for entry in page.items if entry.value is not None], page.next_cursor
 
     async def finished_tasks(
@@ -153,10 +154,3 @@ def _row(document: Any) -> RunRow:  # the codec's edge: a document of the databa
         ended=document.get("ended"),
         parent=document.get("parent"),
     )
-
-
-def _within(scope: Scope) -> Filter:
-    if scope.exact is None:
-        return Filter()
-    groups = [Filter().one_of("namespace", sorted(scope.exact))]
-    return Filter().any_of(*groups, *(Filter().prefix("namespace", prefix) for prefix in scope.prefixes))

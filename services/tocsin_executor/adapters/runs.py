@@ -5,7 +5,7 @@ owner's save matches nothing and is refused as a whole. Cells and records are by
 filters need stands beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from tocsin_kit.store.database import Database, Document
 from tocsin_kit.store.errors import translated
 
 _DUPLICATE = 11000
+_BEGUN: Final = {"cell": {"$exists": True}}  # runs that wait for a limit have none
 _RECORD_BYTES = 1024 * 1024  # of records in one document
 
 NEWEST: Final = (("created", DESCENDING), ("_id", DESCENDING))
@@ -59,10 +60,12 @@ class MongoRuns:
 
     Args:
         database: The executor's database.
+        freed: Told which limits the runs held whose end was saved.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, freed: Callable[[Collection[str]], None] | None = None) -> None:
         self._database = database
+        self._freed = freed
 
     async def ensure_indexes(self) -> None:
         """Create the indexes that are not there yet."""
@@ -97,7 +100,7 @@ class MongoRuns:
     async def load(self, runs: Sequence[str]) -> dict[str, StoredRun]:
         """Those of ``runs`` that there are."""
         with translated("runs"):
-            documents = await self._collection("runs").find({"_id": {"$in": list(runs)}}).to_list(None)
+            documents = await self._collection("runs").find({"_id": {"$in": list(runs)}, **_BEGUN}).to_list(None)
             paged = [d["_id"] for d in documents if d.get("paged")]
             further: dict[str, list[Document]] = {}
             if paged:
@@ -167,6 +170,10 @@ class MongoRuns:
                     await self._collection("cells").bulk_write(cells, ordered=False, session=session)
                 if records:
                     await self._collection("records").bulk_write(records, ordered=False, session=session)
+        if self._freed is not None:
+            ended = {key for run in save.runs if run.meta.slots and run.summary.ended is not None for key in run.meta.slots}
+            if ended:
+                self._freed(ended)
 
     async def _save_values(self, values: dict[str, bytes]) -> None:
         """Insert-only: equal digests are equal values, so one that is there is right."""
@@ -191,9 +198,9 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
         "status": summary.status,
         "labels": summary.labels,
         "tags": [f"{name}={value}" for name, value in summary.labels.items()],
-        "started": _moment(summary.started),
-        "ended": _moment(summary.ended),
-        "created": _moment(meta.created),
+        "started": moment(summary.started),
+        "ended": moment(summary.ended),
+        "created": moment(meta.created),
         "parent": summary.parent,
         "wake": run.wake,
         "position": run.position,
@@ -205,6 +212,7 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
             "trigger": meta.trigger,
             "decisions": meta.decisions,
             "parked": meta.parked,
+            "slots": meta.slots,
         },
     }
     if run.listens is not None:
@@ -283,6 +291,7 @@ def _stored(document: Document, further: list[Document], values: dict[str, bytes
             trigger=meta.get("trigger"),
             decisions=list(meta.get("decisions", ())),
             parked=list(meta.get("parked", ())),
+            slots=list(meta.get("slots", ())),
         ),
         bodies=[bytes(document["cell"]), *(bytes(cell["body"]) for cell in further)],
         values={ref: values[ref] for ref in refs if ref in values},
@@ -290,5 +299,6 @@ def _stored(document: Document, further: list[Document], values: dict[str, bytes
     )
 
 
-def _moment(at: Millis | None) -> datetime | None:
+def moment(at: Millis | None) -> datetime | None:
+    """Milliseconds as the database keeps time."""
     return None if at is None else datetime.fromtimestamp(at / 1000, UTC)

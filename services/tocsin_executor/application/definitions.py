@@ -9,6 +9,7 @@ from tocsin.errors import Conflict, NotFound, Violation
 from tocsin.errors import Invalid as InvalidInput
 from tocsin.signals import Cause
 from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.domain.limits import rule_of
 from tocsin_executor.domain.program import CallSpec
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
@@ -78,6 +79,7 @@ class Definitions:
         definition = await asyncio.to_thread(load, text, source)
         try:
             self._programs.compile(definition.document, definition.digest)
+            rule_of(definition.document)
         except InvalidInput as error:
             placed = [_placed(definition, violation) for violation in error.violations]
             raise DefinitionInvalid(error.detail, hint=error.hint, violations=placed, source=source) from error

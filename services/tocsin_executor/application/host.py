@@ -263,6 +263,7 @@ class Host:
             correlation=document.get("correlation") or message.run,
             actor=message.actor,
             trigger=document.get("trigger"),
+            slots=document.get("slots") or [],
         )
         live = Live(message.run, RunState(message.run), program, meta, wire.input_subject(message.run, self.partitions))
         self._memory.put(live)

@@ -1,6 +1,7 @@
 """Starting runs, asking things of them, and seeing how they are."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,16 +10,18 @@ import orjson
 from tocsin.errors import Conflict, NotFound, TooLarge
 from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
+from tocsin_executor.application.admission import Admission, Waiting
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.host import Host
-from tocsin_executor.application.views import RunView, TaskView, finished_task, live_tasks_of, view_of
+from tocsin_executor.application.views import RunView, TaskView, finished_task, live_tasks_of, view_of, view_of_waiting
 from tocsin_executor.domain.codec import decode_run
 from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.domain.limits import Terms
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import Json
-from tocsin_executor.ports import Programs, RunStore
+from tocsin_executor.ports import Programs, RunStore, Version
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 
@@ -37,7 +40,7 @@ class RunAlreadyDone(Conflict):
 
 @dataclass(slots=True)
 class StartOrder:
-    """What a start needs."""
+    """What a start needs. ``priority`` and ``key`` take the place of what the definition says about its limits."""
 
     namespace: str
     workflow: str
@@ -51,6 +54,8 @@ class StartOrder:
     trigger: dict[str, Json] | None = None
     parent: Parent | None = None
     depth: int = 0
+    priority: int | None = None
+    key: str | None = None
 
 
 class InputStream(Protocol):
@@ -74,6 +79,7 @@ class Runs:
         definitions: To find what to run.
         programs: Compiled definitions.
         inputs: The log.
+        admission: Lets runs begin that a limit holds back.
         clock: Time.
         chance: For ids.
     """
@@ -86,6 +92,7 @@ class Runs:
         programs: Programs,
         inputs: InputStream,
         *,
+        admission: Admission,
         clock: Clock,
         chance: Chance,
     ) -> None:
@@ -94,6 +101,7 @@ class Runs:
         self._definitions = definitions
         self._programs = programs
         self._inputs = inputs
+        self._admission = admission
         self._clock = clock
         self._chance = chance
 
@@ -109,27 +117,18 @@ class Runs:
         Raises:
             NotFound: No such workflow or version.
             TooLarge: The input is above the limit.
+            LimitReached: Its limit is, and its policy is not to wait.
             Unavailable: The log cannot be written now; nothing is known to be started.
         """
         _check_size(order.input)
         version = await self._definitions.resolve(order.namespace, order.workflow, order.version)
+        program = await self._programs.load(version.digest)
+        terms = self._admission.terms(program, order.input, priority=order.priority, key=order.key)
         now = self._clock.now()
         identity = run or new_id(now, self._chance)
-        payload = wire.start(
-            id=identity if run is None else derive("start", identity),
-            digest=version.digest,
-            input=order.input,
-            seed=int.from_bytes(self._chance.token(4), "big") if run is None else derive_number(identity),
-            fresh=run is None,
-            correlation=order.correlation or order.cause or identity,
-            cause=order.cause,
-            actor=order.actor,
-            traceparent=order.traceparent,
-            labels=order.labels,
-            trigger=order.trigger,
-            parent=order.parent,
-            depth=order.depth,
-        )
+        payload = self._start_input(identity, order, version, () if terms is None else terms.keys, drawn=run is None)
+        if terms is not None:
+            return await self._wait_for(terms, identity, order, version, payload)
         await self._inputs.append(wire.input_subject(identity, self._host.partitions), payload)
         return RunView(
             id=identity,
@@ -145,6 +144,45 @@ class Runs:
             trigger=order.trigger,
             correlation=order.correlation or order.cause or identity,
         )
+
+    def _start_input(self, run: str, order: StartOrder, version: Version, slots: Sequence[str], *, drawn: bool) -> bytes:
+        """The input that begins a run. ``drawn``: its id is new, so nobody has to look whether there is one."""
+        return wire.start(
+            id=run if drawn else derive("start", run),
+            digest=version.digest,
+            input=order.input,
+            seed=int.from_bytes(self._chance.token(4), "big") if drawn else derive_number(run),
+            fresh=drawn,
+            correlation=order.correlation or order.cause or run,
+            cause=order.cause,
+            actor=order.actor,
+            traceparent=order.traceparent,
+            labels=order.labels,
+            trigger=order.trigger,
+            parent=order.parent,
+            depth=order.depth,
+            slots=slots,
+        )
+
+    async def _wait_for(self, terms: Terms, run: str, order: StartOrder, version: Version, start: bytes) -> RunView:
+        waiting = Waiting(
+            run=run,
+            namespace=order.namespace,
+            workflow=order.workflow,
+            version=version.version,
+            digest=version.digest,
+            labels=order.labels,
+            partition=wire.partition_of(run, self._host.partitions),
+            since=int(self._clock.now().timestamp() * 1000),
+            state="waiting",
+            terms=terms,
+            start=start,
+            actor=order.actor,
+            trigger=order.trigger,
+            correlation=order.correlation or order.cause or run,
+            parent=order.parent,
+        )
+        return view_of_waiting(await self._admission.ask(waiting))
 
     async def report_missing(self, parent: Parent, detail: str) -> None:
         """Tell a parent that the child it asked for cannot be started."""
@@ -171,7 +209,8 @@ class Runs:
         stored = (await self._store.load([run])).get(run)
         if stored is not None:
             return view_of(run, decode_run(run, stored.bodies, stored.values), stored.meta)
-        return await self._pending(run)
+        waiting = await self._admission.find(run)
+        return await self._pending(run) if waiting is None else view_of_waiting(waiting)
 
     async def wait(self, run: str, seconds: float) -> RunView:
         """How a run is when it has ended, or after ``seconds``."""
@@ -203,7 +242,10 @@ class Runs:
         if live is not None:
             return explain(live.program, live.state)
         saved = await self._saved(run)
-        return [] if saved is None else explain(saved[1], saved[0])
+        if saved is not None:
+            return explain(saved[1], saved[0])
+        waiting = await self._admission.find(run)
+        return [] if waiting is None else await self._admission.explain(waiting)
 
     async def _saved(self, run: str) -> tuple[RunState, Program] | None:
         """The saved state of a run that goes on, with its program."""
@@ -244,6 +286,10 @@ class Runs:
         Raises:
             RunAlreadyDone: The run's status does not allow it.
         """
+        if self._host.live(run) is None:
+            waiting = await self._admission.find(run)
+            if waiting is not None and waiting.state == "waiting":
+                return await self._control_waiting(run, verb, actor=actor, reason=reason)
         command = new_id(self._clock.now(), self._chance)
         reply = self._host.waiters.expect(command) if self._host.owns(run) else None
         payload = wire.control(command, verb, actor=actor, reason=reason)
@@ -256,6 +302,15 @@ class Runs:
                 return await self.get(run)
             if not answer.accepted:
                 raise RunAlreadyDone(f"The run refused to {verb.value}: {answer.reason}.", run=run)
+        return await self.get(run)
+
+    async def _control_waiting(self, run: str, verb: Verb, *, actor: str | None, reason: str | None) -> RunView:
+        """A run that has not begun can only be cancelled; meanwhile it may have begun."""
+        if verb is not Verb.CANCEL:
+            raise RunAlreadyDone(f"The run refused to {verb.value}: it waits to begin.", run=run)
+        if not await self._admission.withdraw(run, actor=actor, reason=reason):
+            return await self.control(run, verb, actor=actor, reason=reason)
+        self._host.waiters.finish(run)
         return await self.get(run)
 
 

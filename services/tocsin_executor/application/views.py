@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import orjson
+
 from tocsin.errors import NotFound
+from tocsin_executor.application.admission import Waiting
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import Head, Hold, RunState, Token
@@ -96,6 +99,30 @@ def view_of(run: str, state: RunState, meta: RunMeta) -> RunView:
         correlation=meta.correlation,
         decisions=meta.decisions,
         parked=meta.parked,
+    )
+
+
+def view_of_waiting(waiting: Waiting) -> RunView:
+    """The view of a run that waits for its limit, or was refused because of it."""
+    error: dict[str, Json] | None = None
+    if waiting.reason is not None:
+        error = {"type": "about:blank", "status": 429, "title": waiting.reason[0], "detail": waiting.reason[1]}
+    return RunView(
+        id=waiting.run,
+        namespace=waiting.namespace,
+        workflow=waiting.workflow,
+        version=waiting.version,
+        digest=waiting.digest,
+        status="cancelled" if waiting.state == "refused" else "pending",
+        labels=waiting.labels,
+        created=waiting.since,
+        ended=waiting.ended,
+        input=orjson.loads(waiting.start).get("input"),
+        error=error,
+        parent=None if waiting.parent is None else waiting.parent.run,
+        trigger=waiting.trigger,
+        actor=waiting.actor,
+        correlation=waiting.correlation,
     )
 
 

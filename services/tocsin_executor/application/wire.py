@@ -5,7 +5,7 @@ step passes here twice.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -58,8 +58,12 @@ def start(
     trigger: dict[str, Json] | None = None,
     parent: Parent | None = None,
     depth: int = 0,
+    slots: Sequence[str] = (),
 ) -> bytes:
-    """Begin a run. ``fresh``: the run's id was drawn for this message, so nobody need look whether it exists."""
+    """Begin a run.
+
+    ``fresh``: the run's id was drawn for this message, so nobody need look whether it exists. ``slots``: limits it holds.
+    """
     document: dict[str, Json] = {
         "kind": "start",
         "id": id,
@@ -77,6 +81,8 @@ def start(
     document.update({name: value for name, value in optional.items() if value is not None})
     if labels:
         document["labels"] = dict(labels)
+    if slots:
+        document["slots"] = list(slots)
     return orjson.dumps(document)
 
 

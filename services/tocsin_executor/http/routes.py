@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from tocsin.definitions import DefinitionInvalid
 from tocsin.errors import NotFound, TooLarge, Unavailable
 from tocsin.signals import Cause, derive, root
+from tocsin_executor.application.admission import LimitReached
 from tocsin_executor.application.definitions import Definitions, VersionTaken
 from tocsin_executor.application.reading import Reading, RunSearch, Scope
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
@@ -124,6 +125,8 @@ class _RunHandlers:
             cause=cause.id,
             traceparent=cause.traceparent,
             trigger={"kind": "api", "name": None, "event": call.request_id},
+            priority=body.priority,
+            key=body.concurrency_key,
         )
         return await self._started(call, await self._runs.start(order, run=run))
 
@@ -318,7 +321,7 @@ def _run_routes(handlers: _RunHandlers) -> Sequence[Route]:
             body=StartBody,
             response=RunOut,
             status=202,
-            problems=(NotFound, TooLarge, Unavailable),
+            problems=(NotFound, TooLarge, LimitReached, Unavailable),
             seconds=LONGEST_WAIT + 10,
         ),
         Route(

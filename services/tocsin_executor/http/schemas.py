@@ -123,6 +123,12 @@ class StartBody(Input):
     idempotency_key: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
         None, description="The sender's name for this intent: the same key starts one run, however often it is sent."
     )
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = Field(
+        None, description="Among runs that wait for a limit; instead of the definition's."
+    )
+    concurrency_key: Annotated[str, Field(min_length=1, max_length=96)] | None = Field(
+        None, description="Instead of what the definition's key expression gives."
+    )
 
 
 class StartQuery(Input):

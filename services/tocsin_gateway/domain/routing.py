@@ -24,6 +24,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "backfills": "scheduler",
         "workflows": "executor",
         "runs": "executor",
+        "pools": "executor",
         "tasks": "executor",
         "workers": "executor",
         "assets": "lineage",

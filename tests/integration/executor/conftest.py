@@ -1,6 +1,7 @@
 """The executor on real servers, in the test's process."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,22 +14,29 @@ from tocsin.definitions import Definition
 from tocsin.definitions.document import digest as digest_of
 from tocsin.expressions.sandbox import Sandbox
 from tocsin.signals import root
+from tocsin_executor.adapters.admission import MongoQueue
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
+from tocsin_executor.adapters.pools import POOLS, MongoPools
 from tocsin_executor.adapters.reading import RunReading
+from tocsin_executor.adapters.refusals import BusRefusals
 from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.definitions import Definitions
+from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.runs import Runs, RunView, StartOrder
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.worker.parts import runners_for
+from tocsin_executor.worker.secrets import LocalSecrets
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.clock import SystemClock
+from tocsin_kit.config import Secret
 from tocsin_kit.store import Database, Relay
 
 PARTITIONS = 4
@@ -45,6 +53,7 @@ class Replica:
     definitions: Definitions
     reading: RunReading
     commands: Commands
+    pools: Pools
 
 
 class Rig:
@@ -65,8 +74,12 @@ class Rig:
         await bus.start()
         await ensure_streams(bus, TopologyLimits())
         await database.start()
-        relay = Relay(database, bus, (WORKFLOWS,))
-        stored, saved = MongoDefinitions(database, relay), MongoRuns(database)
+        relay = Relay(database, bus, (WORKFLOWS, POOLS))
+        queue, refusals = MongoQueue(database), BusRefusals(bus, clock)
+        stored = MongoDefinitions(database, relay)
+        reading = RunReading(database, stored, bus)
+        admission = Admission(queue, reading, refusals, clock=clock, partitions=PARTITIONS)
+        saved = MongoRuns(database, admission.freed)
         programs = ProgramCache(stored.read)
         engine = Engine(
             bus,
@@ -80,12 +93,14 @@ class Rig:
             batch_from=batch_from,
         )
         definitions = Definitions(stored, programs, clock)
-        reading = RunReading(database, stored, bus)
-        runs = Runs(engine.host, saved, definitions, programs, reading, clock=clock, chance=chance)
-        replica = Replica(bus, database, engine, runs, definitions, reading, Commands(runs, bus, clock))
+        runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
+        pools = Pools(MongoPools(database, relay), queue, admission)
+        commands = Commands(runs, refusals)
+        replica = Replica(bus, database, engine, runs, definitions, reading, commands, pools)
+        await queue.ensure_indexes()
         await engine.start()
         self.main = self.main or replica
-        tasks = [asyncio.create_task(part.serve()) for part in (engine, relay, bus)]  # noqa: TID251  # ended below, as a crash would
+        tasks = [asyncio.create_task(part.serve()) for part in (engine, relay, bus, admission)]  # noqa: TID251  # ended below, as a crash would
         try:
             yield replica
             if orderly:
@@ -100,7 +115,9 @@ class Rig:
                 self.main = None
 
     @asynccontextmanager
-    async def worker(self, *queues: str, name: str = "w", drain: float = 5.0) -> AsyncIterator[Worker]:
+    async def worker(
+        self, *queues: str, name: str = "w", drain: float = 5.0, secrets: dict[str, Any] | None = None
+    ) -> AsyncIterator[Worker]:
         """A worker of these queues and of expressions."""
         clock, bus = SystemClock(), Bus(self.nats_url, name="worker")
         await bus.start()
@@ -113,6 +130,7 @@ class Rig:
                 queues=[Queue(queue, 50) for queue in (*(queues or ("default",)), EXPRESSIONS)],
                 runners=runners,
                 sandbox=sandbox,
+                secrets=LocalSecrets(Secret(json.dumps(secrets or {})), None),
                 clock=clock,
                 drain=timedelta(seconds=drain),
             )
@@ -127,18 +145,23 @@ class Rig:
                 await runners["http"].close()
                 await bus.stop()
 
-    async def publish(self, tasks: list[dict[str, Any]], *, name: str = "flow", version: str = "1.0.0", **more: Any) -> None:
-        """Publish a workflow of these tasks."""
+    async def publish(
+        self, tasks: list[dict[str, Any]], *, name: str = "flow", version: str = "1.0.0", limits: Any = None, **more: Any
+    ) -> None:
+        """Publish a workflow of these tasks; ``limits`` is what its metadata says of them."""
         assert self.main is not None
-        head = {"dsl": "1.0.3", "namespace": "default", "name": name, "version": version}
+        head: dict[str, Any] = {"dsl": "1.0.3", "namespace": "default", "name": name, "version": version}
+        if limits is not None:
+            head["metadata"] = {"tocsin": limits}
         document = {"document": head, **more, "do": tasks}
         definition = Definition(document, digest_of(document), "test", {})
         await self.main.definitions.publish(definition, actor="user:test", cause=root("test"))
 
-    async def start(self, data: Any = None, *, name: str = "flow", run: str | None = None) -> str:
+    async def start(self, data: Any = None, *, name: str = "flow", run: str | None = None, **more: Any) -> str:
         """Start a run."""
         assert self.main is not None
-        order = StartOrder(namespace="default", workflow=name, input={} if data is None else data, actor="user:test")
+        given = {} if data is None else data
+        order = StartOrder(namespace="default", workflow=name, input=given, actor="user:test", **more)
         return (await self.main.runs.start(order, run=run)).id
 
     async def ended(self, run: str, within: float = 15.0) -> RunView:

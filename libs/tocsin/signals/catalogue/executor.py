@@ -190,25 +190,6 @@ class TaskAssetsReported(_Task):
     produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
 
 
-class AssetMention(Payload):
-    """Data that a task has read or written, as its definition says."""
-
-    asset: str = Field(min_length=1, max_length=512, description="Its key.")
-    namespace: Namespace | None = Field(None, description="Where it belongs; that of the run if not given.")
-    partition: str | None = Field(None, max_length=256)
-    version: str | None = Field(None, max_length=256)
-    kind: str | None = Field(None, max_length=256)
-    metadata: dict[str, JsonValue] | None = None
-
-
-class TaskAssetsReported(_Task):
-    """Data of `task.assets-reported`."""
-
-    reported_at: AwareDatetime
-    consumed: list[AssetMention] = Field(default_factory=list, description="`metadata.consumes`, evaluated.")
-    produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
-
-
 class RunCancelRequested(Payload):
     """Data of `run.cancel-requested`."""
 
@@ -228,20 +209,29 @@ class RunRefused(Payload):
     trigger: dict[str, JsonValue] | None = Field(None, description="What asked for it, as the command said.")
 
 
+class PoolChanged(Payload):
+    """Data of `pool.changed`."""
+
+    namespace: Namespace
+    name: Name
+    limit: int | None = Field(None, description="Runs at once.")
+    rate_limit: int | None = Field(None, description="Starts in `rate_every_ms`.")
+    rate_every_ms: int | None = None
+
+
+class PoolDeleted(Payload):
+    """Data of `pool.deleted`."""
+
+    namespace: Namespace
+    name: Name
+
+
 class DefinitionSchedule(Payload):
     """When a definition asks to be started: its `schedule` without `on`."""
 
     every: str | None = Field(None, max_length=256, description="ISO 8601 duration.")
     cron: str | None = Field(None, max_length=256)
     after: str | None = Field(None, max_length=256, description="ISO 8601 duration from the end of the previous run.")
-
-
-class TaskAssets(Payload):
-    """What a task of a definition says about data, as far as it is known before it runs."""
-
-    task: str = Field(description="JSON pointer to the task in the definition.")
-    consumes: list[AssetMention] = Field(default_factory=list)
-    produces: list[AssetMention] = Field(default_factory=list)
 
 
 class TaskAssets(Payload):
@@ -260,7 +250,6 @@ class DefinitionPublished(Payload):
     version: str
     digest: str = Field(description="Content address of the definition.")
     schedule: DefinitionSchedule | None = Field(None, description="Of this version, which is the newest now.")
-    assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
     assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
 
 
@@ -316,9 +305,6 @@ TASK_SKIPPED = SHELF.add(
 TASK_ASSETS_REPORTED = _task(
     "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."
 )
-TASK_ASSETS_REPORTED = _task(
-    "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."
-)
 RUN_CANCEL_REQUESTED = SHELF.add(
     "run",
     "cancel-requested",
@@ -340,3 +326,5 @@ DEFINITION_PUBLISHED = SHELF.add(
 DEFINITION_DELETED = SHELF.add(
     "definition", "deleted", DefinitionDeleted, "A workflow definition, or a version of it, was deleted."
 )
+POOL_CHANGED = SHELF.add("pool", "changed", PoolChanged, "A pool that runs share was made, or lets another number through.")
+POOL_DELETED = SHELF.add("pool", "deleted", PoolDeleted, "A pool was deleted.")

@@ -1,0 +1,327 @@
+"""Letting runs begin that a limit holds back: workflows with a concurrency limit or a rate, and named pools.
+
+A run that has to wait is a document with its start in it, beside those of all other runs: accepted for good, in the lists as
+``pending``, and able to be cancelled. Whoever sees that a place may be free (a start, the end of a run, the look that every
+replica takes now and then) decides by the pure rules of ``domain.admission`` and commits with the revision of the limit that
+the decision was made from: of two replicas one commits, the other decides again. Only then the start goes into the log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from tocsin.errors import Conflict, NotFound, TocsinError, TooMany
+from tocsin_executor.application import wire
+from tocsin_executor.domain.admission import Admit, Displace, Refuse, Situation, Verdict, decide
+from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.domain.limits import Rule, Terms, rule_of, terms_of
+from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.values import Json, Millis
+from tocsin_kit.clock import Clock
+
+log = structlog.get_logger()
+
+_TRIES = 20  # decisions that others may overtake before this one is left to the next look
+_LATE: Millis = 5_000  # after which what was decided and not done is done again
+_RULES = 500  # rules remembered
+_EVERY = 1.0  # seconds between looks: nobody depends on them but rates and what a crash left behind
+
+
+class LimitReached(TooMany):
+    """The workflow's concurrency limit is reached, and its policy is to start nothing then."""
+
+    code = "limit_reached"
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A run that was accepted and has not begun, or never will.
+
+    Attributes:
+        run: Its id.
+        namespace: Of the workflow.
+        workflow: Its name.
+        version: Its version.
+        digest: Of its definition.
+        labels: For people and filters.
+        partition: Where its inputs will be.
+        since: When its start was accepted.
+        state: ``waiting``, ``granted``, ``refused``.
+        terms: What it has to pass.
+        start: The input that begins it.
+        actor: Who asked.
+        trigger: What asked.
+        correlation: The flow it belongs to.
+        parent: The run that waits for it, or ``None``.
+        reason: Why it was refused, as ``(code, sentence)``.
+        ended: When it was refused.
+    """
+
+    run: str
+    namespace: str
+    workflow: str
+    version: str
+    digest: str
+    labels: dict[str, str]
+    partition: int
+    since: Millis
+    state: str
+    terms: Terms
+    start: bytes
+    actor: str | None = None
+    trigger: dict[str, Json] | None = None
+    correlation: str = ""
+    parent: Parent | None = None
+    reason: tuple[str, str] | None = None
+    ended: Millis | None = None
+
+
+@dataclass(slots=True)
+class Look:
+    """What was found at a limit.
+
+    Attributes:
+        situation: For the decision.
+        revisions: Of the limits that it is about, for the commit.
+    """
+
+    situation: Situation
+    revisions: Mapping[str, int] = field(default_factory=dict)
+
+
+class Queue(Protocol):
+    """Where runs wait."""
+
+    async def put(self, waiting: Waiting) -> bool:
+        """Accept a run; ``False`` when there is one of that id."""
+        ...
+
+    async def find(self, run: str) -> Waiting | None:
+        """A run that waits, was let in and has not begun, or was refused."""
+        ...
+
+    async def missing_pools(self, keys: Collection[str]) -> list[str]:
+        """Those keys of pools that there are no pools for."""
+        ...
+
+    async def look(self, key: str, now: Millis) -> Look:
+        """Who waits at a limit and who holds what they wait for."""
+        ...
+
+    async def commit(self, look: Look, verdicts: Sequence[Verdict], now: Millis) -> list[Waiting]:
+        """Carry verdicts out, all or none; returns the runs that were let in or refused.
+
+        Raises:
+            Conflict: Someone else was first.
+        """
+        ...
+
+    async def withdraw(self, run: str, reason: tuple[str, str], now: Millis) -> Waiting | None:
+        """Refuse a run that still waits; ``None`` when it does not."""
+        ...
+
+    async def keys(self) -> list[str]:
+        """Limits that somebody waits at."""
+        ...
+
+    async def undone(self, before: Millis) -> tuple[list[Waiting], list[str]]:
+        """Runs let in or refused before then of which that is not known to be done, and runs asked to make room."""
+        ...
+
+    async def said(self, run: str) -> None:
+        """It was said that this run was refused."""
+        ...
+
+    async def holders(self, keys: Collection[str], limit: int) -> dict[str, list[str]]:
+        """Runs that hold each of these limits."""
+        ...
+
+    async def ahead(self, waiting: Waiting, key: str) -> int:
+        """How many are before a run at a limit."""
+        ...
+
+
+class Inputs(Protocol):
+    """The log of inputs."""
+
+    async def append(self, subject: str, payload: bytes) -> None:
+        """Store one input; returns when it is stored."""
+        ...
+
+
+class Refusals(Protocol):
+    """Says that a run does not begin."""
+
+    async def say(self, waiting: Waiting) -> None:
+        """Publish the signal; a repeat has the same id."""
+        ...
+
+
+class Admission:
+    """Lets runs begin.
+
+    Args:
+        queue: Where they wait.
+        inputs: The log.
+        refusals: Says who does not begin.
+        clock: Time.
+        partitions: How many there are.
+    """
+
+    def __init__(self, queue: Queue, inputs: Inputs, refusals: Refusals, *, clock: Clock, partitions: int) -> None:
+        self._queue = queue
+        self._inputs = inputs
+        self._refusals = refusals
+        self._clock = clock
+        self._partitions = partitions
+        self._rules: dict[str, Rule | None] = {}
+        self._freed: set[str] = set()
+        self._wake = asyncio.Event()
+
+    # -- asked by starts ----------------------------------------------------------------------------------------------
+
+    def terms(self, program: Program, given: Json, *, priority: int | None, key: str | None) -> Terms | None:
+        """What a start of this program has to pass; ``None`` for most.
+
+        Raises:
+            Invalid: The key of the limit cannot be told from the input.
+        """
+        if program.digest not in self._rules:
+            if len(self._rules) >= _RULES:
+                self._rules.clear()
+            self._rules[program.digest] = rule_of(program.definition)
+        rule = self._rules[program.digest]
+        if rule is None:
+            return None
+        terms = terms_of(rule, program.namespace, program.name, given, priority=priority, key=key)
+        return terms if terms.keys else None
+
+    async def ask(self, waiting: Waiting) -> Waiting:
+        """Accept a run; it begins at once if it may.
+
+        Raises:
+            LimitReached: It may not, and its policy is not to wait.
+            NotFound: A pool that it needs does not exist.
+        """
+        missing = await self._queue.missing_pools(waiting.terms.pools)
+        if missing:
+            names = ", ".join(key.partition(":")[2] for key in missing)
+            raise NotFound(f"There is no pool {names}.", hint="Create it with `tocsin pool set`.")
+        await self._queue.put(waiting)
+        for key in waiting.terms.keys:
+            await self.look(key)
+        found = await self._queue.find(waiting.run)
+        if found is None:
+            raise LimitReached(f"Runs of {waiting.namespace}/{waiting.workflow} are at their limit.", run=waiting.run)
+        return found
+
+    async def find(self, run: str) -> Waiting | None:
+        """A run that has not begun, and is known here."""
+        return await self._queue.find(run)
+
+    async def withdraw(self, run: str, *, actor: str | None, reason: str | None) -> bool:
+        """Cancel a run that waits; ``False`` when it does not (any more)."""
+        who = "" if actor is None else f" by {actor}"
+        why = "" if reason is None else f": {reason}"
+        found = await self._queue.withdraw(run, ("cancelled", f"it was cancelled{who} before it began{why}"), self._now())
+        if found is None:
+            return False
+        await self._say(found)
+        return True
+
+    async def explain(self, waiting: Waiting) -> list[dict[str, Json]]:
+        """Why a run has not begun, one entry for each limit it needs."""
+        if waiting.state != "waiting":
+            return []
+        held = await self._queue.holders(waiting.terms.keys, 20)
+        entries: list[dict[str, Json]] = []
+        for key in waiting.terms.keys:
+            ahead = await self._queue.ahead(waiting, key)
+            runs = held.get(key, [])
+            by = f"held by {len(runs)} runs" if runs else "free, or closed by its rate"
+            detail = f"the run waits to begin: limit '{key}' is {by}, and {ahead} wait before it"
+            entries.append({"for": "limit", "detail": detail, "limit": key, "held_by": list(runs), "ahead": ahead})
+        return entries
+
+    # -- deciding -----------------------------------------------------------------------------------------------------
+
+    async def look(self, key: str) -> None:
+        """Let in who may begin at a limit now, until nobody may."""
+        for _ in range(_TRIES):
+            now = self._now()
+            look = await self._queue.look(key, now)
+            verdicts = decide(look.situation)
+            if not verdicts:
+                return
+            try:
+                moved = await self._queue.commit(look, verdicts, now)
+            except Conflict:
+                await self._clock.sleep(0.005)
+                continue
+            for waiting in moved:
+                await self._carry_out(waiting)
+            for verdict in verdicts:
+                if isinstance(verdict, Displace):
+                    await self._displace(verdict.run, verdict.key)
+            if not any(isinstance(verdict, Admit | Refuse) for verdict in verdicts):
+                return
+
+    async def _carry_out(self, waiting: Waiting) -> None:
+        if waiting.state == "granted":
+            await self._inputs.append(wire.input_subject(waiting.run, self._partitions), waiting.start)
+        elif waiting.reason is not None:
+            await self._say(waiting)
+
+    async def _displace(self, run: str, key: str) -> None:
+        reason = f"it makes room for a newer run at limit '{key}'"
+        payload = wire.control(f"displace:{run}", Verb.CANCEL, actor="service:executor", reason=reason)
+        await self._inputs.append(wire.input_subject(run, self._partitions), payload)
+
+    async def _say(self, waiting: Waiting) -> None:
+        await self._refusals.say(waiting)
+        if waiting.parent is not None:
+            payload = wire.child(waiting.parent.attempt, None, None, True)
+            await self._inputs.append(wire.input_subject(waiting.parent.run, self._partitions), payload)
+        await self._queue.said(waiting.run)
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def freed(self, keys: Collection[str]) -> None:
+        """Runs that held these limits have ended."""
+        self._freed.update(keys)
+        self._wake.set()
+
+    async def serve(self) -> None:
+        """Look where something was freed, and now and then everywhere, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(_EVERY):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._guarded(self.reconcile)
+            self._wake.clear()
+            freed, self._freed = self._freed, set()
+            for key in freed:
+                await self._guarded(self.look, key)
+
+    async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: str) -> None:
+        try:
+            await work(*arguments)
+        except TocsinError as error:
+            log.warning("admission.postponed", code=error.code, error=error.detail)
+
+    async def reconcile(self) -> None:
+        """Do what a crash left undone, and look at every limit that somebody waits at."""
+        moved, displaced = await self._queue.undone(self._now() - _LATE)
+        for waiting in moved:
+            await self._carry_out(waiting)
+        for run in displaced:
+            await self._displace(run, "its limit")
+        for key in await self._queue.keys():
+            await self.look(key)
+
+    def _now(self) -> Millis:
+        return int(self._clock.now().timestamp() * 1000)
