@@ -28,6 +28,7 @@ VALUE = "v"
 REVISION = "_rev"
 SEQUENCE = "_seq"
 DUPLICATE = 11000  # MongoDB's code for a second document with a unique key
+WRITE_CONFLICT = 112  # and for a document that another transaction has written
 
 Wake = Callable[[str, str, Sequence[Outgoing]], None]
 
@@ -227,6 +228,26 @@ class Repository(Generic[T]):
                 self._wake(self.name, creation.key, creation.outbox)
         return taken
 
+    async def create_all(self, creations: Sequence[Creation[T]], *, within: Transaction) -> None:
+        """Create many entities in one round trip of a transaction: all of them, or the transaction ends.
+
+        Raises:
+            RevisionConflict: One of them was there before.
+        """
+        if not creations:
+            return
+        documents = [{"_id": c.key, **self._fresh(c.value, last_sequence(c.outbox, 0), c.outbox)} for c in creations]
+        with translated(self.name):
+            try:
+                await self._collection.insert_many(documents, session=within.session)
+            except BulkWriteError as error:
+                if any(item["code"] == DUPLICATE for item in error.details.get("writeErrors", [])):
+                    raise RevisionConflict(f"One of {len(documents)} in {self.name} was created by someone else.") from error
+                raise
+        for creation in creations:
+            if creation.outbox:
+                self._after(within, creation.key, creation.outbox)
+
     async def commit_many(self, changes: Sequence[Change[T]]) -> dict[str, Entry[T]]:
         """Commit decisions about many entities that exist in one round trip; each by itself is as :meth:`commit`.
 
@@ -254,6 +275,37 @@ class Repository(Generic[T]):
             if change.outbox:
                 self._wake(self.name, entry.key, change.outbox)
         return done
+
+    async def commit_all(self, changes: Sequence[Change[T]], within: Transaction) -> None:
+        """Commit decisions about many entities together, new ones too, within a transaction: all of them or none.
+
+        Raises:
+            RevisionConflict: Someone else was first with one of them.
+        """
+        if not changes:
+            return
+        operations: list[InsertOne[Document] | UpdateOne] = []
+        for change in changes:
+            revision, sequence = change.entry.revision, last_sequence(change.outbox, change.entry.sequence)
+            if revision == 0:
+                operations.append(InsertOne({"_id": change.entry.key, **self._fresh(change.value, sequence, change.outbox)}))
+            else:
+                where = {"_id": change.entry.key, REVISION: revision}
+                operations.append(UpdateOne(where, self._changes(change.value, revision + 1, sequence, change.outbox)))
+        told = [change.entry.key for change in changes if change.outbox]
+        with translated(self.name):
+            try:
+                answer = await self._collection.bulk_write(operations, ordered=False, session=within.session)
+            except BulkWriteError as error:
+                if {one["code"] for one in error.details.get("writeErrors", ())} & {DUPLICATE, WRITE_CONFLICT}:
+                    raise RevisionConflict(f"An entity of {self.name} was created by someone else.") from error
+                raise
+            if answer.matched_count + answer.inserted_count < len(changes):
+                raise RevisionConflict(f"An entity of {self.name} was changed by someone else.")
+            # With what earlier commits left unsaid: whoever relays says it first, so order holds.
+            found = await self._collection.find({"_id": {"$in": told}}, {OUTBOX: 1}, session=within.session).to_list(None)
+        for document in found:
+            self._after(within, document["_id"], [Outgoing.from_document(item) for item in document.get(OUTBOX, [])])
 
     async def _stored(self, changes: Sequence[Change[T]]) -> list[Change[T]]:
         """Those whose signals lie in their documents now; the ids are derived, so whoever stored them decided the same."""
