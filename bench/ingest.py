@@ -23,7 +23,8 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.embedded import DataFolder, MongoOptions, MongoServer, NatsOptions, NatsServer, free_ports
 from tocsin_kit.store import Creation, Database, Outgoing, Relay
 from tocsin_trigger.adapters.stores import COLLECTIONS, EVENTS, MongoTriggers
-from tocsin_trigger.domain.triggers import EventSource, Source, StandardScheme, Target, Trigger, WebhookSource
+from tocsin_trigger.domain.sources import EventSource
+from tocsin_trigger.domain.triggers import Source, StandardScheme, Target, Trigger, WebhookSource
 
 EVENTS_A_RUN = 5000
 CURVE = (10, 100, 1000, 10_000)

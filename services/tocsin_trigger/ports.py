@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Protocol
 
 from tocsin.signals import CloudEvent
-from tocsin_kit.store import Creation, Entry, Outgoing, Page
-from tocsin_trigger.domain.events import Received
+from tocsin_kit.store import Change, Creation, Entry, Outgoing, Page
+from tocsin_trigger.domain.events import Gathering, Received
+from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.triggers import Trigger
 
 
@@ -111,8 +112,41 @@ class EventStore(Protocol):
         """The event, or an entry without value."""
         ...
 
+    async def load_many(self, keys: Sequence[str]) -> dict[str, Received]:
+        """Those of these events that there are."""
+        ...
+
     async def page(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[Entry[Received]]:
         """A page, newest first."""
+        ...
+
+
+class GroupStore(Protocol):
+    """What triggers remember, and what came of it."""
+
+    async def load_many(self, keys: Sequence[str]) -> dict[str, Entry[Slot]]:
+        """Those of these groups that there are."""
+        ...
+
+    async def due(self, until: datetime, limit: int) -> list[Entry[Slot]]:
+        """Groups that time alone changes by then, the earliest first."""
+        ...
+
+    async def gatherings_of(self, event: str) -> list[Gathering]:
+        """What an event was a part of, for every trigger."""
+        ...
+
+    async def commit(
+        self,
+        records: Sequence[Creation[Received]],
+        gatherings: Sequence[Creation[Gathering]],
+        slots: Sequence[Change[Slot]],
+    ) -> None:
+        """Store all of it, or nothing; on disk when it returns.
+
+        Raises:
+            Conflict: A group was changed, or an event recorded, by someone else; decide again.
+        """
         ...
 
 
@@ -129,6 +163,30 @@ class EventBus(Protocol):
 
         Raises:
             Unavailable: Not all were stored.
+        """
+        ...
+
+
+class Listening(Protocol):
+    """What the service is given of the platform's signals."""
+
+    async def widen(self) -> None:
+        """Make sure that nothing is missing that a trigger listens to.
+
+        Raises:
+            Unavailable: The bus does not answer.
+        """
+        ...
+
+
+class Progress(Protocol):
+    """How far the events of the bus have been decided."""
+
+    async def horizon(self, now: datetime) -> datetime | None:
+        """Every event that was stored before this has been decided; ``None`` while that is not known of any time.
+
+        Raises:
+            Unavailable: The bus does not answer.
         """
         ...
 

@@ -16,3 +16,6 @@ class TriggerSection(Section):
     key: Secret = Field(description="Encrypts the keys of webhooks at rest; at least 32 characters. Losing it means new keys.")
     keep_events: Duration = Field(timedelta(days=30), description="How long events and decisions are kept.")
     batch: int = Field(256, ge=1, le=1000, description="Events decided about together.")
+    chain_rate: int = Field(
+        1000, ge=1, description="Runs of one trigger within one flow and minute; above it counts as a loop."
+    )

@@ -1,22 +1,31 @@
 """Where the trigger service is put together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from tocsin_kit.bus import Consumer
+from tocsin_kit.bus.consumer import BatchHandler
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
+from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import Authenticator, HttpServer, Limits, RemoteAuthenticator
-from tocsin_trigger.adapters.event_bus import JetStreamEvents
+from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
 from tocsin_trigger.adapters.sealing import AesCipher
-from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoTriggers
+from tocsin_trigger.adapters.signal_filters import SignalFilters
+from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoGroups, MongoTriggers
 from tocsin_trigger.application.bus_events import BusEvents
+from tocsin_trigger.application.intake import Intake
+from tocsin_trigger.application.loops import LoopGuard
 from tocsin_trigger.application.publishing import Publishing
 from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.application.replaying import Replaying
+from tocsin_trigger.application.signals import SignalEvents
+from tocsin_trigger.application.timekeeping import Timekeeping
 from tocsin_trigger.application.triggers import Triggers
 from tocsin_trigger.application.webhooks import Webhooks
 from tocsin_trigger.domain.events import Channel, Outcome
@@ -35,39 +44,72 @@ def build(context: ServiceContext[TriggerSection]) -> Sequence[Component]:
     return parts(context, RemoteAuthenticator(context.platform.services.url_of("auth"), context.clock))
 
 
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What everything else in the service works with."""
+
+    context: ServiceContext[TriggerSection]
+    relay: Relay
+    triggers: MongoTriggers
+    events: MongoEvents
+    groups: MongoGroups
+    cipher: AesCipher
+    registry: Registry
+    refusals: Refusals
+    intake: Intake
+
+    @classmethod
+    def of(cls, context: ServiceContext[TriggerSection]) -> "_Core":
+        """Stores, triggers and the one way in."""
+        clock, metrics, database = context.clock, context.metrics, context.database
+        relay = Relay(database, context.bus, COLLECTIONS)
+        triggers, events, groups = MongoTriggers(database, relay), MongoEvents(database, relay), MongoGroups(database, relay)
+        cipher = AesCipher(context.settings.key, context.chance)
+        registry = Registry(triggers, cipher, clock)
+        refused = metrics.counter("trigger_refused", "Webhooks and events that were refused.", code=16)
+        decided = metrics.counter(
+            "trigger_decisions",
+            "Decisions of triggers about events.",
+            channel=[channel.value for channel in Channel],
+            outcome=[outcome.value for outcome in Outcome],
+        )
+        intake = Intake(events, groups, LoopGuard(clock, context.settings.chain_rate), decided)
+        return cls(context, relay, triggers, events, groups, cipher, registry, Refusals(events, clock, refused), intake)
+
+    def consumer(self, name: str, handle: BatchHandler) -> Consumer:
+        """A durable consumer that hands many over at once."""
+        context = self.context
+        batch, limits = context.settings.batch, context.limits
+        return Consumer(context.bus, consumer(name), handle_many=handle, batch=batch, limits=limits, metrics=context.metrics)
+
+
 def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> Sequence[Component]:
     """The same with another verifier of credentials."""
-    clock, chance, metrics = context.clock, context.chance, context.metrics
-    relay = Relay(context.database, context.bus, COLLECTIONS)
-    triggers, events = MongoTriggers(context.database, relay), MongoEvents(context.database, relay)
-    cipher = AesCipher(context.settings.key, chance)
+    core = _Core.of(context)
+    clock, registry, intake = context.clock, core.registry, core.intake
+    listening = core.consumer("trigger-events", BusEvents(registry, intake, core.refusals, clock).handle_many)
+    signals = core.consumer("trigger-signals", SignalEvents(registry, intake, clock).handle_many)
+    filters = SignalFilters(context.bus, signals, registry.signals, clock)
+    progress = ConsumerProgress(context.bus, listening.spec, signals.spec)
+    deadlines = Timekeeping(registry, core.events, core.groups, progress, clock)
+    ticking = Ticking("deadlines", timedelta(seconds=0.5), deadlines.look, clock=clock)
+    indexes = Indexes(context.database, context.settings.keep_events)
+    server = _server(core, filters, authenticator, [listening, signals])
+    return (indexes, core.relay, registry, filters, listening, signals, ticking, authenticator, server)
+
+
+def _server(core: _Core, filters: SignalFilters, authenticator: Verifier, consumers: Sequence[Consumer]) -> HttpServer:
+    context = core.context
+    clock, chance = context.clock, context.chance
     bus = JetStreamEvents(context.bus)
-    refused = metrics.counter("trigger_refused", "Webhooks and events that were refused.", code=16)
-    decided = metrics.counter(
-        "trigger_decisions",
-        "Decisions of triggers about events.",
-        channel=[channel.value for channel in Channel],
-        outcome=[outcome.value for outcome in Outcome],
-    )
-    refusals = Refusals(events, clock, refused)
-    registry = Registry(triggers, cipher, clock)
-    webhooks = Webhooks(registry, events, refusals, bus, clock=clock, chance=chance, decided=decided)
-    bus_events = BusEvents(registry, events, refusals, clock=clock, decided=decided)
-    listening = Consumer(
-        context.bus,
-        consumer("trigger-events"),
-        handle_many=bus_events.handle_many,
-        batch=context.settings.batch,
-        limits=context.limits,
-        metrics=metrics,
-    )
+    webhooks = Webhooks(core.registry, core.events, core.intake, core.refusals, bus, clock=clock, chance=chance)
     routes = (
-        *trigger_routes(Triggers(triggers, registry, cipher, chance), clock),
-        *intake_routes(webhooks, Publishing(bus), events, registry),
-        *replay_routes(Replaying(registry, events, clock), clock),
-        *dead_letter_routes(context.name, context.bus, [listening]),
+        *trigger_routes(Triggers(core.triggers, core.registry, filters, core.cipher, chance), clock),
+        *intake_routes(webhooks, Publishing(bus), core.events, core.groups, core.registry),
+        *replay_routes(Replaying(core.registry, core.events, core.intake, clock), clock),
+        *dead_letter_routes(context.name, context.bus, consumers),
     )
-    server = HttpServer(
+    return HttpServer(
         context.name,
         routes,
         host=context.host,
@@ -76,11 +118,10 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
         clock=clock,
         chance=chance,
         limits=Limits.of(context.platform.http),
-        metrics=metrics,
+        metrics=context.metrics,
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
-    return (Indexes(context.database, context.settings.keep_events), relay, registry, listening, authenticator, server)
 
 
 SERVICE = ServiceDefinition(name="trigger", settings=TriggerSection, build=build)

@@ -264,7 +264,9 @@ class Repository(Generic[T]):
         for change in changes:
             revision, sequence = change.entry.revision, last_sequence(change.outbox, change.entry.sequence)
             where = {"_id": change.entry.key, REVISION: revision, OUTBOX: {"$exists": False}}
-            operations.append(UpdateOne(where, self._changes(change.value, revision + 1, sequence, change.outbox)))
+            document = self._changes(change.value, revision + 1, sequence, change.outbox)
+            self._keep_unchanged(document["$set"], change.entry.value)
+            operations.append(UpdateOne(where, document))
         with translated(self.name):
             answer = await self._collection.bulk_write(operations, ordered=False)
             stored = changes if answer.modified_count == len(changes) else await self._stored(changes)
@@ -291,7 +293,9 @@ class Repository(Generic[T]):
                 operations.append(InsertOne({"_id": change.entry.key, **self._fresh(change.value, sequence, change.outbox)}))
             else:
                 where = {"_id": change.entry.key, REVISION: revision}
-                operations.append(UpdateOne(where, self._changes(change.value, revision + 1, sequence, change.outbox)))
+                document = self._changes(change.value, revision + 1, sequence, change.outbox)
+            self._keep_unchanged(document["$set"], change.entry.value)
+            operations.append(UpdateOne(where, document))
         told = [change.entry.key for change in changes if change.outbox]
         with translated(self.name):
             try:
@@ -347,6 +351,15 @@ class Repository(Generic[T]):
             fields[PENDING] = self._database.clock.now()
             changes["$push"] = {OUTBOX: {"$each": [item.document() for item in outbox]}}
         return changes
+
+    def _keep_unchanged(self, fields: Document, before: T | None) -> None:
+        """Write only the members of the entity that differ: most of it stays, and is not to be sent and logged again."""
+        if before is None:
+            return
+        old, new = self._encode(before), fields[VALUE]
+        if old.keys() <= new.keys():
+            del fields[VALUE]
+            fields.update({f"{VALUE}.{name}": value for name, value in new.items() if name not in old or old[name] != value})
 
     def _after(self, within: Transaction | None, key: str, pending: Sequence[Outgoing]) -> None:
         if within is None:

@@ -1,18 +1,18 @@
-"""Triggers and events as MongoDB documents, and back; also what older versions wrote."""
+"""Triggers as MongoDB documents, and back; also what older versions wrote."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, assert_never
 
 import orjson
 
 from tocsin.errors import Defect
 from tocsin_kit.store import Document
-from tocsin_trigger.domain.events import Channel, Decision, Outcome, Received
+from tocsin_trigger.adapters.gather_documents import clause_document, clause_of, gather_document, gather_of
+from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
 from tocsin_trigger.domain.triggers import (
     Algorithm,
     Encoding,
-    EventSource,
     Handshake,
     HmacScheme,
     Kind,
@@ -46,6 +46,7 @@ def trigger_document(trigger: Trigger) -> Document:
         "enabled": trigger.enabled,
         "pause": None if pause is None else {"actor": pause.actor, "at": pause.at, "reason": pause.reason},
         "labels": [{"k": k, "v": v} for k, v in sorted(trigger.labels.items())],
+        "gather": None if trigger.gather is None else gather_document(trigger.gather),
         "created": trigger.created,
         "updated": trigger.updated,
     }
@@ -67,6 +68,7 @@ def trigger_of(document: Mapping[str, Any]) -> Trigger:
         enabled=document["enabled"],
         pause=None if pause is None else Pause(pause["actor"], pause["at"], pause["reason"]),
         labels={label["k"]: label["v"] for label in document["labels"]},
+        gather=gather_of(document["gather"]) if document.get("gather") else None,
         created=document["created"],
         updated=document["updated"],
     )
@@ -76,6 +78,12 @@ def _source_document(source: Source) -> Document:
     match source:
         case EventSource():
             return {"type": source.type, "source": source.source}
+        case SignalSource():
+            return {"entity": source.entity, "transition": source.transition, "namespace": source.namespace}
+        case CorrelationSource():
+            return {"clauses": [clause_document(clause) for clause in source.clauses]}
+        case ManualSource():
+            return {}
         case WebhookSource():
             keys = [{"id": k.id, "created": k.created, "sealed": k.sealed, "expires": k.expires} for k in source.keys]
             return {
@@ -95,6 +103,12 @@ def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
     match Kind(kind):
         case Kind.EVENT:
             return EventSource(document["type"], document["source"])
+        case Kind.SIGNAL:
+            return SignalSource(document["entity"], document["transition"], document["namespace"])
+        case Kind.CORRELATION:
+            return CorrelationSource(tuple(clause_of(clause) for clause in document["clauses"]))
+        case Kind.MANUAL:
+            return ManualSource()
         case Kind.WEBHOOK:
             keys = tuple(SigningKey(k["id"], k["created"], bytes(k["sealed"]), k["expires"]) for k in document["keys"])
             handshake = document.get("handshake")
@@ -148,81 +162,4 @@ def _scheme_of(document: Mapping[str, Any]) -> Scheme:
         timestamp_header=document["timestamp_header"],
         id_header=document["id_header"],
         tolerance=tolerance,
-    )
-
-
-def received_document(received: Received) -> Document:
-    """An event as it is stored; what is empty is left out, because there are many."""
-    document: Document = {
-        "namespace": received.namespace,
-        "channel": received.channel.value,
-        "received": received.received,
-        "id": received.id,
-        "source": received.source,
-        "type": received.type,
-        "size": received.size,
-    }
-    optional = {
-        "trigger": received.trigger,
-        "refused": received.refused,
-        "reason": received.reason,
-        "suppressed": received.suppressed,
-        "repeats": received.repeats,
-        "replay_of": received.replay_of,
-        "event": received.event,
-    }
-    document.update({name: value for name, value in optional.items() if value})
-    if received.decisions:
-        document["decisions"] = [_decision_document(decision) for decision in received.decisions]
-    return document
-
-
-def received_of(key: str, document: Mapping[str, Any]) -> Received:
-    """The reverse."""
-    received: datetime = document["received"]
-    event = document.get("event")
-    return Received(
-        key=key,
-        namespace=document["namespace"],
-        channel=Channel(document["channel"]),
-        received=received,
-        id=document["id"],
-        source=document["source"],
-        type=document["type"],
-        size=document["size"],
-        trigger=document.get("trigger"),
-        refused=document.get("refused"),
-        reason=document.get("reason"),
-        suppressed=document.get("suppressed", 0),
-        repeats=document.get("repeats", 0),
-        replay_of=document.get("replay_of"),
-        decisions=tuple(_decision_of(d) for d in document.get("decisions", ())),
-        event=None if event is None else bytes(event),
-    )
-
-
-def _decision_document(decision: Decision) -> Document:
-    document: Document = {
-        "trigger": decision.trigger,
-        "name": decision.name,
-        "kind": decision.kind,
-        "workflow": decision.workflow,
-        "outcome": decision.outcome.value,
-    }
-    if decision.reason is not None:
-        document["reason"] = decision.reason
-    if decision.run is not None:
-        document["run"] = decision.run
-    return document
-
-
-def _decision_of(document: Mapping[str, Any]) -> Decision:
-    return Decision(
-        trigger=document["trigger"],
-        name=document["name"],
-        kind=document["kind"],
-        workflow=document["workflow"],
-        outcome=Outcome(document["outcome"]),
-        reason=document.get("reason"),
-        run=document.get("run"),
     )

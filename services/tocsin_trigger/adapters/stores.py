@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tocsin_kit.store import (
+    Change,
     Creation,
     Database,
     Entry,
@@ -20,14 +21,25 @@ from tocsin_kit.store import (
     translated,
 )
 from tocsin_kit.telemetry import Health
-from tocsin_trigger.adapters.documents import received_document, received_of, trigger_document, trigger_of
-from tocsin_trigger.domain.events import Received
+from tocsin_trigger.adapters.documents import trigger_document, trigger_of
+from tocsin_trigger.adapters.records import (
+    gathering_document,
+    gathering_of,
+    received_document,
+    received_of,
+    slot_document,
+    slot_of,
+)
+from tocsin_trigger.domain.events import Gathering, Received
+from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.triggers import Trigger
 from tocsin_trigger.ports import EventSearch, Snapshot, TriggerSearch
 
 TRIGGERS: Final = "triggers"
 EVENTS: Final = "events"
-COLLECTIONS: Final = (TRIGGERS, EVENTS)
+GROUPS: Final = "groups"
+GATHERINGS: Final = "gatherings"
+COLLECTIONS: Final = (TRIGGERS, EVENTS, GATHERINGS)
 MOST_TRIGGERS: Final = 100_000  # held in memory by each replica; about 3 KiB each
 
 
@@ -56,6 +68,15 @@ class Indexes:
                     Index(("v.namespace", "-v.received", "-_id")),
                     Index(("v.decisions.name", "-v.received")),
                     Index(("v.trigger", "-v.received"), only={"v.trigger": {"$exists": True}}),
+                ],
+                GROUPS: [
+                    Index(("v.touched",), expires=self._keep),
+                    Index(("v.due",), only={"v.due": {"$type": "date"}}),
+                ],
+                GATHERINGS: [
+                    Index(("v.closed",), expires=self._keep),
+                    Index(("v.events",)),
+                    Index(("v.namespace", "v.name", "-v.closed", "-_id")),
                 ],
             },
         )
@@ -133,9 +154,7 @@ class MongoEvents:
 
     def __init__(self, database: Database, relay: Relay) -> None:
         self._database = database
-        self._repository: Repository[Received] = Repository(
-            database, EVENTS, encode=received_document, decode=lambda d: received_of("", d), wake=relay.wake
-        )
+        self._repository = events_of(database, relay)
 
     async def record(self, creations: Sequence[Creation[Received]]) -> set[str]:
         """Store many with what is to be said."""
@@ -151,6 +170,11 @@ class MongoEvents:
     async def load(self, key: str) -> Entry[Received]:
         """The event, or an entry without value."""
         return _keyed(await self._repository.load(key))
+
+    async def load_many(self, keys: Sequence[str]) -> dict[str, Received]:
+        """Those of these events that there are."""
+        found = await self._repository.load_many(keys)
+        return {key: replace(entry.value, key=key) for key, entry in found.items() if entry.value is not None}
 
     async def page(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[Entry[Received]]:
         """A page, newest first."""
@@ -169,6 +193,58 @@ class MongoEvents:
             where = where.below("received", search.until)
         page = await self._repository.page(where, sort=Sort("received", descending=True), limit=limit, cursor=cursor)
         return Page([_keyed(entry) for entry in page.items], page.next_cursor)
+
+
+class MongoGroups:
+    """What triggers remember, and what came of it.
+
+    Args:
+        database: Where.
+        relay: Says what commits leave.
+    """
+
+    def __init__(self, database: Database, relay: Relay) -> None:
+        self._database = database
+        self._events = events_of(database, relay)
+        self._slots: Repository[Slot] = Repository(database, GROUPS, encode=slot_document, decode=slot_of, wake=relay.wake)
+        self._gatherings: Repository[Gathering] = Repository(
+            database, GATHERINGS, encode=gathering_document, decode=lambda d: gathering_of("", d), wake=relay.wake
+        )
+
+    async def load_many(self, keys: Sequence[str]) -> dict[str, Entry[Slot]]:
+        """Those of these groups that there are."""
+        return await self._slots.load_many(keys)
+
+    async def due(self, until: datetime, limit: int) -> list[Entry[Slot]]:
+        """Groups that time alone changes by then, the earliest first."""
+        # The repository sorts by key; what is due is looked up by its index, and read whole.
+        with translated(GROUPS):
+            cursor = self._database.collection(GROUPS).find({"v.due": {"$lte": until}}, {"_id": 1}).sort("v.due", 1)
+            keys = [document["_id"] for document in await cursor.limit(limit).to_list(limit)]
+        found = await self._slots.load_many(keys)
+        return [found[key] for key in keys if key in found]
+
+    async def gatherings_of(self, event: str) -> list[Gathering]:
+        """What an event was a part of, for every trigger."""
+        found = await self._gatherings.find(Filter().eq("events", event))
+        return [replace(entry.value, key=entry.key) for entry in found if entry.value is not None]
+
+    async def commit(
+        self, records: Sequence[Creation[Received]], gatherings: Sequence[Creation[Gathering]], slots: Sequence[Change[Slot]]
+    ) -> None:
+        """Store all of it, or nothing."""
+        if not (records or gatherings or slots):
+            return
+        async with self._database.transaction() as transaction:
+            for change in slots:  # first, because this is where another replica is met
+                await self._slots.commit(change.entry, change.value, within=transaction)
+            await self._events.create_all(records, within=transaction)
+            await self._gatherings.create_all(gatherings, within=transaction)
+
+
+def events_of(database: Database, relay: Relay) -> Repository[Received]:
+    """The records of events."""
+    return Repository(database, EVENTS, encode=received_document, decode=lambda d: received_of("", d), wake=relay.wake)
 
 
 def _keyed(entry: Entry[Received]) -> Entry[Received]:

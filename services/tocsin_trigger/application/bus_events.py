@@ -5,26 +5,21 @@ write; acknowledged after that. A redelivery finds the document and decides noth
 event.
 """
 
-from collections import Counter as Tally
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
-from prometheus_client import Counter
 
 from tocsin.errors import Rejected, TooLarge
 from tocsin.signals import derive, encode
 from tocsin_kit.bus import Delivery
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Creation
-from tocsin_kit.telemetry.metrics import Family
+from tocsin_trigger.application.intake import Arrived, Intake
 from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.application.saying import accepted, cause_of
-from tocsin_trigger.domain.deciding import as_json, decide
 from tocsin_trigger.domain.events import Channel, Received, bus_key
 from tocsin_trigger.domain.triggers import BODY_LIMIT
-from tocsin_trigger.ports import EventStore
 
 log = structlog.get_logger()
 
@@ -34,20 +29,16 @@ class BusEvents:
 
     Args:
         registry: The triggers.
-        events: Where events are recorded.
-        refusals: Where refusals are.
+        intake: Decides and stores.
+        refusals: Where refusals are recorded.
         clock: Time.
-        decided: Counts decisions by channel and outcome.
     """
 
-    def __init__(
-        self, registry: Registry, events: EventStore, refusals: Refusals, *, clock: Clock, decided: Family[Counter]
-    ) -> None:
+    def __init__(self, registry: Registry, intake: Intake, refusals: Refusals, clock: Clock) -> None:
         self._registry = registry
-        self._events = events
+        self._intake = intake
         self._refusals = refusals
         self._clock = clock
-        self._decided = decided
 
     async def handle_many(self, deliveries: Sequence[Delivery]) -> None:
         """Decide about these and store it, all or nothing.
@@ -56,21 +47,19 @@ class BusEvents:
             Unavailable: The database is away; deliver them again.
         """
         now = self._clock.now()
-        creations: dict[str, Creation[Received]] = {}
+        arrivals: dict[str, Arrived] = {}
+        refused: dict[str, Creation[Received]] = {}
         for delivery in deliveries:
             namespace = delivery.subject.split(".", 2)[1]
             try:
-                creation = self._decide(delivery, namespace, now)
+                arrived = self._read(delivery, namespace, now)
             except Rejected as error:
-                self._refuse(delivery, namespace, error, now, creations)
+                self._refuse(delivery, namespace, error, now, refused)
             else:
-                creations.setdefault(creation.key, creation)
-        taken = await self._events.record(list(creations.values()))
-        fresh = (creation.value for creation in creations.values() if creation.key not in taken)
-        for outcome, count in Tally(decision.outcome for each in fresh for decision in each.decisions).items():
-            self._decided.labels(channel=Channel.BUS.value, outcome=outcome.value).inc(count)
+                arrivals.setdefault(arrived.received.key, arrived)
+        await self._intake.take(list(arrivals.values()), list(refused.values()))
 
-    def _decide(self, delivery: Delivery, namespace: str, now: datetime) -> Creation[Received]:
+    def _read(self, delivery: Delivery, namespace: str, now: datetime) -> Arrived:
         event = delivery.event()
         if len(delivery.payload) > BODY_LIMIT:
             raise TooLarge(f"An event of {len(delivery.payload)} bytes is above the limit of {BODY_LIMIT}.", limit=BODY_LIMIT)
@@ -86,12 +75,7 @@ class BusEvents:
             size=len(delivery.payload),
             event=delivery.payload if delivery.payload[:1] == b"{" and "ce-id" not in delivery.headers else encode(event),
         )
-        cause, too_deep = cause_of(event, key)
-        met = self._registry.matching(namespace, event.type, event.source)
-        shown = as_json(event) if met else {}
-        decided = [decide(ready, shown, key, too_deep=too_deep) for ready in met]
-        record, outbox = accepted(received, event, cause, decided)
-        return Creation(key, record, outbox)
+        return Arrived(received, event, self._registry.matching(namespace, event.type, event.source), delivery.published)
 
     def _refuse(
         self, delivery: Delivery, namespace: str, error: Rejected, now: datetime, into: dict[str, Creation[Received]]

@@ -13,7 +13,7 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
 from tocsin_kit.telemetry import Health
 from tocsin_trigger.domain.deciding import Ready, prepare
-from tocsin_trigger.domain.matching import TriggerIndex
+from tocsin_trigger.domain.matching import Met, TriggerIndex
 from tocsin_trigger.domain.signing import key_material
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource, key_of
 from tocsin_trigger.ports import Cipher, Snapshot, TriggerStore
@@ -107,9 +107,21 @@ class Registry:
             raise NotFound(f"There is no webhook {key}.")
         return ready
 
-    def matching(self, namespace: str, event_type: str, source: str) -> list[Ready]:
-        """The triggers that an event meets."""
+    def known(self, key: str) -> Ready | None:
+        """The trigger of this key, if it is there and can be used."""
+        return self._index.get(key)
+
+    def signals(self) -> set[tuple[str, str]]:
+        """Entities and transitions (or ``*``) of the signals that some trigger listens to."""
+        return self._index.signals()
+
+    def matching(self, namespace: str, event_type: str, source: str) -> list[Met]:
+        """The triggers that a custom event meets."""
         return self._index.matching(namespace, event_type, source)
+
+    def matching_signal(self, namespace: str, entity: str, transition: str) -> list[Met]:
+        """The triggers that a signal of ``namespace`` meets."""
+        return self._index.matching_signal(namespace, entity, transition)
 
     def of_namespace(self, namespace: str) -> list[Ready]:
         """All usable triggers of a namespace, by name."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from tocsin.errors import Invalid, NotFound
 from tocsin.signals import decode, derive
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Creation
+from tocsin_trigger.application.intake import Arrived, Intake, Stored
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.application.saying import accepted, cause_of
-from tocsin_trigger.domain.deciding import Ready, as_json, decide, prepare
+from tocsin_trigger.application.signals import met_by
+from tocsin_trigger.domain.deciding import prepare
 from tocsin_trigger.domain.events import Channel, Decision, Received
-from tocsin_trigger.domain.explaining import Verdict, of_decision, unmet
-from tocsin_trigger.domain.matching import why_not
-from tocsin_trigger.domain.triggers import EventSource, Trigger, WebhookSource
+from tocsin_trigger.domain.matching import Met
+from tocsin_trigger.domain.rehearsing import Tested, rehearse
+from tocsin_trigger.domain.triggers import Trigger, key_of
 from tocsin_trigger.ports import EventSearch, EventStore
 
 LIMIT = 1000  # events looked at in one request
@@ -41,31 +41,20 @@ class Replayed:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """What a draft says about one stored event.
-
-    Attributes:
-        event: The record, with what was decided then.
-        verdict: What the draft would decide now.
-    """
-
-    event: Received
-    verdict: Verdict
-
-
 class Replaying:
     """The use cases.
 
     Args:
         registry: The triggers.
         events: What came in.
+        intake: Decides and stores.
         clock: Time.
     """
 
-    def __init__(self, registry: Registry, events: EventStore, clock: Clock) -> None:
+    def __init__(self, registry: Registry, events: EventStore, intake: Intake, clock: Clock) -> None:
         self._registry = registry
         self._events = events
+        self._intake = intake
         self._clock = clock
 
     async def keyed(self, namespace: str, keys: Sequence[str]) -> list[Received]:
@@ -109,34 +98,27 @@ class Replaying:
         return done
 
     async def _decide(self, replay: str, originals: Sequence[Received], names: frozenset[str] | None) -> list[Replayed]:
-        creations: dict[str, Creation[Received]] = {}
+        arrivals = []
         for original in originals:
+            now = self._clock.now()
             key = derive("replay", replay, original.key)
             assert original.event is not None
-            event = decode(original.event)
-            again = replace(
-                original, key=key, received=self._clock.now(), decisions=(), repeats=0, suppressed=0, replay_of=original.key
-            )
-            cause, too_deep = cause_of(event, key)
-            shown = as_json(event)
-            met = [ready for ready in self._met(original) if names is None or ready.trigger.name in names]
-            record, outbox = accepted(again, event, cause, [decide(ready, shown, key, too_deep=too_deep) for ready in met])
-            creations[key] = Creation(key, record, outbox)
-        taken = await self._events.record(list(creations.values()))
-        return [await self._told(creation.value, creation.key in taken) for creation in creations.values()]
+            again = replace(original, key=key, received=now, decisions=(), repeats=0, suppressed=0, replay_of=original.key)
+            met = [each for each in self._met(original) if names is None or each.ready.trigger.name in names]
+            arrivals.append(Arrived(again, decode(original.event), met, now))
+        stored = await self._intake.take(arrivals)
+        return [await self._told(arrived.received, stored) for arrived in arrivals]
 
-    async def _told(self, record: Received, duplicate: bool) -> Replayed:
-        first = (await self._events.load(record.key)).value if duplicate else record
-        return Replayed(record.replay_of or "", record.key, first.decisions if first else (), duplicate)
+    async def _told(self, record: Received, stored: Stored) -> Replayed:
+        duplicate = record.key in stored.repeats
+        told = (await self._events.load(record.key)).value if duplicate else stored.records[record.key]
+        return Replayed(record.replay_of or "", record.key, told.decisions if told else (), duplicate)
 
-    def _met(self, original: Received) -> list[Ready]:
-        if original.channel is Channel.WEBHOOK:
-            return [
-                ready
-                for ready in self._registry.of_namespace(original.namespace)
-                if ready.trigger.name == original.trigger and isinstance(ready.trigger.source, WebhookSource)
-            ]
-        return self._registry.matching(original.namespace, original.type or "", original.source or "")
+    def _met(self, original: Received) -> list[Met]:
+        if original.channel in {Channel.WEBHOOK, Channel.MANUAL}:
+            ready = self._registry.known(key_of(original.namespace, original.trigger or ""))
+            return [] if ready is None else [Met(ready)]
+        return met_by(self._registry, original)
 
     async def backtest(self, draft: Trigger, search: EventSearch, limit: int) -> tuple[list[Tested], bool]:
         """What a trigger that does not exist would have done with the events of a window, newest first.
@@ -147,9 +129,8 @@ class Replaying:
         Raises:
             TriggerInvalid: The draft is not valid.
         """
-        ready = prepare(draft)
         events, more = await self.window(search, limit)
-        return [Tested(received, _would(ready, received)) for received in events], more
+        return rehearse(prepare(draft), events), more
 
     async def _accepted(self, search: EventSearch) -> AsyncIterator[Received]:
         cursor = None
@@ -161,26 +142,6 @@ class Replaying:
             cursor = page.next_cursor
             if cursor is None:
                 return
-
-
-def _would(ready: Ready, received: Received) -> Verdict:
-    assert received.event is not None
-    why = _unmet(ready.trigger, received)
-    if why is not None:
-        return unmet(ready.trigger, why)
-    event = decode(received.event)
-    decision, _ = decide(ready, as_json(event), received.key, too_deep=cause_of(event, received.key)[1])
-    return of_decision(replace(decision, run=None))
-
-
-def _unmet(trigger: Trigger, received: Received) -> str | None:
-    match trigger.source:
-        case EventSource() as source:
-            if received.channel is not Channel.BUS:
-                return "It listens to events of the bus; this came by a webhook."
-            return why_not(source, received.type or "", received.source or "")
-        case WebhookSource():
-            return None if received.trigger == trigger.name else f"It takes what is sent to {trigger.name}; this was not."
 
 
 def tally(tested: Sequence[Tested]) -> Mapping[str, int]:

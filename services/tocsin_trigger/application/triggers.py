@@ -22,8 +22,9 @@ from tocsin_trigger.application.saying import change_of_trigger
 from tocsin_trigger.domain.deciding import prepare
 from tocsin_trigger.domain.errors import TriggerExists
 from tocsin_trigger.domain.signing import fingerprint, key_material, new_secret
+from tocsin_trigger.domain.sources import CorrelationSource, SignalSource
 from tocsin_trigger.domain.triggers import Pause, SigningKey, Trigger, WebhookSource, key_of
-from tocsin_trigger.ports import Cipher, TriggerSearch, TriggerStore
+from tocsin_trigger.ports import Cipher, Listening, TriggerSearch, TriggerStore
 
 KEYS = 5  # of one webhook; rotation needs two
 
@@ -66,11 +67,13 @@ class Triggers:
     Args:
         store: Where triggers are.
         registry: Told of each change at once.
+        listening: Told when a trigger may need further signals.
         cipher: Seals keys.
         chance: For ids and keys.
     """
 
-    def __init__(self, store: TriggerStore, registry: Registry, cipher: Cipher, chance: Chance) -> None:
+    def __init__(self, store: TriggerStore, registry: Registry, listening: Listening, cipher: Cipher, chance: Chance) -> None:
+        self._listening = listening
         self._store = store
         self._registry = registry
         self._cipher = cipher
@@ -245,6 +248,8 @@ class Triggers:
         )
         committed = await self._store.commit(entry, trigger, [signal])
         self._registry.put(committed)
+        if isinstance(trigger.source, SignalSource | CorrelationSource):
+            await self._listening.widen()  # before anybody is told that the trigger is there
         return committed
 
 

@@ -10,20 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
-from prometheus_client import Counter
 
 from tocsin.errors import Rejected, TooLarge, Unavailable, UnsupportedMedia
 from tocsin.signals import CloudEvent, Json, encode
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Creation
-from tocsin_kit.telemetry.metrics import Family
+from tocsin_trigger.application.intake import Arrived, Intake
 from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.application.saying import accepted, cause_of
-from tocsin_trigger.domain.deciding import Ready, as_json, decide
+from tocsin_trigger.domain.deciding import Ready
 from tocsin_trigger.domain.errors import MalformedWebhook
 from tocsin_trigger.domain.events import Channel, Decision, Received, webhook_key
+from tocsin_trigger.domain.matching import Met
 from tocsin_trigger.domain.signing import Proof, check_address, verify
 from tocsin_trigger.domain.triggers import Handshake, WebhookSource
 from tocsin_trigger.ports import EventBus, EventStore
@@ -78,31 +76,31 @@ class Webhooks:
     Args:
         registry: The triggers.
         events: Where events are recorded.
-        refusals: Where refusals are.
+        intake: Decides and stores.
+        refusals: Where refusals are recorded.
         bus: Only asked whether it is there: while it is not, nothing is accepted that could not be dispatched.
         clock: Time.
         chance: For ids of messages that have none.
-        decided: Counts decisions by channel and outcome.
     """
 
     def __init__(
         self,
         registry: Registry,
         events: EventStore,
+        intake: Intake,
         refusals: Refusals,
         bus: EventBus,
         *,
         clock: Clock,
         chance: Chance,
-        decided: Family[Counter],
     ) -> None:
         self._registry = registry
         self._events = events
+        self._intake = intake
         self._refusals = refusals
         self._bus = bus
         self._clock = clock
         self._chance = chance
-        self._decided = decided
 
     def find(self, namespace: str, name: str) -> Ready:
         """The webhook of this name.
@@ -177,14 +175,10 @@ class Webhooks:
             trigger=trigger.name,
             event=encode(event),
         )
-        cause, too_deep = cause_of(event, key)
-        decided = decide(ready, as_json(event), key, too_deep=too_deep)
-        record, outbox = accepted(received, event, cause, [decided])
-        if await self._events.record([Creation(key, record, outbox)]):
-            return await self._again(ready, arrival, record)
-        decision = record.decisions[0]
-        self._decided.labels(channel=Channel.WEBHOOK.value, outcome=decision.outcome.value).inc()
-        return Answer(key, decision, duplicate=False)
+        stored = await self._intake.take([Arrived(received, event, [Met(ready)], arrival.received)])
+        if stored.repeats:
+            return await self._again(ready, arrival, received)
+        return Answer(key, stored.records[key].decisions[0], duplicate=False)
 
     async def _again(self, ready: Ready, arrival: Arrival, record: Received) -> Answer:
         """The message is known: tell what was decided then."""

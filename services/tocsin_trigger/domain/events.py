@@ -1,5 +1,6 @@
 """What came in and what was decided about it, as it is recorded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -12,6 +13,8 @@ class Channel(Enum):
 
     WEBHOOK = "webhook"
     BUS = "bus"
+    SIGNAL = "signal"
+    MANUAL = "manual"
 
 
 class Outcome(Enum):
@@ -31,6 +34,16 @@ class Outcome(Enum):
     FAILED = "failed"
     #: The chain of causes is too long; it probably feeds itself.
     CHAIN_STOPPED = "chain_stopped"
+    #: It waits for others, or for its time.
+    COLLECTED = "collected"
+    #: There were too many.
+    LIMITED = "limited"
+    #: It was expected and came; the time until the next one began.
+    NOTED = "noted"
+    #: It ended the waiting of others.
+    CLEARED = "cleared"
+    #: Nothing waited for it.
+    NOT_AWAITED = "not_awaited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class Decision:
         outcome: The decision.
         reason: Why, for the outcomes that need it.
         run: The run it started.
+        group: What it has in common with others, of a trigger with a memory.
     """
 
     trigger: str
@@ -53,6 +67,41 @@ class Decision:
     workflow: str
     outcome: Outcome
     reason: str | None = None
+    run: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Events that left a group of a trigger together, and what became of them.
+
+    Attributes:
+        key: Names it; derived from its events.
+        namespace: Of the trigger.
+        trigger: Its id.
+        name: Its name then.
+        workflow: What it would start.
+        group: What the events have in common.
+        outcome: ``fired``, ``lapsed``, ``cleared``; or why a complete group started nothing: ``paused``, ``disabled``,
+            ``deleted``, ``failed``.
+        why: In words.
+        opened: When the first event came.
+        closed: When they left.
+        events: Their keys, oldest first.
+        run: The run it started.
+    """
+
+    key: str
+    namespace: str
+    trigger: str
+    name: str
+    workflow: str
+    group: str
+    outcome: str
+    why: str
+    opened: datetime
+    closed: datetime
+    events: tuple[str, ...]
     run: str | None = None
 
 
@@ -120,3 +169,18 @@ def run_id(trigger_id: str, event_key: str) -> str:
 def decision_id(trigger_id: str, event_key: str) -> str:
     """Names a decision."""
     return derive("decision", trigger_id, event_key)
+
+
+def group_id(trigger_id: str, group: str) -> str:
+    """Names what a trigger remembers about one key."""
+    return derive("group", trigger_id, group)
+
+
+def gathering_id(trigger_id: str, events: Sequence[str]) -> str:
+    """Names events that left a group together; an event leaves once."""
+    return derive("gathering", trigger_id, *events)
+
+
+def signal_key(namespace: str, signal: CloudEvent) -> str:
+    """Names a signal that a trigger of ``namespace`` met."""
+    return derive("met", namespace, signal.source, signal.id)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from tocsin_trigger.domain.events import Channel, Decision, Outcome, Received
-from tocsin_trigger.domain.matching import why_not
-from tocsin_trigger.domain.triggers import EventSource, Trigger, WebhookSource
+from tocsin_trigger.domain.events import Channel, Decision, Gathering, Outcome, Received
+from tocsin_trigger.domain.listening import why_unmet
+from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 NOT_MET: Final = "not_met"
 
@@ -36,17 +37,19 @@ class Verdict:
     run: str | None = None
 
 
-def explain(received: Received, triggers: Sequence[Trigger]) -> list[Verdict]:
+def explain(received: Received, triggers: Sequence[Trigger], gatherings: Sequence[Gathering] = ()) -> list[Verdict]:
     """Explain.
 
     Args:
         received: The event with its decisions.
         triggers: Those of its namespace as they are now.
+        gatherings: What the event was a part of.
 
     Returns:
         Those that decided first, as they did; then those of the kind that listens to such events, by name.
     """
-    decided = [of_decision(decision) for decision in received.decisions]
+    became = {gathering.trigger: gathering for gathering in gatherings}
+    decided = [of_decision(decision, became.get(decision.trigger)) for decision in received.decisions]
     known = {decision.trigger for decision in received.decisions}
     return decided + [
         unmet(trigger, words)
@@ -60,10 +63,23 @@ def unmet(trigger: Trigger, words: str) -> Verdict:
     return Verdict(trigger.name, trigger.kind.value, trigger.target.workflow, NOT_MET, words)
 
 
-def of_decision(decision: Decision) -> Verdict:
-    """Of a trigger that decided."""
+def of_decision(decision: Decision, gathering: Gathering | None = None) -> Verdict:
+    """Of a trigger that decided; with what became of the event, if it was held and is no more."""
     words = _words(decision)
-    return Verdict(decision.name, decision.kind, decision.workflow, decision.outcome.value, words, decision.run)
+    run = decision.run
+    if gathering is not None:
+        words += f" {_became(gathering)}"
+        run = run or gathering.run
+    return Verdict(decision.name, decision.kind, decision.workflow, decision.outcome.value, words, run)
+
+
+def _became(gathering: Gathering) -> str:
+    others = len(gathering.events) - 1
+    with_others = "alone" if others == 0 else f"with {others} other{'s' if others > 1 else ''}"
+    when = gathering.closed.strftime("%Y-%m-%d %H:%M:%S UTC")
+    if gathering.run is not None:
+        return f"At {when}, {with_others}, it started run {gathering.run}: {gathering.why}."
+    return f"At {when}, {with_others}, it was let go ({gathering.outcome}): {gathering.why}."
 
 
 def _words(decision: Decision) -> str:
@@ -84,6 +100,16 @@ def _words(decision: Decision) -> str:
             return f"Its filter or its input template failed on this event.{why}"
         case Outcome.CHAIN_STOPPED:
             return f"It would have continued a chain of events that probably feeds itself.{why}"
+        case Outcome.COLLECTED:
+            return f"It fits, and waits.{why}"
+        case Outcome.LIMITED:
+            return f"It fits, but there were too many.{why}"
+        case Outcome.NOTED:
+            return f"It was expected, and came.{why}"
+        case Outcome.CLEARED:
+            return f"It came in time.{why}"
+        case Outcome.NOT_AWAITED:
+            return f"It fits, but changed nothing.{why}"
         case _:
             assert_never(decision.outcome)
 
@@ -98,15 +124,23 @@ def _why_no_decision(trigger: Trigger, received: Received) -> str | None:
                 return f"The request was refused ({received.refused}), so nothing was decided. {received.reason or ''}".rstrip()
             return "The webhook of this name was deleted and made again since."
         case EventSource():
-            if received.channel is not Channel.BUS:
-                return None
-            if received.refused or received.type is None:
-                return f"The event was refused ({received.refused}), so nothing was decided."
-            words = why_not(trigger.source, received.type, received.source or "")
-            if words is not None:
-                return words
-            if trigger.created > received.received:
-                return "It would match, but was made after the event came."
-            return "It matches as it is now, and did not when the event came: it was changed since."
+            return None if received.channel is not Channel.BUS else _why_unmet(trigger, received)
+        case SignalSource():
+            return None if received.channel is not Channel.SIGNAL else _why_unmet(trigger, received)
+        case CorrelationSource():
+            return None if received.channel not in {Channel.BUS, Channel.SIGNAL} else _why_unmet(trigger, received)
+        case ManualSource():
+            return None
         case _:
             assert_never(trigger.source)
+
+
+def _why_unmet(trigger: Trigger, received: Received) -> str:
+    if received.refused or received.type is None:
+        return f"The event was refused ({received.refused}), so nothing was decided."
+    words = why_unmet(trigger, received)
+    if words is not None:
+        return words
+    if trigger.created > received.received:
+        return "It would match, but was made after the event came."
+    return "It matches as it is now, and did not when the event came: it was changed since."

@@ -4,12 +4,32 @@ Exact types are found in a table; prefixes (``com.example.*``) by looking up eac
 grows with the number of dots in a type and not with the number of triggers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tocsin_trigger.domain.deciding import Ready
-from tocsin_trigger.domain.triggers import EventSource
+from tocsin_trigger.domain.sources import BusSource, CorrelationSource, EventSource, SignalSource
+from tocsin_trigger.domain.triggers import Trigger
 
 ANY = "*"
+_EVENT = "event"
+_SIGNAL = "signal"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A trigger that an event meets.
+
+    Attributes:
+        ready: The trigger.
+        clauses: Of a correlation, those that listen to such an event; one without a name otherwise.
+    """
+
+    ready: Ready
+    clauses: tuple[str, ...] = ("",)
+
+
+Place = tuple[str, str, str]  # of what ("event" or "signal"), namespace, pattern
 
 
 class TriggerIndex:
@@ -18,7 +38,7 @@ class TriggerIndex:
     def __init__(self) -> None:
         """Empty."""
         self._by_key: dict[str, Ready] = {}
-        self._by_type: dict[tuple[str, str], dict[str, Ready]] = {}
+        self._by_place: dict[Place, dict[tuple[str, str], Ready]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -32,44 +52,67 @@ class TriggerIndex:
                 return
             self.drop(key)
         self._by_key[key] = ready
-        if isinstance(ready.trigger.source, EventSource):
-            self._by_type.setdefault(_place(ready, ready.trigger.source), {})[key] = ready
+        for clause, place in _places(ready.trigger):
+            self._by_place.setdefault(place, {})[key, clause] = ready
 
     def drop(self, key: str) -> None:
         """Forget a trigger, if it is there."""
         ready = self._by_key.pop(key, None)
-        if ready is None or not isinstance(ready.trigger.source, EventSource):
+        if ready is None:
             return
-        place = _place(ready, ready.trigger.source)
-        held = self._by_type[place]
-        held.pop(key)
-        if not held:
-            del self._by_type[place]
+        for clause, place in _places(ready.trigger):
+            held = self._by_place[place]
+            held.pop((key, clause))
+            if not held:
+                del self._by_place[place]
 
     def clear(self) -> None:
         """Forget all."""
         self._by_key.clear()
-        self._by_type.clear()
+        self._by_place.clear()
 
     def get(self, key: str) -> Ready | None:
         """The trigger of this key."""
         return self._by_key.get(key)
+
+    def all(self) -> Iterator[Ready]:
+        """Every trigger, in no order."""
+        return iter(self._by_key.values())
 
     def of_namespace(self, namespace: str) -> list[Ready]:
         """All triggers of a namespace, by name. Looks at every trigger: for explanations, not for deciding."""
         found = [ready for ready in self._by_key.values() if ready.trigger.namespace == namespace]
         return sorted(found, key=lambda ready: ready.trigger.name)
 
-    def matching(self, namespace: str, event_type: str, source: str) -> list[Ready]:
-        """The triggers that an event meets, in the order of their names."""
-        found: list[Ready] = []
-        for pattern in _patterns(event_type):
-            held = self._by_type.get((namespace, pattern))
-            if held:
-                found += [ready for ready in held.values() if _wants(ready, source)]
-        if len(found) > 1:
-            found.sort(key=lambda ready: ready.trigger.name)
-        return found
+    def signals(self) -> set[tuple[str, str]]:
+        """Entities and transitions (or ``*``) of signals that some trigger listens to."""
+        return {
+            (entity, transition)
+            for kind, _, pattern in self._by_place
+            if kind == _SIGNAL
+            for entity, _, transition in [pattern.partition(".")]
+        }
+
+    def matching(self, namespace: str, event_type: str, source: str) -> list[Met]:
+        """The triggers that a custom event meets, in the order of their names."""
+        return self._met([(_EVENT, namespace, pattern) for pattern in _patterns(event_type)], source)
+
+    def matching_signal(self, namespace: str, entity: str, transition: str) -> list[Met]:
+        """The triggers that a signal meets, of any namespace, in the order of their names."""
+        return self._met([(_SIGNAL, namespace, f"{entity}.{transition}"), (_SIGNAL, namespace, f"{entity}.{ANY}")], "")
+
+    def _met(self, places: Sequence[Place], source: str) -> list[Met]:
+        found: dict[str, tuple[Ready, list[str]]] = {}
+        for place in places:
+            for (key, clause), ready in self._by_place.get(place, {}).items():
+                if place[0] == _SIGNAL or _wants(ready.trigger, clause, source):
+                    found.setdefault(key, (ready, []))[1].append(clause)
+        if not found:
+            return []
+        met = [Met(ready, _in_order(ready, clauses)) for ready, clauses in found.values()]
+        if len(met) > 1:
+            met.sort(key=lambda each: each.ready.trigger.name)
+        return met
 
 
 def why_not(source: EventSource, event_type: str, event_source: str) -> str | None:
@@ -81,13 +124,33 @@ def why_not(source: EventSource, event_type: str, event_source: str) -> str | No
     return None
 
 
-def _place(ready: Ready, source: EventSource) -> tuple[str, str]:
-    return ready.trigger.namespace, source.type
+def _places(trigger: Trigger) -> Iterator[tuple[str, Place]]:
+    """Where a trigger is found, with the clause that is found there."""
+    source = trigger.source
+    if isinstance(source, CorrelationSource):
+        for clause in source.clauses:
+            yield clause.name, _place(trigger, clause.source)
+    elif isinstance(source, EventSource | SignalSource):
+        yield "", _place(trigger, source)
 
 
-def _wants(ready: Ready, source: str) -> bool:
-    wanted = ready.trigger.source
+def _place(trigger: Trigger, source: BusSource) -> Place:
+    if isinstance(source, SignalSource):
+        return _SIGNAL, source.namespace or trigger.namespace, f"{source.entity}.{source.transition}"
+    assert isinstance(source, EventSource)
+    return _EVENT, trigger.namespace, source.type
+
+
+def _wants(trigger: Trigger, clause: str, source: str) -> bool:
+    wanted = trigger.source
+    if isinstance(wanted, CorrelationSource):
+        wanted = next(each.source for each in wanted.clauses if each.name == clause)
     return isinstance(wanted, EventSource) and wanted.source in {None, source}
+
+
+def _in_order(ready: Ready, clauses: list[str]) -> tuple[str, ...]:
+    """In the order of the trigger's list, on which authors rely."""
+    return tuple(clauses) if len(clauses) == 1 else tuple(name for name in ready.clauses if name in clauses)
 
 
 def _patterns(event_type: str) -> Iterator[str]:

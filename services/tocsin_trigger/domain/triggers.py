@@ -1,17 +1,15 @@
-"""A trigger as a value: what it listens to, what it starts, and whether it may.
-
-A further kind (a file watcher, a sensor, another service's signals) is a further source class here and a branch where sources
-are told apart; mypy names those places.
-"""
+"""A trigger as a value: what it listens to, what it starts, and whether it may."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from tocsin.expressions import Json
+from tocsin_trigger.domain.gathering import Gather
+from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 BODY_LIMIT: Final = 128 * 1024  # bytes; an event becomes a run's input, which is carried inline up to this
@@ -25,6 +23,12 @@ class Kind(Enum):
     WEBHOOK = "webhook"
     #: Custom events on the bus.
     EVENT = "event"
+    #: Signals of the platform.
+    SIGNAL = "signal"
+    #: Several kinds of events that belong together.
+    CORRELATION = "correlation"
+    #: A person or a program, by name.
+    MANUAL = "manual"
 
 
 class Encoding(Enum):
@@ -141,20 +145,7 @@ class WebhookSource:
     networks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EventSource:
-    """Custom events of a namespace.
-
-    Attributes:
-        type: A CloudEvents type, or a prefix of whole segments that ends with ``.*``, or ``*`` for all.
-        source: Only events with this source; ``None`` for any.
-    """
-
-    type: str
-    source: str | None = None
-
-
-Source: TypeAlias = WebhookSource | EventSource
+Source: TypeAlias = WebhookSource | EventSource | SignalSource | CorrelationSource | ManualSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +193,7 @@ class Trigger:
         enabled: Whether it may start anything.
         pause: Set while it is paused.
         labels: Given to each run.
+        gather: A condition with a memory; ``None``: one run for each event.
         created: When it was made.
         updated: When it was last changed.
     """
@@ -220,6 +212,7 @@ class Trigger:
     enabled: bool = True
     pause: Pause | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    gather: Gather | None = None
 
     @property
     def key(self) -> str:
@@ -229,7 +222,19 @@ class Trigger:
     @property
     def kind(self) -> Kind:
         """What it listens to."""
-        return Kind.WEBHOOK if isinstance(self.source, WebhookSource) else Kind.EVENT
+        match self.source:
+            case WebhookSource():
+                return Kind.WEBHOOK
+            case EventSource():
+                return Kind.EVENT
+            case SignalSource():
+                return Kind.SIGNAL
+            case CorrelationSource():
+                return Kind.CORRELATION
+            case ManualSource():
+                return Kind.MANUAL
+            case _:
+                assert_never(self.source)
 
     @property
     def status(self) -> str:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field, JsonValue
 
 from tocsin_kit.store import Entry
 from tocsin_trigger.application.webhooks import Answer
-from tocsin_trigger.domain.events import Decision, Received
+from tocsin_trigger.domain.events import Decision, Outcome, Received
 from tocsin_trigger.domain.explaining import Verdict
 
+OUTCOMES = ", ".join(outcome.value for outcome in Outcome)
 LISTED = 200  # triggers in one explanation
 
 
@@ -21,9 +22,10 @@ class DecisionView(BaseModel):
     trigger_id: str
     kind: str
     workflow: str
-    outcome: str = Field(description="started, filtered, schema_invalid, paused, disabled, failed, chain_stopped")
+    outcome: str = Field(description=OUTCOMES)
     reason: str | None = None
     run: str | None = None
+    group: str | None = Field(None, description="What it has in common with others, of a trigger with a memory.")
 
     @classmethod
     def of(cls, decision: Decision) -> "DecisionView":
@@ -36,6 +38,7 @@ class DecisionView(BaseModel):
             outcome=decision.outcome.value,
             reason=decision.reason,
             run=decision.run,
+            group=decision.group,
         )
 
 
@@ -44,7 +47,7 @@ class ReceivedView(BaseModel):
 
     key: str = Field(description="Names this record.")
     namespace: str
-    channel: str = Field(description="webhook or bus")
+    channel: str = Field(description="webhook, bus, signal or manual")
     status: str = Field(description="accepted or refused")
     code: str | None = Field(None, description="Of a refusal.")
     reason: str | None = Field(None, description="Of a refusal.")

@@ -15,7 +15,7 @@ from tocsin_trigger.domain.explaining import explain
 from tocsin_trigger.domain.triggers import BODY_LIMIT, WebhookSource
 from tocsin_trigger.http.event_schemas import ExplanationView, HookView, PublishedView, ReceivedView
 from tocsin_trigger.http.schemas import EventPath, EventQuery, ExplainPath, ExplainQuery, PublishQuery, TriggerPath
-from tocsin_trigger.ports import EventSearch, EventStore
+from tocsin_trigger.ports import EventSearch, EventStore, GroupStore
 
 READ = Permission("event:read")
 PUBLISH = Permission("event:publish")
@@ -32,10 +32,14 @@ class IntakeRoutes:
         webhooks: Takes webhooks.
         publishing: Publishes events.
         events: What came in.
+        groups: What triggers remember.
         registry: The triggers, for explanations.
     """
 
-    def __init__(self, webhooks: Webhooks, publishing: Publishing, events: EventStore, registry: Registry) -> None:
+    def __init__(
+        self, webhooks: Webhooks, publishing: Publishing, events: EventStore, groups: GroupStore, registry: Registry
+    ) -> None:
+        self._groups = groups
         self._webhooks = webhooks
         self._publishing = publishing
         self._events = events
@@ -103,7 +107,8 @@ class IntakeRoutes:
         received = entry.value
         assert received is not None
         triggers = [ready.trigger for ready in self._registry.of_namespace(received.namespace)]
-        return ExplanationView.of(entry, explain(received, triggers))
+        gatherings = await self._groups.gatherings_of(entry.key)
+        return ExplanationView.of(entry, explain(received, triggers, gatherings))
 
     async def _load(self, call: Call, key: str) -> Entry[Received]:
         entry: Entry[Received] = await self._events.load(key)
@@ -116,9 +121,11 @@ class IntakeRoutes:
         return entry
 
 
-def intake_routes(webhooks: Webhooks, publishing: Publishing, events: EventStore, registry: Registry) -> Sequence[Route]:
+def intake_routes(
+    webhooks: Webhooks, publishing: Publishing, events: EventStore, groups: GroupStore, registry: Registry
+) -> Sequence[Route]:
     """What the service serves about events."""
-    handlers = IntakeRoutes(webhooks, publishing, events, registry)
+    handlers = IntakeRoutes(webhooks, publishing, events, groups, registry)
     return (*_ways_in(handlers), *_reading(handlers))
 
 

@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field
 from tocsin.errors import Invalid, NotFound
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Call, Input, Permission, Route
-from tocsin_trigger.application.replaying import LIMIT, Replayed, Replaying, Tested, tally
+from tocsin_trigger.application.replaying import LIMIT, Replayed, Replaying, tally
 from tocsin_trigger.domain.errors import TriggerInvalid
+from tocsin_trigger.domain.rehearsing import Tested
 from tocsin_trigger.http.event_schemas import DecisionView, VerdictView
-from tocsin_trigger.http.schemas import Name, NewTriggerBody
+from tocsin_trigger.http.gather_schemas import Name
+from tocsin_trigger.http.schemas import NewTriggerBody
 from tocsin_trigger.ports import EventSearch
 
 READ = Permission("event:read")

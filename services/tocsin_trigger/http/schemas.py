@@ -1,42 +1,31 @@
 """What the API of the trigger service takes and shows."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
 from tocsin.errors import Violation
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Input, PageQuery
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.triggers import (
-    EventSource,
-    Source,
-    Target,
-    Trigger,
-    WebhookSource,
+from tocsin_trigger.domain.sources import EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.triggers import Source, Target, Trigger, WebhookSource
+from tocsin_trigger.http.gather_schemas import (
+    EventBody,
+    GatherBody,
+    Name,
+    SignalBody,
+    gather_view,
+    refuse_clauses,
+    signal_view,
+    to_correlation,
+    to_gather,
 )
 from tocsin_trigger.http.webhook_schemas import KeyView, WebhookBody, WebhookView, webhook_view
 
-_WORD = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=_WORD)]
-TypePattern = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=256,
-        pattern=r"^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$",
-        description="A CloudEvents type, or `com.example.*` for all below it, or `*` for all.",
-    ),
-]
-
-
-class EventBody(Input):
-    """Which custom events."""
-
-    type: TypePattern
-    source: str | None = Field(None, max_length=512, description="Only events with this source.")
+KindName = Literal["webhook", "event", "signal", "correlation", "manual"]
 
 
 class FilterBody(Input):
@@ -49,11 +38,16 @@ class FilterBody(Input):
 class TriggerBody(Input):
     """A trigger as it is wanted."""
 
-    kind: Literal["webhook", "event"]
+    kind: KindName
     workflow: str = Field(min_length=1, max_length=256, description="What it starts, in its namespace.")
     version: str | None = Field(None, max_length=64, description="Null: the newest at the moment of the start.")
     webhook: WebhookBody | None = None
     event: EventBody | None = None
+    signal: SignalBody | None = None
+    when: GatherBody | None = Field(
+        None,
+        description="Condition with a memory: correlate, threshold, absence, debounce, throttle, batch. Null: a run an event.",
+    )
     filter: Annotated[str, Field(max_length=8192)] | FilterBody | None = Field(
         None, description="jq condition over the event, e.g. `.data.total > 100`; or an object with `cesql`, `jq` or both."
     )
@@ -86,21 +80,33 @@ class TriggerBody(Input):
             input=self.input,
             enabled=self.enabled,
             labels=dict(self.labels),
+            gather=None if self.when is None else to_gather(self.when),
             created=now,
             updated=now,
         )
 
     def _source(self) -> Source:
-        other = "event" if self.kind == "webhook" else "webhook"
-        if getattr(self, other) is not None:
-            raise TriggerInvalid(
-                f"A trigger of kind {self.kind} has no {other}.", violations=[Violation(f"/{other}", "unexpected")]
-            )
-        if self.kind == "webhook":
-            return (self.webhook or WebhookBody()).to_source()
-        if self.event is None:
-            raise TriggerInvalid("A trigger of kind event says which.", violations=[Violation("/event", "missing")])
-        return EventSource(self.event.type, self.event.source)
+        for other in ("webhook", "event", "signal"):
+            if self.kind != other and getattr(self, other) is not None:
+                raise TriggerInvalid(
+                    f"A trigger of kind {self.kind} has no {other}.", violations=[Violation(f"/{other}", "unexpected")]
+                )
+        if self.kind == "correlation":
+            return to_correlation(self.when)
+        refuse_clauses(self.kind, self.when)
+        match self.kind:
+            case "webhook":
+                return (self.webhook or WebhookBody()).to_source()
+            case "manual":
+                return ManualSource()
+            case "event" | "signal":
+                wanted = self.event if self.kind == "event" else self.signal
+                if wanted is None:
+                    missing = [Violation(f"/{self.kind}", "missing")]
+                    raise TriggerInvalid(f"A trigger of kind {self.kind} says which.", violations=missing)
+                return wanted.to_source()
+            case _:
+                assert_never(self.kind)
 
     @property
     def secret(self) -> str | None:
@@ -164,7 +170,7 @@ class TriggerQuery(PageQuery):
     """Which triggers."""
 
     namespace: Name | None = None
-    kind: Literal["webhook", "event"] | None = None
+    kind: KindName | None = None
     workflow: str | None = Field(None, max_length=256)
 
 
@@ -216,6 +222,8 @@ class TriggerView(BaseModel):
     version: str | None
     webhook: WebhookView | None = None
     event: EventView | None = None
+    signal: dict[str, JsonValue] | None = None
+    when: dict[str, JsonValue] | None = Field(None, description="Condition with a memory; null: one run for each event.")
     filter: str | dict[str, str] | None = None
     data_schema: JsonValue = Field(None, serialization_alias="schema")
     input: JsonValue = None
@@ -245,6 +253,8 @@ class TriggerView(BaseModel):
             version=trigger.target.version,
             webhook=webhook_view(trigger, source) if isinstance(source, WebhookSource) else None,
             event=EventView(type=source.type, source=source.source) if isinstance(source, EventSource) else None,
+            signal=_json(signal_view(source)) if isinstance(source, SignalSource) else None,
+            when=_json(gather_view(trigger.gather, source)) if trigger.gather is not None else None,
             filter=_filter(trigger),
             data_schema=trigger.schema,
             input=trigger.input,
@@ -255,6 +265,10 @@ class TriggerView(BaseModel):
             revision=entry.revision,
             secret=secret,
         )
+
+
+def _json(view: dict[str, object]) -> dict[str, JsonValue]:
+    return TypeAdapter(dict[str, JsonValue]).validate_python(view)
 
 
 def _filter(trigger: Trigger) -> str | dict[str, str] | None:

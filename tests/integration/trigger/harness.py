@@ -53,6 +53,10 @@ class Service:
     database: Database
     components: list[Component]
 
+    def named(self, name: str) -> Component:
+        """The component of this name."""
+        return next(component for component in self.components if component.name == name)
+
     async def ask(self, method: str, path: str, who: str | None = "admin", **more: Any) -> tuple[int, Any]:
         """Send a request; the status and the decoded answer."""
         headers = {**({"Authorization": f"Bearer {who}"} if who else {}), **more.pop("headers", {})}

@@ -127,7 +127,7 @@ async def test_two_replicas_share_the_work_and_fire_once(environ: dict[str, str]
             return (await other.ask("GET", "/api/v1/triggers/default/a"))[0] == 200
 
         await eventually(known)
-        await eventually(lambda: other.components[5].health().facts.get("triggers") == 1, what="the other replica knows")
+        await eventually(lambda: other.named("triggers").health().facts.get("triggers") == 1, what="the other replica knows")
         messages = [Message(f"events.default.{e.type}", _bytes(e)) for e in (event(n) for n in range(500))]
         await service.bus.publish_many(messages)
 

@@ -12,7 +12,8 @@ from tocsin_trigger.domain.deciding import as_json, decide, prepare
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Channel, Outcome, Received
 from tocsin_trigger.domain.explaining import explain
-from tocsin_trigger.domain.triggers import EventSource, Pause, StandardScheme, Target, Trigger, WebhookSource
+from tocsin_trigger.domain.sources import EventSource
+from tocsin_trigger.domain.triggers import Pause, StandardScheme, Target, Trigger, WebhookSource
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 EVENT = CloudEvent(

@@ -1,7 +1,7 @@
 """Matching and deciding, without a server."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +12,24 @@ from tocsin.errors import Defect
 from tocsin.signals import CloudEvent
 from tocsin_kit.chance import SeededChance
 from tocsin_kit.config import Secret
-from tocsin_trigger.adapters.documents import received_document, received_of, trigger_document, trigger_of
+from tocsin_trigger.adapters.documents import trigger_document, trigger_of
+from tocsin_trigger.adapters.records import (
+    gathering_document,
+    gathering_of,
+    received_document,
+    received_of,
+    slot_document,
+    slot_of,
+)
 from tocsin_trigger.adapters.sealing import AesCipher
 from tocsin_trigger.domain.deciding import as_json, decide, prepare
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.events import Channel, Outcome, Received, bus_key, run_id, webhook_key
+from tocsin_trigger.domain.events import Channel, Gathering, Outcome, Received, bus_key, run_id, webhook_key
+from tocsin_trigger.domain.gathering import Absence, Batch, Correlate, Debounce, Gather, Group, Held, Threshold, Throttle
+from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.matching import TriggerIndex
+from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, ManualSource, Role, SignalSource
 from tocsin_trigger.domain.triggers import (
-    EventSource,
     Handshake,
     HmacScheme,
     Pause,
@@ -63,7 +73,7 @@ def test_the_index_finds_what_looking_at_every_trigger_would_find(patterns: list
         if deleted:
             index.drop(f"default/{name}")
             del kept[name]
-    found = [ready.trigger.name for ready in index.matching("default", kind, "/x")]
+    found = [met.ready.trigger.name for met in index.matching("default", kind, "/x")]
     assert found == sorted(name for name, pattern in kept.items() if plainly_matches(pattern, kind))
     assert index.matching("other", kind, "/x") == []
 
@@ -148,6 +158,26 @@ def test_ids_from_the_bus_and_from_partners_never_meet() -> None:
                 WebhookSource(StandardScheme(), (SigningKey("k", NOW, b"x"),)),
                 WebhookSource(StripeScheme("X-S"), (), id_path=".id", handshake=Handshake.SLACK, networks=("10.0.0.0/8",)),
                 WebhookSource(HmacScheme("X-Sig", id_header="X-Id"), (SigningKey("k", NOW, b"x", NOW),), "t", 5),
+                SignalSource("run", "*", "system"),
+                ManualSource(),
+                CorrelationSource(
+                    (
+                        Clause("a", Role.PART, EventSource("a", "/x"), ".b", "type = 'a'", ".data.k"),
+                        Clause("b", Role.RESET, SignalSource("run", "failed")),
+                    )
+                ),
+            ]
+        ),
+        gather=st.sampled_from(
+            [
+                None,
+                Gather(Correlate(2, timedelta(seconds=1.5)), ".data.k"),
+                Gather(Threshold(3, timedelta(minutes=1))),
+                Gather(Absence(timedelta(hours=1))),
+                Gather(Debounce(timedelta(seconds=1), timedelta(seconds=9))),
+                Gather(Debounce(timedelta(seconds=1))),
+                Gather(Throttle(3, timedelta(seconds=1), hold=True)),
+                Gather(Batch(10, timedelta(seconds=1))),
             ]
         ),
     )
@@ -164,6 +194,16 @@ def test_a_record_survives_its_document() -> None:
     bare = Received("k", "default", Channel.WEBHOOK, NOW, None, None, None, 5, trigger="a", refused="x", reason="y")
     for received in (full, bare):
         assert received_of("k", received_document(received)) == received
+
+
+def test_what_is_remembered_survives_its_document() -> None:
+    """To the microsecond: deadlines must not move because somebody looked."""
+    at = NOW.replace(microsecond=123_457)
+    state = Group((Held("e", at, 5, "a"), Held("f", at)), (at,), at)
+    slot = Slot("t", "default", "a", "w", "key", state, at, at, direct=True)
+    gathering = Gathering("g", "default", "t", "a", "w", "key", "fired", "why", at, at, ("e", "f"), "run")
+    assert slot_of(slot_document(slot)) == slot
+    assert gathering_of("g", gathering_document(gathering)) == gathering
 
 
 def test_a_sealed_secret_opens_only_where_it_was_sealed() -> None:

@@ -10,7 +10,8 @@ from tocsin.errors import NotFound
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Entry, Outgoing, Page
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.domain.triggers import EventSource, Target, Trigger
+from tocsin_trigger.domain.sources import EventSource
+from tocsin_trigger.domain.triggers import Target, Trigger
 from tocsin_trigger.ports import Snapshot, TriggerSearch
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -75,7 +76,7 @@ async def test_what_was_changed_while_the_triggers_were_read_is_not_forgotten() 
         registry.put(Entry(gone.key, None, 2, 2))
         store.handed.set()
         await store.taken.wait()
-        assert [ready.trigger.name for ready in registry.matching("default", "a", "/x")] == ["made"]
+        assert [met.ready.trigger.name for met in registry.matching("default", "a", "/x")] == ["made"]
         serving.cancel()
     with pytest.raises(NotFound):
         registry.webhook("default", "gone")

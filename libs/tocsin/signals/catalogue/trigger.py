@@ -45,8 +45,19 @@ class DecisionMade(Payload):
 
     event: str = Field(description="Id of the event.")
     trigger: Name | None = Field(None, description="Absent when no trigger matched.")
-    outcome: str = Field(description="started, filtered, schema_invalid, paused, disabled, failed, chain_stopped")
+    outcome: str = Field(description="started, collected, filtered, limited, failed, paused, ...")
     reason: Reason | None = None
+    run: str | None = Field(None, description="Id of the run that was started.")
+
+
+class GatheringClosed(Payload):
+    """Data of the signals about events that a trigger held and that left it together."""
+
+    trigger: Name
+    key: str = Field(description="What the events have in common; empty when the trigger asks for nothing.")
+    outcome: str = Field(description="fired, lapsed, cleared, failed, paused, disabled, deleted")
+    events: int = Field(ge=0, description="How many events.")
+    reason: Reason
     run: str | None = Field(None, description="Id of the run that was started.")
 
 
@@ -78,3 +89,7 @@ EVENT_CHAIN_STOPPED = SHELF.add(
     severity=Severity.ERROR,
 )
 DECISION_MADE = SHELF.add("decision", "made", DecisionMade, "What an event started, or why it started nothing.")
+GATHERING_FIRED = SHELF.add("gathering", "fired", GatheringClosed, "Events that a trigger held started one run together.")
+GATHERING_LAPSED = SHELF.add(
+    "gathering", "lapsed", GatheringClosed, "Events that a trigger held left it and started nothing, and why."
+)
