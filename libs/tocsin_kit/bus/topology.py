@@ -136,6 +136,8 @@ STREAMS: tuple[StreamSpec, ...] = (
 
 CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("trigger", "trigger-events", "EVENTS", ("events.>",), max_ack_pending=10_000),
+    # What this list says and what triggers listen to: the service adds filters as triggers come.
+    ConsumerSpec("trigger", "trigger-signals", "SIGNALS", ("signals.*.run.refused.>", "signals.*.definition.>")),
     ConsumerSpec("executor", "executor-commands", "COMMANDS", ("commands.executor.>",)),
     ConsumerSpec("executor", "executor-logs", "LOGS", ("logs.>",)),
     ConsumerSpec("scheduler", "scheduler-commands", "COMMANDS", ("commands.scheduler.>",)),
@@ -144,6 +146,7 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("lineage", "lineage-signals", "SIGNALS", ("signals.>",)),
     ConsumerSpec("case", "case-signals", "SIGNALS", ("signals.>",)),
     ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),
+    ConsumerSpec("observer", "observer-webhooks", "SIGNALS", ("signals.>",), max_ack_pending=10_000, from_now=True),
 )
 
 # Which streams a service publishes to or reads, and therefore makes sure of.
