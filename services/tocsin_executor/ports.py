@@ -167,6 +167,7 @@ class RunSummary:
     started: Millis | None
     ended: Millis | None
     parent: str | None
+    error: str | None = None
 
 
 @dataclass(slots=True)

@@ -70,10 +70,18 @@ async def start(
 async def list_(
     *,
     status: Annotated[
-        str | None, typer.Option("--status", "-s", help="pending, running, waiting, completed, faulted, ...")
+        list[str] | None,
+        typer.Option("--status", "-s", help="pending, running, waiting, completed, faulted, ...; any of several."),
     ] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", metavar="NAME", help="Only runs of this workflow.")] = None,
-    label: Annotated[str | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only runs with it.")] = None,
+    version: Annotated[str | None, typer.Option("--version", metavar="X.Y.Z", help="Only runs of this version.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="Only runs with it; with all of several.")
+    ] = None,
+    parent: Annotated[str | None, typer.Option("--parent", metavar="RUN", help="Only runs that this run started.")] = None,
+    error: Annotated[str | None, typer.Option("--error", metavar="TEXT", help="Only runs whose error has this text.")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="INSTANT", help="Only runs accepted from then on.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="Only runs accepted before.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
     url: Url = None,
     namespace: Namespace = None,
@@ -81,7 +89,17 @@ async def list_(
 ) -> None:
     """List runs, newest first."""
     where = target(url, namespace)
-    filters = {"namespace": where.namespace, "status": status, "workflow": workflow, "label": label}
+    filters = {
+        "namespace": where.namespace,
+        "status": status or None,
+        "workflow": workflow,
+        "version": version,
+        "label": label or None,
+        "parent": parent,
+        "error": error,
+        "created_after": since,
+        "created_before": until,
+    }
     async with connect(where.url) as client:
         records = [item async for item in client.runs.list(filters, limit=limit)]
     print_records(

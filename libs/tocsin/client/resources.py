@@ -11,7 +11,7 @@ import orjson
 from tocsin.client.transport import Record, Transport
 from tocsin.signals import CloudEvent, decode, encode
 
-Filters = Mapping[str, str | int | bool | None]
+Filters = Mapping[str, str | int | bool | list[str] | None]
 
 _API = "/api/v1"
 

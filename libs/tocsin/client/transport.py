@@ -21,7 +21,7 @@ from tocsin.errors import Defect, Invalid, Unauthenticated, Unavailable
 from tocsin.signals import Json
 
 Record = dict[str, Json]
-Query = Mapping[str, str | int | bool | None]
+Query = Mapping[str, str | int | bool | list[str] | None]
 
 PAGE_SIZE: Final = 100
 _TIMEOUT_SECONDS: Final = 30.0
@@ -240,7 +240,12 @@ class Transport:
         return self._session
 
     def _url(self, path: str, query: Query | None) -> URL:
-        given = {name: _query_value(value) for name, value in (query or {}).items() if value is not None}
+        given = [
+            (name, _query_value(each))
+            for name, value in (query or {}).items()
+            if value is not None
+            for each in (value if isinstance(value, list) else [value])
+        ]
         return URL(self.url + path, encoded=True).update_query(given)
 
 

@@ -46,6 +46,10 @@ class Filter:
         """The field is this or above."""
         return self._and(field, "$gte", _scalar(value))
 
+    def at_most(self, field: str, value: Scalar) -> "Filter":
+        """The field is this or under."""
+        return self._and(field, "$lte", _scalar(value))
+
     def below(self, field: str, value: Scalar) -> "Filter":
         """The field is under this."""
         return self._and(field, "$lt", _scalar(value))
@@ -59,6 +63,16 @@ class Filter:
         if "\0" in text:
             raise Invalid(f"the beginning of {field} cannot hold a NUL character")
         return self._and(field, "$regex", "^" + re.escape(text))
+
+    def contains(self, field: str, text: str) -> "Filter":
+        """The text field has ``text`` in it, whatever the case. No index helps: other conditions should narrow it down.
+
+        Raises:
+            Invalid: It holds a NUL, which MongoDB refuses in a pattern.
+        """
+        if "\0" in text:
+            raise Invalid(f"what {field} contains cannot hold a NUL character")
+        return self._and(field, "$regex", "(?i)" + re.escape(text))
 
     def exists(self, field: str, *, present: bool = True) -> "Filter":
         """The field is there (or is not)."""

@@ -42,10 +42,16 @@ class RunReading:
         where = within(search.scope)
         if search.workflow is not None:
             where = where.eq("name", search.workflow)
-        if search.status is not None:
-            where = where.eq("status", search.status)
-        if search.label is not None:
-            where = where.eq("tags", search.label)
+        if search.version is not None:
+            where = where.eq("version", search.version)
+        if search.status:
+            where = where.one_of("status", search.status)
+        for label in search.labels:
+            where = where.eq("tags", label)
+        if search.parent is not None:
+            where = where.eq("parent", search.parent)
+        if search.error is not None:
+            where = where.contains("error", search.error)
         if search.created_after is not None:
             where = where.at_least("created", search.created_after)
         if search.created_before is not None:
@@ -153,4 +159,5 @@ def _row(document: Any) -> RunRow:  # the codec's edge: a document of the databa
         started=document.get("started"),
         ended=document.get("ended"),
         parent=document.get("parent"),
+        error=document.get("error"),
     )

@@ -36,6 +36,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("namespace", ASCENDING), ("name", ASCENDING), *NEWEST], name="newest_of_workflow"),
         IndexModel([("tags", ASCENDING), *NEWEST], name="newest_of_label"),
         IndexModel([("status", ASCENDING), *NEWEST], name="newest_of_status"),
+        IndexModel([("parent", ASCENDING), *NEWEST], name="newest_of_parent", sparse=True),
         IndexModel(
             [("meta.partition", ASCENDING), ("wake", ASCENDING)],
             name="alarms",
@@ -202,6 +203,7 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
         "ended": moment(summary.ended),
         "created": moment(meta.created),
         "parent": summary.parent,
+        "error": summary.error,
         "wake": run.wake,
         "position": run.position,
         "meta": {

@@ -18,9 +18,11 @@ from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.domain.effects import Effect, Record, Transition
 from tocsin_executor.domain.inputs import Event, Input, Verb
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.values import Problem
 from tocsin_executor.domain.state import ListenState, RunState
 from tocsin_executor.ports import Listening, RunMeta, RunSummary
 
+_ERROR_TEXT = 2000  # characters of an error that can be searched for
 _DECISIONS = 20  # refused inputs kept for explanations
 
 
@@ -119,7 +121,14 @@ class Live:
             started=head.started,
             ended=head.ended,
             parent=head.parent.run if head.parent else None,
+            error=error_text(head.fin.error) if head.fin is not None and head.fin.error is not None else None,
         )
+
+
+def error_text(error: Problem) -> str:
+    """What a search for an error looks at: its kind, title and detail."""
+    parts = (error.get(name) for name in ("type", "title", "detail", "instance"))
+    return " ".join(str(part) for part in parts if part is not None)[:_ERROR_TEXT]
 
 
 @dataclass(slots=True)

@@ -29,15 +29,18 @@ class RunSearch:
 
     scope: Scope
     workflow: str | None = None
-    status: str | None = None
-    label: str | None = None
+    version: str | None = None
+    status: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    parent: str | None = None
+    error: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run in a list."""
+    """A run in a list; ``error`` is a text."""
 
     id: str
     namespace: str
@@ -49,6 +52,7 @@ class RunRow:
     started: datetime | None
     ended: datetime | None
     parent: str | None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ INPUT_LIMIT = 128 * 1024
 """Bytes of JSON that a run's input may have."""
 
 _REPLY_WITHIN = 3.0  # seconds for the engine to answer a control; it is accepted all the same
+_CATCH_UP = 15  # hundredths of a second that a list waits for what was folded and is not saved yet
 _POLL = 0.05  # seconds between looks at a run that another replica owns
 
 
@@ -226,6 +227,14 @@ class Runs:
         except TimeoutError:
             pass
         return await self.get(run)
+
+    async def catch_up(self) -> None:
+        """Let lists see what was folded here by now: a save or two, or a moment if there is too much to do."""
+        enough = self._host.saves + 2
+        for _ in range(_CATCH_UP):
+            if self._host.saves >= enough or not self._host.facts["unsaved"]:
+                return
+            await self._clock.sleep(0.01)
 
     async def live_tasks(self, run: str) -> list[TaskView]:
         """Tasks of a run that are not in the saved records: finished since the last save, or still alive."""

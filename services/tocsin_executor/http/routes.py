@@ -149,11 +149,16 @@ class _RunHandlers:
         search = RunSearch(
             scope=scope_of(call, "run:read", query.namespace),
             workflow=query.workflow,
+            version=query.version,
             status=query.status,
-            label=query.label,
+            labels=query.label,
+            parent=query.parent,
+            error=query.error,
             created_after=query.created_after,
             created_before=query.created_before,
         )
+        if query.cursor is None:
+            await self._runs.catch_up()
         rows, cursor = await self._reading.list_runs(search, query.limit, query.cursor)
         items = [
             RunItem(
@@ -167,6 +172,7 @@ class _RunHandlers:
                 started_at=row.started,
                 ended_at=row.ended,
                 parent=row.parent,
+                error=row.error,
             )
             for row in rows
         ]

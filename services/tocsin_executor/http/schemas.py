@@ -148,9 +148,14 @@ class RunQuery(PageQuery):
 
     namespace: Namespace | None = None
     workflow: Name | None = None
-    status: RunStatus | None = None
-    label: Annotated[str, Field(max_length=320, pattern=r"^[A-Za-z0-9_./-]+=.*$")] | None = Field(
-        None, description="`name=value`: runs with this label."
+    version: VersionName | None = None
+    status: list[RunStatus] = Field(default_factory=list, max_length=8, description="Given several times: any of them.")
+    label: list[Annotated[str, Field(max_length=320, pattern=r"^[A-Za-z0-9_./-]+=.*$")]] = Field(
+        default_factory=list, max_length=16, description="`name=value`: runs with this label; several times: with all of them."
+    )
+    parent: Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")] | None = Field(None, description="Runs that this run started.")
+    error: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Text in the error, whatever the case."
     )
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -231,6 +236,7 @@ class RunItem(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     parent: str | None
+    error: str | None = Field(None, description="Kind, title and detail of the error, shortened.")
 
 
 class TaskOut(BaseModel):
