@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 
 from bench.cluster import Cluster
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.worker.secrets import LocalSecrets
 from tocsin_executor.worker.tasks import Outcome, Task
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.clock import SystemClock
+from tocsin_kit.config import Secret
 
 
 class _ProbeWorker(Worker):
@@ -37,6 +39,7 @@ class Probe:
             queues=[Queue("default", 100)],
             runners={},
             sandbox=Sandbox(),
+            secrets=LocalSecrets(Secret("{}"), None),
             clock=SystemClock(),
         )
         self._worker.began = {}

@@ -8,10 +8,17 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 
 from tocsin_executor.domain.values import ErrorKind
+from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.runners.http import HttpRunner
 from tocsin_executor.worker.tasks import Failed, Task
+from tocsin_kit.chance import SystemChance
+from tocsin_kit.clock import SystemClock
 from tocsin_kit.web.outgoing import OutgoingGuard as Guard
 from tocsin_kit.web.outgoing import OutgoingRefused
+
+
+def http_runner(guard: Guard) -> HttpRunner:
+    return HttpRunner(Caller(guard, SystemClock(), SystemChance()))
 
 
 def guarded(*, allow_private: bool, inner: AbstractResolver | None = None) -> Guard:
@@ -135,13 +142,13 @@ async def inside():
 )
 async def test_no_spelling_of_this_machine_is_reached(inside, host: str) -> None:
     """Through the runner itself: refused or unreachable, and the service on this machine never asked."""
-    runner = HttpRunner(guarded(allow_private=False))
+    runner = http_runner(guarded(allow_private=False))
     try:
         with pytest.raises(Failed) as error:
             await runner.run(task(f"http://{host}:{inside.port}/secret"))
         assert "inside" not in str(error.value.problem)
     finally:
-        await runner.close()
+        await runner.caller.close()
     assert inside.seen == []
 
 
@@ -149,25 +156,25 @@ async def test_a_name_that_changes_after_the_check_is_not_asked_again(inside) ->
     """The connection goes to the addresses that were looked at; a second answer would lead inside, and is refused as well."""
     names = Names(["203.0.113.1"], ["127.0.0.1"])
     guard = guarded(allow_private=False, inner=names)
-    runner = HttpRunner(guard)
+    runner = http_runner(guard)
     try:
         with pytest.raises(Failed):
             await runner.run(task(f"http://rebinding.example:{inside.port}/secret"))
         with pytest.raises(Failed):
             await runner.run(task(f"http://rebinding.example:{inside.port}/secret"))
     finally:
-        await runner.close()
+        await runner.caller.close()
     assert inside.seen == []
 
 
 async def test_a_redirect_is_not_followed(inside) -> None:
     """An allowed service cannot send the worker on: what it answers is an error of the task, with the status."""
-    runner = HttpRunner(guarded(allow_private=True))
+    runner = http_runner(guarded(allow_private=True))
     try:
         with pytest.raises(Failed) as error:
             await runner.run(task(f"http://127.0.0.1:{inside.port}/away"))
     finally:
-        await runner.close()
+        await runner.caller.close()
     assert error.value.problem["status"] == 302
     assert inside.seen == ["/away"]
 
@@ -175,12 +182,12 @@ async def test_a_redirect_is_not_followed(inside) -> None:
 async def test_a_refusal_says_why_and_not_what_it_found() -> None:
     """An authorization error of the language; the address behind the name is not told."""
     guard = guarded(allow_private=False, inner=Names(["10.1.2.3"]))
-    runner = HttpRunner(guard)
+    runner = http_runner(guard)
     try:
         with pytest.raises(Failed) as error:
             await runner.run(task("http://db.internal/"))
     finally:
-        await runner.close()
+        await runner.caller.close()
     problem = error.value.problem
     assert (problem["status"], ErrorKind.AUTHORIZATION.value[0] in str(problem["type"])) == (403, True)
     assert "10.1.2.3" not in f"{problem}"

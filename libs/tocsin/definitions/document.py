@@ -9,6 +9,7 @@ import orjson
 from tocsin.definitions.checking import VARIABLES, Check, Scope
 from tocsin.definitions.grammar import DOCUMENT
 from tocsin.definitions.reading import DefinitionInvalid, Mark, Value, read
+from tocsin.definitions.sense import check_sense
 from tocsin.errors import Violation
 
 _SECTIONS = ("authentications", "errors", "functions", "retries", "timeouts", "catalogs")
@@ -107,6 +108,7 @@ def validate(definition: Definition) -> list[Violation]:
             check.report("", f"'{name}' is missing")
     if definition.dsl and not definition.dsl.startswith("1."):
         check.report("/document/dsl", f"version {definition.dsl} of the language is not known", "Known: 1.0.x.")
+    check_sense(check, document)
     return sorted(check.violations, key=lambda violation: (violation.line or 0, violation.column or 0))
 
 

@@ -52,10 +52,10 @@ class Dispatch:
         name: Task's name.
         reference: JSON pointer of the task in the definition.
         spec: What the runner reads: the evaluated ``with`` of a call, or the evaluated ``script``/``shell`` object with
-            ``return`` beside it. When ``variables`` is not ``None`` it is the *template* of the definition instead.
+            ``return`` beside it. When ``variables`` is not ``None`` it is ``requests.Deferred`` as JSON instead.
         input: The task's transformed input, for a template only (else ``None``).
         variables: ``None`` when ``spec`` is evaluated. Otherwise the values of all variables the template uses, without
-            ``secrets``: the runner adds those and calls ``requests.resolve``.
+            ``secrets``: the worker adds those and evaluates.
         deadline: When the engine will give the attempt up, or ``None``.
         traceparent: Trace context of the input that led here.
     """

@@ -89,7 +89,7 @@ class TaskSpec:
     Attributes:
         runner: Kind of runner.
         queue: Queue its workers pull from.
-        source: The definition's part the runner reads, unevaluated.
+        source: The definition's part the runner reads, unevaluated; ``requests.Deferred`` as JSON when ``deferred``.
         template: The same compiled; evaluated by the engine unless ``deferred``.
         uri: The URI template in it, or ``None``.
         deferred: The runner evaluates it: it names ``secrets``, or holds an open expression.

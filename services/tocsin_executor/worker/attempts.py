@@ -1,4 +1,4 @@
-"""One attempt from its task to its outcome: what the engine left to be evaluated, the runner, and its output."""
+"""One attempt from its task to its outcome: secrets, what the engine left to be evaluated, the runner, and its output."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,9 +9,11 @@ import structlog
 
 from tocsin.errors import TocsinError
 from tocsin.expressions.sandbox import Sandbox
-from tocsin_executor.domain.requests import UriUnresolved, uri_template, with_uri
-from tocsin_executor.domain.values import ErrorKind, problem
+from tocsin_executor.domain.requests import Deferred, UriUnresolved, read_deferred, with_uri
+from tocsin_executor.domain.values import ErrorKind, Json, problem
+from tocsin_executor.worker.secrets import SecretSource, ask_for
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task
+from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
 
@@ -24,43 +26,71 @@ class Attempts:
     Args:
         runners: By kind.
         sandbox: Evaluates what the engine left to the worker.
+        secrets: Where secrets come from.
+        clock: Time.
     """
 
-    def __init__(self, runners: Mapping[str, Runner], sandbox: Sandbox) -> None:
+    def __init__(self, runners: Mapping[str, Runner], sandbox: Sandbox, secrets: SecretSource, clock: Clock) -> None:
         self._runners = runners
         self._sandbox = sandbox
+        self._secrets = secrets
+        self._clock = clock
 
     async def outcome(self, task: Task) -> Outcome:
         """Do it; every failure is an error that the workflow sees. A cancel passes when the work has ended."""
+        outcome = await self._tried(task)
+        if task.redaction:
+            outcome.output = task.redaction.value(outcome.output)
+            if outcome.error is not None:
+                outcome.error = {name: task.redaction.value(held) for name, held in outcome.error.items()}
+        return outcome
+
+    async def _tried(self, task: Task) -> Outcome:
         runner = self._runners.get(task.runner)
         if runner is None:
             detail = f"This worker has no runner for {task.runner!r}."
             return Outcome(error=problem(ErrorKind.CONFIGURATION, detail))
         try:
             if task.variables is not None and task.runner != "evaluate":
-                await self._resolve(task)
+                await self._resolve(task, read_deferred(task.spec))
             outcome = await runner.run(task)
             size = len(orjson.dumps(outcome.output))
         except Failed as failure:
             return Outcome(error=failure.problem)
         except Exception as error:  # a runner's defect is this task's error, not the worker's end
-            log.error("worker.runner_defect", runner=task.runner, run=task.run, exc_info=error)
+            # What secrets were in hand may be in the error's text or in the variables of its frames.
+            told = None if task.redaction else error
+            log.error("worker.runner_defect", runner=task.runner, run=task.run, kind=type(error).__name__, exc_info=told)
             return Outcome(error=problem(ErrorKind.RUNTIME, f"The runner failed: {type(error).__name__}."))
         if size > VALUE_LIMIT:
             detail = f"The output has {size} bytes, the limit is {VALUE_LIMIT}; keep large data elsewhere and refer to it."
             return Outcome(error=problem(ErrorKind.VALIDATION, detail, title="Output Too Large"))
         return outcome
 
-    async def _resolve(self, task: Task) -> None:
+    async def _resolve(self, task: Task, deferred: Deferred) -> None:
         """Evaluate what the engine left to us: expressions that may take long, or that name secrets."""
-        names = {"secrets": {}, **(task.variables or {})}
-        try:
-            task.spec = await self._sandbox.evaluate_template(task.spec, task.input, names, _EVALUATION)
-        except TocsinError as error:
-            raise Failed(ErrorKind.EXPRESSION, error.detail) from error
-        template = uri_template(task.runner, task.spec)
-        if template is not None:
+        variables = task.variables if task.variables is not None else {}
+        if deferred.secrets:
+            used_by = {"run": task.run, "task": task.name, "reference": task.reference, "workflow": deferred.workflow}
+            task.secrets = await ask_for(self._secrets, task.namespace, deferred.secrets, used_by, self._clock)
+            task.redaction.hide(list(task.secrets.values()))
+        variables["secrets"] = task.secrets
+        if deferred.given is not None:
+            task.input = await self._evaluated(task, deferred.given)
+            if "input" in variables:
+                variables["input"] = task.input
+        task.spec = await self._evaluated(task, deferred.template)
+        for template in deferred.uris:
             try:
                 task.spec = with_uri(task.spec, template, task.input)
             except UriUnresolved as error:
                 raise Failed(ErrorKind.EXPRESSION, str(error)) from error
+        task.later = dict(deferred.later)
+
+    async def _evaluated(self, task: Task, template: Json) -> Json:
+        try:
+            return await self._sandbox.evaluate_template(template, task.input, task.variables or {}, _EVALUATION)
+        except TocsinError as error:
+            # jq says what it could not work on; a part of a secret would be no exact value any more.
+            detail = "An expression that uses secrets cannot be evaluated." if task.secrets else error.detail
+            raise Failed(ErrorKind.EXPRESSION, detail) from error

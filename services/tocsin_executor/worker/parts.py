@@ -1,30 +1,56 @@
 """A worker as one component: its runners, its sandbox, its life."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tocsin.expressions.sandbox import Sandbox
-from tocsin_executor.worker.runners.expressions import ExpressionRunner
+from tocsin_executor.worker.calling import Caller
+from tocsin_executor.worker.runners.expressions import ExpressionRunner, NoopRunner
 from tocsin_executor.worker.runners.http import HttpRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
+from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
 from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Runner
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.secrets import SecretsClient
+from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
 from tocsin_kit.web.outgoing import OutgoingGuard
 
 
-def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool) -> dict[str, Runner]:
-    """Every kind of work that this version knows; ``allow_private``: calls may go to loopback and private networks."""
+@dataclass(frozen=True, slots=True)
+class Runners:
+    """Every kind of work that this version knows, and what has to be closed behind it."""
+
+    by_kind: Mapping[str, Runner]
+    caller: Caller
+
+    async def close(self) -> None:
+        """Close what the runners opened."""
+        await self.caller.close()
+
+
+def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool) -> Runners:
+    """The runners of a worker; ``allow_private``: calls may go to loopback and private networks."""
+    caller = Caller(OutgoingGuard(allow_private=allow_private, setting="worker.allow_private"), clock, SystemChance())
     processes = ProcessRunner(clock)
-    return {
-        "http": HttpRunner(OutgoingGuard(allow_private=allow_private, setting="worker.allow_private")),
+    runners: dict[str, Runner] = {
+        "http": HttpRunner(caller),
         "script": processes,
         "shell": processes,
         "evaluate": ExpressionRunner(sandbox),
+        "noop": NoopRunner(),
     }
+    return Runners(runners, caller)
+
+
+def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:
+    """The platform's secrets, behind those that the operator gave this worker."""
+    platform = SecretsClient(bus)
+    return platform if settings.secrets is None else LocalSecrets(settings.secrets, platform)
 
 
 class WorkerPart:
@@ -34,7 +60,7 @@ class WorkerPart:
         bus: Its connection; started before, served by the process.
         name: Of the worker.
         queues: What it serves.
-        runners: By kind.
+        runners: What it can do.
         sandbox: For expressions.
         clock: Time.
         settings: What the operator chose.
@@ -48,7 +74,7 @@ class WorkerPart:
         *,
         name: str,
         queues: Sequence[Queue],
-        runners: Mapping[str, Runner],
+        runners: Runners,
         sandbox: Sandbox,
         clock: Clock,
         settings: WorkerSettings,
@@ -60,8 +86,9 @@ class WorkerPart:
             Direct(bus),
             name=name,
             queues=queues,
-            runners=runners,
+            runners=runners.by_kind,
             sandbox=sandbox,
+            secrets=secrets_of(settings, bus),
             clock=clock,
             drain=settings.drain,
             log_bytes=settings.log_bytes,
@@ -79,9 +106,7 @@ class WorkerPart:
         """Finish what is in hand, then close what the runners opened."""
         await self._worker.stop()
         await self._sandbox.close()
-        for runner in self._runners.values():
-            if isinstance(runner, HttpRunner):
-                await runner.close()
+        await self._runners.close()
 
     def health(self) -> Health:
         """Ready while connected and working."""

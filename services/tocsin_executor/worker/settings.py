@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from tocsin_kit.config import Duration, Section
+from tocsin_kit.config import Duration, Secret, Section
 
 
 class WorkerSettings(Section):
@@ -28,4 +28,9 @@ class WorkerSettings(Section):
         ge=0,
         le=64 * 1024 * 1024,
         description="Bytes kept of what one attempt of a task prints; the rest is dropped.",
+    )
+    secrets: Secret | None = Field(
+        None,
+        description="Secrets for tasks, a JSON object, used before those of the platform: for trying definitions. "
+        "Every workflow on this worker can use them.",
     )

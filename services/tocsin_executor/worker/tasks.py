@@ -8,6 +8,7 @@ import orjson
 
 from tocsin.errors import Invalid
 from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
+from tocsin_executor.worker.redaction import Redaction
 
 VALUE_LIMIT = 128 * 1024
 """Bytes of JSON that an output may have; larger values belong into a store of their own, referred to by a URI."""
@@ -32,6 +33,9 @@ class Task:
         reply: Subject of the run's inputs.
         say: Keeps a line of output: ``say(stream, line)``.
         killed: Its process did not end by itself when it was asked to.
+        secrets: Values by name, while the attempt is in hand.
+        later: Expressions that the runner evaluates, by name.
+        redaction: Knows what must not leave.
     """
 
     run: str
@@ -48,6 +52,9 @@ class Task:
     reply: str
     say: Callable[[str, str], None] = field(default=lambda _stream, _line: None)
     killed: bool = False
+    secrets: dict[str, Json] = field(default_factory=dict, repr=False)
+    later: dict[str, str] = field(default_factory=dict)
+    redaction: Redaction = field(default_factory=Redaction, repr=False)
 
     @property
     def key(self) -> str:

@@ -23,6 +23,7 @@ from tocsin_executor.domain.inputs import StopKind
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.attempts import Attempts
 from tocsin_executor.worker.outputs import LIMIT, LogLines
+from tocsin_executor.worker.secrets import SecretSource
 from tocsin_executor.worker.tasks import Outcome, Runner, Task, read_task
 from tocsin_kit.bus.api import call, ensure_consumer
 from tocsin_kit.bus.batch import GroupPublisher
@@ -81,6 +82,7 @@ class Worker:
         queues: What it serves.
         runners: By kind.
         sandbox: Evaluates what the engine left to the worker.
+        secrets: Where secrets come from.
         clock: Time.
         drain: How long :meth:`stop` waits for tasks in hand before they are given back.
         log_bytes: What is kept of one attempt's output.
@@ -96,6 +98,7 @@ class Worker:
         queues: Sequence[Queue],
         runners: Mapping[str, Runner],
         sandbox: Sandbox,
+        secrets: SecretSource,
         clock: Clock,
         drain: timedelta = timedelta(seconds=20),
         log_bytes: int = LIMIT,
@@ -105,7 +108,7 @@ class Worker:
         self._publisher = GroupPublisher(direct)
         self._orders = OrderedLog(direct, STREAM, clock)
         self._queues = list(queues)
-        self._attempts = Attempts(runners, sandbox)
+        self._attempts = Attempts(runners, sandbox, secrets, clock)
         self._clock = clock
         self._drain = drain.total_seconds()
         self._log_bytes = log_bytes
@@ -219,7 +222,7 @@ class Worker:
             self._finish(hand, wire.stopped(task.attempt, StopKind.NEVER_STARTED))
         elif delivery.deliveries > _TRIES:
             self._fail(hand, f"{delivery.deliveries - 1} workers took this task and none came to its end")
-        elif task.runner == "noop":
+        elif task.runner == "noop" and task.variables is None:
             now = self._now()
             output = self._noop(task).output
             self._finish(hand, wire.result(task.attempt, output=output, started=now, ended=now, worker=self.worker_name))
@@ -262,7 +265,7 @@ class Worker:
     async def _work(self, hand: _Hand) -> None:
         task = hand.task
         lines = hand.lines = LogLines(task, self._prints, self._clock, self._log_bytes)
-        task.say = lines.add
+        task.say = lambda stream, line: lines.add(stream, task.redaction.text(line))
         started = self._now()
         try:
             if hand.revoked:

@@ -128,7 +128,7 @@ class Rig:
                 Direct(bus),
                 name=name,
                 queues=[Queue(queue, 50) for queue in (*(queues or ("default",)), EXPRESSIONS)],
-                runners=runners,
+                runners=runners.by_kind,
                 sandbox=sandbox,
                 secrets=LocalSecrets(Secret(json.dumps(secrets or {})), None),
                 clock=clock,
@@ -142,7 +142,7 @@ class Rig:
                 await worker.stop()
                 serving.cancel()
                 await asyncio.gather(serving, return_exceptions=True)
-                await runners["http"].close()
+                await runners.close()
                 await bus.stop()
 
     async def publish(

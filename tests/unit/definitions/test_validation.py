@@ -137,6 +137,38 @@ do:
     assert "use.secrets" in judged(body.replace("{use: key}", "{use: keys}"))[0][1]
 
 
+def test_secrets_are_declared_before_they_are_used() -> None:
+    """A typing mistake in a name is found at its place, before anything runs."""
+    body = "use: {secrets: [token]}\ndo:\n  - a: {run: {shell: {command: x, environment: {T: '${ $secrets.tokn }'}}}}\n"
+    assert judged(body) == [(4, "the secret 'tokn' is not declared in 'use.secrets'", "Did you mean 'token'?")]
+    assert judged(body.replace("tokn", "token")) == []
+    assert judged(body.replace("$secrets.tokn", '$secrets["token"]')) == []
+    assert "no secret is declared" in judged(body.replace("use: {secrets: [token]}", "").replace(".tokn", "[.x]"))[0][1]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "unreached"),
+    [
+        ("- a: {set: {x: 1}, then: end}\n  - b: {set: {x: 1}}", "b"),
+        ("- a: {set: {x: 1}, then: c}\n  - b: {set: {x: 1}}\n  - c: {set: {x: 1}}", "b"),
+        ("- a: {switch: [{x: {when: .y, then: c}}, {z: {then: end}}]}\n  - b: {set: {x: 1}}\n  - c: {set: {x: 1}}", "b"),
+        ("- a: {switch: [{x: {when: .y, then: c}}]}\n  - b: {set: {x: 1}}\n  - c: {set: {x: 1}}", None),
+        ("- a: {if: .x, set: {x: 1}, then: end}\n  - b: {set: {x: 1}}", None),
+        ("- a: {set: {x: 1}, then: c}\n  - b: {set: {x: 1}, then: exit}\n  - c: {set: {x: 1}, then: b}", None),
+    ],
+)
+def test_a_task_that_is_never_reached_is_a_mistake(tasks: str, unreached: str | None) -> None:
+    """Of a list: neither the one before leads to it, nor any `then`."""
+    said = [detail for _, detail, _ in judged(f"do:\n  {tasks}\n")]
+    assert said == ([f"the task '{unreached}' is never reached"] if unreached else [])
+
+
+def test_functions_that_call_each_other_for_ever_are_refused() -> None:
+    """Directly or through others."""
+    body = "use: {functions: {a: {do: [{x: {call: b}}]}, b: {call: a}, c: {call: a}}}\ndo:\n  - t: {call: c}\n"
+    assert [detail for _, detail, _ in judged(body)] == ["the function 'a' calls itself", "the function 'b' calls itself"]
+
+
 def test_load_raises_with_every_violation() -> None:
     """For callers that want a definition or nothing."""
     with pytest.raises(DefinitionInvalid) as caught:

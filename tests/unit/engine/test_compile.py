@@ -70,8 +70,14 @@ def test_everything_wrong_is_said_at_once() -> None:
         ({"call": "grpc", "with": {}}, "calling 'grpc'"),
         ({"run": {"container": {"image": "x"}}}, "'run.container'"),
         ({"run": {"script": {"language": "ruby", "code": "x"}}}, "scripts in 'ruby'"),
-        ({"call": "http", "with": {"headers": {"x": "${ $secrets.a }"}}}, "'$secrets'"),
-        ({"call": "http", "with": {"endpoint": {"uri": "u", "authentication": {"oauth2": {}}}}}, "authentication by oauth2"),
+        (
+            {"call": "http", "with": {"endpoint": {"uri": "u", "authentication": {"ntlm": {}}}}},
+            "authentication by ntlm",
+        ),
+        (
+            {"call": "http", "with": {"endpoint": {"uri": "u", "authentication": {"oidc": {"grant": "authorization_code"}}}}},
+            "the grant 'authorization_code'",
+        ),
         ({"set": 1, "input": {"schema": {"resource": {"endpoint": "u"}}}}, "schemas that are fetched"),
     ],
 )
@@ -95,7 +101,12 @@ def test_secrets_are_left_to_the_runner() -> None:
     program = compile_workflow({"document": ABOUT, "do": tasks}, "digest", offered)
     assert isinstance(program.nodes[1].spec, TaskSpec)
     assert program.nodes[1].spec.deferred
-    assert "'$secrets' is not a variable here" in violations([{"t": {"set": "${ $secrets.a }"}}], offered)[0][1]
+    assert violations(tasks, Offered(secrets=False))[0][1] == "not offered yet: '$secrets'"
+    for task in ({"set": "${ $secrets.a }"}, {"if": "$secrets.a", "set": 1}, {"set": 1, "input": {"from": "$secrets.a"}}):
+        assert "'$secrets' is not a variable here" in violations([{"t": task}], offered)[0][1]
+    for part in ("output", "export"):
+        task = {"call": "http", "with": {}, part: {"as": "${ $secrets.a }"}}
+        assert "'$secrets' is not a variable here" in violations([{"t": task}], offered)[0][1]
 
 
 def test_a_function_may_not_call_itself() -> None:

@@ -15,6 +15,7 @@ from tocsin_executor.domain.values import Json
 MAX_SCOPES = 64
 MAX_TASKS = 2_000
 MAX_BRANCHES = 256  # all of them live in the run's head, which has to stay small
+_SECRETS_HINT = "Secrets are for what workers do: in 'with' of a call, under 'run', and in 'input.from' of such a task."
 ARGUMENTS = frozenset({"context", "input", "output", "secrets", "task", "workflow", "runtime"})
 
 
@@ -35,8 +36,8 @@ class Offered:
     calls: frozenset[str] = frozenset({"http", "noop"})
     runs: frozenset[str] = frozenset({"script", "shell", "workflow"})
     languages: frozenset[str] = frozenset({"python", "js"})
-    authentications: frozenset[str] = frozenset({"basic", "bearer"})
-    secrets: bool = False
+    authentications: frozenset[str] = frozenset({"basic", "bearer", "digest", "oauth2", "oidc"})
+    secrets: bool = True
     listen: bool = True
     metadata: Mapping[str, Json] = field(default_factory=dict)
 
@@ -122,7 +123,8 @@ class Builder:
         except ExpressionInvalid as exc:
             inner = exc.violations[0].pointer if exc.violations else ""
             where = f" (line {exc.line}, column {exc.column} of the expression)"
-            self.violations.append(Violation(place.source + inner, f"expression: {exc.detail}{where}", exc.hint))
+            hint = _SECRETS_HINT if exc.detail.startswith("'$secrets'") else exc.hint
+            self.violations.append(Violation(place.source + inner, f"expression: {exc.detail}{where}", hint))
             raise Refused(exc.detail) from exc
         except (BadDuration, BadSchema) as exc:
             self.wrong(place, str(exc))
@@ -199,10 +201,16 @@ class Builder:
         if isinstance(given, Mapping):
             here = place.at("input")
             schema = self.schema(given["schema"], here.at("schema")) if "schema" in given else None
-            source = self.source(given["from"], here.at("from")) if "from" in given else None
+            source = self.source(given["from"], here.at("from")) if "from" in given and not self.defers_input(task) else None
         if condition is None and schema is None and source is None:
             return None
         return Pre(condition, schema, source)
+
+    def defers_input(self, task: Mapping[str, Json]) -> bool:
+        """Whether a worker evaluates ``input.from``: it names secrets, whose values must not come into the run's state."""
+        given, run = task.get("input"), task.get("run")
+        elsewhere = task.get("call") in self.offered.calls or (isinstance(run, Mapping) and "workflow" not in run)
+        return elsewhere and isinstance(given, Mapping) and "$secrets" in str(given.get("from"))
 
     def post(self, task: Mapping[str, Json], place: Place) -> Post | None:
         """Data flow out."""

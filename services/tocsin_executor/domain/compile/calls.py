@@ -1,14 +1,20 @@
 """Tasks that reach outside: ``call``, ``run``, ``emit``."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from tocsin.expressions import Cost
+from tocsin.expressions import Cost, Expression, Template, expression_text
+from tocsin.expressions.secrets import secrets_in
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.program import CallSpec, EmitSpec, Node, Op, TaskSpec
-from tocsin_executor.domain.requests import uri_template
+from tocsin_executor.domain.requests import Deferred, at_place, policy_places, uri_templates, with_place
 from tocsin_executor.domain.values import Json
 
 Task = Mapping[str, Json]
+
+_GRANTS: Final = frozenset(
+    {"client_credentials", "password", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"}
+)
 
 
 def compile_call(builder: Builder, node: Node, task: Task, place: Place) -> None:
@@ -17,8 +23,7 @@ def compile_call(builder: Builder, node: Node, task: Task, place: Place) -> None
     if not isinstance(name, str) or name not in builder.offered.calls:
         hint = f"Offered are {', '.join(sorted(builder.offered.calls))} and the functions under use.functions."
         raise builder.not_offered(place.at("call"), f"calling '{name}'", hint)
-    source = _authenticated(builder, task.get("with", {}), place.at("with"))
-    _task(builder, node, task, place.at("with"), (name, source), awaited=True)
+    _task(builder, node, (task, place), place.at("with"), (name, task.get("with", {})), awaited=True)
 
 
 def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
@@ -45,10 +50,8 @@ def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
         if language not in builder.offered.languages:
             known = ", ".join(sorted(builder.offered.languages))
             raise builder.not_offered(here.at(kind, "language"), f"scripts in '{language}'", f"Offered are {known}.")
-        if "source" in spec:
-            raise builder.not_offered(here.at(kind, "source"), "scripts that are fetched", "Write the script under 'code'.")
     source: dict[str, Json] = {**spec, "return": run.get("return", "stdout")}
-    _task(builder, node, task, here.at(kind), (kind, source), awaited=awaited)
+    _task(builder, node, (task, place), here.at(kind), (kind, source), awaited=awaited)
 
 
 def compile_emit(builder: Builder, node: Node, task: Task, place: Place) -> None:
@@ -64,24 +67,76 @@ def compile_emit(builder: Builder, node: Node, task: Task, place: Place) -> None
     node.spec = EmitSpec(builder.template(attributes, here))
 
 
-def _task(builder: Builder, node: Node, task: Task, place: Place, work: tuple[str, Json], *, awaited: bool) -> None:
+def _input_with_secrets(builder: Builder, task: Task, place: Place) -> Template | None:
+    """``input.from``, if it is left to the worker."""
+    if not builder.defers_input(task):
+        return None
+    given = task["input"]
+    source: Json = given["from"] if isinstance(given, Mapping) else None
+    if isinstance(source, str) and expression_text(source) is None:
+        source = f"${{ {source} }}"
+    return builder.template(source, place.at("input", "from"), "secrets")
+
+
+def _task(
+    builder: Builder, node: Node, whole: tuple[Task, Place], place: Place, work: tuple[str, Json], *, awaited: bool
+) -> None:
     runner, source = work
+    task, base = whole
     node.op = Op.TASK
     metadata = task.get("metadata")
     queue = metadata.get("queue") if isinstance(metadata, Mapping) else None
+    source, later = _later(builder, runner, _authenticated(builder, runner, source, place), place)
     template = builder.template(source, place, "secrets")
-    if "secrets" in template.names and not builder.offered.secrets:
+    given = _input_with_secrets(builder, task, base)
+    expressions = [*template.expressions, *later.values(), *(given.expressions if given is not None else ())]
+    secrets = _secrets(builder, runner, source, expressions)
+    if secrets and not builder.offered.secrets:
         raise builder.not_offered(place, "'$secrets'")
-    deferred = "secrets" in template.names or template.cost is Cost.OPEN
-    node.spec = TaskSpec(
-        runner,
-        queue if isinstance(queue, str) else builder.queue,
-        source,
-        template,
-        uri_template(runner, source),
-        deferred,
-        awaited,
-    )
+    uris = uri_templates(runner, source)
+    single = uris[0] if len(uris) == 1 else None
+    deferred = bool(secrets) or template.cost is Cost.OPEN or given is not None or bool(later) or len(uris) > 1
+    if deferred:
+        about = builder.document.get("document")
+        name = str(about.get("name", "")) if isinstance(about, Mapping) else ""
+        texts = {key: expression.text for key, expression in later.items()}
+        evaluated = given.data if given is not None else None
+        source = Deferred(source, evaluated, secrets, uris, texts, name).as_json()
+        # Compiled together once more for the names of all variables that the worker will need.
+        parts: Json = [template.data, evaluated, [f"${{ {text} }}" for text in texts.values()]]
+        template = builder.template(parts, place, "secrets")
+    spec = TaskSpec(runner, queue if isinstance(queue, str) else builder.queue, source, template, single, deferred, awaited)
+    node.spec = spec
+
+
+def _later(builder: Builder, runner: str, source: Json, place: Place) -> tuple[Json, dict[str, Expression]]:
+    """Conditions over messages, taken out of what is evaluated before the runner begins."""
+    found: dict[str, Expression] = {}
+    if runner != "asyncapi":
+        return source, found
+    for path in (("subscription", "filter"), ("subscription", "consume", "while"), ("subscription", "consume", "until")):
+        text = at_place(source, path)
+        if isinstance(text, str):
+            found[path[-1]] = builder.expression(text, place.at(*path), "secrets")
+            source = with_place(source, path, None)
+    return source, found
+
+
+def _secrets(builder: Builder, runner: str, source: Json, expressions: list[Expression]) -> tuple[str, ...]:
+    """Names of the secrets that a worker has to ask for."""
+    declared = builder.use.get("secrets")
+    names: set[str] = set()
+    for expression in expressions:
+        if "secrets" in expression.names:
+            some, every = secrets_in(expression.text)
+            names |= some
+            names |= {str(name) for name in declared} if every and isinstance(declared, list) else set()
+    for path in policy_places(runner):
+        policy = at_place(source, path)
+        if isinstance(policy, Mapping):
+            schemes = [scheme for scheme in policy.values() if isinstance(scheme, Mapping)]
+            names |= {str(scheme["use"]) for scheme in schemes if "use" in scheme}
+    return tuple(sorted(names))
 
 
 def _child(builder: Builder, node: Node, spec: Mapping[str, Json], place: Place, *, awaited: bool) -> None:
@@ -95,21 +150,24 @@ def _child(builder: Builder, node: Node, spec: Mapping[str, Json], place: Place,
     node.spec = CallSpec(namespace, str(spec["name"]), version, given, awaited)
 
 
-def _authenticated(builder: Builder, source: Json, place: Place) -> Json:
-    """``with``, its endpoint's authentication taken from ``use.authentications`` if it is a name."""
-    endpoint = source.get("endpoint") if isinstance(source, Mapping) else None
-    policy = endpoint.get("authentication") if isinstance(endpoint, Mapping) else None
-    if policy is None or not isinstance(source, Mapping) or not isinstance(endpoint, Mapping):
-        return source
-    here = place.at("endpoint", "authentication")
-    name = policy.get("use") if isinstance(policy, Mapping) else policy
-    if isinstance(name, str):
-        policy = builder.named("authentications", name, here)
-    kinds = list(policy) if isinstance(policy, Mapping) else []
-    if len(kinds) != 1 or kinds[0] not in builder.offered.authentications:
-        known = ", ".join(sorted(builder.offered.authentications))
-        raise builder.not_offered(here, f"authentication by {', '.join(kinds) or 'that policy'}", f"Offered are {known}.")
-    scheme = policy[kinds[0]] if isinstance(policy, Mapping) else None
-    if isinstance(scheme, Mapping) and "use" in scheme:
-        raise builder.not_offered(here, "authentication by a secret")
-    return {**source, "endpoint": {**endpoint, "authentication": policy}}
+def _authenticated(builder: Builder, runner: str, source: Json, place: Place) -> Json:
+    """What a runner reads, with its authentications taken from ``use.authentications`` where they are names."""
+    for path in policy_places(runner):
+        policy = at_place(source, path)
+        if policy is None:
+            continue
+        here = place.at(*path)
+        name = policy.get("use") if isinstance(policy, Mapping) else policy
+        if isinstance(name, str):
+            policy = builder.named("authentications", name, here)
+        kinds = list(policy) if isinstance(policy, Mapping) else []
+        if len(kinds) != 1 or kinds[0] not in builder.offered.authentications:
+            known = ", ".join(sorted(builder.offered.authentications))
+            said = f"authentication by {', '.join(kinds) or 'that policy'}"
+            raise builder.not_offered(here, said, f"Offered are {known}.")
+        grant = at_place(policy, (kinds[0], "grant"))
+        if isinstance(grant, str) and "${" not in grant and grant not in _GRANTS:
+            hint = f"A workflow has no browser; use one of {', '.join(sorted(_GRANTS))}."
+            raise builder.not_offered(here.at(kinds[0], "grant"), f"the grant '{grant}'", hint)
+        source = with_place(source, path, policy)
+    return source

@@ -1,4 +1,4 @@
-"""Open expressions of the engine: evaluated in a process that can be killed, on the executor's own queue."""
+"""Work that is only evaluation: open expressions of the engine, in a process that can be killed; and none at all."""
 
 from datetime import timedelta
 
@@ -33,3 +33,11 @@ class ExpressionRunner:
         except TocsinError as error:
             raise Failed(ErrorKind.EXPRESSION, error.detail) from error
         return Outcome(value)
+
+
+class NoopRunner:
+    """Gives back its arguments; for trials and measurements."""
+
+    async def run(self, task: Task) -> Outcome:
+        """Nothing."""
+        return Outcome(task.spec)

@@ -1,114 +1,83 @@
 """``call: http``: one request, its answer as the task's output, its failures as errors of the language.
 
 Connection failures and statuses outside what the call accepts are ``communication`` errors with the status; what was asked in a
-wrong way is a ``configuration`` error. Nothing of a credential is in an error's text.
+wrong way is a ``configuration`` error.
 """
 
 import base64
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from tocsin_executor.domain.values import ErrorKind, Json
-from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
-from tocsin_kit.telemetry import current_traceparent
-from tocsin_kit.web.outgoing import OutgoingGuard, OutgoingRefused, open_session
+from tocsin_executor.worker.calling import Answer, Caller, Request, where
+from tocsin_executor.worker.policies import read_policy
+from tocsin_executor.worker.tasks import Failed, Outcome, Task
 
-_TIMEOUT = aiohttp.ClientTimeout(total=300, connect=10)  # the task's own timeout is the engine's; this only bounds a mistake
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_HIDDEN_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+_CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
 class HttpRunner:
-    """Sends requests with one pool of connections.
+    """Sends what a task says.
 
     Args:
-        guard: Says where it may call.
+        caller: Its connections.
     """
 
-    def __init__(self, guard: OutgoingGuard) -> None:
-        self._guard = guard
-        self._session: aiohttp.ClientSession | None = None
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
 
     async def run(self, task: Task) -> Outcome:
         """One request."""
         spec = task.spec
         if not isinstance(spec, dict):
             raise Failed(ErrorKind.CONFIGURATION, "The arguments of an HTTP call must be an object.")
-        url, authorization = _endpoint(spec.get("endpoint"))
-        headers = {str(name): _text(value) for name, value in _mapping(spec.get("headers"), "headers").items()}
-        if authorization is not None:
-            headers["Authorization"] = authorization
-        traceparent = current_traceparent()
-        if traceparent is not None:
-            headers.setdefault("traceparent", traceparent)
+        endpoint = spec.get("endpoint")
+        url, policy = endpoint, None
+        if isinstance(endpoint, Mapping):
+            url, policy = endpoint.get("uri"), read_policy(task, endpoint.get("authentication"))
+        if not isinstance(url, str):
+            raise Failed(ErrorKind.CONFIGURATION, "An HTTP call needs an endpoint with a URI.")
         method = str(spec.get("method", "GET")).upper()
         if method not in _METHODS:
             raise Failed(ErrorKind.CONFIGURATION, f"{method[:20]} is not an HTTP method.")
-        body = _body(spec.get("body"), headers)
-        query = _query(spec.get("query"))
-        session = self._open()
-        try:
-            self._guard.check(URL(url).host)
-            async with session.request(
-                method, url, params=query, headers=headers, data=body, allow_redirects=False, timeout=_TIMEOUT
-            ) as response:
-                content = await response.content.read(VALUE_LIMIT + 1) if method != "HEAD" else b""
-                while len(content) <= VALUE_LIMIT and not response.content.at_eof():
-                    content += await response.content.read(VALUE_LIMIT + 1 - len(content))
-                return _outcome(task, spec, response, content)
-        except OutgoingRefused as error:
-            raise Failed(ErrorKind.AUTHORIZATION, error.detail, status=error.status) from error
-        except (aiohttp.InvalidURL, ValueError) as error:
-            raise Failed(ErrorKind.CONFIGURATION, f"{url[:200]!r} is not a URL that can be called.") from error
-        except TimeoutError as error:
-            raise Failed(ErrorKind.TIMEOUT, f"No answer from {_where(url)} within {_TIMEOUT.total:g} s.") from error
-        except (aiohttp.ClientError, OSError) as error:
-            detail = f"{_where(url)} cannot be reached: {type(error).__name__}."
-            raise Failed(ErrorKind.COMMUNICATION, detail, status=503) from error
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = open_session(self._guard, connections=200, timeout=_TIMEOUT)
-        return self._session
+        headers = {str(name): as_text(value) for name, value in as_mapping(spec.get("headers"), "headers").items()}
+        body = body_of(spec.get("body"), headers)
+        answer = await self.caller.send(task, Request(method, url, headers, _query(spec.get("query")), body), policy)
+        return Outcome(output_of(task, spec, method, answer))
 
 
-def _outcome(task: Task, spec: dict[str, Json], response: aiohttp.ClientResponse, content: bytes) -> Outcome:
-    accepted = 400 if spec.get("redirect") else 300
-    if len(content) > VALUE_LIMIT:
-        detail = f"The answer of {_where(str(response.url))} is above the limit of {VALUE_LIMIT} bytes."
-        raise Failed(ErrorKind.COMMUNICATION, detail, status=413)
-    if not 200 <= response.status < accepted:
-        task.say("stderr", f"{response.method} {_where(str(response.url))} answered {response.status}")
-        detail = (
-            f"{response.method} {_where(str(response.url))} answered {response.status} {response.reason or ''}".rstrip() + "."
-        )
-        raise Failed(ErrorKind.COMMUNICATION, detail, status=response.status)
+def output_of(task: Task, spec: Mapping[str, Json], method: str, answer: Answer) -> Json:
+    """The output that a call asks for.
+
+    Raises:
+        Failed: ``communication`` with the status, when it is not one that the call accepts.
+    """
+    if not 200 <= answer.status < (400 if spec.get("redirect") else 300):
+        asked = f"{method} {where(answer.url)}"
+        task.say("stderr", f"{asked} answered {answer.status}")
+        detail = f"{asked} answered {answer.status} {answer.reason}".rstrip() + "."
+        raise Failed(ErrorKind.COMMUNICATION, detail, status=answer.status)
     form = spec.get("output") or "content"
     if form == "raw":
-        return Outcome(base64.b64encode(content).decode())
-    parsed = _parsed(response.headers.get("Content-Type", ""), content)
+        return base64.b64encode(answer.content).decode()
+    parsed = parsed_content(answer)
     if form != "response":
-        return Outcome(parsed)
-    request: dict[str, Json] = {
-        "method": response.request_info.method,
-        "uri": str(response.request_info.url),
-        "headers": {n: v for n, v in response.request_info.headers.items() if n.lower() not in {"authorization", "cookie"}},
-    }
-    headers: dict[str, Json] = {name: value for name, value in response.headers.items() if name.lower() != "set-cookie"}
-    answer: dict[str, Json] = {"request": request, "statusCode": response.status, "headers": headers, "content": parsed}
-    return Outcome(answer)
+        return parsed
+    shown: dict[str, Json] = {n: v for n, v in answer.sent.items() if n.lower() not in _HIDDEN_HEADERS}
+    request: dict[str, Json] = {"method": method, "uri": answer.url, "headers": shown}
+    headers: dict[str, Json] = {n: v for n, v in answer.headers.items() if n.lower() not in _HIDDEN_HEADERS}
+    return {"request": request, "statusCode": answer.status, "headers": headers, "content": parsed}
 
 
-def _parsed(content_type: str, content: bytes) -> Json:
-    media = content_type.partition(";")[0].strip().lower()
+def parsed_content(answer: Answer) -> Json:
+    """The content as data: JSON, text, or base64 of anything else."""
+    content, media = answer.content, answer.content_type
     if not content:
         return None
     if media == "application/json" or media.endswith("+json"):
@@ -117,70 +86,61 @@ def _parsed(content_type: str, content: bytes) -> Json:
         except orjson.JSONDecodeError as error:
             raise Failed(ErrorKind.COMMUNICATION, "The answer says it is JSON and is not.", status=502) from error
         return value
+    charset = _CHARSET.search(next((v for n, v in answer.headers.items() if n.lower() == "content-type"), ""))
     try:
-        return content.decode()
-    except UnicodeDecodeError:
+        return content.decode(charset[1] if charset else "utf-8")
+    except (UnicodeDecodeError, LookupError):
         return base64.b64encode(content).decode()
 
 
-def _endpoint(endpoint: Json) -> tuple[str, str | None]:
-    if isinstance(endpoint, str):
-        return endpoint, None
-    if isinstance(endpoint, Mapping) and isinstance(endpoint.get("uri"), str):
-        return str(endpoint["uri"]), _authorization(endpoint.get("authentication"))
-    raise Failed(ErrorKind.CONFIGURATION, "An HTTP call needs an endpoint with a URI.")
-
-
-def _authorization(policy: Json) -> str | None:
-    if policy is None:
-        return None
-    if isinstance(policy, Mapping):
-        basic, bearer = policy.get("basic"), policy.get("bearer")
-        if isinstance(basic, Mapping) and "username" in basic:
-            pair = f"{basic['username']}:{basic.get('password', '')}".encode()
-            return "Basic " + base64.b64encode(pair).decode()
-        if isinstance(bearer, Mapping) and "token" in bearer:
-            return f"Bearer {bearer['token']}"
-    raise Failed(ErrorKind.AUTHENTICATION, "This kind of authentication is not offered yet.")
-
-
-def _body(body: Json, headers: dict[str, str]) -> bytes | None:
+def body_of(body: Json, headers: dict[str, str]) -> bytes | None:
+    """A body's bytes; its ``Content-Type`` is added to the headers unless they have one."""
     if body is None:
         return None
-    known = {name.lower() for name in headers}
+    given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
+    media = (given or "").partition(";")[0].strip().lower()
+    if media == "application/x-www-form-urlencoded" and isinstance(body, Mapping):
+        return form_of(body)
     if isinstance(body, str):
-        if "content-type" not in known:
+        if given is None:
             headers["Content-Type"] = "text/plain; charset=utf-8"
         return body.encode()
-    if "content-type" not in known:
+    if given is None:
         headers["Content-Type"] = "application/json"
     return orjson.dumps(body)
 
 
-def _query(query: Json) -> list[tuple[str, str]]:
+def form_of(fields: Mapping[str, Json]) -> bytes:
+    """Fields as a form; lists repeat the field."""
+    return urlencode(pairs_of(fields)).encode()
+
+
+def pairs_of(fields: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Name and text of each value; lists repeat the name, null is left out."""
     pairs: list[tuple[str, str]] = []
-    for name, value in _mapping(query, "query").items():
+    for name, value in fields.items():
         values: list[Any] = value if isinstance(value, list) else [value]
-        pairs += [(str(name), _text(item)) for item in values if item is not None]
+        pairs += [(str(name), as_text(item)) for item in values if item is not None]
     return pairs
 
 
-def _mapping(value: Json, what: str) -> Mapping[str, Json]:
+def _query(query: Json) -> list[tuple[str, str]]:
+    return pairs_of(as_mapping(query, "query"))
+
+
+def as_mapping(value: Json, what: str) -> Mapping[str, Json]:
+    """An object, or nothing.
+
+    Raises:
+        Failed: ``configuration``.
+    """
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise Failed(ErrorKind.CONFIGURATION, f"The {what} of an HTTP call must be an object.")
+        raise Failed(ErrorKind.CONFIGURATION, f"The {what} of a call must be an object.")
     return value
 
 
-def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
-
-
-def _where(url: str) -> str:
-    """A URL without what may be secret in it: user, query, fragment."""
-    scheme, _, rest = url.partition("://")
-    host = rest.partition("?")[0].partition("#")[0].rpartition("@")[2]
-    return f"{scheme}://{host}"
+def as_text(value: Json) -> str:
+    """A text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,0 +1,131 @@
+"""What no grammar says of one place alone: undeclared secrets, tasks that are never reached, functions that call themselves."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from tocsin.definitions.checking import Check
+from tocsin.definitions.reading import Value
+from tocsin.definitions.wording import nearest, token
+from tocsin.expressions.secrets import secrets_in
+
+_VERBATIM: Final = frozenset({"metadata", "tags", "document"})  # never evaluated; `document` is a schema's, or the head
+_LISTS: Final = re.compile(r"(/do|/try|/before|/after)$")
+
+
+def check_sense(check: Check, document: dict[str, Value]) -> None:
+    """Report what is wrong across a whole document."""
+    for pointer, text in _texts(document, ""):
+        _secrets(check, pointer, text)
+    for pointer, tasks in _task_lists(document, ""):
+        _reached(check, pointer, tasks)
+    use = document.get("use")
+    functions = use.get("functions") if isinstance(use, dict) else None
+    if isinstance(functions, dict):
+        _recursion(check, functions)
+
+
+def _texts(value: Value, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        if "$secrets" in value:
+            yield pointer, value
+    elif isinstance(value, Mapping):
+        for key, held in value.items():
+            if key not in _VERBATIM or not isinstance(held, dict) or pointer.endswith("/with"):
+                yield from _texts(held, f"{pointer}/{token(key)}")
+    elif isinstance(value, list):
+        for index, held in enumerate(value):
+            yield from _texts(held, f"{pointer}/{index}")
+
+
+def _secrets(check: Check, pointer: str, text: str) -> None:
+    names, unnamed = secrets_in(text)
+    declared = check.use["secrets"]
+    for name in sorted(names - declared):
+        hint = nearest(name, declared) or f"Add 'use: {{secrets: [{name}]}}'."
+        check.report(pointer, f"the secret '{name}' is not declared in 'use.secrets'", hint)
+    if unnamed and not declared:
+        check.report(pointer, "no secret is declared in 'use.secrets'", "Add the names of those that the workflow needs.")
+
+
+def _task_lists(value: Value, pointer: str) -> Iterator[tuple[str, list[Value]]]:
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            here = f"{pointer}/{token(key)}"
+            if key in _VERBATIM:
+                continue
+            if isinstance(held, list) and _LISTS.search(here):
+                yield here, held
+            yield from _task_lists(held, here)
+    elif isinstance(value, list):
+        for index, held in enumerate(value):
+            yield from _task_lists(held, f"{pointer}/{index}")
+
+
+def _reached(check: Check, pointer: str, tasks: list[Value]) -> None:
+    """A task of a list is reached from the one before it, or by its name."""
+    named = [next(iter(item.items())) for item in tasks if isinstance(item, dict) and len(item) == 1]
+    if len(named) != len(tasks) or any(not isinstance(task, dict) for _, task in named):
+        return  # what is wrong with the list is said already
+    places = {name: index for index, (name, _) in enumerate(named)}
+    reached, pending = set[int](), [0] if named else []
+    while pending:
+        index = pending.pop()
+        if index in reached or index >= len(named):
+            continue
+        reached.add(index)
+        task = named[index][1]
+        assert isinstance(task, dict)
+        for target in _targets(task):
+            if target == "continue":
+                pending.append(index + 1)
+            elif target in places:
+                pending.append(places[target])
+    for index, (name, _) in enumerate(named):
+        if index not in reached:
+            hint = "Name it in a 'then', or remove it."
+            check.report(f"{pointer}/{index}/{token(name)}", f"the task '{name}' is never reached", hint)
+            return  # what follows it is mostly unreachable for the same reason
+
+
+def _targets(task: Mapping[str, Value]) -> Iterator[str]:
+    """Where the flow may go behind a task."""
+    then = task.get("then")
+    switch = task.get("switch")
+    falls = True
+    if isinstance(switch, list):
+        cases = [held for item in switch if isinstance(item, dict) for held in item.values() if isinstance(held, dict)]
+        falls = all("when" in case for case in cases)
+        yield from (str(case.get("then", "continue")) for case in cases)
+    catch = task.get("catch")
+    if isinstance(catch, dict) and "then" in catch:
+        yield str(catch["then"])
+    if falls:
+        yield then if isinstance(then, str) else "continue"
+    if "if" in task:
+        yield "continue"  # a skipped task's `then` does not apply
+
+
+def _recursion(check: Check, functions: Mapping[str, Value]) -> None:
+    calls = {name: frozenset(_called(task)) & functions.keys() for name, task in functions.items()}
+    for name in functions:
+        seen, pending = set[str](), set(calls[name])
+        while pending:
+            other = pending.pop()
+            if other not in seen:
+                seen.add(other)
+                pending |= calls[other]
+        if name in seen:
+            check.report(f"/use/functions/{token(name)}", f"the function '{name}' calls itself")
+
+
+def _called(value: Value) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("call"), str):
+            yield str(value["call"])
+        for key, held in value.items():
+            if key not in _VERBATIM:
+                yield from _called(held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from _called(held)
