@@ -6,12 +6,12 @@ document only after JetStream has acknowledged it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING, UpdateMany, UpdateOne
 
 from tocsin.errors import TocsinError, Unavailable
 from tocsin_kit.store.database import Database
@@ -51,7 +51,7 @@ class Relay:
         self._idle.set()
         self._stuck: dict[_Key, str] = {}
         self._said = 0
-        self._marking = 0
+        self._in_hand = 0  # batches that are being said or marked
         self._may_mark = asyncio.Semaphore(MARKS)
 
     def wake(self, collection: str, key: str, pending: Sequence[Outgoing]) -> None:
@@ -107,9 +107,11 @@ class Relay:
                 await self._woken.wait()
                 self._woken.clear()
                 while self._waiting:
+                    self._in_hand += 1
                     try:
                         said = await self._say_next()
                     except Unavailable as error:
+                        self._in_hand -= 1
                         if failures == 0:
                             log.warning("relay.waits", error=error.detail, entities=len(self._waiting))
                         await self._database.clock.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
@@ -117,7 +119,6 @@ class Relay:
                         continue
                     failures = 0
                     await self._may_mark.acquire()
-                    self._marking += 1
                     group.create_task(self._mark_behind(said))
                 self._rest()
 
@@ -155,7 +156,7 @@ class Relay:
             self._put_back(said)
             raise
         finally:
-            self._marking -= 1
+            self._in_hand -= 1
             self._may_mark.release()
             self._rest()
 
@@ -167,7 +168,7 @@ class Relay:
             self._waiting[key] = [*items, *(item for item in later if item.id not in known)]
 
     def _rest(self) -> None:
-        if not self._waiting and not self._marking:
+        if not self._waiting and not self._in_hand:
             self._idle.set()
 
     async def _say(self, batch: dict[_Key, list[Outgoing]]) -> dict[_Key, list[Outgoing]]:
@@ -204,10 +205,10 @@ class Relay:
             by_collection.setdefault(collection, {})[key] = items
         with translated("outbox"):
             for name, documents in by_collection.items():
-                # Mostly what was said is all there is: an update so plain that it costs a third of the careful one.
-                plain = [UpdateOne(_holding(key, items), _EMPTY) for key, items in documents.items()]
+                # Mostly what was said is all there is: then one plain statement takes it out of all of them.
+                plain = [UpdateMany(where, _EMPTY) for where in _holding(documents)]
                 result = await self._database.collection(name).bulk_write(plain, ordered=False)
-                if result.matched_count < len(plain):
+                if result.matched_count < len(documents):
                     careful = [UpdateOne({"_id": k}, _without([i.id for i in items])) for k, items in documents.items()]
                     await self._database.collection(name).bulk_write(careful, ordered=False)
 
@@ -233,9 +234,17 @@ class Relay:
 _EMPTY = {"$unset": {OUTBOX: "", PENDING: ""}}
 
 
-def _holding(key: str, items: list[Outgoing]) -> dict[str, Any]:
-    """The document, if its outbox ends with what was said and holds no more than that."""
-    return {"_id": key, OUTBOX: {"$size": len(items)}, f"{OUTBOX}.{len(items) - 1}.i": items[-1].id}
+def _holding(documents: Mapping[str, list[Outgoing]]) -> Iterator[dict[str, Any]]:
+    """Those of the documents whose outbox ends with what was said and holds no more than that, by its length.
+
+    An id is in one document only, so that any of the last ids is the right one.
+    """
+    by_length: dict[int, list[tuple[str, str]]] = {}
+    for key, items in documents.items():
+        by_length.setdefault(len(items), []).append((key, items[-1].id))
+    for length, ends in by_length.items():
+        keys, last = [key for key, _ in ends], [item for _, item in ends]
+        yield {"_id": {"$in": keys}, OUTBOX: {"$size": length}, f"{OUTBOX}.{length - 1}.i": {"$in": last}}
 
 
 def _without(ids: list[str]) -> list[dict[str, Any]]:

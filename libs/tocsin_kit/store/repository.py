@@ -359,7 +359,7 @@ class Repository(Generic[T]):
         old, new = self._encode(before), fields[VALUE]
         if old.keys() <= new.keys():
             del fields[VALUE]
-            fields.update({f"{VALUE}.{name}": value for name, value in new.items() if name not in old or old[name] != value})
+            fields.update({f"{VALUE}.{n}": value for n, value in new.items() if n not in old or not _same(old[n], value)})
 
     def _after(self, within: Transaction | None, key: str, pending: Sequence[Outgoing]) -> None:
         if within is None:
@@ -373,3 +373,14 @@ class Repository(Generic[T]):
         pattern = (getattr(error, "details", None) or {}).get("keyPattern", {})
         if "_id" in pattern:
             raise RevisionConflict(f"{key!r} in {self.name} was created by someone else.", key=key) from error
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two plain values are stored the same; ``1``, ``1.0`` and ``True``, which Python calls equal, are not."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other

@@ -7,7 +7,8 @@ replica: what it had in its heap, the others have too, or find when they look.
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,7 +19,7 @@ from tocsin.signals import root
 from tocsin.signals.catalogue import scheduler as words
 from tocsin_kit.chassis import Part
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Change, Entry
+from tocsin_kit.store import Change, Entry, Outgoing
 from tocsin_kit.telemetry import Health, Metrics
 from tocsin_scheduler.application.announcing import announce, carry_out, changed
 from tocsin_scheduler.domain.firing import Decision, settle
@@ -33,6 +34,8 @@ LOOK_LIMIT = 20_000  # schedules near their instant; what is beyond is found by 
 FEW = 8  # up to so many are committed by themselves, which is quicker; a crowd is committed in bulk
 BULK = 250  # decisions in one round trip: some 50 ms of computing, in which the loop does nothing else
 CROWDS = 3  # of them on their way at once
+CROWD = 500  # so many new ones near their instant are decided before it comes
+FRESH = timedelta(seconds=10)  # a decision that was made before is as good as one made now; later, lateness has a say
 
 
 class Firer:
@@ -74,8 +77,32 @@ class Firer:
             self._count(decision, now)
         return entry
 
-    async def fire_many(self, entries: Sequence[Entry[Schedule]]) -> tuple[list[Entry[Schedule]], list[Entry[Schedule]]]:
+    def foresee(self, entry: Entry[Schedule]) -> "Foreseen | None":
+        """Decide about an instant before it comes, as it will be decided then; ``None`` when that cannot be known yet.
+
+        A crowd that shares an instant is so many decisions that they take seconds. Made before, only their commit is left,
+        which refuses those whose schedule has changed in between.
+        """
+        schedule = entry.value
+        if schedule is None or schedule.next_at is None or schedule.watches_runs:
+            return None  # a run may end before the instant
+        at = schedule.next_at
+        try:
+            decision = settle(schedule, at)
+        except Rejected:
+            return None  # told when it is due
+        if decision is None:
+            return None
+        return Foreseen(at, decision, carry_out(decision, after=entry.sequence, now=at))
+
+    async def fire_many(
+        self, entries: Sequence[Entry[Schedule]], foreseen: Mapping[str, "Foreseen"]
+    ) -> tuple[list[Entry[Schedule]], list[Entry[Schedule]]]:
         """Decide about many schedules at once, and commit the decisions in one round trip.
+
+        Args:
+            entries: What is due.
+            foreseen: What was decided before, by key, about these very entries.
 
         Returns:
             Those that were committed, as they are now; and those to fire by themselves, because someone else changed them, an
@@ -86,6 +113,11 @@ class Firer:
         changes: list[Change[Schedule]] = []
         alone: list[Entry[Schedule]] = []
         for entry in entries:
+            known = foreseen.get(entry.key)
+            if known is not None and now - known.at <= FRESH:
+                decisions[entry.key] = known.decision
+                changes.append(Change(entry, known.decision.schedule, known.outbox))
+                continue
             try:
                 decision = None if entry.value is None else settle(entry.value, now)
             except Rejected:
@@ -124,6 +156,21 @@ class Firer:
 _OUTCOMES = ("fired", "caught_up", "skipped", "missed")
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What was decided about an instant before it came.
+
+    Attributes:
+        at: When it will be true.
+        decision: What is decided then.
+        outbox: What leaves with it.
+    """
+
+    at: datetime
+    decision: Decision
+    outbox: list[Outgoing]
+
+
 class Timekeeper(Part):
     """Waits for the next instants and lets them fire.
 
@@ -140,6 +187,7 @@ class Timekeeper(Part):
         self._clock = clock
         self._heap: list[tuple[datetime, str]] = []
         self._near: dict[str, Entry[Schedule]] = {}
+        self._foreseen: dict[str, tuple[int, Foreseen]] = {}
         self._in_hand: set[str] = set()
         self._changed = asyncio.Event()
         self._failure: str | None = "has not looked yet"
@@ -174,12 +222,15 @@ class Timekeeper(Part):
             Unavailable: The database does not answer.
         """
         near = await self._store.due(self._clock.now() + HORIZON, limit=LOOK_LIMIT)
+        self._foreseen = {key: known for key, known in self._foreseen.items() if key in self._near}
         # Most are known from the look before: reading ten thousand again takes a second, in which nothing would fire.
         news = [key for key, revision in near if key not in self._in_hand and not self._knows(key, revision)]
         for start in range(0, len(news), BULK):
             for entry in await self._store.load_many(news[start : start + BULK]):
                 if entry.value is not None and entry.value.next_at is not None and entry.key not in self._in_hand:
                     self._expect(entry, entry.value.next_at)
+                    if len(news) > CROWD:
+                        self._foresee(entry)
 
     async def fire_due(self) -> int:
         """Let everything fire whose instant has come; how many schedules that were."""
@@ -211,6 +262,10 @@ class Timekeeper(Part):
         heapq.heappush(self._heap, (at, entry.key))
         self._changed.set()
 
+    def _foresee(self, entry: Entry[Schedule]) -> None:
+        if (found := self._firer.foresee(entry)) is not None:
+            self._foreseen[entry.key] = entry.revision, found
+
     def _knows(self, key: str, revision: int) -> bool:
         known = self._near.get(key)
         return known is not None and known.revision >= revision
@@ -228,7 +283,7 @@ class Timekeeper(Part):
 
     async def _fire_crowd(self, entries: Sequence[Entry[Schedule]]) -> None:
         try:
-            fired, alone = await self._firer.fire_many(entries)
+            fired, alone = await self._firer.fire_many(entries, self._recall(entries))
             for entry in fired:
                 self.notice(entry)  # one with more instants that are due fires again at once
             now = self._clock.now()
@@ -239,6 +294,11 @@ class Timekeeper(Part):
         due = [e for e in left if e.value is not None and e.value.next_at is not None and e.value.next_at <= now]
         for start in range(0, len(due), FEW):
             await self._fire_together(due[start : start + FEW])
+
+    def _recall(self, entries: Sequence[Entry[Schedule]]) -> dict[str, Foreseen]:
+        """What was foreseen about these, as they are now."""
+        found = ((entry, self._foreseen.pop(entry.key, None)) for entry in entries)
+        return {entry.key: known[1] for entry, known in found if known is not None and known[0] == entry.revision}
 
     async def _fire_together(self, entries: Sequence[Entry[Schedule]]) -> None:
         async with asyncio.TaskGroup() as group:

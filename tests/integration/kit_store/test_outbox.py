@@ -268,3 +268,24 @@ async def test_many_commits_at_once_are_each_as_one_alone(database: Database, he
         await relay.drained()
     assert sorted(heard.once) == ["a-1", "c-1", "c-2", "d-1"]
     assert await repository.commit_many([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"n": 1, "same": "x"}, {"n": 2, "same": "x"}),
+        ({"n": 1}, {"n": True}),
+        ({"n": [1, {"a": 1}]}, {"n": [1, {"a": 1.0}]}),
+        ({"n": 1}, {"n": 1, "new": None}),
+        ({"n": 1, "gone": 1}, {"n": 1}),
+        ({"n": {"a": 1, "b": 2}}, {"n": {"a": 1}}),
+    ],
+)
+async def test_what_many_commits_store_is_the_new_value_whole(
+    database: Database, heard: Any, before: Thing, after: Thing
+) -> None:
+    """Only what differs is written; what is read then is what was committed, to the type of each number."""
+    repository = things(database, Relay(database, heard, ["things"]))
+    entry = await repository.commit(await repository.load("a"), before)
+    await repository.commit_many([Change(entry, after)])
+    assert repr(dict(sorted((await repository.get("a")).items()))) == repr(dict(sorted(after.items())))
