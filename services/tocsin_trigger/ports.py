@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tocsin.signals import CloudEvent
 from tocsin_kit.store import Change, Creation, Entry, Outgoing, Page
-from tocsin_trigger.domain.events import Gathering, Received
+from tocsin_trigger.domain.events import Decision, Gathering, Received
 from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.triggers import Trigger
 
@@ -116,6 +116,18 @@ class EventStore(Protocol):
         """Those of these events that there are."""
         ...
 
+    async def mark(self, entry: Entry[Received], received: Received) -> None:
+        """Store what became of its runs.
+
+        Raises:
+            Conflict: Someone else did something about it.
+        """
+        ...
+
+    async def attempts(self, name: str, trigger: str, until: datetime, limit: int) -> list[Decision]:
+        """What a trigger (its name and id) started, or failed to, up to then: the newest first."""
+        ...
+
     async def page(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[Entry[Received]]:
         """A page, newest first."""
         ...
@@ -130,6 +142,22 @@ class GroupStore(Protocol):
 
     async def due(self, until: datetime, limit: int) -> list[Entry[Slot]]:
         """Groups that time alone changes by then, the earliest first."""
+        ...
+
+    async def held_by(self, trigger: str, limit: int) -> list[Slot]:
+        """What a trigger (its id) holds now, in no order."""
+        ...
+
+    async def load_gathering(self, key: str) -> Entry[Gathering]:
+        """What came of a group, or an entry without value."""
+        ...
+
+    async def mark(self, entry: Entry[Gathering], gathering: Gathering) -> None:
+        """Store what became of its run.
+
+        Raises:
+            Conflict: Someone else did something about it.
+        """
         ...
 
     async def gatherings_of(self, event: str) -> list[Gathering]:

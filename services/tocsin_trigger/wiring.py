@@ -18,6 +18,8 @@ from tocsin_trigger.adapters.sealing import AesCipher
 from tocsin_trigger.adapters.signal_filters import SignalFilters
 from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoGroups, MongoTriggers
 from tocsin_trigger.application.bus_events import BusEvents
+from tocsin_trigger.application.by_name import ByName
+from tocsin_trigger.application.failures import Failures
 from tocsin_trigger.application.intake import Intake
 from tocsin_trigger.application.loops import LoopGuard
 from tocsin_trigger.application.publishing import Publishing
@@ -29,6 +31,7 @@ from tocsin_trigger.application.timekeeping import Timekeeping
 from tocsin_trigger.application.triggers import Triggers
 from tocsin_trigger.application.webhooks import Webhooks
 from tocsin_trigger.domain.events import Channel, Outcome
+from tocsin_trigger.http.firing_routes import firing_routes
 from tocsin_trigger.http.intake_routes import intake_routes
 from tocsin_trigger.http.replay_routes import replay_routes
 from tocsin_trigger.http.routes import trigger_routes
@@ -88,23 +91,28 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     core = _Core.of(context)
     clock, registry, intake = context.clock, core.registry, core.intake
     listening = core.consumer("trigger-events", BusEvents(registry, intake, core.refusals, clock).handle_many)
-    signals = core.consumer("trigger-signals", SignalEvents(registry, intake, clock).handle_many)
-    filters = SignalFilters(context.bus, signals, registry.signals, clock)
+    filters = SignalFilters(context.bus, consumer("trigger-signals"), registry.signals, clock)
+    triggers = Triggers(core.triggers, registry, filters, core.cipher, context.chance)
+    failures = Failures(registry, core.events, core.groups, triggers, failed=intake.failed, clock=clock)
+    signals = core.consumer("trigger-signals", SignalEvents(registry, intake, [failures.hear], clock).handle_many)
+    filters.serve_for(signals)
     progress = ConsumerProgress(context.bus, listening.spec, signals.spec)
     deadlines = Timekeeping(registry, core.events, core.groups, progress, clock)
     ticking = Ticking("deadlines", timedelta(seconds=0.5), deadlines.look, clock=clock)
+    weighing = Ticking("failures", timedelta(seconds=1), failures.look, clock=clock)
     indexes = Indexes(context.database, context.settings.keep_events)
-    server = _server(core, filters, authenticator, [listening, signals])
-    return (indexes, core.relay, registry, filters, listening, signals, ticking, authenticator, server)
+    server = _server(core, triggers, authenticator, [listening, signals])
+    return (indexes, core.relay, registry, filters, listening, signals, ticking, weighing, authenticator, server)
 
 
-def _server(core: _Core, filters: SignalFilters, authenticator: Verifier, consumers: Sequence[Consumer]) -> HttpServer:
+def _server(core: _Core, triggers: Triggers, authenticator: Verifier, consumers: Sequence[Consumer]) -> HttpServer:
     context = core.context
     clock, chance = context.clock, context.chance
     bus = JetStreamEvents(context.bus)
     webhooks = Webhooks(core.registry, core.events, core.intake, core.refusals, bus, clock=clock, chance=chance)
     routes = (
-        *trigger_routes(Triggers(core.triggers, core.registry, filters, core.cipher, chance), clock),
+        *trigger_routes(triggers, clock),
+        *firing_routes(ByName(core.registry, core.intake, chance), core.registry, core.groups, clock),
         *intake_routes(webhooks, Publishing(bus), core.events, core.groups, core.registry),
         *replay_routes(Replaying(core.registry, core.events, core.intake, clock), clock),
         *dead_letter_routes(context.name, context.bus, consumers),

@@ -294,8 +294,8 @@ class Repository(Generic[T]):
             else:
                 where = {"_id": change.entry.key, REVISION: revision}
                 document = self._changes(change.value, revision + 1, sequence, change.outbox)
-            self._keep_unchanged(document["$set"], change.entry.value)
-            operations.append(UpdateOne(where, document))
+                self._keep_unchanged(document["$set"], change.entry.value)
+                operations.append(UpdateOne(where, document))
         told = [change.entry.key for change in changes if change.outbox]
         with translated(self.name):
             try:

@@ -75,6 +75,7 @@ _READS: Final = tuple(
         "case",
         "case-rule",
         "signal",
+        "webhook",
         "status",
         "dead-letter",
     )
@@ -88,11 +89,13 @@ _OPERATES: Final = (
     "asset:report",
     "event:publish",
     "event:replay",
+    "trigger:fire",
     "trigger:pause",
     "schedule:pause",
     "backfill:*",
     "secret:read",
     "dead-letter:redrive",
+    "webhook:redeliver",
 )
 _AUTHORS: Final = (
     *_OPERATES,
@@ -102,6 +105,8 @@ _AUTHORS: Final = (
     "asset:*",
     "lineage:*",
     "case-rule:*",
+    "webhook:write",
+    "webhook:redeliver",
     "event:*",
     "secret:*",
 )

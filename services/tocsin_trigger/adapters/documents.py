@@ -11,6 +11,7 @@ from tocsin_kit.store import Document
 from tocsin_trigger.adapters.gather_documents import clause_document, clause_of, gather_document, gather_of
 from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
 from tocsin_trigger.domain.triggers import (
+    PAUSE_AFTER,
     Algorithm,
     Encoding,
     Handshake,
@@ -47,6 +48,7 @@ def trigger_document(trigger: Trigger) -> Document:
         "pause": None if pause is None else {"actor": pause.actor, "at": pause.at, "reason": pause.reason},
         "labels": [{"k": k, "v": v} for k, v in sorted(trigger.labels.items())],
         "gather": None if trigger.gather is None else gather_document(trigger.gather),
+        "pause_after": trigger.pause_after,
         "created": trigger.created,
         "updated": trigger.updated,
     }
@@ -69,6 +71,7 @@ def trigger_of(document: Mapping[str, Any]) -> Trigger:
         pause=None if pause is None else Pause(pause["actor"], pause["at"], pause["reason"]),
         labels={label["k"]: label["v"] for label in document["labels"]},
         gather=gather_of(document["gather"]) if document.get("gather") else None,
+        pause_after=document.get("pause_after", PAUSE_AFTER),
         created=document["created"],
         updated=document["updated"],
     )

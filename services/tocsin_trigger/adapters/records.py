@@ -74,6 +74,8 @@ def _decision_document(decision: Decision) -> Document:
         document["run"] = decision.run
     if decision.group is not None:
         document["group"] = decision.group
+    if decision.refused is not None:
+        document["refused"] = decision.refused
     return document
 
 
@@ -87,6 +89,7 @@ def _decision_of(document: Mapping[str, Any]) -> Decision:
         reason=document.get("reason"),
         run=document.get("run"),
         group=document.get("group"),
+        refused=document.get("refused"),
     )
 
 
@@ -108,6 +111,7 @@ def gathering_document(gathering: Gathering) -> Document:
         "closed": gathering.closed,
         "events": list(gathering.events),
         "run": gathering.run,
+        "refused": gathering.refused,
     }
 
 
@@ -126,6 +130,7 @@ def gathering_of(key: str, document: Mapping[str, Any]) -> Gathering:
         closed=document["closed"],
         events=tuple(document["events"]),
         run=document["run"],
+        refused=document.get("refused"),
     )
 
 

@@ -14,7 +14,7 @@ import structlog
 from tocsin.errors import NotFound
 from tocsin_kit.bus import Bus, Consumer
 from tocsin_kit.bus.api import call
-from tocsin_kit.bus.topology import ensure
+from tocsin_kit.bus.topology import ConsumerSpec, ensure
 from tocsin_kit.chassis.components import Part
 from tocsin_kit.clock import Clock
 
@@ -30,18 +30,23 @@ class SignalFilters(Part):
 
     Args:
         bus: The service's connection.
-        consumer: Whose filters they are.
+        spec: Of the consumer whose filters they are; those in it are always needed.
         wanted: What triggers listen to now.
         clock: Time.
     """
 
-    def __init__(self, bus: Bus, consumer: Consumer, wanted: Callable[[], Iterable[Wanted]], clock: Clock) -> None:
+    def __init__(self, bus: Bus, spec: ConsumerSpec, wanted: Callable[[], Iterable[Wanted]], clock: Clock) -> None:
         super().__init__("signal-filters")
         self._bus = bus
-        self._consumer = consumer
+        self._spec = spec
+        self._consumer: Consumer | None = None
         self._wanted = wanted
         self._clock = clock
-        self._always = tuple(_of(subject) for subject in consumer.spec.filters)
+        self._always = tuple(_of(subject) for subject in spec.filters)
+
+    def serve_for(self, consumer: Consumer) -> None:
+        """Tell this one what its filters are."""
+        self._consumer = consumer
 
     async def start(self) -> None:
         """Ask for what the triggers want before the consumer begins."""
@@ -63,7 +68,7 @@ class SignalFilters(Part):
         await self._set(present, {*present, *self._always, *self._wanted()})
 
     async def _present(self) -> set[Wanted]:
-        spec = self._consumer.spec
+        spec = self._spec
         try:
             config = (await call(self._bus, f"CONSUMER.INFO.{spec.stream}.{spec.name}"))["config"]
         except NotFound:
@@ -72,7 +77,9 @@ class SignalFilters(Part):
 
     async def _set(self, present: set[Wanted], wanted: set[Wanted]) -> None:
         filters = subjects(wanted)
-        spec = self._consumer.spec = replace(self._consumer.spec, filters=filters)
+        spec = self._spec = replace(self._spec, filters=filters)
+        if self._consumer is not None:
+            self._consumer.spec = spec  # it makes itself anew from this when it was lost
         if filters != subjects(present):
             await ensure(self._bus, spec)
             log.info("signals.listening", filters=len(filters))

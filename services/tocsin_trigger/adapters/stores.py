@@ -30,7 +30,7 @@ from tocsin_trigger.adapters.records import (
     slot_document,
     slot_of,
 )
-from tocsin_trigger.domain.events import Gathering, Received
+from tocsin_trigger.domain.events import Decision, Gathering, Outcome, Received
 from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.triggers import Trigger
 from tocsin_trigger.ports import EventSearch, Snapshot, TriggerSearch
@@ -72,6 +72,7 @@ class Indexes:
                 GROUPS: [
                     Index(("v.touched",), expires=self._keep),
                     Index(("v.due",), only={"v.due": {"$type": "date"}}),
+                    Index(("v.trigger",)),
                 ],
                 GATHERINGS: [
                     Index(("v.closed",), expires=self._keep),
@@ -171,6 +172,19 @@ class MongoEvents:
         """The event, or an entry without value."""
         return _keyed(await self._repository.load(key))
 
+    async def mark(self, entry: Entry[Received], received: Received) -> None:
+        """Store what became of its runs."""
+        await self._repository.commit(entry, received)
+
+    async def attempts(self, name: str, trigger: str, until: datetime, limit: int) -> list[Decision]:
+        """What a trigger started, or failed to, up to then: the newest first."""
+        tried = {"trigger": trigger, "outcome": {"$in": [Outcome.STARTED.value, Outcome.FAILED.value]}}
+        query = {"v.decisions.name": name, "v.received": {"$lte": until}, "v.decisions": {"$elemMatch": tried}}
+        with translated(EVENTS):
+            cursor = self._database.collection(EVENTS).find(query, {"v": 1}).sort("v.received", -1).limit(limit)
+            found = [received_of(document["_id"], document["v"]) for document in await cursor.to_list(limit)]
+        return [decision for record in found for decision in record.decisions if decision.trigger == trigger]
+
     async def load_many(self, keys: Sequence[str]) -> dict[str, Received]:
         """Those of these events that there are."""
         found = await self._repository.load_many(keys)
@@ -224,6 +238,20 @@ class MongoGroups:
         found = await self._slots.load_many(keys)
         return [found[key] for key in keys if key in found]
 
+    async def held_by(self, trigger: str, limit: int) -> list[Slot]:
+        """What a trigger holds now, in no order."""
+        found = await self._slots.find(Filter().eq("trigger", trigger).exists("held.0"), limit=limit)
+        return [entry.value for entry in found if entry.value is not None]
+
+    async def load_gathering(self, key: str) -> Entry[Gathering]:
+        """What came of a group, or an entry without value."""
+        entry = await self._gatherings.load(key)
+        return entry if entry.value is None else replace(entry, value=replace(entry.value, key=key))
+
+    async def mark(self, entry: Entry[Gathering], gathering: Gathering) -> None:
+        """Store what became of its run."""
+        await self._gatherings.commit(entry, gathering)
+
     async def gatherings_of(self, event: str) -> list[Gathering]:
         """What an event was a part of, for every trigger."""
         found = await self._gatherings.find(Filter().eq("events", event))
@@ -236,8 +264,7 @@ class MongoGroups:
         if not (records or gatherings or slots):
             return
         async with self._database.transaction() as transaction:
-            for change in slots:  # first, because this is where another replica is met
-                await self._slots.commit(change.entry, change.value, within=transaction)
+            await self._slots.commit_all(slots, transaction)  # first, because this is where another replica is met
             await self._events.create_all(records, within=transaction)
             await self._gatherings.create_all(gatherings, within=transaction)
 

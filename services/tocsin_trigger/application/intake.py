@@ -6,6 +6,7 @@ decides again. A repeat finds the record and changes nothing.
 """
 
 from collections import Counter as Tally
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -82,10 +83,14 @@ class Intake:
         groups: What triggers remember.
         loops: Notices what feeds itself.
         decided: Counts decisions by channel and outcome.
+
+    Attributes:
+        failed: Records in which a trigger failed, for whoever weighs what becomes of it. Bounded: the next one tells, too.
     """
 
     def __init__(self, events: EventStore, groups: GroupStore, loops: LoopGuard, decided: Family[Counter]) -> None:
         self._loops = loops
+        self.failed: deque[Received] = deque(maxlen=100)
         self._events = events
         self._groups = groups
         self._decided = decided
@@ -104,12 +109,18 @@ class Intake:
         alone = [_alone(each) for each in judged if not each.waiting]
         repeats = await self._events.record([*alone, *refused]) if alone or refused else set()
         records = {creation.key: creation.value for creation in alone}
+        if repeats and len(arrivals) == 1:  # whoever brings a single one is told what was decided then
+            records |= await self._events.load_many(list(repeats))
         together = [each for each in judged if each.waiting]
         if together:
             more = await self._together(together)
             records |= more.records
             repeats |= more.repeats
-        self._count(record for key, record in records.items() if key not in repeats)
+        new = [record for key, record in records.items() if key not in repeats]
+        self._count(new)
+        for record in new:
+            if any(decision.outcome is Outcome.FAILED for decision in record.decisions):
+                self.failed.append(record)
         return Stored(records, repeats)
 
     async def _together(self, judged: Sequence[_Judged]) -> Stored:

@@ -111,6 +111,17 @@ class Registry:
         """The trigger of this key, if it is there and can be used."""
         return self._index.get(key)
 
+    def required(self, namespace: str, name: str) -> Ready:
+        """The same by its names.
+
+        Raises:
+            NotFound: There is none.
+        """
+        ready = self._index.get(key_of(namespace, name))
+        if ready is None:
+            raise NotFound(f"There is no trigger {key_of(namespace, name)}.")
+        return ready
+
     def signals(self) -> set[tuple[str, str]]:
         """Entities and transitions (or ``*``) of the signals that some trigger listens to."""
         return self._index.signals()

@@ -3,7 +3,7 @@
 Unlike a custom event a signal is recorded only where it meets a trigger; the stream of signals itself has the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from tocsin.signals import encode
@@ -22,10 +22,14 @@ class SignalEvents:
     Args:
         registry: The triggers.
         intake: Decides and stores.
+        hear: Those to be told of what the service itself wants to know.
         clock: Time.
     """
 
-    def __init__(self, registry: Registry, intake: Intake, clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, intake: Intake, hear: Sequence[Callable[[Delivery], Awaitable[None]]], clock: Clock
+    ) -> None:
+        self._hear = hear
         self._registry = registry
         self._intake = intake
         self._clock = clock
@@ -43,6 +47,10 @@ class SignalEvents:
                 arrivals.setdefault(arrived.received.key, arrived)
         if arrivals:
             await self._intake.take(list(arrivals.values()))
+        for delivery in deliveries:
+            if delivery.subject.split(".", 3)[2] in {"run", "definition"}:
+                for hear in self._hear:
+                    await hear(delivery)
 
     def _read(self, delivery: Delivery, now: datetime) -> list[Arrived]:
         """One for each namespace whose triggers it meets; mostly none or one."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from tocsin.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from tocsin.signals import Cause
 from tocsin.signals.catalogue.trigger import (
+    TRIGGER_AUTO_PAUSED,
     TRIGGER_CREATED,
     TRIGGER_DELETED,
     TRIGGER_PAUSED,
@@ -150,7 +151,9 @@ class Triggers:
         )
         self._registry.put(await self._store.commit(entry, None, [signal]))
 
-    async def pause(self, namespace: str, name: str, reason: str | None, request: Request) -> Entry[Trigger]:
+    async def pause(
+        self, namespace: str, name: str, reason: str | None, request: Request, *, by_itself: bool = False
+    ) -> Entry[Trigger]:
         """Let a trigger start nothing; what arrives is recorded. Pausing a paused one changes nothing."""
         entry = await self.get(namespace, name)
         _expect(request, entry)
@@ -158,7 +161,7 @@ class Triggers:
         if trigger.pause is not None:
             return entry
         paused = replace(trigger, pause=Pause(request.actor, request.now, reason), updated=request.now)
-        return await self._commit(entry, paused, TRIGGER_PAUSED, request, reason)
+        return await self._commit(entry, paused, TRIGGER_AUTO_PAUSED if by_itself else TRIGGER_PAUSED, request, reason)
 
     async def resume(self, namespace: str, name: str, request: Request) -> Entry[Trigger]:
         """Let it work again; what arrived meanwhile is not made up for."""

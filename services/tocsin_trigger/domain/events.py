@@ -59,6 +59,7 @@ class Decision:
         reason: Why, for the outcomes that need it.
         run: The run it started.
         group: What it has in common with others, of a trigger with a memory.
+        refused: Why the run did not begin after all, as the executor says; ``None`` otherwise.
     """
 
     trigger: str
@@ -69,6 +70,7 @@ class Decision:
     reason: str | None = None
     run: str | None = None
     group: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Gathering:
         closed: When they left.
         events: Their keys, oldest first.
         run: The run it started.
+        refused: Why the run did not begin after all.
     """
 
     key: str
@@ -103,6 +106,7 @@ class Gathering:
     closed: datetime
     events: tuple[str, ...]
     run: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +188,8 @@ def gathering_id(trigger_id: str, events: Sequence[str]) -> str:
 def signal_key(namespace: str, signal: CloudEvent) -> str:
     """Names a signal that a trigger of ``namespace`` met."""
     return derive("met", namespace, signal.source, signal.id)
+
+
+def named_key(trigger_id: str, what: str, event: str) -> str:
+    """Names an event that one trigger brings itself: of a request by name, of something it watches."""
+    return derive("named", trigger_id, what, event)

@@ -77,6 +77,8 @@ def _became(gathering: Gathering) -> str:
     others = len(gathering.events) - 1
     with_others = "alone" if others == 0 else f"with {others} other{'s' if others > 1 else ''}"
     when = gathering.closed.strftime("%Y-%m-%d %H:%M:%S UTC")
+    if gathering.refused is not None:
+        return f"At {when}, {with_others}, it asked for run {gathering.run}, which was refused: {gathering.refused}"
     if gathering.run is not None:
         return f"At {when}, {with_others}, it started run {gathering.run}: {gathering.why}."
     return f"At {when}, {with_others}, it was let go ({gathering.outcome}): {gathering.why}."
@@ -84,6 +86,8 @@ def _became(gathering: Gathering) -> str:
 
 def _words(decision: Decision) -> str:
     why = f" {decision.reason}" if decision.reason else ""
+    if decision.refused is not None:
+        return f"It asked for run {decision.run} of {decision.workflow}, which was refused: {decision.refused}"
     match decision.outcome:
         case Outcome.STARTED:
             run = f"run {decision.run}" if decision.run else "a run"

@@ -13,6 +13,7 @@ from tocsin_trigger.domain.sources import CorrelationSource, EventSource, Manual
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 BODY_LIMIT: Final = 128 * 1024  # bytes; an event becomes a run's input, which is carried inline up to this
+PAUSE_AFTER: Final = 20  # failures in a row
 TOLERANCE: Final = timedelta(minutes=5)  # Standard Webhooks' recommendation
 
 
@@ -194,6 +195,7 @@ class Trigger:
         pause: Set while it is paused.
         labels: Given to each run.
         gather: A condition with a memory; ``None``: one run for each event.
+        pause_after: Failures in a row after which it pauses itself; ``None``: never.
         created: When it was made.
         updated: When it was last changed.
     """
@@ -213,6 +215,7 @@ class Trigger:
     pause: Pause | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     gather: Gather | None = None
+    pause_after: int | None = PAUSE_AFTER
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from tocsin_kit.store import Entry
 from tocsin_kit.web import Input, PageQuery
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.sources import EventSource, ManualSource, SignalSource
-from tocsin_trigger.domain.triggers import Source, Target, Trigger, WebhookSource
+from tocsin_trigger.domain.triggers import PAUSE_AFTER, Source, Target, Trigger, WebhookSource
 from tocsin_trigger.http.gather_schemas import (
     EventBody,
     GatherBody,
@@ -58,6 +58,9 @@ class TriggerBody(Input):
     )
     input: JsonValue = Field(None, description="Template of the run's input; strings may be `${ jq over the event }`.")
     enabled: bool = True
+    pause_after: int | None = Field(
+        PAUSE_AFTER, ge=1, le=1000, description="Failures in a row after which it pauses itself; null: never."
+    )
     labels: dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=255)]] = Field(
         default_factory=dict, max_length=32, description="Given to each run."
     )
@@ -80,6 +83,7 @@ class TriggerBody(Input):
             input=self.input,
             enabled=self.enabled,
             labels=dict(self.labels),
+            pause_after=self.pause_after,
             gather=None if self.when is None else to_gather(self.when),
             created=now,
             updated=now,
@@ -228,6 +232,7 @@ class TriggerView(BaseModel):
     data_schema: JsonValue = Field(None, serialization_alias="schema")
     input: JsonValue = None
     enabled: bool
+    pause_after: int | None
     labels: dict[str, str]
     created_at: datetime
     updated_at: datetime
@@ -259,6 +264,7 @@ class TriggerView(BaseModel):
             data_schema=trigger.schema,
             input=trigger.input,
             enabled=trigger.enabled,
+            pause_after=trigger.pause_after,
             labels=dict(trigger.labels),
             created_at=trigger.created,
             updated_at=trigger.updated,

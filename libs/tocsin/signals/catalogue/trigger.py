@@ -75,6 +75,13 @@ TRIGGER_UPDATED = SHELF.add("trigger", "updated", TriggerChanged, "A trigger was
 TRIGGER_PAUSED = SHELF.add(
     "trigger", "paused", TriggerChanged, "A trigger was paused; what arrives is recorded and starts nothing."
 )
+TRIGGER_AUTO_PAUSED = SHELF.add(
+    "trigger",
+    "auto-paused",
+    TriggerChanged,
+    "A trigger paused itself, because all of its last attempts failed.",
+    severity=Severity.ERROR,
+)
 TRIGGER_RESUMED = SHELF.add("trigger", "resumed", TriggerChanged, "A paused trigger works again.")
 TRIGGER_DELETED = SHELF.add("trigger", "deleted", TriggerDeleted, "A trigger was deleted.")
 EVENT_ACCEPTED = SHELF.add("event", "accepted", EventAccepted, "An event from outside was accepted and is on disk.")
