@@ -19,12 +19,15 @@ from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.measures import MEASURE_EVERY, Measures
 from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.explanations import explanation_routes
 from tocsin_executor.http.pools import pool_routes
-from tocsin_executor.http.routes import routes
+from tocsin_executor.http.repairs import repair_routes
+from tocsin_executor.http.runs import run_routes
+from tocsin_executor.http.workflows import workflow_routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.parts import WorkerPart, runners_for
 from tocsin_executor.worker.settings import WorkerSettings
@@ -68,6 +71,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     )
     definitions = Definitions(stored, programs, clock)
     runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
+    reruns = Reruns(runs, definitions, programs, reading)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     listening = (
         Consumer(context.bus, consumer("executor-commands"), Commands(runs, refusals).handle, limits=context.limits),
@@ -88,7 +92,13 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         api(
             context,
             authenticator,
-            (*routes(definitions, runs, reading), *explanation_routes(runs), *pool_routes(pools), *dead_letters),
+            (
+                *routes(definitions, runs, reading),
+                *explanation_routes(runs),
+                *pool_routes(pools),
+                *repair_routes(runs, reruns),
+                *dead_letters,
+            ),
         ),
     )
 
@@ -117,7 +127,7 @@ def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus) -> WorkerPar
         bus,
         name=workers.name or f"{socket.gethostname()}-{os.getpid()}",
         queues=[Queue(EXPRESSIONS, _EVALUATIONS), *(Queue(name, workers.slots) for name in queues)],
-        runners=runners_for(context.clock, sandbox, allow_private=workers.allow_private),
+        runners=runners_for(context.clock, sandbox, allow_private=workers.allow_private, folder=workers.resources),
         sandbox=sandbox,
         clock=context.clock,
         settings=workers,

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.calling import Caller
+from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.runners.expressions import ExpressionRunner, NoopRunner
 from tocsin_executor.worker.runners.http import HttpRunner
+from tocsin_executor.worker.runners.openapi import OpenApiRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
 from tocsin_executor.worker.settings import WorkerSettings
@@ -33,12 +36,17 @@ class Runners:
         await self.caller.close()
 
 
-def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool) -> Runners:
-    """The runners of a worker; ``allow_private``: calls may go to loopback and private networks."""
+def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool, folder: Path | None = None) -> Runners:
+    """The runners of a worker; ``allow_private``: calls may go to loopback and private networks.
+
+    ``folder`` has the resources that definitions name by ``file:``.
+    """
     caller = Caller(OutgoingGuard(allow_private=allow_private, setting="worker.allow_private"), clock, SystemChance())
-    processes = ProcessRunner(clock)
+    resources = Resources(caller, clock, folder)
+    processes = ProcessRunner(clock, resources)
     runners: dict[str, Runner] = {
         "http": HttpRunner(caller),
+        "openapi": OpenApiRunner(caller, resources),
         "script": processes,
         "shell": processes,
         "evaluate": ExpressionRunner(sandbox),

@@ -1,6 +1,7 @@
 """What an operator chooses about workers."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
@@ -33,4 +34,7 @@ class WorkerSettings(Section):
         None,
         description="Secrets for tasks, a JSON object, used before those of the platform: for trying definitions. "
         "Every workflow on this worker can use them.",
+    )
+    resources: Path | None = Field(
+        None, description="Folder of the scripts, protos and documents that definitions name by `file:` or a relative URI."
     )

@@ -20,6 +20,7 @@ from typing import TypeVar
 import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_kit.clock import Clock
 
@@ -46,11 +47,13 @@ class ProcessRunner:
 
     Args:
         clock: Time.
+        resources: Where scripts come from that are not in the definition.
         grace: Seconds between TERM and KILL.
     """
 
-    def __init__(self, clock: Clock, grace: float = GRACE) -> None:
+    def __init__(self, clock: Clock, resources: Resources, grace: float = GRACE) -> None:
         self._clock = clock
+        self._resources = resources
         self._grace = grace
 
     async def run(self, task: Task) -> Outcome:
@@ -61,6 +64,9 @@ class ProcessRunner:
         form = str(spec.get("return") or "stdout")
         if form not in _RETURNS:
             raise Failed(ErrorKind.CONFIGURATION, f"return must be one of {', '.join(_RETURNS)}.")
+        if spec.get("source") is not None:
+            _, source = await self._resources.fetch(task, spec["source"])
+            spec = {**spec, "code": source.decode("utf-8", "replace")}
         with tempfile.TemporaryDirectory(prefix="tocsin-task-") as folder:
             line, memory = _command(task.runner, spec, Path(folder))
             environment = _environment(spec.get("environment"), folder)
