@@ -21,6 +21,7 @@ class ObserverSettings(Section):
         timedelta(days=400),
         description="How long records of the audit trail are kept in full; digests keep it provable behind that.",
     )
+    delivery_retention: Duration = Field(timedelta(days=14), description="How long the log of deliveries is kept.")
     lease: Duration = Field(timedelta(seconds=6), description="How long a silent replica keeps what only one of them does.")
     allow_private: bool = Field(
         False, description="Whether webhooks and notifications may go to loopback and private networks."

@@ -1,6 +1,8 @@
 """Puts the observer together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from tocsin_kit.bus.consumer import Consumer
@@ -11,27 +13,39 @@ from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinitio
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.store import Relay
-from tocsin_kit.web import HttpServer, Limits
+from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
 from tocsin_observer.adapters.audit_store import MongoAuditStore
+from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
 from tocsin_observer.adapters.hold_store import HOLDS, MongoHoldStore
-from tocsin_observer.adapters.keys import Ed25519Signer
+from tocsin_observer.adapters.http_sender import HttpSender
+from tocsin_observer.adapters.keys import AesSeal, Ed25519Signer
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
+from tocsin_observer.adapters.waking import BusWaker
+from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.application import Observer
 from tocsin_observer.application.audit import Audit
 from tocsin_observer.application.chaining import ChainWriter
-from tocsin_observer.application.duties import Duties
+from tocsin_observer.application.dispatching import Dispatcher
+from tocsin_observer.application.duties import Duties, Work
+from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
+from tocsin_observer.application.telling import Telling
+from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.http.audit_routes import audit_routes
 from tocsin_observer.http.routes import routes
+from tocsin_observer.http.webhook_routes import webhook_routes
 from tocsin_observer.settings import ObserverSettings
 
 TIDY = "17 * * * *"  # once an hour, not on the full hour when everyone else tidies
 TIDY_AUDIT = "47 3 * * *"
 
+# Duties by number: the audit chain, then the queues of endpoints.
+CHAIN = 0
+QUEUES = 1
+DUTIES = QUEUES + PARTITIONS
 
-DUTIES = 1
-CHAIN = 0  # the duty of writing the audit chain
+Context = ServiceContext[ObserverSettings]
 
 
 class Prepared(Protocol):
@@ -56,23 +70,43 @@ class Preparation(Part):
         await self._direct.start()
 
 
-def build(context: ServiceContext[ObserverSettings]) -> Sequence[Component]:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One of the observer's parts.
+
+    Attributes:
+        routes: What it serves.
+        components: What lives.
+        consumers: What it consumes with.
+        stores: What must be made ready.
+        work: Its duties.
+    """
+
+    routes: Sequence[Route]
+    components: Sequence[Component] = ()
+    consumers: Sequence[Consumer] = ()
+    stores: Sequence[Prepared] = ()
+    work: Work | None = None
+
+
+def build(context: Context) -> Sequence[Component]:
     """The observer's components."""
     direct = Direct(context.bus)
-    store = MongoSignalStore(context.database)
-    stream = BusSignalStream(context.bus, direct)
-    observer = Observer(store, stream, clock=context.clock, retention=context.settings.retention)
+    signals, stream = MongoSignalStore(context.database), BusSignalStream(context.bus, direct)
+    relay = Relay(context.database, context.bus, (HOLDS, WEBHOOKS))
+    pieces = [
+        _watching(context, signals, stream),
+        _audit(context, stream, relay),
+        _telling(context, signals, relay),
+    ]
+    consumers = [one for piece in pieces for one in piece.consumers]
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
-    relay = Relay(context.database, context.bus, (HOLDS,))
-    trail, signer = MongoAuditStore(context.database, context.chance), Ed25519Signer(context.settings.key)
-    holds = MongoHoldStore(context.database, relay)
-    audit = Audit(trail, holds, signer, clock=context.clock, retention=context.settings.audit_retention)
-    writer = ChainWriter(trail, stream, signer, clock=context.clock)
-    duties = _duties(context, writer)
-    listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
     server = HttpServer(
         "observer",
-        (*routes(observer), *audit_routes(audit, context.clock), *dead_letter_routes("observer", context.bus, [listening])),
+        (
+            *(route for piece in pieces for route in piece.routes),
+            *dead_letter_routes("observer", context.bus, consumers),
+        ),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
@@ -83,29 +117,96 @@ def build(context: ServiceContext[ObserverSettings]) -> Sequence[Component]:
         trusted_proxies=context.platform.http.trusted_proxies,
     )
     return (
-        Preparation((store, trail), direct),
+        Preparation([store for piece in pieces for store in piece.stores], direct),
         relay,
-        listening,
-        duties,
+        *(component for piece in pieces for component in piece.components),
+        *consumers,
+        _duties(context, [piece.work for piece in pieces if piece.work is not None]),
         authenticator,
         server,
-        Housekeeping("observer.tidy", TIDY, observer.tidy),
-        Housekeeping("observer.tidy-audit", TIDY_AUDIT, audit.tidy),
     )
 
 
-def _duties(context: ServiceContext[ObserverSettings], writer: ChainWriter) -> Duties:
-    """What only one replica does at a time."""
-    name = context.chance.token(8).hex()
-    leases = PartitionLeases(
-        context.bus, "OBSERVER", partitions=DUTIES, replica=name, instance=name, lease=context.settings.lease
+def _watching(context: Context, signals: MongoSignalStore, stream: BusSignalStream) -> Piece:
+    """Signals kept, searched and followed."""
+    observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention)
+    listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
+    return Piece(
+        routes=routes(observer),
+        components=[Housekeeping("observer.tidy", TIDY, observer.tidy)],
+        consumers=[listening],
+        stores=[signals],
     )
+
+
+def _audit(context: Context, stream: BusSignalStream, relay: Relay) -> Piece:
+    """The audit trail."""
+    trail, signer = MongoAuditStore(context.database, context.chance), Ed25519Signer(context.settings.key)
+    holds = MongoHoldStore(context.database, relay)
+    audit = Audit(trail, holds, signer, clock=context.clock, retention=context.settings.audit_retention)
+    writer = ChainWriter(trail, stream, signer, clock=context.clock)
 
     async def work(duty: int) -> None:
         if duty == CHAIN:
             await writer.work()
 
-    return Duties(leases, work, lease=context.settings.lease, clock=context.clock)
+    return Piece(
+        routes=audit_routes(audit, context.clock),
+        components=[Housekeeping("observer.tidy-audit", TIDY_AUDIT, audit.tidy)],
+        stores=[trail],
+        work=work,
+    )
+
+
+def _telling(context: Context, signals: MongoSignalStore, relay: Relay) -> Piece:
+    """Webhooks that go out."""
+    clock, chance, database = context.clock, context.chance, context.database
+    webhooks, queues = MongoWebhookStore(database, relay), MongoDeliveryStore(database)
+    sender = HttpSender(clock, allow_private=context.settings.allow_private)
+    seal = AesSeal(context.settings.key, chance)
+    hooks = WebhookEndpoints(webhooks, queues, sender, seal, clock=clock)
+    dispatcher = Dispatcher(queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=context.metrics)
+    waker = BusWaker(context.bus, dispatcher.wake)
+    telling = Telling(webhooks, queues, waker.wake, clock=clock)
+    use_cases = Webhooks(
+        store=webhooks,
+        queues=queues,
+        signals=signals,
+        endpoints=hooks,
+        sender=sender,
+        seal=seal,
+        wake=waker.wake,
+        clock=clock,
+        chance=chance,
+    )
+
+    async def work(duty: int) -> None:
+        if duty >= QUEUES:
+            await dispatcher.work(duty - QUEUES)
+
+    async def tidy() -> int:
+        return await queues.forget(clock.now() - context.settings.delivery_retention)
+
+    return Piece(
+        routes=webhook_routes(use_cases),
+        components=[sender, waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
+        consumers=[Consumer(context.bus, consumer("observer-webhooks"), handle_many=telling.hear, limits=context.limits)],
+        stores=[webhooks, queues],
+        work=work,
+    )
+
+
+def _duties(context: Context, works: Sequence[Work]) -> Duties:
+    """What only one replica does at a time."""
+    name = context.chance.token(8).hex()
+    lease: timedelta = context.settings.lease
+    leases = PartitionLeases(context.bus, "OBSERVER", partitions=DUTIES, replica=name, instance=name, lease=lease)
+
+    async def work(duty: int) -> None:
+        for one in works:
+            await one(duty)
+
+    return Duties(leases, work, lease=lease, clock=context.clock)
 
 
 SERVICE = ServiceDefinition(name="observer", settings=ObserverSettings, build=build)

@@ -6,7 +6,7 @@ Typed where the platform's promises are; answers are the API's JSON objects. Eve
 from types import TracebackType
 from typing import Self
 
-from tocsin.client.observing import Audit
+from tocsin.client.observing import Audit, Webhooks
 from tocsin.client.operations import Pools
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
@@ -38,6 +38,7 @@ class Client:
         self.assets = Assets(self.transport)
         self.dead_letters = DeadLetters(self.transport)
         self.audit = Audit(self.transport)
+        self.webhooks = Webhooks(self.transport)
         self.secrets = Secrets(self.transport)
         self.platform = Platform(self.transport)
 

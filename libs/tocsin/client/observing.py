@@ -7,6 +7,7 @@ from tocsin.client.resources import Filters
 from tocsin.client.transport import Record, Transport
 
 _AUDIT = "/api/v1/audit"
+_WEBHOOKS = "/api/v1/webhooks"
 _EXPORT_SECONDS = 3600.0
 
 
@@ -40,3 +41,43 @@ class Audit:
     async def release(self, name: str) -> Record:
         """Release a hold."""
         return await self._http.delete(f"{_AUDIT}/holds/{quote(name, safe='')}")
+
+
+class Webhooks:
+    """Webhooks that go out."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def apply(self, namespace: str, name: str, body: Record) -> Record:
+        """Create or change one; the answer of a new one has its ``secret``, once."""
+        return await self._http.put(_path(_WEBHOOKS, namespace, name), body)
+
+    def list(self, namespace: str, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """All of them in a namespace."""
+        return self._http.pages(_WEBHOOKS, {"namespace": namespace}, limit=limit)
+
+    async def show(self, namespace: str, name: str) -> Record:
+        """One of them, with how many messages wait."""
+        return await self._http.get(_path(_WEBHOOKS, namespace, name))
+
+    async def delete(self, namespace: str, name: str) -> Record:
+        """Delete one; what waits for it is discarded."""
+        return await self._http.delete(_path(_WEBHOOKS, namespace, name))
+
+    async def act(self, namespace: str, name: str, verb: str, body: Record | None = None) -> Record:
+        """``pause``, ``resume``, ``verify``, ``test``, ``rotate`` (``overlap``) or ``redeliver`` (``since``, ``until``)."""
+        return await self._http.post(_path(_WEBHOOKS, namespace, name, verb), body, seconds=130)
+
+    def deliveries(self, namespace: str, name: str, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """What was sent, newest first; filters: state, type, message."""
+        return self._http.pages(_path(_WEBHOOKS, namespace, name, "deliveries"), filters, limit=limit)
+
+    async def again(self, namespace: str, name: str, delivery: str) -> Record:
+        """Send one message again."""
+        return await self._http.post(_path(_WEBHOOKS, namespace, name, "deliveries", delivery, "redeliver"))
+
+
+def _path(collection: str, *parts: str) -> str:
+    return "/".join([collection, *(quote(part, safe="") for part in parts)])

@@ -82,6 +82,7 @@ _PUBLISH: Final = {
         f"{API}.STREAM.*.KV_OBSERVER",  # leases of what only one replica does
         f"{API}.STREAM.MSG.GET.KV_OBSERVER",
         "$KV.OBSERVER.>",
+        "observer.>",  # replicas wake one another
         f"{API}.CONSUMER.CREATE.SIGNALS",
         f"{API}.CONSUMER.CREATE.SIGNALS.>",
         f"{API}.CONSUMER.INFO.SIGNALS.*",
@@ -102,7 +103,7 @@ _SUBSCRIBE: Final = {
     ),
     "executor": ("executor.>",),
     "worker": ("executor.revoke.>",),
-    "observer": ("signals.>",),
+    "observer": ("signals.>", "observer.>"),
 }
 
 
@@ -131,6 +132,11 @@ def permissions_of(service: str) -> Permissions:
     if service not in SERVICES:
         raise KeyError(service)
     publish = dict.fromkeys(
+        (*_ALL_PUBLISH, *_own_publish(service))
+    )
+    subscribe = (f"_INBOX_{service}.>", *_ALL_SUBSCRIBE, *_SUBSCRIBE.get(service, ()))
+    return Permissions(tuple(publish), subscribe)
+@@
         (
             *_signals(service),
             *_commands(service),

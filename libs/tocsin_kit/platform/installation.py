@@ -108,6 +108,7 @@ class Installation:
                 "callout_seed": (self.folder.path / "secrets" / CALLOUT_SEED).read_text().strip() if self.own_nats else None,
             },
             "executor": {"allow_private": True},  # tasks of a laptop call services on the same laptop
+            "observer": {"allow_private": True},  # and so do its webhooks
             "gateway": {"examples": self.examples, "ops_port": self.ports.ops},
         }
         return {

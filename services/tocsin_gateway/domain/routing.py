@@ -32,6 +32,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "cases": "case",
         "signals": "observer",
         "audit": "observer",
+        "webhooks": "observer",
     }
 )
 

@@ -20,3 +20,38 @@ AUDIT_HOLD_PLACED = SHELF.add("audit-hold", "placed", HoldChanged, "Records of t
 AUDIT_HOLD_RELEASED = SHELF.add(
     "audit-hold", "released", HoldChanged, "A legal hold on the audit trail is over.", severity=Severity.WARN
 )
+
+
+class WebhookChanged(Payload):
+    """Data of the signals about a webhook itself."""
+
+    name: Name
+    url: str = Field(max_length=2048, description="Where it goes, without its query.")
+    reason: Reason | None = None
+
+
+class WebhookGivenUp(Payload):
+    """Data of `webhook.delivery-given-up`."""
+
+    name: Name
+    delivery: str = Field(description="Id of the delivery; it can be sent again.")
+    message: str = Field(description="The `webhook-id` that the endpoint would have seen.")
+    reason: Reason
+
+
+WEBHOOK_CREATED = SHELF.add("webhook", "created", WebhookChanged, "A webhook that goes out was made.")
+WEBHOOK_UPDATED = SHELF.add("webhook", "updated", WebhookChanged, "A webhook that goes out was changed.")
+WEBHOOK_VERIFIED = SHELF.add("webhook", "verified", WebhookChanged, "An endpoint has shown that it wants to be called.")
+WEBHOOK_PAUSED = SHELF.add("webhook", "paused", WebhookChanged, "A webhook is not told any more, because somebody said so.")
+WEBHOOK_RESUMED = SHELF.add("webhook", "resumed", WebhookChanged, "A webhook is told again.")
+WEBHOOK_ROTATED = SHELF.add(
+    "webhook", "rotated", WebhookChanged, "A webhook is signed with a new secret, and the old for a while."
+)
+WEBHOOK_REDELIVERED = SHELF.add("webhook", "redelivered", WebhookChanged, "Somebody had messages of a webhook sent again.")
+WEBHOOK_DELETED = SHELF.add("webhook", "deleted", WebhookChanged, "A webhook that goes out was deleted.")
+WEBHOOK_DISABLED = SHELF.add(
+    "webhook", "disabled", WebhookChanged, "A webhook was disabled: its endpoint failed for too long.", severity=Severity.WARN
+)
+WEBHOOK_DELIVERY_GIVEN_UP = SHELF.add(
+    "webhook", "delivery-given-up", WebhookGivenUp, "A message was not taken in all its attempts.", severity=Severity.WARN
+)

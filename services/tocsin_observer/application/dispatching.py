@@ -1,0 +1,179 @@
+"""Sends what waits: a lane for each endpoint that has something to send, so that a slow or dead one delays nobody else.
+
+A replica works at the lanes of the partitions that it holds. What a lane knows beyond the database (how the endpoint behaves,
+its pace) is lost with the replica and learnt again. A delivery is settled after the answer: a process that dies in between
+sends it once more, with the same message id.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from tocsin.errors import TocsinError
+from tocsin_kit.chance import Chance
+from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry import Metrics
+from tocsin_observer.domain.deliveries import Circuit, Delivery, DeliveryState, Pace, after_attempt, choose
+from tocsin_observer.ports import DeliveryStore, Endpoint, Endpoints
+
+log = structlog.get_logger()
+
+LOOK: Final = timedelta(seconds=2)  # between two looks for work that nobody woke us for
+WINDOW: Final = 200  # deliveries of an endpoint that are looked at together
+HEALTHY, SUSPECT = 400, 60  # attempts at once: endpoints that fail have seats of their own, and cannot take the others'
+OUTCOMES: Final = ("delivered", "failed", "given-up")
+KINDS: Final = ("webhook", "channel")
+
+
+@dataclass(slots=True)
+class _Lane:
+    circuit: Circuit = field(default_factory=Circuit)
+    pace: Pace = field(default_factory=Pace)
+    busy: dict[str, str] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    asleep_until: datetime | None = None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Dispatcher:
+    """Sends for the partitions that this replica holds.
+
+    Args:
+        store: The queues.
+        endpoints: What is behind their names.
+        clock: Time.
+        chance: For the spread of retries.
+        metrics: Where it counts.
+    """
+
+    def __init__(self, store: DeliveryStore, endpoints: Endpoints, *, clock: Clock, chance: Chance, metrics: Metrics) -> None:
+        self._store = store
+        self._endpoints = endpoints
+        self._clock = clock
+        self._chance = chance
+        self._lanes: dict[str, _Lane] = {}
+        self._woken = asyncio.Event()
+        self._healthy, self._suspect = asyncio.Semaphore(HEALTHY), asyncio.Semaphore(SUSPECT)
+        self._counted = metrics.counter(
+            "deliveries", "Attempts to tell an endpoint, by what became of the delivery.", kind=KINDS, outcome=OUTCOMES
+        )
+        self._seconds = metrics.histogram("delivery_seconds", "How long endpoints take to answer.", kind=KINDS)
+        self._lag = metrics.histogram("delivery_lag_seconds", "From a signal's matching to its delivery.", kind=KINDS)
+
+    def wake(self, endpoints: Iterable[str]) -> None:
+        """Something has begun to wait for these endpoints."""
+        for key in endpoints:
+            lane = self._lanes.setdefault(key, _Lane())
+            lane.asleep_until = None
+            lane.woken.set()
+        self._woken.set()
+
+    async def work(self, partition: int) -> None:
+        """Send what waits in a partition until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                now = self._clock.now()
+                for key in await self._store.endpoints(partition):
+                    lane = self._lanes.setdefault(key, _Lane())
+                    idle = lane.task is None or lane.task.done()
+                    if idle and (lane.asleep_until is None or lane.asleep_until <= now):
+                        lane.task = group.create_task(self._run(key, lane))
+                await self._rest()
+
+    async def _rest(self) -> None:
+        self._woken.clear()
+        try:
+            async with asyncio.timeout(LOOK.total_seconds()):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _run(self, key: str, lane: _Lane) -> None:
+        """Send what is due for one endpoint, then end; the look finds it again."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._send_all(key, lane, group)
+        except* TocsinError as failed:
+            first = failed.exceptions[0]
+            log.info("delivery.interrupted", endpoint=key, error=str(first))
+            lane.asleep_until = self._clock.now() + timedelta(seconds=1)
+
+    async def _send_all(self, key: str, lane: _Lane, group: asyncio.TaskGroup) -> None:
+        while True:
+            lane.woken.clear()
+            endpoint = await self._endpoints.find(key)
+            if endpoint is None:
+                await self._store.discard(key, "the endpoint is gone or not told any more")
+                return
+            chosen = await self._next(endpoint, lane)
+            for delivery in chosen:
+                lane.busy[delivery.id] = delivery.key
+                group.create_task(self._one(endpoint, delivery, lane))
+            if not chosen and not lane.busy:
+                lane.asleep_until = await self._due(key, lane)
+                return
+            if not chosen:
+                await lane.woken.wait()
+
+    async def _next(self, endpoint: Endpoint, lane: _Lane) -> list[Delivery]:
+        now = self._clock.now()
+        if lane.pace.rate != endpoint.rate:
+            lane.pace = Pace(endpoint.rate, 1.0, self._clock.monotonic())
+        lane.pace = lane.pace.refilled(self._clock.monotonic())
+        room = min(lane.circuit.room(endpoint.parallel, now) - len(lane.busy), lane.pace.room)
+        if room <= 0:
+            return []
+        busy = set(lane.busy.values()) if endpoint.ordered else set(lane.busy)
+        waiting = await self._store.waiting(
+            endpoint.key,
+            but_keys=busy if endpoint.ordered else (),
+            now=None if endpoint.ordered else now,
+            limit=WINDOW,
+        )
+        chosen = choose(waiting, ordered=endpoint.ordered, busy=busy, now=now, room=room)
+        if endpoint.ordered and not chosen and len(waiting) == WINDOW:
+            # All that we looked at waits behind messages that failed: look past their keys.
+            held = busy | {delivery.key for delivery in waiting}
+            waiting = await self._store.waiting(endpoint.key, but_keys=held, now=None, limit=WINDOW)
+            chosen = choose(waiting, ordered=True, busy=busy, now=now, room=room)
+        lane.pace = lane.pace.spent(len(chosen))
+        return chosen
+
+    async def _due(self, key: str, lane: _Lane) -> datetime | None:
+        """When the lane has something to do again; ``None``: look at once."""
+        now = self._clock.now()
+        due = await self._store.next_due(key)
+        times = [time for time in (due, lane.circuit.rests_until) if time is not None and time > now]
+        if lane.pace.rate is not None and lane.pace.room == 0:
+            times.append(now + timedelta(seconds=(1 - lane.pace.allowance) / lane.pace.rate))
+        if times:
+            self._alarm(max(times) - now)
+        return max(times) if times else None
+
+    def _alarm(self, after: timedelta) -> None:
+        """Look again soon enough for a pace or a retry that is nearer than the next look."""
+        if after < LOOK:
+            asyncio.get_running_loop().call_later(after.total_seconds(), self._woken.set)
+
+    async def _one(self, endpoint: Endpoint, delivery: Delivery, lane: _Lane) -> None:
+        kind = endpoint.key.partition("/")[0]
+        try:
+            async with self._suspect if lane.circuit.suspect else self._healthy:
+                answer = await self._endpoints.send(endpoint.key, delivery)
+            now, jitter = self._clock.now(), self._chance.sample()
+            lane.circuit = lane.circuit.after(answer, now=now, jitter=jitter)
+            after = after_attempt(delivery, answer, now=now, jitter=jitter, retry_for=endpoint.retry_for)
+            await self._store.settle(after)
+            outcome = after.state.value if after.state is not DeliveryState.WAITING else "failed"
+            self._counted.labels(kind=kind, outcome=outcome).inc()
+            self._seconds.labels(kind=kind).observe(answer.seconds)
+            if after.state is DeliveryState.DELIVERED:
+                self._lag.labels(kind=kind).observe((now - delivery.created_at).total_seconds())
+            await self._endpoints.tried(endpoint.key, after, answer)
+        finally:
+            lane.busy.pop(delivery.id, None)
+            lane.woken.set()

@@ -1,0 +1,23 @@
+"""What the observer needs from outside, a module for each of its parts."""
+
+from tocsin_observer.ports.audit import AuditSearch, AuditStore, CheckpointSigner, HoldStore
+from tocsin_observer.ports.deliveries import DeliverySearch, DeliveryStore, Endpoint, Endpoints, WebhookSender, WebhookStore
+from tocsin_observer.ports.watching import Found, Search, Seen, SignalStore, SignalStream
+
+__all__ = [
+    "AuditSearch",
+    "AuditStore",
+    "CheckpointSigner",
+    "DeliverySearch",
+    "DeliveryStore",
+    "Endpoint",
+    "Endpoints",
+    "Found",
+    "HoldStore",
+    "Search",
+    "Seen",
+    "SignalStore",
+    "SignalStream",
+    "WebhookSender",
+    "WebhookStore",
+]

@@ -1,0 +1,236 @@
+"""Webhooks on a real stream and database, to real endpoints: signed, in order, once each by any number of replicas."""
+
+import asyncio
+import base64
+import hmac
+from collections import Counter
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import orjson
+import pytest
+from aiohttp import web
+
+from integration.observer.conftest import serving
+from tocsin.signals import decode, root
+from tocsin_kit.bus import Consumer
+from tocsin_kit.bus.lease import PartitionLeases
+from tocsin_kit.bus.topology import consumer
+from tocsin_kit.chance import SystemChance
+from tocsin_kit.config import Secret
+from tocsin_kit.store import Relay
+from tocsin_kit.telemetry import Metrics
+from tocsin_kit.testing.waiting import eventually
+from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
+from tocsin_observer.adapters.http_sender import HttpSender
+from tocsin_observer.adapters.keys import AesSeal
+from tocsin_observer.adapters.waking import BusWaker
+from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
+from tocsin_observer.application import Observer
+from tocsin_observer.application.dispatching import Dispatcher
+from tocsin_observer.application.duties import Duties
+from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
+from tocsin_observer.application.telling import Telling
+from tocsin_observer.application.webhooks import Webhooks
+from tocsin_observer.domain.deliveries import DeliveryState
+from tocsin_observer.domain.webhooks import Verification, WebhookSpec, WebhookState
+from tocsin_observer.ports import DeliverySearch
+
+CAUSE = root("test")
+ADA = {"actor": "user:ada", "cause": CAUSE}
+
+
+class Partner:
+    """Endpoints of somebody else: ``/ok/<n>`` takes everything, ``/dead`` never answers, ``/broken`` and ``/gone`` refuse."""
+
+    def __init__(self) -> None:
+        self.never = asyncio.Event()
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.broken = True
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if b"webhook.verification" in body:
+            challenge = orjson.loads(body)["data"]["challenge"]
+            return web.Response(text=challenge if "silent" not in request.path else "hello")
+        kind = request.path.split("/")[1]
+        if kind == "dead":
+            await self.never.wait()
+        if kind == "gone":
+            return web.Response(status=410)
+        if kind == "broken" and self.broken:
+            return web.Response(status=500, text="not today")
+        self.got.append((request.path, {k.lower(): v for k, v in request.headers.items()}, body))
+        return web.Response(status=204)
+
+    def at(self, path: str):
+        """What arrived there."""
+        return [(headers, body) for where, headers, body in self.got if where == path]
+
+
+@pytest.fixture
+async def partner():
+    partner = Partner()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", partner.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    partner.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield partner
+    partner.never.set()
+    await runner.cleanup()
+
+
+class Replica:
+    """One replica of what tells the world."""
+
+    def __init__(self, ground, name: str, relay: Relay) -> None:
+        chance, clock = SystemChance(), ground.clock
+        self.store, self.queues = MongoWebhookStore(ground.database, relay), MongoDeliveryStore(ground.database)
+        self.sender = HttpSender(clock, allow_private=True)
+        seal = AesSeal(Secret("k" * 40), chance)
+        hooks = WebhookEndpoints(self.store, self.queues, self.sender, seal, clock=clock)
+        self.dispatcher = Dispatcher(
+            self.queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=Metrics("observer")
+        )
+        self.waker = BusWaker(ground.bus, self.dispatcher.wake)
+        telling = Telling(self.store, self.queues, self.waker.wake, clock=clock)
+        self.consumer = Consumer(ground.bus, consumer("observer-webhooks"), handle_many=telling.hear)
+        lease = timedelta(seconds=1)
+        leases = PartitionLeases(ground.bus, "OBSERVER", partitions=PARTITIONS, replica=name, instance=name, lease=lease)
+        self.duties = Duties(leases, self.dispatcher.work, lease=lease, clock=clock)
+        self.webhooks = Webhooks(
+            store=self.store,
+            queues=self.queues,
+            signals=ground.signals,
+            endpoints=hooks,
+            sender=self.sender,
+            seal=seal,
+            wake=self.waker.wake,
+            clock=clock,
+            chance=chance,
+        )
+
+    @asynccontextmanager
+    async def working(self):
+        """While it works."""
+        async with serving(self.sender, self.waker, self.consumer, self.duties):
+            yield self
+
+
+@pytest.fixture
+async def relay(ground):
+    relay = Relay(ground.database, ground.bus, (WEBHOOKS,))
+    await MongoWebhookStore(ground.database, relay).prepare()
+    await MongoDeliveryStore(ground.database).prepare()
+    async with serving(relay):
+        yield relay
+
+
+async def put(replica, partner, name, path, **more):
+    spec = WebhookSpec(**{"url": partner.url + path, "subject": "signals.default.case.>", **more})
+    return await replica.webhooks.put("default", name, spec, expect=None, **ADA)
+
+
+async def test_signals_reach_their_endpoints_signed_and_in_order_and_a_dead_one_delays_nobody(ground, relay, partner):
+    """Twenty endpoints and a dead one; the twenty have everything long before the dead one's first attempt is over."""
+    async with Replica(ground, "one", relay).working() as replica:
+        made = [await put(replica, partner, f"ok-{n}", f"/ok/{n}") for n in range(20)]
+        dead = await put(replica, partner, "dead", "/dead", timeout=timedelta(seconds=60))
+        assert {m.entry.value.state for m in (*made, dead)} == {WebhookState.ACTIVE}
+        await ground.say(*[ground.signal(n % 3, sequence=n + 1, title=str(n)) for n in range(30)])
+        await eventually(lambda: len(partner.got) == 600, within=30)
+        headers, body = partner.at("/ok/7")[0]
+        key = base64.b64decode(made[7].secret.reveal().removeprefix("whsec_"))
+        content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        wanted = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+        assert headers["webhook-signature"] == f"v1,{wanted}"
+        assert headers["content-type"] == "application/cloudevents+json"
+        for n in range(20):
+            events = [decode(body) for _, body in partner.at(f"/ok/{n}")]
+            for case in ("c0", "c1", "c2"):
+                sequence = [event.sequence for event in events if event.subject == case]
+                assert sequence == sorted(sequence)
+        assert await replica.webhooks.waiting(dead.entry.value) == 30
+
+
+async def test_replicas_send_each_message_once_and_one_takes_over_from_another(ground, relay, partner):
+    """Two replicas share the endpoints; when one is gone the other has them, and the ids tell repeats apart."""
+    one, two = Replica(ground, "one", relay), Replica(ground, "two", relay)
+    async with one.working():
+        async with two.working():
+            for n in range(8):
+                await put(one, partner, f"ok-{n}", f"/ok/{n}")
+            await eventually(lambda: one.duties.held and two.duties.held)
+            await ground.say(*[ground.signal(n) for n in range(10)])
+            await eventually(lambda: len(partner.got) >= 80, within=30)
+        await ground.say(*[ground.signal(n) for n in range(10, 20)])
+        await eventually(lambda: len(partner.got) >= 160, within=30)
+    seen = Counter((path, headers["webhook-id"]) for path, headers, _ in partner.got)
+    assert (len(seen), max(seen.values())) == (160, 1)
+
+
+async def test_what_fails_is_tried_again_seen_in_the_log_and_sent_again_on_demand(ground, relay, partner):
+    """The request and the answer are in the log; after the repair a window brings everything, under the same ids."""
+    async with Replica(ground, "one", relay).working() as replica:
+        made = await put(replica, partner, "broken", "/broken", retry_for=timedelta(0))
+        observer = Observer(ground.signals, ground.stream, clock=ground.clock, retention=timedelta(days=1))
+        async with serving(Consumer(ground.bus, consumer("observer-signals"), handle_many=observer.keep)):
+            began = ground.clock.now()
+            await ground.say(*[ground.signal(n) for n in range(3)])
+            search = DeliverySearch(endpoint=made.entry.value.endpoint)
+
+            async def given_up():
+                page = await replica.webhooks.deliveries(search, limit=10, cursor=None)
+                return page.items if len([d for d in page.items if d.state is DeliveryState.GIVEN_UP]) == 3 else None
+
+            log = await eventually(given_up, within=20)
+            attempt = log[0].log[0].answer
+            assert (attempt.status, attempt.answer) == (500, "not today")
+            assert '"io.tocsin.case.opened.v1"' in attempt.request
+            partner.broken = False
+            assert await replica.webhooks.again("default", "broken", log[0].id, **ADA) == 1
+            await eventually(lambda: len(partner.got) == 1)
+            assert partner.got[0][1]["webhook-id"] == log[0].message
+            sent = await replica.webhooks.window("default", "broken", began, None, actor="user:ada", cause=root("again"))
+            assert sent == 3
+            await eventually(lambda: len(partner.got) == 4)
+            assert {headers["webhook-id"] for _, headers, _ in partner.got} == {one.message for one in log}
+
+
+async def test_an_endpoint_that_says_it_is_gone_is_disabled_and_that_is_said(ground, relay, partner):
+    """410 ends it at once; nothing more is sent, and the signal says why."""
+    async with Replica(ground, "one", relay).working() as replica:
+        await put(replica, partner, "gone", "/gone")
+        await ground.say(ground.signal(1))
+
+        async def disabled():
+            webhook = (await replica.webhooks.get("default", "gone")).value
+            return webhook if webhook.state is WebhookState.DISABLED else None
+
+        webhook = await eventually(disabled, within=20)
+        assert webhook.reason == "the endpoint answered 410 Gone"
+        said = []
+        async for batch in ground.stream.read(("signals.default.webhook.disabled.gone",), after=0):
+            said += batch
+            break
+        assert b"410 Gone" in said[0].payload
+
+
+async def test_nothing_is_sent_to_whom_has_not_agreed_or_may_not_be_called(ground, relay, partner):
+    """An endpoint that does not answer its challenge stays unverified; an address of the inside is refused by default."""
+    async with Replica(ground, "one", relay).working() as replica:
+        silent = await put(replica, partner, "silent", "/silent")
+        assert silent.entry.value.state is WebhookState.UNVERIFIED
+        assert "challenge" in silent.entry.value.reason
+        guarded = HttpSender(ground.clock, allow_private=False)
+        answer, _ = await guarded.post(partner.url, b"{}", {}, within=timedelta(seconds=2))
+        assert answer.status is None
+        assert "refused" in answer.error
+        await guarded.stop()
+        trusted = await put(replica, partner, "trusted", "/ok/0", verification=Verification.NONE)
+        assert trusted.entry.value.state is WebhookState.ACTIVE
+        await ground.say(ground.signal(1))
+        await eventually(lambda: len(partner.got) == 1)
