@@ -31,8 +31,13 @@ _COMMANDS: Final = {
 # Who may ask the auth service for secrets; each under its own name, which is how the auth service knows who asks.
 ASKS_FOR_SECRETS: Final = ("executor", "worker", "trigger", "observer")
 
+# What was withdrawn before it expired (tocsin_kit.web.revocations): every service verifies credentials.
+_ALL_PUBLISH: Final = ("auth.revocations",)
+_ALL_SUBSCRIBE: Final = ("auth.revoked",)
+
 # What is neither a signal nor a command of the topology, and why.
 _PUBLISH: Final = {
+    "auth": ("auth.revoked",),
     "trigger": ("events.>",),  # accepted webhooks and events that came over HTTP
     "executor": (
         "events.>",  # the emit task
@@ -100,6 +105,7 @@ _SUBSCRIBE: Final = {
     "auth": (
         "$SYS.REQ.USER.AUTH",  # people's and programs' logins
         "secrets.resolve.*",  # secrets of workflows, for the services that may ask
+        "auth.revocations",
     ),
     "executor": ("executor.>",),
     "worker": ("executor.revoke.>",),
@@ -132,21 +138,17 @@ def permissions_of(service: str) -> Permissions:
     if service not in SERVICES:
         raise KeyError(service)
     publish = dict.fromkeys(
-        (*_ALL_PUBLISH, *_own_publish(service))
-    )
-    subscribe = (f"_INBOX_{service}.>", *_ALL_SUBSCRIBE, *_SUBSCRIBE.get(service, ()))
-    return Permissions(tuple(publish), subscribe)
-@@
         (
             *_signals(service),
             *_commands(service),
             *_dead(service),
             *_secrets(service),
             *_api(service),
+            *_ALL_PUBLISH,
             *_PUBLISH.get(service, ()),
         )
     )
-    subscribe = (f"_INBOX_{service}.>", *_SUBSCRIBE.get(service, ()))
+    subscribe = (f"_INBOX_{service}.>", *_ALL_SUBSCRIBE, *_SUBSCRIBE.get(service, ()))
     return Permissions(tuple(publish), subscribe)
 
 
