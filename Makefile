@@ -46,8 +46,9 @@ chaos: $(VENV)/.dev ## Kill processes, broker and database while runs go through
 
 # ---- proving ----------------------------------------------------------------------------------------------------
 
+# Each worker has servers of its own; a file stays with one worker, so that what its tests share is made once.
 test: $(VENV)/.dev ## Run all tests with real NATS and MongoDB
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: format lint types imports shape docs-check ## Format, lint, types, import contracts, shape, documents; no servers, under a minute
 
