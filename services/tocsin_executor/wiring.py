@@ -29,7 +29,8 @@ from tocsin_executor.http.repairs import repair_routes
 from tocsin_executor.http.runs import run_routes
 from tocsin_executor.http.workflows import workflow_routes
 from tocsin_executor.settings import ExecutorSettings
-from tocsin_executor.worker.parts import WorkerPart, runners_for
+from tocsin_executor.worker.imports import Imports
+from tocsin_executor.worker.parts import Runners, WorkerPart, runners_for, secrets_of
 from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.worker import Queue
 from tocsin_kit.bus import Bus
@@ -69,16 +70,18 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         lease=settings.lease,
         batch_from=settings.batch_from,
     )
-    definitions = Definitions(stored, programs, clock)
+    workers, sandbox = context.more.of(WorkerSettings), Sandbox(_EVALUATIONS)
+    runners = runners_for(clock, sandbox, allow_private=workers.allow_private, folder=workers.resources)
+    imports = Imports(runners.resources, secrets_of(workers, context.bus), clock)
+    definitions = Definitions(stored, programs, clock, imports)
     runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
-    reruns = Reruns(runs, definitions, programs, reading)
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     listening = (
         Consumer(context.bus, consumer("executor-commands"), Commands(runs, refusals).handle, limits=context.limits),
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
-    worker = own_worker(context, workers_bus)
+    worker = own_worker(context, workers_bus, runners, sandbox)
     return (
         relay,
         hot,
@@ -92,14 +95,19 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         api(
             context,
             authenticator,
-            (
-                *routes(definitions, runs, reading),
-                *explanation_routes(runs),
-                *pool_routes(pools),
-                *repair_routes(runs, reruns),
-                *dead_letters,
-            ),
+            (*operations(runs, definitions, programs, reading), *pool_routes(pools), *dead_letters),
         ),
+    )
+
+
+def operations(runs: Runs, definitions: Definitions, programs: ProgramCache, reading: RunReading) -> Sequence[Route]:
+    """What people and programs can do with workflows and runs."""
+    reruns = Reruns(runs, definitions, programs, reading)
+    return (
+        *workflow_routes(definitions, reading),
+        *run_routes(runs, reading),
+        *explanation_routes(runs),
+        *repair_routes(runs, reruns),
     )
 
 
@@ -119,15 +127,15 @@ def api(context: ServiceContext[ExecutorSettings], authenticator: RemoteAuthenti
     )
 
 
-def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus) -> WorkerPart:
+def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus, runners: Runners, sandbox: Sandbox) -> WorkerPart:
     """The worker of this process: always for open expressions, for tasks if the settings say so."""
-    workers, sandbox = context.more.of(WorkerSettings), Sandbox(_EVALUATIONS)
+    workers = context.more.of(WorkerSettings)
     queues = workers.queues if context.settings.worker else ()
     return WorkerPart(
         bus,
         name=workers.name or f"{socket.gethostname()}-{os.getpid()}",
         queues=[Queue(EXPRESSIONS, _EVALUATIONS), *(Queue(name, workers.slots) for name in queues)],
-        runners=runners_for(context.clock, sandbox, allow_private=workers.allow_private, folder=workers.resources),
+        runners=runners,
         sandbox=sandbox,
         clock=context.clock,
         settings=workers,

@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+import orjson
+
 from tocsin.definitions import Definition, DefinitionInvalid, load
+from tocsin.definitions import digest as digest_of
 from tocsin.errors import Conflict, NotFound, Violation
 from tocsin.errors import Invalid as InvalidInput
 from tocsin.signals import Cause
@@ -55,6 +58,14 @@ class DefinitionStore(Protocol):
         ...
 
 
+class Importer(Protocol):
+    """Fetches what definitions take from elsewhere."""
+
+    async def bundled(self, document: Mapping[str, Json]) -> dict[str, Json]:
+        """The document with its imports inside; raises ``Invalid`` with the place of what is not to be had."""
+        ...
+
+
 class Definitions:
     """Use cases of definitions.
 
@@ -62,22 +73,29 @@ class Definitions:
         store: Where they are kept.
         programs: Compiled ones.
         clock: Time.
+        imports: Fetches functions of catalogs and schemas; nobody if ``None``.
     """
 
-    def __init__(self, store: DefinitionStore, programs: ProgramCache, clock: Clock) -> None:
+    def __init__(self, store: DefinitionStore, programs: ProgramCache, clock: Clock, imports: Importer | None = None) -> None:
+        self._imports = imports
         self._store = store
         self._programs = programs
         self._clock = clock
         self._latest: dict[tuple[str, str], tuple[float, Workflow]] = {}
 
     async def check(self, text: bytes, source: str = "definition") -> Definition:
-        """Parse, validate and compile; nothing is stored. In a thread: YAML takes some milliseconds a kilobyte.
+        """Parse, validate, import and compile; nothing is stored. In a thread: YAML takes some milliseconds a kilobyte.
+
+        Returns:
+            The definition with all that it imports inside, which its digest covers.
 
         Raises:
             DefinitionInvalid: With every violation and its place.
         """
         definition = await asyncio.to_thread(load, text, source)
         try:
+            if self._imports is not None:
+                definition = _with(definition, await self._imports.bundled(definition.document))
             self._programs.compile(definition.document, definition.digest)
             rule_of(definition.document)
         except InvalidInput as error:
@@ -149,6 +167,13 @@ class Definitions:
             self._latest.clear()
         self._latest[key] = (now + _FRESH, workflow)
         return workflow
+
+
+def _with(definition: Definition, document: dict[str, Json]) -> Definition:
+    if document == definition.document:
+        return definition
+    plain = orjson.loads(orjson.dumps(document))
+    return Definition(plain, digest_of(plain), definition.source, definition.marks)
 
 
 def _placed(definition: Definition, violation: Violation) -> Violation:

@@ -30,6 +30,7 @@ class Runners:
 
     by_kind: Mapping[str, Runner]
     caller: Caller
+    resources: Resources
 
     async def close(self) -> None:
         """Close what the runners opened."""
@@ -52,7 +53,7 @@ def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool, folder: 
         "evaluate": ExpressionRunner(sandbox),
         "noop": NoopRunner(),
     }
-    return Runners(runners, caller)
+    return Runners(runners, caller, resources)
 
 
 def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:

@@ -28,7 +28,10 @@ from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.runs import Runs, RunView, StartOrder
 from tocsin_executor.application.wire import EXPRESSIONS
+from tocsin_executor.worker.calling import Caller
+from tocsin_executor.worker.imports import Imports
 from tocsin_executor.worker.parts import runners_for
+from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.secrets import LocalSecrets
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
@@ -38,6 +41,7 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Database, Relay
+from tocsin_kit.web.outgoing import OutgoingGuard
 
 PARTITIONS = 4
 
@@ -92,7 +96,9 @@ class Rig:
             lease=timedelta(seconds=lease),
             batch_from=batch_from,
         )
-        definitions = Definitions(stored, programs, clock)
+        caller = Caller(OutgoingGuard(allow_private=True, setting="x"), clock, chance)
+        imports = Imports(Resources(caller, clock, None), LocalSecrets(Secret("{}"), None), clock)
+        definitions = Definitions(stored, programs, clock, imports)
         runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
         pools = Pools(MongoPools(database, relay), queue, admission)
         commands = Commands(runs, refusals)
@@ -109,6 +115,7 @@ class Rig:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await caller.close()
             await bus.stop()
             await database.stop()
             if self.main is replica:
@@ -155,6 +162,8 @@ class Rig:
             head["metadata"] = {"tocsin": limits}
         document = {"document": head, **more, "do": tasks}
         definition = Definition(document, digest_of(document), "test", {})
+        if "use" in more:  # it may import
+            definition = await self.main.definitions.check(json.dumps(document).encode())
         await self.main.definitions.publish(definition, actor="user:test", cause=root("test"))
 
     async def start(self, data: Any = None, *, name: str = "flow", run: str | None = None, **more: Any) -> str:

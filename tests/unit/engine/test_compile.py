@@ -89,9 +89,8 @@ def test_what_the_runtime_lacks_is_refused_by_name(task: dict[str, Any], what: s
 
 def test_sections_that_are_not_offered_are_refused() -> None:
     """Never ignored."""
-    use = {"catalogs": {"c": {"endpoint": "u"}}}
-    found = violations([{"t": {"set": 1}}], schedule={"cron": "* * * * *", "on": {}}, use=use, evaluate={"mode": "loose"})
-    assert [pointer for pointer, _ in found] == ["/evaluate/mode", "/schedule/on", "/use/catalogs"]
+    found = violations([{"t": {"set": 1}}], schedule={"cron": "* * * * *", "on": {}}, evaluate={"mode": "loose"})
+    assert [pointer for pointer, _ in found] == ["/evaluate/mode", "/schedule/on"]
 
 
 def test_secrets_are_left_to_the_runner() -> None:

@@ -21,6 +21,11 @@ def compile_call(builder: Builder, node: Node, task: Task, place: Place) -> None
     """A call of a protocol, or of a function that a runner knows by name."""
     name = task["call"]
     if not isinstance(name, str) or name not in builder.offered.calls:
+        if isinstance(name, str) and ("@" in name or "://" in name):
+            builder.wrong(
+                place.at("call"), f"the function '{name}' was not imported", "The executor imports it when it publishes."
+            )
+            return
         hint = f"Offered are {', '.join(sorted(builder.offered.calls))} and the functions under use.functions."
         raise builder.not_offered(place.at("call"), f"calling '{name}'", hint)
     _task(builder, node, (task, place), place.at("with"), (name, task.get("with", {})), awaited=True)

@@ -92,8 +92,6 @@ def _unoffered(builder: Builder, place: Place) -> None:
     schedule = builder.document.get("schedule")
     if isinstance(schedule, Mapping) and "on" in schedule:
         builder.not_offered(place.at("schedule", "on"), "'schedule.on' inside a definition", "Create a trigger on the event.")
-    if builder.use.get("catalogs"):
-        builder.not_offered(place.at("use", "catalogs"), "'use.catalogs'")
 
 
 def _sorted(violations: list[Violation]) -> list[Violation]:
