@@ -24,6 +24,7 @@ from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import json_argument, print_json, read_file
 from tocsin.cli.runs import wait_for
 from tocsin.cli.session import AsJson, PasswordLogin, Url, asynchronous, connect
+from tocsin.cli.surroundings import Planned, feed, lent, read_events, read_secrets
 from tocsin.client import Client, Record
 from tocsin.definitions import load
 from tocsin.errors import Conflict, Unavailable
@@ -44,6 +45,13 @@ async def execute(
     also: Annotated[
         list[str] | None, typer.Option("--also", metavar="FILE", help="A further definition, for sub-workflows.")
     ] = None,
+    secrets: Annotated[
+        str | None, typer.Option("--secrets", metavar="FILE", help="Secrets for the time of the run: a JSON object.")
+    ] = None,
+    events: Annotated[
+        str | None,
+        typer.Option("--events", metavar="FILE", help='Events to publish: JSON lines {"when": "waiting", "event": {}}.'),
+    ] = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="On throw-away servers that are gone afterwards.")] = False,
     seconds: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Cancel it after this time.")
@@ -53,13 +61,16 @@ async def execute(
 ) -> None:
     """Run one definition file to its end and print the outcome as one JSON object. Exit code 1 unless it completes."""
     value = json_argument(given, "--input")
+    planned = read_events(events) if events is not None else []
+    known = read_secrets(secrets) if secrets is not None else {}
     async with _throwaway() if ephemeral else connect(url) as client:
         for other in also or []:
             await _publish(client, other)
         definition = await _publish(client, file)
         body: Record = {name: definition[name] for name in ("namespace", "version")}
         body |= {"workflow": definition["name"], **({"input": value} if given is not None else {})}
-        outcome = await _outcome(client, body, seconds)
+        async with lent(client, str(definition["namespace"]), known):
+            outcome = await _outcome(client, body, seconds, planned)
     print_json(outcome, indent=False if as_json else None)
     if outcome["status"] != "completed":
         raise typer.Exit(Exit.NEGATIVE)
@@ -83,14 +94,15 @@ async def _publish(client: Client, file: str) -> Record:
         return await publish_text(client, file, orjson.dumps(document))
 
 
-async def _outcome(client: Client, body: Record, seconds: float | None) -> Record:
+async def _outcome(client: Client, body: Record, seconds: float | None, planned: list[Planned]) -> Record:
     loop = asyncio.get_running_loop()
     deadline = None if seconds is None else loop.time() + seconds
     # Short runs end within the first request; the others are followed.
-    run = await client.runs.start(body, wait_seconds=min(10.0 if seconds is None else seconds, 10.0))
+    patience = None if planned else min(10.0 if seconds is None else seconds, 10.0)
+    run = await client.runs.start(body, wait_seconds=patience)
     try:
         async with asyncio.timeout_at(deadline):
-            run = await wait_for(client, run)
+            run = await _fed(client, run, planned)
     except TimeoutError:
         await client.runs.control(str(run["id"]), "cancel", f"not finished after {seconds:g} s")
         run = await wait_for(client, run)
@@ -103,6 +115,15 @@ async def _outcome(client: Client, body: Record, seconds: float | None) -> Recor
         "error": run.get("error"),
         "tasks": [_task(task) for task in tasks],
     }
+
+
+async def _fed(client: Client, run: Record, planned: list[Planned]) -> Record:
+    """The run once it has ended, with its events published meanwhile."""
+    async with _one_error(), asyncio.TaskGroup() as group:
+        feeding = group.create_task(feed(client, str(run["id"]), str(run.get("namespace") or "default"), planned))
+        run = await wait_for(client, run)
+        feeding.cancel()
+    return run
 
 
 def _task(task: Record) -> Json:
@@ -129,7 +150,7 @@ async def _throwaway() -> AsyncIterator[Client]:
         start_new_session=True,  # Ctrl-C is ours; the platform is told to end, so that it cleans up
     )
     last: deque[str] = deque(maxlen=20)
-    async with asyncio.TaskGroup() as group:
+    async with _one_error(), asyncio.TaskGroup() as group:
         reading = group.create_task(_keep(process, last))
         try:
             ready = await _ready(process, last)
@@ -141,6 +162,18 @@ async def _throwaway() -> AsyncIterator[Client]:
         finally:
             await _end(process)
             reading.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _one_error() -> AsyncIterator[None]:
+    """What happened, instead of a group with one error in it, which nobody can read."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        first = group.exceptions[0]
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
 
 
 async def _ready(process: Process, last: deque[str]) -> dict[str, object]:

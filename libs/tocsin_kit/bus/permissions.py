@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "trigger": ("executor",),
     "scheduler": ("executor",),
     "case": ("executor",),
+    "executor": ("executor",),  # sub-workflows
 }
 
 # Who may ask the auth service for secrets; each under its own name, which is how the auth service knows who asks.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from tocsin.errors import Invalid, Rejected
+from tocsin.errors import Invalid, NotFound, Rejected, Unavailable
 from tocsin.signals import Cause, CloudEvent, subjects
 from tocsin.signals.catalogue.executor import RunRefused
 from tocsin_executor.adapters.refusals import DETAIL, BusRefusals
@@ -44,9 +44,17 @@ class Commands:
             case "cancel":
                 actor, reason = data.get("actor"), data.get("reason")
                 with suppress(RunAlreadyDone):  # it ended by itself meanwhile, and nobody waits for an answer
+                    await self._begun(command.key)
                     await self._runs.control(command.key, Verb.CANCEL, actor=_text(actor), reason=_text(reason))
             case _:
                 raise Invalid(f"The executor has no command {command.verb!r}.")
+
+    async def _begun(self, run: str) -> None:
+        """The command to start the run came before this one, and may be on its way still."""
+        try:
+            await self._runs.get(run)
+        except NotFound as error:
+            raise Unavailable(f"Run {run} has not begun, and cannot be cancelled yet.") from error
 
     async def _start(self, event: CloudEvent, run: str, data: Mapping[str, Any]) -> None:
         order = _order(event, run, data)

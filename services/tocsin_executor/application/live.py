@@ -16,10 +16,10 @@ from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.domain.effects import Effect, Record, Transition
-from tocsin_executor.domain.inputs import Event, Input, Verb
+from tocsin_executor.domain.inputs import Event, Input
 from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.values import Problem
 from tocsin_executor.domain.state import ListenState, RunState
+from tocsin_executor.domain.values import Problem
 from tocsin_executor.ports import Listening, RunMeta, RunSummary
 
 _ERROR_TEXT = 2000  # characters of an error that can be searched for
@@ -218,8 +218,7 @@ class Outbound:
                 subject = wire.input_subject(effect.parent, self._partitions)
                 out.work.append((subject, wire.child(effect.attempt, effect.output, effect.error, effect.cancelled)))
             case effects.StopRun():
-                subject = wire.input_subject(effect.child, self._partitions)
-                out.work.append((subject, wire.control(effect.id, Verb.CANCEL, reason="its parent run was cancelled")))
+                out.commands.append(self._stop(live, message, effect))
             case effects.Emit():
                 out.events.append(self._emit(live, message, effect))
             case effects.StartRun():
@@ -245,6 +244,12 @@ class Outbound:
             event.setdefault("traceparent", message.traceparent)
         return subjects.event(head.namespace, kind), orjson.dumps(event)
 
+    def _stop(self, live: Live, message: Input, effect: effects.StopRun) -> wire.Outgoing:
+        """Behind the start on the same stream, so that a child that has not begun yet is cancelled as well."""
+        data = {"actor": message.actor, "reason": "its parent run was cancelled"}
+        event = self._command(live, message, effect.child, "cancel", id=derive("stop", live.run, effect.attempt), data=data)
+        return subjects.command("executor", "cancel", effect.child), encode(event)
+
     def _start(self, live: Live, message: Input, effect: effects.StartRun) -> wire.Outgoing:
         head = live.state.head
         assert head is not None
@@ -260,19 +265,25 @@ class Outbound:
         }
         if effect.awaited:
             data["parent"] = {"run": effect.run, "attempt": effect.attempt}
-        event = CloudEvent(
-            id=derive("start", effect.run, effect.attempt),
-            source=f"/namespaces/{head.namespace}/runs/{effect.run}",
-            type="io.tocsin.command.run.start.v1",
-            subject=effect.child,
+        event = self._command(live, message, effect.child, "start", id=derive("start", effect.run, effect.attempt), data=data)
+        return subjects.command("executor", "start", effect.child), encode(event)
+
+    def _command(self, live: Live, message: Input, child: str, verb: str, *, id: str, data: dict[str, Any]) -> CloudEvent:  # noqa: A002
+        """What is asked of a child run."""
+        head = live.state.head
+        assert head is not None
+        return CloudEvent(
+            id=id,
+            source=f"/namespaces/{head.namespace}/runs/{live.run}",
+            type=f"io.tocsin.command.run.{verb}.v1",
+            subject=child,
             time=parse_time(instant(message.ts)),
             datacontenttype="application/json",
             data=data,
             extensions={
-                "namespace": effect.namespace,
+                "namespace": data.get("namespace", head.namespace),
                 "correlationid": live.meta.correlation,
                 "causationid": message.cause or message.id,
-                "depth": effect.depth,
+                "depth": head.depth + 1,
             },
         )
-        return subjects.command("executor", "start", effect.child), encode(event)
