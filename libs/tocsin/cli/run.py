@@ -19,6 +19,10 @@ class Commands(LazyGroup):
         "logs": Entry("tocsin.cli.runs", "Print what its tasks printed.", "logs"),
         "cancel": Entry("tocsin.cli.runs", "Ask for a run to be cancelled.", "cancel"),
         "suspend": Entry("tocsin.cli.runs", "Suspend a run: nothing new begins.", "suspend"),
+        "terminate": Entry("tocsin.cli.repairs", "End a run at once, whatever does not stop.", "terminate"),
+        "rerun": Entry("tocsin.cli.repairs", "Run a run again, from any task on.", "rerun"),
+        "output": Entry("tocsin.cli.repairs", "Give a live task its output by hand.", "output"),
+        "skip": Entry("tocsin.cli.repairs", "Skip a live task.", "skip"),
         "resume": Entry("tocsin.cli.runs", "Let a suspended run go on.", "resume"),
         "exec": Entry("tocsin.cli.execute", "Run one definition file to its end and print the outcome.", "exec"),
     }

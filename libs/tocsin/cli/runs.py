@@ -58,7 +58,7 @@ async def start(
         if watch:
             await _watch(client, run, as_json=as_json)
         elif wait:
-            await _finish(await wait_for(client, record), as_json=as_json)
+            await finish(await wait_for(client, record), as_json=as_json)
         elif as_json:
             print_json(record)
         else:
@@ -227,10 +227,10 @@ async def _watch(client: Client, run: str, *, as_json: bool) -> None:
     await follow(client, run, progress, show="json" if as_json else "screen" if live else "lines")
     if not as_json and not live:
         console.print(screen(progress))
-    await _finish(progress.run, as_json=as_json)
+    await finish(progress.run, as_json=as_json)
 
 
-async def _finish(record: Record, *, as_json: bool) -> None:
+async def finish(record: Record, *, as_json: bool) -> None:
     """Print the outcome; the exit code says whether it is the good one."""
     if as_json:
         print_json(record, indent=False)

@@ -1,4 +1,4 @@
-"""What operators do besides starting runs: pools that runs share."""
+"""What operators do besides starting runs: pools that runs share, and repairs of runs that did not go well."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -6,6 +6,7 @@ from urllib.parse import quote
 from tocsin.client.transport import Record, Transport
 
 _POOLS = "/api/v1/pools"
+_RUNS = "/api/v1/runs"
 
 
 class Pools:
@@ -34,3 +35,19 @@ class Pools:
 
 def _pool(namespace: str, name: str) -> str:
     return f"{_POOLS}/{quote(namespace, safe='')}/{quote(name, safe='')}"
+
+
+class Repairs:
+    """Running again, and hands on live runs."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def rerun(self, run: str, body: Record, *, dry_run: bool = False) -> Record:
+        """Run again: ``from``, ``version``, ``input``, ``labels``; the new run is under ``run``, with what is taken."""
+        return await self._http.post(f"{_RUNS}/{run}/rerun", body, {"dry_run": True} if dry_run else None)
+
+    async def ask(self, run: str, verb: str, body: Record) -> Record:
+        """``output`` or ``skip`` of a live ``task``, or ``terminate``."""
+        return await self._http.post(f"{_RUNS}/{run}/{verb}", body)

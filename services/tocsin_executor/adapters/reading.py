@@ -9,7 +9,7 @@ import orjson
 from bson.binary import Binary
 from pymongo import UpdateOne
 
-from tocsin.errors import NotFound
+from tocsin.errors import NotFound, TooLarge
 from tocsin.signals import subjects
 from tocsin_executor.adapters.definitions import MongoDefinitions
 from tocsin_executor.adapters.scopes import within
@@ -89,6 +89,18 @@ class RunReading:
                         return views, (document["_id"], number)
                     views.append(task_of(record))
         return views, None
+
+    async def records(self, run: str, limit: int) -> list[dict[str, Json]]:
+        """All finished activations of a run, in the order in which they were saved."""
+        found: list[dict[str, Json]] = []
+        with translated("records"):
+            async for document in self._database.collection("records").find({"run": {"$eq": run}}).sort("_id", 1):
+                found += orjson.loads(bytes(document["body"]))
+                if len(found) > limit:
+                    raise TooLarge(
+                        f"Run {run} has done more than {limit} tasks, which is the limit for this.", run=run, limit=limit
+                    )
+        return found
 
     async def logs(self, run: str, after: str, limit: int) -> tuple[list[TaskLine], str | None]:
         """Lines of a run's tasks, by pieces; the id of the last piece to go on from, or ``None`` at the end."""

@@ -167,6 +167,11 @@ class Host:
         return dict(self._owned)
 
     @property
+    def settled(self) -> bool:
+        """Whether everything folded here is saved."""
+        return not (self._dirty or self._saving.locked())
+
+    @property
     def facts(self) -> dict[str, int]:
         """Numbers for health and metrics."""
         return {

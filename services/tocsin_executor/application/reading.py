@@ -83,6 +83,10 @@ class Reading(Protocol):
         """Finished activations in the order in which they were saved, and where to go on; ``None`` at the end."""
         ...
 
+    async def records(self, run: str, limit: int) -> list[dict[str, Json]]:
+        """All finished activations of a run with everything known of them; ``TooLarge`` above ``limit``."""
+        ...
+
     async def logs(self, run: str, after: str, limit: int) -> tuple[list[TaskLine], str | None]:
         """Lines that the run's tasks printed, and where to go on."""
         ...

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import orjson
 
-from tocsin.errors import Conflict, NotFound, TooLarge
+from tocsin.errors import Conflict, NotFound, TooLarge, Unavailable
 from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.admission import Admission, Waiting
@@ -19,6 +19,7 @@ from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Parent, Verb
 from tocsin_executor.domain.limits import Terms
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.reuse import Plan
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Programs, RunStore, Version
@@ -30,6 +31,7 @@ INPUT_LIMIT = 128 * 1024
 
 _REPLY_WITHIN = 3.0  # seconds for the engine to answer a control; it is accepted all the same
 _CATCH_UP = 15  # hundredths of a second that a list waits for what was folded and is not saved yet
+_SAVED_WITHIN = 60  # looks until the end of a run is saved
 _POLL = 0.05  # seconds between looks at a run that another replica owns
 
 
@@ -57,6 +59,8 @@ class StartOrder:
     depth: int = 0
     priority: int | None = None
     key: str | None = None
+    reuse: Plan | None = None
+    origin: str | None = None
 
 
 class InputStream(Protocol):
@@ -163,6 +167,8 @@ class Runs:
             parent=order.parent,
             depth=order.depth,
             slots=slots,
+            reuse=order.reuse,
+            origin=order.origin,
         )
 
     async def _wait_for(self, terms: Terms, run: str, order: StartOrder, version: Version, start: bytes) -> RunView:
@@ -232,9 +238,22 @@ class Runs:
         """Let lists see what was folded here by now: a save or two, or a moment if there is too much to do."""
         enough = self._host.saves + 2
         for _ in range(_CATCH_UP):
-            if self._host.saves >= enough or not self._host.facts["unsaved"]:
+            if self._host.saves >= enough or self._host.settled:
                 return
             await self._clock.sleep(0.01)
+
+    async def saved_end(self, run: str) -> None:
+        """Return when the end of a run is saved, and with it everything that it has done.
+
+        Raises:
+            Unavailable: It takes too long.
+        """
+        for _ in range(_SAVED_WITHIN):
+            stored = (await self._store.load([run])).get(run)
+            if stored is None or decode_run(run, stored.bodies, stored.values).terminal:
+                return
+            await self._clock.sleep(_POLL)
+        raise Unavailable(f"What run {run} has done is not saved yet.", run=run)
 
     async def live_tasks(self, run: str) -> list[TaskView]:
         """Tasks of a run that are not in the saved records: finished since the last save, or still alive."""
@@ -289,8 +308,17 @@ class Runs:
 
     # -- ask ----------------------------------------------------------------------------------------------------------
 
-    async def control(self, run: str, verb: Verb, *, actor: str | None, reason: str | None) -> RunView:
-        """Cancel, suspend or resume; returns when the engine has accepted it.
+    async def control(
+        self,
+        run: str,
+        verb: Verb,
+        *,
+        actor: str | None,
+        reason: str | None,
+        task: str | None = None,
+        output: Json = None,
+    ) -> RunView:
+        """Ask something of a run, or of its ``task`` (name, reference or activation); returns when the engine has accepted it.
 
         Raises:
             RunAlreadyDone: The run's status does not allow it.
@@ -301,7 +329,7 @@ class Runs:
                 return await self._control_waiting(run, verb, actor=actor, reason=reason)
         command = new_id(self._clock.now(), self._chance)
         reply = self._host.waiters.expect(command) if self._host.owns(run) else None
-        payload = wire.control(command, verb, actor=actor, reason=reason)
+        payload = wire.control(command, verb, actor=actor, reason=reason, token=task, output=output)
         await self._inputs.append(wire.input_subject(run, self._host.partitions), payload)
         if reply is not None:
             try:
@@ -315,7 +343,7 @@ class Runs:
 
     async def _control_waiting(self, run: str, verb: Verb, *, actor: str | None, reason: str | None) -> RunView:
         """A run that has not begun can only be cancelled; meanwhile it may have begun."""
-        if verb is not Verb.CANCEL:
+        if verb not in (Verb.CANCEL, Verb.TERMINATE):
             raise RunAlreadyDone(f"The run refused to {verb.value}: it waits to begin.", run=run)
         if not await self._admission.withdraw(run, actor=actor, reason=reason):
             return await self.control(run, verb, actor=actor, reason=reason)

@@ -13,6 +13,7 @@ import orjson
 from tocsin.errors import Invalid
 from tocsin_executor.domain import effects, inputs
 from tocsin_executor.domain.inputs import Input, Parent, StopKind, Verb
+from tocsin_executor.domain.reuse import Plan
 from tocsin_executor.domain.values import Json, Problem
 
 PARTITIONS = 16
@@ -59,10 +60,13 @@ def start(
     parent: Parent | None = None,
     depth: int = 0,
     slots: Sequence[str] = (),
+    reuse: Plan | None = None,
+    origin: str | None = None,
 ) -> bytes:
     """Begin a run.
 
     ``fresh``: the run's id was drawn for this message, so nobody need look whether it exists. ``slots``: limits it holds.
+    ``reuse``: outputs of the run ``origin`` to take.
     """
     document: dict[str, Json] = {
         "kind": "start",
@@ -83,6 +87,8 @@ def start(
         document["labels"] = dict(labels)
     if slots:
         document["slots"] = list(slots)
+    if reuse is not None:
+        document["reuse"], document["origin"] = reuse, origin
     return orjson.dumps(document)
 
 
@@ -155,9 +161,20 @@ def event(subscription: str, n: int, document: bytes, *, channel: str, position:
     return orjson.dumps(about)
 
 
-def control(command: str, verb: Verb, *, actor: str | None = None, reason: str | None = None) -> bytes:
-    """A person or program asks something of the run."""
-    return orjson.dumps({"kind": "control", "id": command, "verb": verb.value, "actor": actor, "reason": reason})
+def control(
+    command: str,
+    verb: Verb,
+    *,
+    actor: str | None = None,
+    reason: str | None = None,
+    token: str | None = None,
+    output: Json = None,
+) -> bytes:
+    """A person or program asks something of the run, or of one of its tasks."""
+    document: dict[str, Json] = {"kind": "control", "id": command, "verb": verb.value, "actor": actor, "reason": reason}
+    if token is not None:
+        document |= {"token": token, "output": output}
+    return orjson.dumps(document)
 
 
 _Reader = Callable[[str, int, int, dict[str, Any]], Input]
@@ -184,6 +201,8 @@ def _start(run: str, pos: int, ts: int, d: dict[str, Any]) -> Input:
         Parent(above["run"], above["attempt"]) if above else None,
         d.get("depth", 0),
         d.get("labels") or {},
+        d.get("reuse"),
+        d.get("origin"),
         **_envelope(d, pos),
     )
 

@@ -254,6 +254,10 @@ def _dump_head(head: Head, write: Writer) -> dict[str, Any]:
         data["fin"] = dump_outcome(head.fin, write)
     if head.heard:
         data["heard"] = head.heard
+    if head.origin is not None:
+        data["from"] = head.origin
+        data["again"] = write(head.reuse)
+        data["took"] = head.reused
     return data
 
 
@@ -266,5 +270,11 @@ def _load_head(data: dict[str, Any], read: Reader) -> Head:
         data.get("susp", False), [PARKED[item["k"]](item, read) for item in data.get("parked", ())],
         {attempt: load_revocation(item) for attempt, item in data.get("rev", {}).items()},
         {token: load_dying(item) for token, item in data.get("dying", {}).items()},
-        load_outcome(data["fin"], read) if "fin" in data else None, data.get("heard", {}),
+        load_outcome(data["fin"], read) if "fin" in data else None, data.get("heard", {}), _plan(read(data.get("again"))),
+        data.get("took", {}), data.get("from"),
     )  # fmt: skip
+
+
+def _plan(value: Json) -> dict[str, dict[str, list[Json]]] | None:
+    """What was written by ``_dump_head``."""
+    return value if isinstance(value, dict) else None

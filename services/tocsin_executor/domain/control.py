@@ -1,4 +1,4 @@
-"""What people and programs ask of a run: cancel, suspend, resume, override. Each is answered."""
+"""What people and programs ask of a run: cancel, terminate, suspend, resume, override, skip. Each is answered."""
 
 from typing import assert_never
 
@@ -7,8 +7,8 @@ from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Control, Evaluated, Lost, Result, Verb
 from tocsin_executor.domain.ops import listening
 from tocsin_executor.domain.receive import child, confirmed, evaluated, lost, result
-from tocsin_executor.domain.state import Hold, Outcome, Parked, Phase, RunStatus
-from tocsin_executor.domain.values import Json
+from tocsin_executor.domain.state import Hold, Outcome, Parked, Phase, RunStatus, Token
+from tocsin_executor.domain.values import ErrorKind, Json, problem
 
 
 def control(fold: Fold, message: Control) -> str | None:
@@ -22,13 +22,17 @@ def control(fold: Fold, message: Control) -> str | None:
             reason = _resume(fold, message)
         case Verb.OVERRIDE:
             reason = _override(fold, message)
+        case Verb.SKIP:
+            reason = _skip(fold, message)
+        case Verb.TERMINATE:
+            reason = _terminate(fold, message)
         case never:
             assert_never(never)
     fold.effects.append(Reply(fold.run, message.command, reason is None, reason))
     return reason
 
 
-def _said(message: Control) -> dict[str, Json]:
+def said(message: Control) -> dict[str, Json]:
     """Who and why, for the signal."""
     data: dict[str, Json] = {"command": message.command}
     if message.actor is not None:
@@ -47,8 +51,15 @@ def _cancel(fold: Fold, message: Control) -> str | None:
         return "the run is ending"
     head.status = RunStatus.CANCELLING
     head.suspended = False
-    fold.announce(Transition.WORKFLOW_CANCEL_REQUESTED, _said(message))
+    fold.announce(Transition.WORKFLOW_CANCEL_REQUESTED, said(message))
     head.fin = Outcome(RunStatus.CANCELLED)
+    sweep(fold)
+    return None
+
+
+def sweep(fold: Fold) -> None:
+    """Everything that lives is cancelled; what reaches outside is told to stop."""
+    head = fold.head
     parked, head.parked = head.parked, []
     for root in [instance for instance in fold.cell.scopes.values() if instance.owner is None]:
         for token in tuple(root.tokens):
@@ -58,6 +69,28 @@ def _cancel(fold: Fold, message: Control) -> str | None:
     for waited in parked:
         if isinstance(waited, Result | Child | Lost):
             confirmed(fold, waited.attempt)
+
+
+def _terminate(fold: Fold, message: Control) -> str | None:
+    """End at once, without waiting for what was told to stop: the run is not cancelled but faulted, and says what is open."""
+    head = fold.head
+    if head.status is not RunStatus.CANCELLING:
+        fold.announce(Transition.WORKFLOW_CANCEL_REQUESTED, said(message))
+    head.suspended = False
+    head.status = RunStatus.CANCELLING
+    sweep(fold)
+    open_ = len(head.revoking)
+    who = "" if message.actor is None else f" by {message.actor}"
+    why = "" if message.reason is None else f": {message.reason}"
+    detail = f"the run was terminated{who}{why}; {open_} attempts were told to stop and have not confirmed it"
+    error = problem(ErrorKind.RUNTIME, detail, title="Terminated")
+    revoking, dying = list(head.revoking.values()), list(head.dying.values())
+    head.revoking.clear()
+    head.dying.clear()
+    for ghost in [*(item.ghost for item in revoking), *(item.ghost for item in reversed(dying))]:
+        if ghost is not None:
+            fold.vanish(ghost, error)
+    head.fin = Outcome(RunStatus.FAULTED, None, error)
     return None
 
 
@@ -72,7 +105,7 @@ def _suspend(fold: Fold, message: Control) -> str | None:
         return "the run is suspended already"
     head.suspended = True
     head.status = RunStatus.SUSPENDED
-    fold.announce(Transition.WORKFLOW_SUSPENDED, _said(message))
+    fold.announce(Transition.WORKFLOW_SUSPENDED, said(message))
     for token in tuple(fold.cell.tokens.values()):
         if token.phase is not Phase.ENTER:
             fold.signal(Transition.TASK_SUSPENDED, token)
@@ -87,7 +120,7 @@ def _resume(fold: Fold, message: Control) -> str | None:
     head.suspended = False
     head.status = RunStatus.RUNNING
     fold.idle = True
-    fold.announce(Transition.WORKFLOW_RESUMED, _said(message))
+    fold.announce(Transition.WORKFLOW_RESUMED, said(message))
     for token in tuple(fold.cell.tokens.values()):
         if token.phase is not Phase.ENTER:
             fold.signal(Transition.TASK_RESUMED, token)
@@ -116,15 +149,45 @@ def _unpark(fold: Fold, waited: Parked) -> None:
 
 
 def _override(fold: Fold, message: Control) -> str | None:
-    """Give a task its output by hand; what it was doing is revoked."""
-    token = None if message.token is None else fold.cell.tokens.get(message.token)
-    if token is None or fold.nodes[token.node].silent:
+    """Give a task its output by hand; what it was doing is revoked. Who did it stands in the record as its worker."""
+    token = _meant(fold, message)
+    if isinstance(token, str):
+        return token
+    token.worker = message.actor
+    fold.withdraw(token)
+    if token.started is None:
+        fold.begin_body(token)
+    token.output = message.output
+    fold.turn(token, Phase.FINISH)
+    return None
+
+
+def _skip(fold: Fold, message: Control) -> str | None:
+    """Leave a task out by hand: its raw input goes to the next in line, as if its condition had been false."""
+    token = _meant(fold, message)
+    if isinstance(token, str):
+        return token
+    token.worker = message.actor
+    fold.withdraw(token)
+    fold.skip(token, message.reason or f"skipped by {message.actor or 'hand'}")
+    return None
+
+
+def _meant(fold: Fold, message: Control) -> Token | str:
+    """The live task that a command is about, or why it cannot be done."""
+    named = message.token or ""
+    found = [
+        token
+        for token in fold.cell.tokens.values()
+        if named in (token.id, fold.nodes[token.node].ref, fold.nodes[token.node].name) and not fold.nodes[token.node].silent
+    ]
+    if not found:
         return "there is no such live task"
+    if len(found) > 1:
+        return f"{len(found)} live tasks are called so; name one by its reference or activation"
     if fold.head.suspended:
         return "the run is suspended"
     if fold.head.status is RunStatus.CANCELLING:
         return "the run is being cancelled"
-    if token.phase in (Phase.ENTER, Phase.FINISH):
-        return "the task has not begun, or is ending"
-    fold.override(token, message.output)
-    return None
+    token = found[0]
+    return "the task has not begun, or is ending" if token.phase in (Phase.ENTER, Phase.FINISH, Phase.REUSED) else token

@@ -228,9 +228,9 @@ class Fold:
         else:
             self.enter(instance, target, value)
 
-    def skip(self, token: Token) -> None:
+    def skip(self, token: Token, reason: str | None = None) -> None:
         """The task's condition is false: its raw input goes to the next in line; ``then`` does not apply."""
-        self.signal(Transition.TASK_SKIPPED, token)
+        self.signal(Transition.TASK_SKIPPED, token, None if reason is None else {"reason": reason})
         self.record(token, "skipped", token.value, None)
         target = self.nodes[token.node].next
         instance = self.leave(token)
@@ -319,7 +319,7 @@ class Fold:
         if pending:
             self.head.dying[token.id] = Dying(self._ghost(token), pending, above)
         elif not waits and token.phase is not Phase.ENTER:
-            self._vanish(self._ghost(token))
+            self.vanish(self._ghost(token))
         self.leave(token)
         return waits or pending > 0
 
@@ -340,21 +340,17 @@ class Fold:
         self.head.revoking[attempt] = Revocation(None if quiet else self._ghost(token), self.now, above)
         return True
 
-    def override(self, token: Token, output: Json) -> None:
-        """The task gets its output by hand: what it was doing is revoked, its data flow out still applies."""
+    def withdraw(self, token: Token) -> None:
+        """What the task was doing is revoked; the token itself stays, for something else to become of it."""
         self.cancel_kids(token, None)
         self._revoke(token, self.nodes[token.node], None, quiet=True)
         self.clear_alarms(token)
-        if token.started is None:
-            self.begin_body(token)
-        token.output = output
-        self.turn(token, Phase.FINISH)
 
     def confirm(self, attempt: str) -> None:
         """A revoked attempt runs no more: what waited for that is cancelled now, innermost first."""
         revocation = self.head.revoking.pop(attempt)
         if revocation.ghost is not None:
-            self._vanish(revocation.ghost)
+            self.vanish(revocation.ghost)
         above = revocation.above
         while above is not None:
             dying = self.head.dying[above]
@@ -362,24 +358,27 @@ class Fold:
             if dying.pending:
                 return
             del self.head.dying[above]
-            self._vanish(dying.ghost)
+            self.vanish(dying.ghost)
             above = dying.above
 
     def _ghost(self, token: Token) -> Ghost:
         index = self.cell.scopes[token.scope].index
         return Ghost(token.id, token.node, token.scope, index, token.created, token.started, token.attempt)
 
-    def _vanish(self, ghost: Ghost) -> None:
+    def vanish(self, ghost: Ghost, error: Problem | None = None) -> None:
+        """Say what became of an activation that has left the state: cancelled, or faulted if nobody knows."""
         node = self.nodes[ghost.node]
         if node.silent:
             return
         head = self.head
         head.sequence += 1
-        kind = Transition.TASK_CANCELLED
-        self.effects.append(Signal(self.run, head.sequence, kind, ghost.token, node.name, node.ref, self.now, None))
+        kind = Transition.TASK_CANCELLED if error is None else Transition.TASK_FAULTED
+        data: dict[str, Json] | None = None if error is None else {"error": error}
+        self.effects.append(Signal(self.run, head.sequence, kind, ghost.token, node.name, node.ref, self.now, data))
         self.effects.append(
             Record(
-                self.run, ghost.token, ghost.scope, node.key, node.ref, node.name, ghost.index, "cancelled", None, None, None,
+                self.run, ghost.token, ghost.scope, node.key, node.ref, node.name, ghost.index,
+                "cancelled" if error is None else "faulted", None, None, error,
                 ghost.attempt, ghost.created, ghost.started, self.now, None,
             )
         )  # fmt: skip

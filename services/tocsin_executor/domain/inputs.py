@@ -54,6 +54,8 @@ class Start(Message):
         parent: The run that waits for this one, or ``None``.
         depth: Runs above this one.
         labels: For people and filters.
+        reuse: Outputs of an earlier run to take instead of doing the work (``reuse.Plan``), or ``None``.
+        origin: That earlier run.
     """
 
     digest: str
@@ -62,6 +64,8 @@ class Start(Message):
     parent: Parent | None = None
     depth: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+    reuse: dict[str, dict[str, list[Json]]] | None = None
+    origin: str | None = None
 
 
 @dataclass(slots=True)
@@ -185,6 +189,8 @@ class Verb(Enum):
     SUSPEND = "suspend"
     RESUME = "resume"
     OVERRIDE = "override"
+    SKIP = "skip"
+    TERMINATE = "terminate"
 
 
 @dataclass(slots=True)
@@ -195,7 +201,7 @@ class Control(Message):
         command: Id of the command, repeated in the reply.
         verb: What is asked.
         reason: Why, in the asker's words.
-        token: The task meant (``OVERRIDE``).
+        token: The task meant (``OVERRIDE``, ``SKIP``): its activation, reference or name.
         output: The output to go on with (``OVERRIDE``).
     """
 

@@ -68,6 +68,8 @@ class Phase(Enum):
     """Decide on the next iteration; ``output`` is what the last one gave."""
     CAUGHT = "caught"
     """Decide what becomes of the error in its state."""
+    REUSED = "reused"
+    """Go on with an output of an earlier run, which is transformed already."""
     CONSUME = "consume"
     """Take the next delivered event."""
 
@@ -291,6 +293,9 @@ class Head:
         dying: Cancelled composites that wait for those.
         fin: The outcome, waiting for confirmations; then final.
         heard: Position of the last event consumed, by ``<node>/<channel>``, of tasks that look back.
+        reuse: Outputs of an earlier run to take; never changed.
+        reused: How many were taken, where there are several for the same.
+        origin: That earlier run.
     """
 
     digest: str
@@ -319,6 +324,9 @@ class Head:
     dying: dict[str, Dying] = field(default_factory=dict)
     fin: Outcome | None = None
     heard: dict[str, int] = field(default_factory=dict)
+    reuse: dict[str, dict[str, list[Json]]] | None = None
+    reused: dict[str, int] = field(default_factory=dict)
+    origin: str | None = None
 
 
 class RunState:

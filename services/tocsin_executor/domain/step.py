@@ -61,6 +61,7 @@ TABLES = Tables(
         Phase.BEGIN: turns.begin,
         Phase.AGAIN: turns.again,
         Phase.FINISH: turns.finish,
+        Phase.REUSED: turns.reused,
         Phase.NEXT: turns.proceed,
         Phase.CAUGHT: trying.caught,
         Phase.CONSUME: listening.consume,
@@ -140,6 +141,7 @@ def _start(program: Program, run: RunState, message: Start) -> list[Effect]:
         message.digest, program.namespace, program.name, program.version, RunStatus.RUNNING, message.pos, message.ts,
         message.seed, None, message.input, message.parent, message.depth, message.labels, message.ts, message.traceparent,
     )  # fmt: skip
+    head.reuse, head.origin = message.reuse, message.origin
     fold = Fold(program, run, head, message, TABLES)
     fold.announce(Transition.WORKFLOW_STARTED, None if message.actor is None else {"actor": message.actor})
     root = Instance(f"{HEAD}:0", 0, None, [])

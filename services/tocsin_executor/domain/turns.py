@@ -1,11 +1,14 @@
 """A token's turn: enter, begin, finish. What is special to an operation is in its table entry."""
 
+from dataclasses import replace
+
 from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Transition
 from tocsin_executor.domain.flow import condition, duration, into, out_of
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.ops import composite, listening, trying
 from tocsin_executor.domain.program import Node, Op
+from tocsin_executor.domain.reuse import OUTSIDE, found
 from tocsin_executor.domain.state import Phase, Purpose, Token
 
 
@@ -29,7 +32,31 @@ def begin(fold: Fold, token: Token, node: Node) -> None:
         fold.set_alarm(token, duration(fold, token, "timeout", node.timeout), Purpose.TIMEOUT)
     if node.pre is not None:
         into(fold, token, node.pre)
+    if fold.head.reuse is not None and _take(fold, token, node):
+        return
     fold.tables.begin[node.op](fold, token, node)
+
+
+def _take(fold: Fold, token: Token, node: Node) -> bool:
+    """Take the output that an earlier run had for the same, if it had one."""
+    head = fold.head
+    assert head.reuse is not None
+    if node.op not in OUTSIDE:
+        return False
+    answer = found(head.reuse, head.reused, node, fold.cell.scopes[token.scope].index, token.input)
+    if answer is None:
+        return False
+    token.worker = f"run:{head.origin}"
+    fold.begin_body(token)
+    token.output = answer[0]
+    fold.turn(token, Phase.REUSED)
+    return True
+
+
+def reused(fold: Fold, token: Token, node: Node) -> None:
+    """The output of an earlier run was transformed and checked there; what it means for the context is computed again."""
+    post = None if node.post is None else replace(node.post, output=None, output_schema=None)
+    fold.complete(token, token.output if post is None else out_of(fold, token, post))
 
 
 def again(fold: Fold, token: Token, node: Node) -> None:

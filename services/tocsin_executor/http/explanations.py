@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field, JsonValue
 
+from tocsin.errors import NotFound
 from tocsin_executor.application.runs import Runs
+from tocsin_executor.http.asking import permitted
 from tocsin_executor.http.schemas import RunId
 from tocsin_kit.web import Call, Permission, Route
 
@@ -27,8 +29,7 @@ def explanation_routes(runs: Runs) -> Sequence[Route]:
     """``GET /api/v1/runs/{run}/explanation``."""
 
     async def explanation(call: Call) -> ExplanationOut:
-        view = await runs.get(call.params(RunId).run)
-        call.require(READ.name, view.namespace)
+        view = await permitted(runs, call, READ.name)
         return ExplanationOut(id=view.id, status=view.status, waits=await runs.explain(view.id), refused=view.decisions)
 
     return (
@@ -41,5 +42,6 @@ def explanation_routes(runs: Runs) -> Sequence[Route]:
             params=RunId,
             response=ExplanationOut,
             handler=explanation,
+            problems=(NotFound,),
         ),
     )

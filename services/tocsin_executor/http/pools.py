@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 from tocsin.errors import NotFound
 from tocsin_executor.application.pools import Pool, PoolInUse, Pools, PoolState
 from tocsin_executor.domain.limits import LIMIT, Rate
-from tocsin_executor.http.routes import cause_of, scope_of
+from tocsin_executor.http.asking import cause_of, scope_of
 from tocsin_executor.http.schemas import Name, Namespace
 from tocsin_kit.config import Duration
 from tocsin_kit.web import Call, Input, Page, PageQuery, Permission, Reply, Route

@@ -1,25 +1,21 @@
-"""Workflows, runs, their tasks, logs and signals, over HTTP."""
+"""Runs, their tasks, logs and signals, over HTTP."""
 
 from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from tocsin.definitions import DefinitionInvalid
 from tocsin.errors import NotFound, TooLarge, Unavailable
-from tocsin.signals import Cause, derive, root
+from tocsin.signals import derive
 from tocsin_executor.application.admission import LimitReached
-from tocsin_executor.application.definitions import Definitions, VersionTaken
-from tocsin_executor.application.reading import Reading, RunSearch, Scope
+from tocsin_executor.application.reading import Reading, RunSearch
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
+from tocsin_executor.http.asking import cause_of, permitted, scope_of
 from tocsin_executor.http.cursors import decode_cursor, encode_cursor
 from tocsin_executor.http.schemas import (
     ControlBody,
-    DefinitionView,
-    DeleteQuery,
     LogLine,
-    PublishedView,
     RunId,
     RunItem,
     RunOut,
@@ -29,76 +25,12 @@ from tocsin_executor.http.schemas import (
     StartQuery,
     TaskOut,
     TasksQuery,
-    VersionQuery,
-    VersionView,
-    WorkflowId,
-    WorkflowQuery,
-    WorkflowView,
 )
-from tocsin_kit.web import Call, Page, PageQuery, Permission, RawBody, Reply, Route
+from tocsin_kit.web import Call, Page, PageQuery, Permission, Reply, Route
 from tocsin_kit.web.routes import Handler
 
-DOCUMENT = RawBody(
-    media_types=("application/yaml", "application/x-yaml", "text/yaml", "application/json", "text/plain"),
-    description="An Open Workflow document, YAML or JSON.",
-)
-DOCUMENT_LIMIT = 1024 * 1024  # bytes; tocsin.definitions refuses more as well
 LONGEST_WAIT = 60.0  # seconds; a proxy in between would end a longer one
 _PIECES = 50  # pieces of output a page of logs
-
-
-class _WorkflowHandlers:
-    def __init__(self, definitions: Definitions, reading: Reading) -> None:
-        self._definitions = definitions
-        self._reading = reading
-
-    async def publish(self, call: Call) -> Reply:
-        definition = await self._definitions.check(call.raw)
-        call.require("workflow:write", definition.namespace)
-        for namespace in sorted(self._definitions.called_namespaces(definition) - {definition.namespace}):
-            call.require("run:start", namespace)  # or a namespace could be used through a workflow of another one
-        if "schedule" in definition.document:
-            call.require("schedule:write", definition.namespace)  # the scheduler makes a schedule of it
-        version, new = await self._definitions.publish(definition, actor=call.principal.subject, cause=cause_of(call))
-        view = PublishedView(
-            namespace=definition.namespace, name=definition.name, version=version.version, digest=version.digest
-        )
-        where = f"/api/v1/workflows/{definition.namespace}/{definition.name}?version={version.version}"
-        return Reply(body=view, status=201 if new else 200, headers={"Location": where})
-
-    async def list(self, call: Call) -> Page[WorkflowView]:
-        query = call.query(WorkflowQuery)
-        items, cursor = await self._reading.list_workflows(
-            scope_of(call, "workflow:read", query.namespace), query.limit, query.cursor
-        )
-        return Page(items=[WorkflowView.of(item) for item in items if item.versions], next_cursor=cursor)
-
-    async def show(self, call: Call) -> DefinitionView:
-        params = call.params(WorkflowId)
-        version, workflow, document = await self._definitions.show(
-            params.namespace, params.name, call.query(VersionQuery).version
-        )
-        return DefinitionView(
-            namespace=params.namespace,
-            name=params.name,
-            version=version.version,
-            digest=version.digest,
-            published_at=version.published_at,
-            published_by=version.published_by,
-            versions=[VersionView.of(held) for held in workflow.versions],
-            document=document,
-        )
-
-    async def delete(self, call: Call) -> Reply:
-        params = call.params(WorkflowId)
-        await self._definitions.delete(
-            params.namespace,
-            params.name,
-            call.query(DeleteQuery).version,
-            actor=call.principal.subject,
-            cause=cause_of(call),
-        )
-        return Reply(status=204)
 
 
 class _RunHandlers:
@@ -179,10 +111,10 @@ class _RunHandlers:
         return Page(items=items, next_cursor=cursor)
 
     async def show(self, call: Call) -> RunOut:
-        return RunOut.of(await self._permitted(call, "run:read"))
+        return RunOut.of(await permitted(self._runs, call, "run:read"))
 
     async def tasks(self, call: Call) -> Page[TaskOut]:
-        view = await self._permitted(call, "task:read")
+        view = await permitted(self._runs, call, "task:read")
         query = call.query(TasksQuery)
         position = decode_cursor(query.cursor, of="tasks", kinds=(str, int))
         after = (str(position[0]), int(position[1])) if position is not None else None
@@ -194,7 +126,7 @@ class _RunHandlers:
         return Page(items=[TaskOut.of(task) for task in finished], next_cursor=cursor)
 
     async def logs(self, call: Call) -> Page[LogLine]:
-        view = await self._permitted(call, "task:read")
+        view = await permitted(self._runs, call, "task:read")
         query = call.query(PageQuery)
         position = decode_cursor(query.cursor, of="logs", kinds=(str,))
         lines, beyond = await self._reading.logs(view.id, str(position[0]) if position else "", _PIECES)
@@ -202,7 +134,7 @@ class _RunHandlers:
         return Page(items=items, next_cursor=encode_cursor([beyond], of="logs") if beyond is not None else None)
 
     async def signals(self, call: Call) -> Page[SignalOut]:
-        view = await self._permitted(call, "run:read")
+        view = await permitted(self._runs, call, "run:read")
         query = call.query(PageQuery)
         position = decode_cursor(query.cursor, of="run-signals", kinds=(int,))
         after = int(position[0]) if position else 0
@@ -220,100 +152,15 @@ class _RunHandlers:
         return await self._control(call, Verb.RESUME)
 
     async def _control(self, call: Call, verb: Verb) -> Reply:
-        view = await self._permitted(call, f"run:{verb.value}")
+        view = await permitted(self._runs, call, f"run:{verb.value}")
         reason = call.body(ControlBody).reason
         view = await self._runs.control(view.id, verb, actor=call.principal.subject, reason=reason)
         return Reply(body=RunOut.of(view), status=202)
 
-    async def _permitted(self, call: Call, permission: str) -> RunView:
-        run = call.params(RunId).run
-        view = await self._runs.get(run)
-        if not call.may("run:read", view.namespace):  # the same answer as if there were none, and no word of where it is
-            raise NotFound(f"There is no run {run}.", run=run)
-        call.require(permission, view.namespace)
-        return view
 
-
-def cause_of(call: Call) -> Cause:
-    """The request is the cause."""
-    return root(call.request_id, call.traceparent)
-
-
-def scope_of(call: Call, permission: str, namespace: str | None) -> Scope:
-    """Namespaces that a list may show to the caller."""
-    if namespace is not None:
-        call.require(permission, namespace)
-        return Scope(frozenset({namespace}))
-    permitted = call.permitted(permission)
-    return Scope() if permitted.everywhere else Scope(permitted.exact, permitted.prefixes)
-
-
-def routes(definitions: Definitions, runs: Runs, reading: Reading) -> Sequence[Route]:
-    """All routes of the executor."""
-    return (*_workflow_routes(_WorkflowHandlers(definitions, reading)), *_run_routes(_RunHandlers(runs, reading)))
-
-
-def _workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
-    return (
-        Route(
-            method="POST",
-            path="/api/v1/workflows",
-            access=Permission("workflow:write"),
-            summary="Publish a version of a workflow: named in the document, and never to change",
-            tags=("workflows",),
-            handler=handlers.publish,
-            body=DOCUMENT,
-            response=PublishedView,
-            status=201,
-            also=(200,),
-            problems=(DefinitionInvalid, VersionTaken),
-            body_limit=DOCUMENT_LIMIT,
-        ),
-        Route(
-            method="GET",
-            path="/api/v1/workflows",
-            access=Permission("workflow:read"),
-            summary="List workflows",
-            tags=("workflows",),
-            handler=handlers.list,
-            query=WorkflowQuery,
-            response=Page[WorkflowView],
-        ),
-        *_one_workflow_routes(handlers),
-    )
-
-
-def _one_workflow_routes(handlers: _WorkflowHandlers) -> Sequence[Route]:
-    path = "/api/v1/workflows/{namespace}/{name}"
-    return (
-        Route(
-            method="GET",
-            path=path,
-            access=Permission("workflow:read"),
-            summary="A workflow: one version with its document, and what versions there are",
-            tags=("workflows",),
-            handler=handlers.show,
-            params=WorkflowId,
-            query=VersionQuery,
-            response=DefinitionView,
-            problems=(NotFound,),
-        ),
-        Route(
-            method="DELETE",
-            path=path,
-            access=Permission("workflow:delete"),
-            summary="Delete a version of a workflow, or all; runs that began go on",
-            tags=("workflows",),
-            handler=handlers.delete,
-            params=WorkflowId,
-            query=DeleteQuery,
-            status=204,
-            problems=(NotFound,),
-        ),
-    )
-
-
-def _run_routes(handlers: _RunHandlers) -> Sequence[Route]:
+def run_routes(runs: Runs, reading: Reading) -> Sequence[Route]:
+    """``/api/v1/runs``."""
+    handlers = _RunHandlers(runs, reading)
     return (
         Route(
             method="POST",
