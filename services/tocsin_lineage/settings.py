@@ -1,9 +1,28 @@
 """What an operator chooses about lineage."""
 
-from tocsin_kit.config import Section
+from pydantic import Field
+
+from tocsin_kit.config import Secret, Section
 
 
 class LineageSettings(Section):
-    """Lineage. Everything about assets is chosen through the API; nothing is left to set here yet."""
+    """Lineage. Everything about assets is chosen through the API; here is who else is told about runs."""
 
     section = "lineage"
+
+    emit_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Where every run and task is told as OpenLineage events, such as `https://host/api/v1/lineage`. "
+        "Nothing is told if not given.",
+    )
+    emit_token: Secret | None = Field(default=None, description="Bearer token for `emit_url`.")
+    emit_namespace: str = Field(
+        default="tocsin",
+        min_length=1,
+        max_length=128,
+        description="Of our jobs at `emit_url`; ours are put behind it.",
+    )
+    emit_allow_private: bool = Field(
+        default=False, description="Whether `emit_url` may be on loopback or in a private network."
+    )

@@ -1,49 +1,130 @@
 """Puts lineage together."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from tocsin.signals.subjects import parse_signal
+from tocsin_kit.bus.consumer import Consumer
+from tocsin_kit.bus.delivery import Delivery
+from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.dead_letters import dead_letter_routes
+from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits
+from tocsin_kit.web.outgoing import OutgoingGuard
 from tocsin_kit.web.outside import RemoteAuthenticator
-from tocsin_lineage.adapters.stores import ASSETS, MongoAssetStore, MongoEdgeStore, MongoEventStore
-from tocsin_lineage.application import Assets, Graph, Intake
-from tocsin_lineage.http.routes import routes
+from tocsin_lineage.adapters.assets import ASSETS, SLOTS, MongoAssetStore
+from tocsin_lineage.adapters.facts import MongoFactStore
+from tocsin_lineage.adapters.graph import MongoEventStore, MongoGraphStore
+from tocsin_lineage.adapters.journals import MongoEmissionStore, MongoEvaluationStore
+from tocsin_lineage.adapters.receiver import HttpReceiver
+from tocsin_lineage.application import (
+    Assets,
+    Automation,
+    Backfills,
+    FreshnessKeeper,
+    Graph,
+    Hearing,
+    Intake,
+    Recorder,
+    automation,
+    emitting,
+    freshness,
+)
+from tocsin_lineage.application.emitting import Emitting
+from tocsin_lineage.domain.emission import Emitter
+from tocsin_lineage.http.routes import UseCases, routes
 from tocsin_lineage.settings import LineageSettings
+
+Prepare = Callable[[], Awaitable[None]]
 
 
 class Preparation(Part):
     """Makes the indexes."""
 
-    def __init__(self, store: MongoAssetStore) -> None:
+    def __init__(self, *prepare: Prepare) -> None:
         super().__init__("preparation")
-        self._store = store
+        self._prepare = prepare
 
     async def start(self) -> None:
         """Make them."""
-        await self._store.prepare()
+        for prepare in self._prepare:
+            await prepare()
+
+
+class Emission(Ticking):
+    """Sends what is due, and closes the connections in the end."""
+
+    def __init__(self, emission: Emitting, receiver: HttpReceiver, context: ServiceContext[LineageSettings]) -> None:
+        super().__init__("lineage.emission", emitting.EVERY, emission.send, clock=context.clock)
+        self._receiver = receiver
+
+    async def stop(self) -> None:
+        """Close them."""
+        await self._receiver.close()
 
 
 def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
     """Lineage's components."""
-    relay = Relay(context.database, context.bus, (ASSETS,))
-    store, edges = MongoAssetStore(context.database, relay), MongoEdgeStore(context.database)
-    assets = Assets(store, clock=context.clock)
-    intake = Intake(MongoEventStore(context.database), edges, assets)
-    authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
+    database, clock = context.database, context.clock
+    relay = Relay(database, context.bus, (ASSETS, SLOTS))
+    store, edges, facts = MongoAssetStore(database, relay), MongoGraphStore(database), MongoFactStore(database)
+    evaluations = MongoEvaluationStore(database)
+    assets, recorder = Assets(store, clock=clock), Recorder(store, clock=clock)
+    keeper = FreshnessKeeper(store, facts, edges, clock=clock)
+    automatic = Automation(store, evaluations, clock=clock)
+    emission = _emission(context)
+    followers = [automatic.hear, *([emission[0].hear] if emission is not None else [])]
+    hearing = Hearing(facts, edges, recorder, followers=followers)
+    listening = Consumer(context.bus, consumer("lineage-signals"), hearing.hear, key=_entity, limits=context.limits)
+    cases = UseCases(
+        assets=assets,
+        recorder=recorder,
+        intake=Intake(MongoEventStore(database), edges, recorder),
+        graph=Graph(edges, store),
+        backfills=Backfills(assets, store, clock=clock),
+        keeper=keeper,
+        evaluations=evaluations,
+    )
+    authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     server = HttpServer(
         "lineage",
-        routes(assets, intake, Graph(edges), clock=context.clock),
+        (*routes(cases, clock=clock), *dead_letter_routes("lineage", context.bus, [listening])),
         host=context.host,
         port=context.port,
         authenticator=authenticator,
-        clock=context.clock,
+        clock=clock,
         chance=context.chance,
         limits=Limits(body_bytes=context.platform.http.max_body, drain=context.platform.http.drain),
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
-    return (Preparation(store), relay, authenticator, server)
+    return (
+        Preparation(store.prepare, edges.prepare, facts.prepare, evaluations.prepare),
+        relay,
+        listening,
+        Ticking("lineage.freshness", freshness.EVERY, keeper.check, clock=clock),
+        Ticking("lineage.automation", automation.EVERY, automatic.check, clock=clock),
+        *([Emission(*emission, context)] if emission is not None else []),
+        authenticator,
+        server,
+    )
+
+
+def _emission(context: ServiceContext[LineageSettings]) -> tuple[Emitting, HttpReceiver] | None:
+    chosen = context.settings
+    if chosen.emit_url is None:
+        return None
+    guard = OutgoingGuard(allow_private=chosen.emit_allow_private, setting="lineage.emit_allow_private")
+    receiver = HttpReceiver(chosen.emit_url, chosen.emit_token, guard)
+    emitter = Emitter(chosen.emit_namespace, context.version)
+    return Emitting(emitter, MongoEmissionStore(context.database), receiver, clock=context.clock), receiver
+
+
+def _entity(delivery: Delivery) -> str:
+    """Signals of one run, asset or schedule must be heard in order."""
+    place = parse_signal(delivery.subject)
+    return f"{place.namespace}/{place.id}"
 
 
 SERVICE = ServiceDefinition(name="lineage", settings=LineageSettings, build=build)

@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "trigger": ("executor",),
     "scheduler": ("executor",),
     "case": ("executor",),
+    "lineage": ("executor", "scheduler"),
     "executor": ("executor",),  # sub-workflows
 }
 

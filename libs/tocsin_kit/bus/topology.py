@@ -155,7 +155,7 @@ _USES: dict[str, tuple[str, ...]] = {
     "trigger": ("EVENTS", "COMMANDS", "SIGNALS", "DEAD"),
     "scheduler": ("COMMANDS", "SIGNALS", "DEAD"),
     "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "LOGS", "SIGNALS", "DEAD"),
-    "lineage": ("SIGNALS", "DEAD"),
+    "lineage": ("COMMANDS", "SIGNALS", "DEAD"),
     "case": ("COMMANDS", "SIGNALS", "DEAD"),
     "observer": ("SIGNALS", "DEAD"),
 }

@@ -13,7 +13,7 @@ from tocsin_executor.domain.values import ErrorKind, Json, problem
 PARTS: Final = ("consumes", "produces")
 ITEMS_LIMIT: Final = 500  # of each list: one signal holds them
 KEY_LIMIT: Final = 512  # characters, as the lineage service has it
-_TEXTS: Final = ("namespace", "partition", "version", "kind")
+_TEXTS: Final = ("partition", "version", "kind")
 _FIELDS: Final = ("asset", *_TEXTS, "metadata")
 
 
@@ -42,8 +42,9 @@ def constant_items(value: Json) -> list[dict[str, Json]]:
     for item in shaped:
         key = item.get("asset") if isinstance(item, dict) else None
         if isinstance(item, dict) and isinstance(key, str) and key and "${" not in key:
-            texts = {name: item[name] for name in ("namespace", "kind") if name in item}
-            found.append({"asset": key[:KEY_LIMIT], **{k: v for k, v in texts.items() if isinstance(v, str) and "${" not in v}})
+            kind = item.get("kind")
+            known = isinstance(kind, str) and "${" not in kind
+            found.append({"asset": key[:KEY_LIMIT], **({"kind": kind} if known else {})})
     return found[:ITEMS_LIMIT]
 
 

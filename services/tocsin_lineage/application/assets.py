@@ -1,20 +1,39 @@
 """What people and programs do with assets."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.errors import Conflict, NotFound, PreconditionFailed
-from tocsin.signals import Cause, Json, derive
+from tocsin.errors import NotFound, PreconditionFailed
+from tocsin.signals import Cause
 from tocsin.signals.catalogue import lineage as words
-from tocsin.signals.kinds import Payload, SignalType
-from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Outgoing, Page
-from tocsin_lineage.domain.assets import Act, Asset, Happening, happened
-from tocsin_lineage.ports import AssetSearch, AssetStore
+from tocsin_kit.store import Entry, Page
+from tocsin_lineage.application.announcing import announce, registered
+from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot
+from tocsin_lineage.domain.checks import CheckResult
+from tocsin_lineage.domain.freshness import Verdict
+from tocsin_lineage.domain.partitions import LISTED_LIMIT, all_keys
+from tocsin_lineage.domain.schema_history import SchemaVersion
+from tocsin_lineage.ports import AssetSearch, AssetStore, HappeningSearch
 
-TRIES = 8  # against other writers of the same asset
+READERS_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """An asset, or a partition of it, as of an instant.
+
+    Attributes:
+        written: The writing that its content came from then.
+        readers: Who read it between that writing and the instant, newest first; at most a hundred.
+        schema: Its columns then.
+        checks: The latest results of its checks until then.
+    """
+
+    written: Happening | None
+    readers: tuple[Happening, ...]
+    schema: SchemaVersion | None
+    checks: tuple[CheckResult, ...]
 
 
 class Assets:
@@ -38,16 +57,40 @@ class Assets:
         entry = await self._store.load(asset.namespace, asset.key)
         if expect is not None and expect != entry.revision:
             raise PreconditionFailed(f"asset {asset.key} has changed since you read it", hint="read it again")
-        if entry.value is not None:
+        now = self._clock.now()
+        before = entry.value
+        if before is not None:
+            asset = replace(
+                before,
+                kind=asset.kind,
+                group=asset.group,
+                description=asset.description,
+                owners=asset.owners,
+                tags=asset.tags,
+                code_version=asset.code_version,
+                declared=True,
+                policy=asset.policy,
+            )
+        if before is None or before.policy.document != asset.policy.document:
+            promised = before is not None and before.policy.promise == asset.policy.promise
+            promised = promised and before is not None and before.policy.partitions == asset.policy.partitions
+            verdict = asset.verdict if promised else Verdict(since=now)
+            since = before.since if promised and before is not None and before.since is not None else now
             asset = replace(
                 asset,
-                facets=entry.value.facets,
-                materialized=entry.value.materialized,
-                observed=entry.value.observed,
-                materializations=entry.value.materializations,
+                since=since,
+                verdict=replace(verdict, due=now if asset.policy.promise is not None else None),
+                automation_due=now if asset.policy.automation is not None else None,
             )
-        said = (words.ASSET_REGISTERED, words.AssetRegistered(name=asset.key, kind=asset.kind))
-        outbox = [self._signal(said, asset, entry.sequence + 1, cause, actor)]
+        outbox = announce(
+            [registered(asset)],
+            namespace=asset.namespace,
+            key=asset.key,
+            after=entry.sequence,
+            now=now,
+            cause=cause,
+            actor=actor,
+        )
         return await self._store.commit(entry, asset, outbox)
 
     async def get(self, namespace: str, key: str) -> Entry[Asset]:
@@ -65,9 +108,70 @@ class Assets:
         """One page of assets, by key."""
         return await self._store.search(search, limit=limit, cursor=cursor)
 
-    async def happenings(self, namespace: str, key: str, *, limit: int, cursor: str | None) -> Page[Happening]:
+    async def happenings(self, search: HappeningSearch, *, limit: int, cursor: str | None) -> Page[Happening]:
         """What happened to an asset, newest first."""
-        return await self._store.happenings(namespace, key, limit=limit, cursor=cursor)
+        return await self._store.happenings(search, limit=limit, cursor=cursor)
+
+    async def of_run(self, run: str) -> list[tuple[tuple[str, str], Happening]]:
+        """What a run wrote and read; at most a thousand."""
+        return list(await self._store.of_run(run, 1000))
+
+    async def moment(self, namespace: str, key: str, *, partition: str | None, at: datetime) -> Moment:
+        """An asset as of an instant: which run and task had written it, and which had read that.
+
+        Raises:
+            NotFound: There is no such asset.
+        """
+        await self.get(namespace, key)
+        search = HappeningSearch(namespace=namespace, key=key, partition=partition, acts=(Act.MATERIALIZED,), until=at)
+        written = (await self._store.happenings(search, limit=1, cursor=None)).items
+        reading = replace(search, acts=(Act.READ,), since=written[0].at if written else None)
+        readers = await self._store.happenings(reading, limit=READERS_LIMIT, cursor=None)
+        schemas = (await self._store.schemas(namespace, key, limit=LISTED_LIMIT, cursor=None)).items
+        results = await self._store.checks(namespace, key, check=None, until=at, limit=500, cursor=None)
+        latest: dict[tuple[str, str], CheckResult] = {}
+        for result in results.items:
+            if partition is None or result.partition in {"", partition}:
+                latest.setdefault((result.check, result.partition), result)
+        return Moment(
+            written=written[0] if written else None,
+            readers=tuple(readers.items),
+            schema=next((version for version in schemas if version.at <= at), None),
+            checks=tuple(latest.values()),
+        )
+
+    async def checks(self, namespace: str, key: str, *, check: str | None, limit: int, cursor: str | None) -> Page[CheckResult]:
+        """Results of the checks of an asset, newest first."""
+        return await self._store.checks(namespace, key, check=check, until=None, limit=limit, cursor=cursor)
+
+    async def schemas(self, namespace: str, key: str, *, limit: int, cursor: str | None) -> Page[SchemaVersion]:
+        """Versions of the columns of an asset, newest first."""
+        return await self._store.schemas(namespace, key, limit=limit, cursor=cursor)
+
+    async def partitions(self, namespace: str, key: str, *, condition: Condition | None) -> list[Slot]:
+        """All partitions that there should be, and what became of each; the newest 10,000 in order.
+
+        Raises:
+            NotFound: There is no such asset.
+        """
+        asset = (await self.get(namespace, key)).value
+        if asset is None:
+            return []
+        slots: dict[str, Slot] = {}
+        cursor: str | None = None
+        while True:
+            page = await self._store.slots(namespace, key, condition=None, limit=500, cursor=cursor)
+            slots.update({slot.partition: slot for slot in page.items})
+            cursor = page.next_cursor
+            if cursor is None or len(slots) >= LISTED_LIMIT:
+                break
+        known = [name for name in slots if name]
+        expected = all_keys(asset.policy.partitions, self._clock.now(), known)
+        names = expected if asset.policy.partitions is None and not known else sorted({*expected, *known})
+        if asset.policy.partitions is not None or known:
+            names = [name for name in names if name]
+        found = [slots.get(name) or Slot(namespace=namespace, asset=key, partition=name) for name in names[-LISTED_LIMIT:]]
+        return [slot for slot in found if condition is None or slot.condition is condition]
 
     async def delete(self, namespace: str, key: str, *, actor: str, cause: Cause) -> None:
         """Forget an asset; what happened to it stays on record.
@@ -76,72 +180,13 @@ class Assets:
             NotFound: There is none.
         """
         entry = await self.get(namespace, key)
-        asset = entry.value
-        if asset is not None:
-            said = (words.ASSET_DELETED, words.AssetDeleted(name=key))
-            await self._store.commit(entry, None, [self._signal(said, asset, entry.sequence + 1, cause, actor)])
-
-    async def record(
-        self, namespace: str, key: str, happening: Happening, *, facets: Mapping[str, Json], cause: Cause
-    ) -> Entry[Asset]:
-        """Record what happened to an asset, which need not be known before; safe to repeat.
-
-        Raises:
-            Conflict: Others wrote to the same asset all the time.
-        """
-        for _ in range(TRIES):
-            entry = await self._store.load(namespace, key)
-            if await self._store.known(happening.id):
-                return entry
-            asset = entry.value or Asset(namespace=namespace, key=key)
-            after = happened(asset, happening, facets)
-            said = [] if entry.value else [(words.ASSET_REGISTERED, words.AssetRegistered(name=key, kind=asset.kind))]
-            outbox = [
-                self._signal(one, after, entry.sequence + number, cause, happening.actor)
-                for number, one in enumerate([*said, _of(happening, key)], start=1)
-            ]
-            try:
-                return await self._store.record(entry, after, happening, outbox)
-            except Conflict:
-                continue
-        raise Conflict(f"asset {key} is being written by others all the time", asset=key)
-
-    def _signal(
-        self, said: tuple[SignalType[Payload], Payload], asset: Asset, sequence: int, cause: Cause, actor: str
-    ) -> Outgoing:
-        kind, payload = said
-        signal = make_signal(
-            kind,
-            namespace=asset.namespace,
-            entity_id=signal_entity(asset.key),
-            sequence=sequence,
-            time=self._clock.now(),
-            payload=payload,
+        outbox = announce(
+            [(words.ASSET_DELETED, words.AssetDeleted(name=key), None)],
+            namespace=namespace,
+            key=key,
+            after=entry.sequence,
+            now=self._clock.now(),
             cause=cause,
             actor=actor,
         )
-        return Outgoing.of(subject_of(signal), signal)
-
-
-def signal_entity(key: str) -> str:
-    """What an asset is called in subjects: its key, or a digest of one that is too long for a subject."""
-    return key if len(key) <= 160 else derive("asset", key)
-
-
-def happening_of(act: Act, *, cause_id: str, key: str, at: datetime, actor: str) -> Happening:
-    """A happening whose id is derived from its cause."""
-    return Happening(id=derive("asset", act.value, cause_id, key), act=act, at=at, actor=actor)
-
-
-def _of(happening: Happening, key: str) -> tuple[SignalType[Payload], Payload]:
-    if happening.act is Act.MATERIALIZED:
-        materialized = words.AssetMaterialized(
-            name=key,
-            run=happening.run,
-            task=happening.task,
-            version=happening.version,
-            metadata=dict(happening.metadata),
-        )
-        return words.ASSET_MATERIALIZED, materialized
-    observed = words.AssetObserved(name=key, run=happening.run, version=happening.version, metadata=dict(happening.metadata))
-    return words.ASSET_OBSERVED, observed
+        await self._store.commit(entry, None, outbox)

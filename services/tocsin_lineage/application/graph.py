@@ -1,7 +1,34 @@
-"""The graph: upstream, downstream, as deep as asked."""
+"""The graph: upstream, downstream, as deep as asked; the paths of a column; what a change would touch."""
 
-from tocsin_lineage.domain.graph import ASSET, Direction, Picture, Walk
-from tocsin_lineage.ports import EdgeStore
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin_lineage.domain.columns import ColumnEdge
+from tocsin_lineage.domain.graph import ASSET, ColumnWalk, Direction, Picture, Walk, only_kinds
+from tocsin_lineage.ports import AssetStore, GraphStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Which part of the graph.
+
+    Attributes:
+        namespace: Where.
+        key: The asset in the middle.
+        direction: Which way.
+        depth: How many assets away.
+        kinds: Only assets of these kinds, and how they are joined; empty for all.
+        since: Only what was seen since.
+        until: Only what was seen before.
+    """
+
+    namespace: str
+    key: str
+    direction: Direction
+    depth: int
+    kinds: frozenset[str] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class Graph:
@@ -9,14 +36,32 @@ class Graph:
 
     Args:
         edges: The graph's edges.
+        assets: What kinds assets are of.
     """
 
-    def __init__(self, edges: EdgeStore) -> None:
+    def __init__(self, edges: GraphStore, assets: AssetStore) -> None:
         self._edges = edges
+        self._assets = assets
 
-    async def around(self, namespace: str, key: str, direction: Direction, depth: int) -> Picture:
+    async def around(self, view: View) -> Picture:
         """The part of the graph around an asset; one query for each step away."""
-        walk = Walk(ASSET + key, direction, depth)
+        walk = Walk(ASSET + view.key, view.direction, view.depth)
         while not walk.done:
-            walk.advance(await self._edges.touching(namespace, walk.frontier, direction))
-        return walk.picture()
+            edges = await self._edges.touching(view.namespace, walk.frontier, view.direction, view.since, view.until)
+            walk.advance(edges)
+        picture = walk.picture()
+        if not view.kinds:
+            return picture
+        keys = [node.removeprefix(ASSET) for node in picture.nodes if node.startswith(ASSET)]
+        kinds = await self._assets.kinds(view.namespace, keys)
+        kept = {ASSET + key for key in keys if kinds.get(key) in view.kinds}
+        return only_kinds(picture, kept)
+
+    async def column_paths(
+        self, namespace: str, column: str, direction: Direction, depth: int
+    ) -> tuple[dict[str, int], tuple[ColumnEdge, ...]]:
+        """Columns (``<asset>#<column>``) that one is made of or goes into, how far away each is, and how they are joined."""
+        walk = ColumnWalk(column, direction, depth)
+        while not walk.done:
+            walk.advance(await self._edges.touching_columns(namespace, walk.frontier, direction))
+        return walk.nodes, walk.edges

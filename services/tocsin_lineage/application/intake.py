@@ -1,20 +1,40 @@
 """OpenLineage in: from anyone's client, in any order, any number of times.
 
-The event is kept first, whole; what it says about assets and the graph is derived from it, each step safe to repeat. A sender
-that got no answer sends again, and nothing is counted twice.
+Events that come at the same time are taken together: whoever waits takes all that wait, so that a busy intake makes few, large
+transactions and a quiet one answers at once. An event is kept whole before anything is derived from it, and everything derived
+is safe to repeat: a sender that got no answer sends again, and nothing is counted twice.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import orjson
 
 from tocsin.signals import Cause, Json, derive
-from tocsin_lineage.application.assets import Assets, happening_of
+from tocsin_lineage.application.recording import Recorder, Report, happening_of
+from tocsin_lineage.domain.assertions import assertions_of
 from tocsin_lineage.domain.assets import Act
+from tocsin_lineage.domain.checks import CheckResult, Grade
+from tocsin_lineage.domain.columns import column_edges
 from tocsin_lineage.domain.graph import ASSET, JOB, Edge
 from tocsin_lineage.domain.openlineage import DatasetMention, LineageEvent, Stage, read_event
-from tocsin_lineage.ports import EdgeStore, EventStore
+from tocsin_lineage.ports import EventStore, GraphStore
+
+BATCH = 500  # events of one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An event that waits."""
+
+    id: str
+    namespace: str
+    actor: str
+    cause: Cause
+    event: LineageEvent
+    done: asyncio.Future[None]
 
 
 class Intake:
@@ -22,14 +42,16 @@ class Intake:
 
     Args:
         events: Where events are kept.
-        edges: The graph.
-        assets: What they are about.
+        graph: The graph.
+        recorder: Records what they say about assets.
     """
 
-    def __init__(self, events: EventStore, edges: EdgeStore, assets: Assets) -> None:
+    def __init__(self, events: EventStore, graph: GraphStore, recorder: Recorder) -> None:
         self._events = events
-        self._edges = edges
-        self._assets = assets
+        self._graph = graph
+        self._recorder = recorder
+        self._waiting: list[_Taken] = []
+        self._taking = asyncio.Lock()
 
     async def take(self, document: Json, *, namespace: str, actor: str, cause: Cause) -> str:
         """Take one event; its id, the same for a repeat.
@@ -37,43 +59,109 @@ class Intake:
         Raises:
             InvalidLineageEvent: It is none.
         """
-        event = read_event(document)
-        event_id = derive("openlineage", namespace, orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode())
-        await self._events.keep(namespace, event_id, event)
-        if event.job is not None:
-            job = JOB + event.job
-            edges = [Edge(ASSET + mention.key, job) for mention in event.inputs]
-            edges += [Edge(job, ASSET + mention.key) for mention in event.outputs]
-            await self._edges.add(namespace, edges)
-        for act, mentions in self._acts(event):
-            for mention in mentions:
-                await self._happened(event, mention, act, namespace=namespace, actor=actor, cause=cause)
-        return event_id
+        return (await self.take_many([document], namespace=namespace, actor=actor, cause=cause))[0]
 
-    @staticmethod
-    def _acts(event: LineageEvent) -> tuple[tuple[Act, tuple[DatasetMention, ...]], ...]:
-        """What it means: a completed run has written its outputs; everything else has only been seen."""
-        written = event.stage is Stage.COMPLETE
-        return (
-            (Act.OBSERVED, event.inputs),
-            (Act.MATERIALIZED if written else Act.OBSERVED, event.outputs),
+    async def take_many(self, documents: Sequence[Json], *, namespace: str, actor: str, cause: Cause) -> list[str]:
+        """Take several; all of them are understood before any is taken.
+
+        Raises:
+            InvalidLineageEvent: One is none.
+        """
+        loop = asyncio.get_running_loop()
+        taken = []
+        for document in documents:
+            event = read_event(document)
+            event_id = derive("openlineage", namespace, orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode())
+            taken.append(_Taken(event_id, namespace, actor, cause, event, loop.create_future()))
+        self._waiting += taken
+        async with self._taking:
+            while not all(one.done.done() for one in taken):
+                await self._take_waiting()
+        for one in taken:
+            one.done.result()
+        return [one.id for one in taken]
+
+    async def _take_waiting(self) -> None:
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        try:
+            await self._keep(batch)
+        except asyncio.CancelledError:
+            self._waiting = [*batch, *self._waiting]  # one caller went away; the next one takes them
+            raise
+        except Exception as error:  # noqa: BLE001  # it belongs to those who wait, each of whom raises it
+            for one in batch:
+                if not one.done.done():
+                    one.done.set_exception(error)
+                    one.done.exception()  # a caller who went away asks no more
+        else:
+            for one in batch:
+                if not one.done.done():
+                    one.done.set_result(None)
+
+    async def _keep(self, batch: Sequence[_Taken]) -> None:
+        await self._events.keep_many([(one.namespace, one.id, one.event) for one in batch])
+        edges: dict[str, list[tuple[Edge, datetime]]] = {}
+        columns: dict[str, list[tuple[DatasetMention, datetime]]] = {}
+        reports: list[Report] = []
+        for one in batch:
+            edges.setdefault(one.namespace, []).extend((edge, one.event.time) for edge in _edges(one.event))
+            made = ((mention, one.event.time) for mention in one.event.outputs if "columnLineage" in mention.facets)
+            columns.setdefault(one.namespace, []).extend(made)
+            reports += _reports(one)
+        for namespace, found in edges.items():
+            await self._graph.add(namespace, found)
+        for namespace, mentions in columns.items():
+            parts = [(edge, at) for mention, at in mentions for edge in column_edges(mention.key, mention.facets)]
+            await self._graph.add_columns(namespace, parts)
+        await self._recorder.record(reports)
+
+
+def _edges(event: LineageEvent) -> list[Edge]:
+    if event.job is None:
+        return []
+    job = JOB + event.job
+    return [
+        *(Edge(ASSET + mention.key, job) for mention in event.inputs),
+        *(Edge(job, ASSET + mention.key) for mention in event.outputs),
+    ]
+
+
+def _reports(taken: _Taken) -> list[Report]:
+    """What it means: a completed run has written its outputs and read its inputs; without a run something was looked at."""
+    event = taken.event
+    output = Act.MATERIALIZED if event.stage is Stage.COMPLETE else Act.OBSERVED
+    given = Act.READ if event.run is not None else Act.OBSERVED
+    acts = [*((given, mention) for mention in event.inputs), *((output, mention) for mention in event.outputs)]
+    return [_report(taken, act, mention) for act, mention in acts]
+
+
+def _report(taken: _Taken, act: Act, mention: DatasetMention) -> Report:
+    event = taken.event
+    # A run that says START and COMPLETE has read its inputs once; a dataset event stands for itself.
+    about = f"{event.run}" if event.run else f"{event.job}@{event.time.isoformat()}"
+    bare = happening_of(act, cause_id=f"{taken.namespace}:{about}", key=mention.key, at=event.time, actor=taken.actor)
+    job = JOB + event.job if event.job is not None else None
+    happening = replace(bare, run=event.run, task=event.job, job=job, version=_version(mention.facets))
+    checks = tuple(
+        CheckResult(
+            id=derive("assertion", taken.id, mention.key, str(number)),
+            check=one.name,
+            passed=one.passed,
+            severity=Grade.ERROR if one.is_error else Grade.WARN,
+            at=event.time,
+            run=event.run,
+            actor=taken.actor,
         )
-
-    async def _happened(
-        self,
-        event: LineageEvent,
-        mention: DatasetMention,
-        act: Act,
-        *,
-        namespace: str,
-        actor: str,
-        cause: Cause,
-    ) -> None:
-        # A run that says START and COMPLETE has read its inputs once; a dataset event stands for itself.
-        about = f"{event.run}" if event.run else f"{event.job}@{event.time.isoformat()}"
-        bare = happening_of(act, cause_id=f"{namespace}:{about}", key=mention.key, at=event.time, actor=actor)
-        happening = replace(bare, run=event.run, task=event.job, version=_version(mention.facets))
-        await self._assets.record(namespace, mention.key, happening, facets=mention.facets, cause=cause)
+        for number, one in enumerate(assertions_of(mention.facets))
+    )
+    return Report(
+        namespace=taken.namespace,
+        key=mention.key,
+        happening=happening,
+        facets=mention.facets,
+        checks=checks,
+        cause=taken.cause,
+    )
 
 
 def _version(facets: Mapping[str, Json]) -> str | None:

@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import Enum
 
 from tocsin.signals import Json
-
-KEY_LIMIT = 512  # characters; OpenLineage names are URIs and table paths
+from tocsin_lineage.domain.checks import Standing
+from tocsin_lineage.domain.freshness import Verdict
+from tocsin_lineage.domain.policy import Policy
 
 
 class Act(Enum):
@@ -15,18 +16,22 @@ class Act(Enum):
 
     MATERIALIZED = "materialized"
     OBSERVED = "observed"
+    READ = "read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """One materialization or observation.
+    """One materialization, observation or reading.
 
     Attributes:
         id: Derived from its cause: the same twice is one.
-        act: Written, or read and looked at.
+        act: Written, looked at, or read by a run.
         at: When.
+        noted: When it was recorded.
+        partition: Which partition; empty for the whole asset.
         run: Id of the run.
         task: JSON pointer to the task, or the foreign job's name.
+        job: The job of the graph that did it.
         version: What the writer calls this version.
         metadata: Whatever is known about it: rows, bytes, checks.
         actor: Who said so.
@@ -35,11 +40,75 @@ class Happening:
     id: str
     act: Act
     at: datetime
+    noted: datetime | None = None
+    partition: str = ""
     run: str | None = None
     task: str | None = None
+    job: str | None = None
     version: str | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
     actor: str
+
+
+class Condition(Enum):
+    """What is to be said of a partition."""
+
+    MISSING = "missing"
+    REQUESTED = "requested"
+    FAILED = "failed"
+    MATERIALIZED = "materialized"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What is known about one partition of an asset, or (with an empty key) about one without partitions.
+
+    Attributes:
+        namespace: Of the asset.
+        asset: Its key.
+        partition: The partition's.
+        written: The latest time that it was written.
+        noted: When that was recorded.
+        happening: Id of that writing.
+        run: The run that wrote it.
+        count: How often it was written.
+        failed_at: When the latest run for it failed.
+        failed_run: That run.
+        requested_at: When the latest run for it was started from here.
+        requested_run: That run.
+        handled: See ``automation.Facts``.
+        answered: The same.
+        ticked: The same.
+    """
+
+    namespace: str
+    asset: str
+    partition: str
+    written: datetime | None = None
+    noted: datetime | None = None
+    happening: str | None = None
+    run: str | None = None
+    count: int = 0
+    failed_at: datetime | None = None
+    failed_run: str | None = None
+    requested_at: datetime | None = None
+    requested_run: str | None = None
+    handled: datetime | None = None
+    answered: tuple[str, ...] = ()
+    ticked: datetime | None = None
+
+    @property
+    def condition(self) -> Condition:
+        """The newest of what happened to it."""
+        stories = (
+            (self.noted, Condition.MATERIALIZED),
+            (self.failed_at, Condition.FAILED),
+            (self.requested_at, Condition.REQUESTED),
+        )
+        told = [(at, condition) for at, condition in stories if at is not None]
+        if not told:
+            return Condition.MISSING
+        return max(told, key=lambda story: story[0])[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +123,18 @@ class Asset:
         description: Markdown.
         owners: Who answers for it.
         tags: Free words.
+        code_version: Of the code that makes it.
         declared: Whether a person described it; otherwise it is only known from what runs did.
         facets: The latest OpenLineage facets about it, unknown ones included.
         materialized: The latest time it was written.
-        observed: The latest time it was read or looked at.
+        observed: The latest time it was looked at.
         materializations: How often it was written.
+        policy: What is declared about it.
+        since: When that was declared.
+        verdict: How fresh it is.
+        automation_due: When its condition has to be looked at next, if nothing happens before.
+        standings: The latest results of its checks.
+        schema: The latest version of its columns.
     """
 
     namespace: str
@@ -68,11 +144,18 @@ class Asset:
     description: str = ""
     owners: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    code_version: str | None = None
     declared: bool = False
     facets: Mapping[str, Json] = field(default_factory=dict)
     materialized: datetime | None = None
     observed: datetime | None = None
     materializations: int = 0
+    policy: Policy = field(default_factory=Policy)
+    since: datetime | None = None
+    verdict: Verdict = field(default_factory=Verdict)
+    automation_due: datetime | None = None
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    schema: str | None = None
 
 
 def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> Asset:
@@ -80,9 +163,11 @@ def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> 
 
     Args:
         asset: As it is.
-        happening: What happened.
+        happening: What happened; a reading changes nothing.
         facets: What is newly known about it.
     """
+    if happening.act is Act.READ:
+        return asset
     if happening.act is Act.OBSERVED:
         newest = asset.observed is None or happening.at >= asset.observed
         return replace(
@@ -91,9 +176,27 @@ def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> 
             facets={**facets, **asset.facets} if not newest else {**asset.facets, **facets},
         )
     newest = asset.materialized is None or happening.at >= asset.materialized
+    verdict = asset.verdict
+    if asset.policy.promise is not None:
+        verdict = replace(verdict, due=happening.noted or happening.at)  # its keeper looks at once
     return replace(
         asset,
         materialized=happening.at if newest else asset.materialized,
         materializations=asset.materializations + 1,
         facets={**asset.facets, **facets} if newest else {**facets, **asset.facets},
+        verdict=verdict,
     )
+
+
+def filled(slot: Slot, happening: Happening) -> Slot:
+    """A partition after it was written."""
+    newest = slot.written is None or happening.at >= slot.written
+    after = replace(slot, count=slot.count + 1, noted=happening.noted, happening=happening.id)
+    return replace(after, written=happening.at, run=happening.run) if newest else after
+
+
+def failed(slot: Slot, run: str, at: datetime) -> Slot:
+    """A partition after a run for it failed; one that was older than what is known changes nothing."""
+    if slot.run == run or (slot.failed_at is not None and slot.failed_at >= at):
+        return slot
+    return replace(slot, failed_at=at, failed_run=run)

@@ -44,7 +44,7 @@ class Maker:
         namespace: Of the workflow.
         name: The same.
         run: The latest run, if there was one.
-        status: Its last status: ``pending``, ``running``, ``waiting``, ``faulted``, ``cancelled``, ``completed``, ``refused`` ...
+        status: Its last status: ``pending``, ``running``, ``waiting``, ``faulted``, ``cancelled``, ``completed`` ...
         at: When that was.
         error: What it failed with.
     """
@@ -114,7 +114,9 @@ def _of_maker(maker: Maker, written: datetime | None) -> Reason | None:
             because = f": {maker.error}" if maker.error else ""
             return Reason(Why.FAILED_RUN, f"run {maker.run} of {who} has {_ended(maker.status)}{because}", maker.run)
         case "refused":
-            return Reason(Why.REFUSED_RUN, f"run {maker.run} of {who} was refused: {maker.error or 'no reason given'}", maker.run)
+            return Reason(
+                Why.REFUSED_RUN, f"run {maker.run} of {who} was refused: {maker.error or 'no reason given'}", maker.run
+            )
         case "pending" | "waiting" | "suspended":
             return Reason(Why.WAITING_SLOT, f"run {maker.run} of {who} is {maker.status}", maker.run)
         case "running":

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from tocsin_lineage.domain.columns import ColumnEdge
+
 NODES = 5000  # of one answer; more than anyone can look at
 ASSET = "asset:"
 JOB = "job:"
@@ -123,3 +125,56 @@ def _label(node: str) -> str:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+
+
+def only_kinds(picture: Picture, kept: set[str]) -> Picture:
+    """The picture with these assets, its start, and the jobs that join two of them."""
+    assets = {node for node in picture.nodes if node.startswith(ASSET) and (node in kept or node == picture.start)}
+    around: dict[str, int] = {}
+    for edge in picture.edges:
+        for job, asset in ((edge.source, edge.target), (edge.target, edge.source)):
+            if job.startswith(JOB) and asset in assets:
+                around[job] = around.get(job, 0) + 1
+    nodes = {node: depth for node, depth in picture.nodes.items() if node in assets or around.get(node, 0) > 1}
+    edges = tuple(edge for edge in picture.edges if edge.source in nodes and edge.target in nodes)
+    return Picture(picture.start, nodes, edges, picture.truncated)
+
+
+class ColumnWalk:
+    """A walk over columns, as :class:`Walk` over assets: one round is one step away.
+
+    Args:
+        start: ``<asset>#<column>``.
+        direction: Which way.
+        depth: How many steps.
+    """
+
+    def __init__(self, start: str, direction: Direction, depth: int) -> None:
+        self.nodes: dict[str, int] = {start: 0}
+        self.frontier: frozenset[str] = frozenset({start})
+        self._edges: dict[ColumnEdge, None] = {}
+        self._direction = direction
+        self._depth = depth
+        self._round = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be asked for."""
+        return not self.frontier or self._round >= self._depth
+
+    @property
+    def edges(self) -> tuple[ColumnEdge, ...]:
+        """What joins them, in order."""
+        return tuple(sorted(self._edges, key=lambda edge: (edge.source, edge.target, edge.type, edge.subtype or "")))
+
+    def advance(self, edges: Iterable[ColumnEdge]) -> None:
+        """Take the edges of the frontier, in the direction of the walk."""
+        self._round += 1
+        reached: set[str] = set()
+        for edge in edges:
+            self._edges[edge] = None
+            for far in (edge.source, edge.target):
+                if far not in self.nodes and len(self.nodes) < NODES:
+                    self.nodes[far] = self._round
+                    reached.add(far)
+        self.frontier = frozenset(reached)

@@ -11,7 +11,8 @@ from enum import Enum
 
 from tocsin.errors import Invalid, Violation
 from tocsin.signals import Json
-from tocsin_lineage.domain.assets import KEY_LIMIT
+
+KEY_LIMIT = 512  # characters of an asset's key
 
 
 class InvalidLineageEvent(Invalid):

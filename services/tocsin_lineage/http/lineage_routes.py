@@ -4,33 +4,63 @@ from collections.abc import Sequence
 
 import orjson
 
+from tocsin.errors import Invalid
 from tocsin.signals import root
 from tocsin_kit.web import Call, Permission, Reply, Route
 from tocsin_lineage.application import Graph, Intake
+from tocsin_lineage.application.graph import View
+from tocsin_lineage.domain.columns import MARK
 from tocsin_lineage.domain.graph import Direction, as_dot, as_mermaid
 from tocsin_lineage.domain.openlineage import InvalidLineageEvent
-from tocsin_lineage.http.schemas import Accepted, GraphQuery, NamespaceQuery, OpenLineageBody, PictureView
+from tocsin_lineage.http.graph_schemas import (
+    Accepted,
+    ColumnPathsView,
+    ColumnQuery,
+    GraphQuery,
+    ImpactView,
+    OpenLineageBody,
+    PictureView,
+)
+from tocsin_lineage.http.schemas import NamespaceQuery
 
 READ = Permission("lineage:read")
 WRITE = Permission("lineage:write")
 TAGS = ("lineage",)
 
 
-def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
-    """Everything below ``/api/v1/lineage``."""
+def _view(query: GraphQuery, direction: Direction) -> View:
+    return View(
+        namespace=query.namespace,
+        key=query.asset,
+        direction=direction,
+        depth=query.depth,
+        kinds=frozenset(kind.strip() for kind in (query.kind or "").split(",") if kind.strip()),
+        since=query.since,
+        until=query.until,
+    )
 
-    async def take(call: Call) -> Accepted:
-        event_id = await intake.take(
-            orjson.loads(call.raw),
+
+class _Handlers:
+    def __init__(self, intake: Intake, graph: Graph) -> None:
+        self._intake = intake
+        self._graph = graph
+
+    async def take(self, call: Call) -> Accepted:
+        try:
+            document = orjson.loads(call.raw)
+        except orjson.JSONDecodeError as error:
+            raise Invalid(f"The body is not JSON: {error}") from error
+        event_id = await self._intake.take(
+            document,
             namespace=call.query(NamespaceQuery).namespace,
             actor=call.principal.subject,
             cause=root(call.request_id, call.traceparent),
         )
         return Accepted(id=event_id)
 
-    async def around(call: Call) -> Reply:
+    async def around(self, call: Call) -> Reply:
         query = call.query(GraphQuery)
-        picture = await graph.around(query.namespace, query.asset, Direction(query.direction), query.depth)
+        picture = await self._graph.around(_view(query, Direction(query.direction)))
         match query.format:
             case "dot":
                 return Reply(body=as_dot(picture), media_type="text/vnd.graphviz; charset=utf-8")
@@ -39,6 +69,19 @@ def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
             case "json":
                 return Reply(body=PictureView.of(picture))
 
+    async def impact(self, call: Call) -> ImpactView:
+        return ImpactView.of(await self._graph.around(_view(call.query(GraphQuery), Direction.DOWNSTREAM)))
+
+    async def columns(self, call: Call) -> ColumnPathsView:
+        query = call.query(ColumnQuery)
+        start = f"{query.asset}{MARK}{query.column}"
+        found = await self._graph.column_paths(query.namespace, start, Direction(query.direction), query.depth)
+        return ColumnPathsView.of(start, *found)
+
+
+def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
+    """Everything below ``/api/v1/lineage``."""
+    on = _Handlers(intake, graph)
     return (
         Route(
             method="POST",
@@ -51,7 +94,7 @@ def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
             response=Accepted,
             status=201,
             problems=(InvalidLineageEvent,),
-            handler=take,
+            handler=on.take,
         ),
         Route(
             method="GET",
@@ -61,6 +104,26 @@ def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
             tags=TAGS,
             query=GraphQuery,
             response=PictureView,
-            handler=around,
+            handler=on.around,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/lineage/impact",
+            access=READ,
+            summary="What a change of an asset would touch, the nearest first",
+            tags=TAGS,
+            query=GraphQuery,
+            response=ImpactView,
+            handler=on.impact,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/lineage/columns",
+            access=READ,
+            summary="Where a column comes from or goes to, and by which transformations",
+            tags=TAGS,
+            query=ColumnQuery,
+            response=ColumnPathsView,
+            handler=on.columns,
         ),
     )

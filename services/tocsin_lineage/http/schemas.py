@@ -1,17 +1,19 @@
-"""What goes over the wire."""
+"""What goes over the wire about assets, as input."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from tocsin_kit.web import Input, PageQuery
-from tocsin_lineage.domain.assets import KEY_LIMIT, Asset, Happening
-from tocsin_lineage.domain.graph import Picture
+from tocsin_lineage.domain.openlineage import KEY_LIMIT
 
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
-Key = Annotated[str, Field(min_length=1, max_length=KEY_LIMIT, description="May hold slashes.")]
+Key = Annotated[str, Field(min_length=1, max_length=KEY_LIMIT, pattern=r"^[^\x00\x1f]+$", description="May hold slashes.")]
 Word = Annotated[str, Field(min_length=1, max_length=128)]
+PartitionKey = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00\x1f]+$")]
+Instant = AwareDatetime
+Moment = Annotated[Instant | None, Field(description="An ISO 8601 instant with its zone; now if not given.")]
 
 
 class AssetPath(BaseModel):
@@ -27,6 +29,66 @@ class NamespaceQuery(Input):
     namespace: Namespace = "default"
 
 
+class PartitionsBody(Input):
+    """Partitions: windows (`every`, `zone`, `start`, `end`), `keys`, `dynamic`, or two of these (`first`, `second`)."""
+
+    every: Word | None = Field(default=None, description="Cron pattern or ISO 8601 duration: where one window ends.")
+    zone: Word | None = None
+    start: Word | None = Field(default=None, description="Where the first window begins.")
+    end: Word | None = None
+    keys: list[PartitionKey] | None = Field(default=None, max_length=10_000)
+    dynamic: bool | None = Field(default=None, description="Keys come to be by being written or registered.")
+    first: dict[str, JsonValue] | None = None
+    second: dict[str, JsonValue] | None = None
+
+
+class UpstreamBody(Input):
+    """An asset that this one is made of."""
+
+    asset: Key
+    mapping: JsonValue = Field(
+        default="same",
+        description='`"same"`, `"all"`, `{"last": 3}`, `{"shift": [-1, 0]}` or `{"side": "first"}`.',
+    )
+
+
+class FreshnessBody(Input):
+    """A promise; durations are ISO 8601. `warn` is a lag, or how long before a deadline the warning comes."""
+
+    maximum_lag: Word | None = Field(default=None, description="It was written not longer ago than this.")
+    deadline: Word | None = Field(default=None, description="Cron pattern: by then it was written anew.")
+    zone: Word | None = None
+    within: Word | None = Field(default=None, description="How long before its deadline a writing counts for it.")
+    each_partition: Word | None = Field(default=None, description="Each window is written so long after its end.")
+    warn: Word | None = None
+
+
+class CheckBody(Input):
+    """A check."""
+
+    severity: Literal["warn", "error"] = "error"
+    blocking: bool = Field(default=False, description="Whether what depends on the asset waits while it fails.")
+    description: str = Field(default="", max_length=2000)
+
+
+class MakerBody(Input):
+    """The workflow that makes it."""
+
+    workflow: Word
+    version: Word | None = None
+    input: dict[str, JsonValue] = Field(default_factory=dict, description="`asset`, `partition` and `window` are added.")
+
+
+class AutomationBody(Input):
+    """When to make it anew."""
+
+    when: JsonValue = Field(
+        description="`any-updated`, `all-updated`, `updated-since-tick`, `upstream-present`, `upstream-fresh`, "
+        '`checks-passed`, `missing`, `{"cron": ...}`, `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; '
+        "or `eager`, `on-missing`."
+    )
+
+
 class AssetBody(Input):
     """What a person says about an asset."""
 
@@ -35,6 +97,18 @@ class AssetBody(Input):
     description: str = Field(default="", max_length=64_000, description="Markdown.")
     owners: tuple[Word, ...] = Field(default=(), max_length=20)
     tags: tuple[Word, ...] = Field(default=(), max_length=50)
+    code_version: Word | None = Field(default=None, description="Of the code that makes it.")
+    partitions: PartitionsBody | None = None
+    upstream: list[Key | UpstreamBody] | None = Field(default=None, max_length=200)
+    freshness: FreshnessBody | None = None
+    checks: dict[Word, CheckBody] | None = Field(default=None, max_length=100)
+    maker: MakerBody | None = None
+    automation: AutomationBody | None = None
+
+    def declaration(self) -> dict[str, JsonValue]:
+        """What the domain reads."""
+        parts = {"partitions", "upstream", "freshness", "checks", "maker", "automation"}
+        return self.model_dump(mode="json", include=parts, exclude_none=True)
 
 
 class AssetQuery(PageQuery):
@@ -45,15 +119,17 @@ class AssetQuery(PageQuery):
     group: Word | None = None
     tag: Word | None = None
     kind: Word | None = None
+    state: Literal["unknown", "fresh", "warning", "stale"] | None = Field(default=None, description="How fresh.")
 
 
 class HappeningBody(Input):
-    """A materialization or observation."""
+    """A materialization, observation or reading."""
 
     key: Key
     namespace: Namespace = "default"
-    act: Literal["materialized", "observed"] = "materialized"
+    act: Literal["materialized", "observed", "read"] = "materialized"
     at: datetime | None = Field(default=None, description="When; now if not given.")
+    partition: PartitionKey | None = None
     run: Word | None = None
     task: str | None = Field(default=None, max_length=512, description="JSON pointer to the task.")
     version: Word | None = None
@@ -66,109 +142,84 @@ class HappeningQuery(PageQuery):
 
     key: Key
     namespace: Namespace = "default"
+    partition: PartitionKey | None = None
+    act: Literal["materialized", "observed", "read"] | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
 
-class GraphQuery(Input):
-    """Which part of the graph, and how it is drawn."""
+class MomentQuery(Input):
+    """Which asset, when."""
 
-    asset: Key
+    key: Key
     namespace: Namespace = "default"
-    direction: Literal["upstream", "downstream", "both"] = "both"
-    depth: int = Field(default=3, ge=1, le=20, description="How many assets away.")
-    format: Literal["json", "dot", "mermaid"] = "json"
+    partition: PartitionKey | None = None
+    at: Moment = None
 
 
-class OpenLineageBody(BaseModel):
-    """An OpenLineage run, dataset or job event; everything it holds is kept."""
+class RunQuery(Input):
+    """Which run."""
 
-    model_config = ConfigDict(extra="allow")
-
-
-class Accepted(BaseModel):
-    """That an event is kept."""
-
-    id: str
+    run: Word
 
 
-class AssetView(BaseModel):
-    """An asset."""
+class CheckResultBody(Input):
+    """The result of a check."""
 
-    namespace: str
-    key: str
-    kind: str | None
-    group: str | None
-    description: str
-    owners: tuple[str, ...]
-    tags: tuple[str, ...]
-    declared: bool
-    facets: dict[str, JsonValue]
-    materialized: datetime | None
-    observed: datetime | None
-    materializations: int
-
-    @classmethod
-    def of(cls, asset: Asset) -> "AssetView":
-        """The view of an asset."""
-        return cls(
-            namespace=asset.namespace,
-            key=asset.key,
-            kind=asset.kind,
-            group=asset.group,
-            description=asset.description,
-            owners=asset.owners,
-            tags=asset.tags,
-            declared=asset.declared,
-            facets=dict(asset.facets),
-            materialized=asset.materialized,
-            observed=asset.observed,
-            materializations=asset.materializations,
-        )
+    key: Key
+    namespace: Namespace = "default"
+    check: Word
+    passed: bool
+    partition: PartitionKey | None = None
+    severity: Literal["warn", "error"] | None = Field(default=None, description="As declared if not given.")
+    blocking: bool = False
+    at: datetime | None = Field(default=None, description="When; now if not given.")
+    run: Word | None = None
+    detail: str | None = Field(default=None, max_length=2000)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict, max_length=100)
+    id: Word | None = Field(default=None, description="Your own name for it; the same again is recorded once.")
 
 
-class HappeningView(BaseModel):
-    """What happened to an asset."""
+class CheckQuery(PageQuery):
+    """Of which asset."""
 
-    id: str
-    act: str
-    at: datetime
-    run: str | None
-    task: str | None
-    version: str | None
-    metadata: dict[str, JsonValue]
-    actor: str
-
-    @classmethod
-    def of(cls, happening: Happening) -> "HappeningView":
-        """The view of a happening."""
-        return cls(
-            id=happening.id,
-            act=happening.act.value,
-            at=happening.at,
-            run=happening.run,
-            task=happening.task,
-            version=happening.version,
-            metadata=dict(happening.metadata),
-            actor=happening.actor,
-        )
+    key: Key
+    namespace: Namespace = "default"
+    check: Word | None = None
 
 
-class EdgeView(BaseModel):
-    """One arrow."""
+class OfAssetQuery(PageQuery):
+    """Of which asset."""
 
-    source: str
-    target: str
+    key: Key
+    namespace: Namespace = "default"
 
 
-class PictureView(BaseModel):
-    """A part of the graph."""
+class EvaluationQuery(OfAssetQuery):
+    """Of which asset, and of which partition."""
 
-    start: str
-    nodes: dict[str, int] = Field(description="`asset:<key>` or `job:<name>`, and how many assets away it is.")
-    edges: list[EdgeView]
-    truncated: bool
+    partition: PartitionKey | None = None
 
-    @classmethod
-    def of(cls, picture: Picture) -> "PictureView":
-        """The view of a picture."""
-        edges = [EdgeView(source=edge.source, target=edge.target) for edge in picture.edges]
-        return cls(start=picture.start, nodes=picture.nodes, edges=edges, truncated=picture.truncated)
+
+class PartitionQuery(Input):
+    """Of which asset."""
+
+    key: Key
+    namespace: Namespace = "default"
+    condition: Literal["missing", "requested", "failed", "materialized"] | None = None
+
+
+class BackfillBody(Input):
+    """Which partitions to make."""
+
+    key: Key
+    namespace: Namespace = "default"
+    partitions: Literal["missing", "failed", "missing-or-failed"] | list[PartitionKey] = "missing-or-failed"
+    concurrency: int = Field(default=1, ge=1, le=100, description="How many of its runs go on at the same time.")
+
+
+class ExplainQuery(Input):
+    """Of which asset."""
+
+    key: Key
+    namespace: Namespace = "default"

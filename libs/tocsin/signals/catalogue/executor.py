@@ -172,10 +172,9 @@ class TaskSkipped(_Task):
 
 
 class AssetMention(Payload):
-    """Data that a task has read or written, as its definition says."""
+    """Data that a task has read or written, as its definition says; in the namespace of the run."""
 
     asset: str = Field(min_length=1, max_length=512, description="Its key.")
-    namespace: Namespace | None = Field(None, description="Where it belongs; that of the run if not given.")
     partition: str | None = Field(None, max_length=256)
     version: str | None = Field(None, max_length=256)
     kind: str | None = Field(None, max_length=256)

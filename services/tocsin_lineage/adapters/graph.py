@@ -1,0 +1,182 @@
+"""Foreign events and the edges of the graph in MongoDB."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from pymongo import InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from tocsin.signals import derive
+from tocsin_kit.store import Database, Filter, translated
+from tocsin_kit.store.indexes import Index, ensure_indexes
+from tocsin_kit.store.repository import DUPLICATE
+from tocsin_lineage.domain.columns import ColumnEdge
+from tocsin_lineage.domain.graph import ASSET, NODES, Direction, Edge
+from tocsin_lineage.domain.openlineage import LineageEvent
+
+EVENTS = "events"
+EDGES = "edges"
+COLUMN_EDGES = "column_edges"
+INDEXES: Mapping[str, Sequence[Index]] = {
+    EVENTS: (Index(("namespace", "-time")), Index(("run",)), Index(("job", "-time"))),
+    EDGES: (Index(("namespace", "source", "target")), Index(("namespace", "target", "source"))),
+    COLUMN_EDGES: (Index(("namespace", "source")), Index(("namespace", "target"))),
+}
+_ENDS = {
+    Direction.DOWNSTREAM: ("source",),
+    Direction.UPSTREAM: ("target",),
+    Direction.BOTH: ("source", "target"),
+}
+_SEEN_AGAIN = timedelta(minutes=10)  # an edge that is used all the time is marked as seen no more often than this
+_REMEMBERED = 200_000
+
+
+class MongoEventStore:
+    """The collection ``events``.
+
+    Args:
+        database: Lineage's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep_many(self, events: Sequence[tuple[str, str, LineageEvent]]) -> None:
+        """Keep events; one that is there already changes nothing."""
+        rows = [InsertOne(_event_document(*event)) for event in events]
+        if not rows:
+            return
+        with translated(EVENTS):
+            try:
+                await self._database.collection(EVENTS).bulk_write(rows, ordered=False)
+            except BulkWriteError as error:
+                failed = error.details.get("writeErrors", [])
+                if error.details.get("writeConcernErrors") or any(one["code"] != DUPLICATE for one in failed):
+                    raise
+
+
+def _event_document(namespace: str, event_id: str, event: LineageEvent) -> dict[str, Any]:
+    return {
+        "_id": event_id,
+        "namespace": namespace,
+        "time": event.time,
+        "stage": event.stage.value if event.stage else None,
+        "run": event.run,
+        "job": event.job,
+        "parent": event.parent,
+        # As text: facets are anyone's, and MongoDB would refuse some of their field names and sizes of numbers.
+        "event": orjson.dumps(event.document).decode(),
+    }
+
+
+class MongoGraphStore:
+    """The collections ``edges`` and ``column_edges``.
+
+    Args:
+        database: Lineage's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Most edges are there already, from the run before: what this process has just written is not written again.
+        self._recent: OrderedDict[str, datetime] = OrderedDict()
+
+    async def prepare(self) -> None:
+        """Make the indexes of this module."""
+        await ensure_indexes(self._database, INDEXES)
+
+    async def add(self, namespace: str, edges: Iterable[tuple[Edge, datetime]]) -> None:
+        """Add edges, each with the instant it was seen."""
+        wanted: dict[str, tuple[Edge, datetime]] = {}
+        for edge, at in edges:
+            name = derive("edge", namespace, edge.source, edge.target)
+            if (name not in wanted or wanted[name][1] < at) and self._is_news(name, at):
+                wanted[name] = (edge, at)
+        operations = [
+            UpdateOne(
+                {"_id": name},
+                {
+                    "$setOnInsert": {"namespace": namespace, "source": edge.source, "target": edge.target},
+                    "$min": {"first": at},
+                    "$max": {"last": at},
+                },
+                upsert=True,
+            )
+            for name, (edge, at) in wanted.items()
+        ]
+        if operations:
+            with translated(EDGES):
+                await self._database.collection(EDGES).bulk_write(operations, ordered=False)
+            self._remember((name, at) for name, (_, at) in wanted.items())
+
+    async def touching(
+        self, namespace: str, nodes: frozenset[str], direction: Direction, since: datetime | None, until: datetime | None
+    ) -> Sequence[Edge]:
+        """Edges that begin (downstream) or end (upstream) at one of ``nodes``, seen in that span; bounded."""
+        found: list[Edge] = []
+        with translated(EDGES):
+            for end in _ENDS[direction]:
+                where = Filter().eq("namespace", namespace).one_of(end, sorted(nodes))
+                if since is not None:
+                    where = where.at_least("last", since)
+                if until is not None:
+                    where = where.at_most("first", until)
+                shown = {"source": 1, "target": 1, "_id": 0}
+                cursor: Any = self._database.collection(EDGES).find(where.query(), shown, batch_size=NODES * 4)
+                found += [Edge(d["source"], d["target"]) for d in await cursor.limit(NODES * 4).to_list(NODES * 4)]
+        return found
+
+    async def add_columns(self, namespace: str, edges: Iterable[tuple[ColumnEdge, datetime]]) -> None:
+        """The same for columns."""
+        operations = []
+        names: list[tuple[str, datetime]] = []
+        for edge, at in edges:
+            name = derive("column", namespace, edge.source, edge.target, edge.type, edge.subtype or "")
+            if not self._is_news(name, at):
+                continue
+            names.append((name, at))
+            about = {
+                "namespace": namespace,
+                "source": edge.source,
+                "target": edge.target,
+                "type": edge.type,
+                "subtype": edge.subtype,
+            }
+            latest = {"description": edge.description, "masking": edge.masking}
+            change = {"$setOnInsert": about, "$set": latest, "$min": {"first": at}, "$max": {"last": at}}
+            operations.append(UpdateOne({"_id": name}, change, upsert=True))
+        if operations:
+            with translated(COLUMN_EDGES):
+                await self._database.collection(COLUMN_EDGES).bulk_write(operations, ordered=False)
+            self._remember(names)
+
+    async def touching_columns(self, namespace: str, nodes: frozenset[str], direction: Direction) -> Sequence[ColumnEdge]:
+        """The same for columns."""
+        found: list[ColumnEdge] = []
+        with translated(COLUMN_EDGES):
+            for end in _ENDS[direction]:
+                query = Filter().eq("namespace", namespace).one_of(end, sorted(nodes)).query()
+                rows = await self._database.collection(COLUMN_EDGES).find(query).limit(NODES * 4).to_list(NODES * 4)
+                found += [
+                    ColumnEdge(d["source"], d["target"], d["type"], d["subtype"], d["description"], d["masking"]) for d in rows
+                ]
+        return found
+
+    async def writers(self, namespace: str, key: str) -> Sequence[str]:
+        """The jobs that write an asset."""
+        edges = await self.touching(namespace, frozenset({ASSET + key}), Direction.UPSTREAM, None, None)
+        return sorted({edge.source for edge in edges})
+
+    def _is_news(self, name: str, at: datetime) -> bool:
+        known = self._recent.get(name)
+        return known is None or at - known > _SEEN_AGAIN or at < known - _SEEN_AGAIN
+
+    def _remember(self, names: Iterable[tuple[str, datetime]]) -> None:
+        for name, at in names:
+            self._recent[name] = at
+            self._recent.move_to_end(name)
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
