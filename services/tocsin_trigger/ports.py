@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tocsin.expressions import Json
 from tocsin.signals import CloudEvent
 from tocsin_kit.store import Change, Creation, Entry, Outgoing, Page
 from tocsin_trigger.domain.events import Decision, Gathering, Received
 from tocsin_trigger.domain.grouping import Slot
+from tocsin_trigger.domain.sources import WatchedSource
 from tocsin_trigger.domain.triggers import Trigger
+from tocsin_trigger.domain.watching import Item, Look, Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,45 @@ class EventBus(Protocol):
         Raises:
             Unavailable: Not all were stored.
         """
+        ...
+
+
+class WatchStore(Protocol):
+    """What is known about what triggers watch."""
+
+    async def load(self, key: str) -> Entry[Watch]:
+        """Of this trigger (its id), or an entry without value."""
+        ...
+
+    async def commit(self, entry: Entry[Watch], watch: Watch) -> Entry[Watch]:
+        """Store it.
+
+        Raises:
+            Conflict: Another replica was first.
+        """
+        ...
+
+
+class Sensors(Protocol):
+    """Look at what is outside."""
+
+    async def look(self, trigger: Trigger, source: WatchedSource, cursor: Json, now: datetime) -> Look:
+        """What is new.
+
+        Args:
+            trigger: Whose it is.
+            source: Where to look.
+            cursor: Of the last look; ``None`` for the first one.
+            now: The present.
+
+        Raises:
+            Unavailable: It does not answer.
+            Rejected: It can never be looked at like this.
+        """
+        ...
+
+    async def accepted(self, source: WatchedSource, items: Sequence[Item]) -> None:
+        """The events of these are on disk; do with them what the source asks for."""
         ...
 
 

@@ -19,3 +19,11 @@ class TriggerSection(Section):
     chain_rate: int = Field(
         1000, ge=1, description="Runs of one trigger within one flow and minute; above it counts as a loop."
     )
+    folders: tuple[str, ...] = Field(
+        (), description="Folders whose files triggers may watch, and what is below them; none without."
+    )
+    allow_private: bool = Field(
+        False,
+        description="Whether polled addresses may be on loopback and private networks (`tocsin up` allows it). "
+        "Link-local addresses are refused always.",
+    )

@@ -7,16 +7,23 @@ from typing import Protocol
 
 from tocsin_kit.bus import Consumer
 from tocsin_kit.bus.consumer import BatchHandler
+from tocsin_kit.bus.secrets import SecretsClient
 from tocsin_kit.bus.topology import consumer
+from tocsin_kit.chance import new_id
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import Authenticator, HttpServer, Limits, RemoteAuthenticator
+from tocsin_kit.web.outgoing import OutgoingGuard
+from tocsin_trigger.adapters.bucket import Buckets
 from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
+from tocsin_trigger.adapters.folder import Folders
+from tocsin_trigger.adapters.polling import Fetching, HttpPolls
 from tocsin_trigger.adapters.sealing import AesCipher
+from tocsin_trigger.adapters.sensors import OutsideSensors
 from tocsin_trigger.adapters.signal_filters import SignalFilters
-from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoGroups, MongoTriggers
+from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoGroups, MongoTriggers, MongoWatches
 from tocsin_trigger.application.bus_events import BusEvents
 from tocsin_trigger.application.by_name import ByName
 from tocsin_trigger.application.failures import Failures
@@ -29,6 +36,7 @@ from tocsin_trigger.application.replaying import Replaying
 from tocsin_trigger.application.signals import SignalEvents
 from tocsin_trigger.application.timekeeping import Timekeeping
 from tocsin_trigger.application.triggers import Triggers
+from tocsin_trigger.application.watching import Watching
 from tocsin_trigger.application.webhooks import Webhooks
 from tocsin_trigger.domain.events import Channel, Outcome
 from tocsin_trigger.http.firing_routes import firing_routes
@@ -56,6 +64,7 @@ class _Core:
     triggers: MongoTriggers
     events: MongoEvents
     groups: MongoGroups
+    watches: MongoWatches
     cipher: AesCipher
     registry: Registry
     refusals: Refusals
@@ -77,7 +86,10 @@ class _Core:
             outcome=[outcome.value for outcome in Outcome],
         )
         intake = Intake(events, groups, LoopGuard(clock, context.settings.chain_rate), decided)
-        return cls(context, relay, triggers, events, groups, cipher, registry, Refusals(events, clock, refused), intake)
+        watches = MongoWatches(database, relay)
+        return cls(
+            context, relay, triggers, events, groups, watches, cipher, registry, Refusals(events, clock, refused), intake
+        )
 
     def consumer(self, name: str, handle: BatchHandler) -> Consumer:
         """A durable consumer that hands many over at once."""
@@ -100,9 +112,20 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     deadlines = Timekeeping(registry, core.events, core.groups, progress, clock)
     ticking = Ticking("deadlines", timedelta(seconds=0.5), deadlines.look, clock=clock)
     weighing = Ticking("failures", timedelta(seconds=1), failures.look, clock=clock)
+    sensors = _sensors(context)
+    replica = f"{context.name}-{new_id(clock.now(), context.chance)}"
+    watching = Watching(registry, core.watches, sensors, intake, replica=replica, clock=clock)
     indexes = Indexes(context.database, context.settings.keep_events)
     server = _server(core, triggers, authenticator, [listening, signals])
-    return (indexes, core.relay, registry, filters, listening, signals, ticking, weighing, authenticator, server)
+    upkeep = (ticking, weighing, sensors, watching)
+    return (indexes, core.relay, registry, filters, listening, signals, *upkeep, authenticator, server)
+
+
+def _sensors(context: ServiceContext[TriggerSection]) -> OutsideSensors:
+    settings = context.settings
+    guard = OutgoingGuard(allow_private=settings.allow_private, setting="trigger.allow_private")
+    fetching, secrets = Fetching(guard), SecretsClient(context.bus, chance=context.chance)
+    return OutsideSensors(Folders(settings.folders), HttpPolls(fetching, secrets), Buckets(fetching, secrets))
 
 
 def _server(core: _Core, triggers: Triggers, authenticator: Verifier, consumers: Sequence[Consumer]) -> HttpServer:
@@ -112,7 +135,7 @@ def _server(core: _Core, triggers: Triggers, authenticator: Verifier, consumers:
     webhooks = Webhooks(core.registry, core.events, core.intake, core.refusals, bus, clock=clock, chance=chance)
     routes = (
         *trigger_routes(triggers, clock),
-        *firing_routes(ByName(core.registry, core.intake, chance), core.registry, core.groups, clock),
+        *firing_routes(ByName(core.registry, core.intake, chance), core.registry, core.groups, core.watches, clock),
         *intake_routes(webhooks, Publishing(bus), core.events, core.groups, core.registry),
         *replay_routes(Replaying(core.registry, core.events, core.intake, clock), clock),
         *dead_letter_routes(context.name, context.bus, consumers),

@@ -109,6 +109,7 @@ class Installation:
             },
             "executor": {"allow_private": True},  # tasks of a laptop call services on the same laptop
             "observer": {"allow_private": True},  # and so do its webhooks
+            "trigger": {"allow_private": True},  # and what its triggers ask
             "gateway": {"examples": self.examples, "ops_port": self.ports.ops},
         }
         return {

@@ -9,7 +9,17 @@ import orjson
 from tocsin.errors import Defect
 from tocsin_kit.store import Document
 from tocsin_trigger.adapters.gather_documents import clause_document, clause_of, gather_document, gather_of
-from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
+from tocsin_trigger.adapters.watch_documents import watched_document, watched_of
+from tocsin_trigger.domain.sources import (
+    BucketSource,
+    CorrelationSource,
+    EventSource,
+    FileSource,
+    ManualSource,
+    OnceSource,
+    PollSource,
+    SignalSource,
+)
 from tocsin_trigger.domain.triggers import (
     PAUSE_AFTER,
     Algorithm,
@@ -87,6 +97,8 @@ def _source_document(source: Source) -> Document:
             return {"clauses": [clause_document(clause) for clause in source.clauses]}
         case ManualSource():
             return {}
+        case OnceSource() | FileSource() | PollSource() | BucketSource():
+            return watched_document(source)
         case WebhookSource():
             keys = [{"id": k.id, "created": k.created, "sealed": k.sealed, "expires": k.expires} for k in source.keys]
             return {
@@ -103,7 +115,8 @@ def _source_document(source: Source) -> Document:
 
 
 def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
-    match Kind(kind):
+    of = Kind(kind)
+    match of:
         case Kind.EVENT:
             return EventSource(document["type"], document["source"])
         case Kind.SIGNAL:
@@ -112,6 +125,8 @@ def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
             return CorrelationSource(tuple(clause_of(clause) for clause in document["clauses"]))
         case Kind.MANUAL:
             return ManualSource()
+        case Kind.ONCE | Kind.FILE | Kind.POLL | Kind.BUCKET:
+            return watched_of(of, document)
         case Kind.WEBHOOK:
             keys = tuple(SigningKey(k["id"], k["created"], bytes(k["sealed"]), k["expires"]) for k in document["keys"])
             handshake = document.get("handshake")

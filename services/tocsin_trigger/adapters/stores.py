@@ -30,14 +30,17 @@ from tocsin_trigger.adapters.records import (
     slot_document,
     slot_of,
 )
+from tocsin_trigger.adapters.watch_documents import watch_document, watch_of
 from tocsin_trigger.domain.events import Decision, Gathering, Outcome, Received
 from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.triggers import Trigger
+from tocsin_trigger.domain.watching import Watch
 from tocsin_trigger.ports import EventSearch, Snapshot, TriggerSearch
 
 TRIGGERS: Final = "triggers"
 EVENTS: Final = "events"
 GROUPS: Final = "groups"
+WATCHES: Final = "watches"
 GATHERINGS: Final = "gatherings"
 COLLECTIONS: Final = (TRIGGERS, EVENTS, GATHERINGS)
 MOST_TRIGGERS: Final = 100_000  # held in memory by each replica; about 3 KiB each
@@ -267,6 +270,28 @@ class MongoGroups:
             await self._slots.commit_all(slots, transaction)  # first, because this is where another replica is met
             await self._events.create_all(records, within=transaction)
             await self._gatherings.create_all(gatherings, within=transaction)
+
+
+class MongoWatches:
+    """What is known about what triggers watch.
+
+    Args:
+        database: Where.
+        relay: Of the service; a watch says nothing.
+    """
+
+    def __init__(self, database: Database, relay: Relay) -> None:
+        self._repository: Repository[Watch] = Repository(
+            database, WATCHES, encode=watch_document, decode=watch_of, wake=relay.wake
+        )
+
+    async def load(self, key: str) -> Entry[Watch]:
+        """Of this trigger, or an entry without value."""
+        return await self._repository.load(key)
+
+    async def commit(self, entry: Entry[Watch], watch: Watch) -> Entry[Watch]:
+        """Store it."""
+        return await self._repository.commit(entry, watch)
 
 
 def events_of(database: Database, relay: Relay) -> Repository[Received]:

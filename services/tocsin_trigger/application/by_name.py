@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.errors import Invalid
-from tocsin.signals import CloudEvent, Json, encode
+from tocsin.expressions import Json
 from tocsin_kit.chance import Chance, new_id
-from tocsin_trigger.application.intake import Arrived, Intake
+from tocsin_trigger.application.bringing import bring
+from tocsin_trigger.application.intake import Intake
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.domain.events import Channel, Decision, Received, named_key
-from tocsin_trigger.domain.matching import Met
+from tocsin_trigger.domain.events import Channel, Decision
 from tocsin_trigger.domain.triggers import Kind
 
 EVENT_TYPE = "io.tocsin.trigger.fired.v1"
@@ -67,32 +67,8 @@ class ByName:
         if trigger.kind is not Kind.MANUAL:
             raise Invalid(f"{trigger.key} is of kind {trigger.kind.value}; only a manual one is started by name.")
         message = request or new_id(now, self._chance)
-        key = named_key(trigger.id, "fired", message)
-        extensions: dict[str, str | int | bool] = {"namespace": namespace, "authid": actor}
-        if traceparent is not None:
-            extensions["traceparent"] = traceparent
-        event = CloudEvent(
-            id=message,
-            source=f"/namespaces/{namespace}/triggers/{name}",
-            type=EVENT_TYPE,
-            time=now,
-            datacontenttype="application/json",
-            data=data,
-            extensions=extensions,
-        )
-        payload = encode(event)
-        received = Received(
-            key=key,
-            namespace=namespace,
-            channel=Channel.MANUAL,
-            received=now,
-            id=message,
-            source=event.source,
-            type=event.type,
-            size=len(payload),
-            trigger=name,
-            event=payload,
-        )
-        stored = await self._intake.take([Arrived(received, event, [Met(ready)], now)])
+        arrived = bring(ready, Channel.MANUAL, message, EVENT_TYPE, data, now=now, authid=actor, traceparent=traceparent)
+        key = arrived.received.key
+        stored = await self._intake.take([arrived])
         decisions = stored.records[key].decisions if key in stored.records else ()
         return Fired(key, decisions[0] if decisions else None, key in stored.repeats)

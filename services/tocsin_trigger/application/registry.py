@@ -122,6 +122,10 @@ class Registry:
             raise NotFound(f"There is no trigger {key_of(namespace, name)}.")
         return ready
 
+    def watched(self) -> list[Ready]:
+        """Triggers that look at something themselves."""
+        return self._index.watched()
+
     def signals(self) -> set[tuple[str, str]]:
         """Entities and transitions (or ``*``) of the signals that some trigger listens to."""
         return self._index.signals()

@@ -18,7 +18,7 @@ from tocsin_trigger.domain.conditions import (
 )
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Decision, Outcome, run_id
-from tocsin_trigger.domain.sources import Clause, CorrelationSource
+from tocsin_trigger.domain.sources import Clause, CorrelationSource, PollSource
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 KEY_LIMIT = 256  # characters of what events of one group have in common
@@ -111,6 +111,9 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
     if template is not None:
         violations += open_cost("/input", template.cost)
     source = trigger.source
+    if isinstance(source, PollSource):
+        for name in ("items", "id", "cursor"):
+            _path(getattr(source, name), f"/poll/{name}", violations)
     message_id = _path(source.id_path, "/webhook/id_path", violations) if isinstance(source, WebhookSource) else None
     clauses = {}
     if isinstance(source, CorrelationSource):

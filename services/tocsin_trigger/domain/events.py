@@ -15,6 +15,7 @@ class Channel(Enum):
     BUS = "bus"
     SIGNAL = "signal"
     MANUAL = "manual"
+    WATCH = "watch"
 
 
 class Outcome(Enum):

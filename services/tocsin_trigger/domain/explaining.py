@@ -10,7 +10,16 @@ from typing import Final, assert_never
 
 from tocsin_trigger.domain.events import Channel, Decision, Gathering, Outcome, Received
 from tocsin_trigger.domain.listening import why_unmet
-from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.sources import (
+    BucketSource,
+    CorrelationSource,
+    EventSource,
+    FileSource,
+    ManualSource,
+    OnceSource,
+    PollSource,
+    SignalSource,
+)
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 NOT_MET: Final = "not_met"
@@ -133,7 +142,7 @@ def _why_no_decision(trigger: Trigger, received: Received) -> str | None:
             return None if received.channel is not Channel.SIGNAL else _why_unmet(trigger, received)
         case CorrelationSource():
             return None if received.channel not in {Channel.BUS, Channel.SIGNAL} else _why_unmet(trigger, received)
-        case ManualSource():
+        case ManualSource() | OnceSource() | FileSource() | PollSource() | BucketSource():
             return None
         case _:
             assert_never(trigger.source)

@@ -5,7 +5,16 @@ from typing import assert_never
 from tocsin.signals.catalogue import CATALOGUE
 from tocsin_trigger.domain.events import Channel, Received
 from tocsin_trigger.domain.matching import why_not
-from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.sources import (
+    BucketSource,
+    CorrelationSource,
+    EventSource,
+    FileSource,
+    ManualSource,
+    OnceSource,
+    PollSource,
+    SignalSource,
+)
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 
@@ -23,6 +32,9 @@ def why_unmet(trigger: Trigger, received: Received) -> str | None:
         case ManualSource():
             mine = received.channel is Channel.MANUAL and received.trigger == trigger.name
             return None if mine else "It is started by name."
+        case OnceSource() | FileSource() | PollSource() | BucketSource():
+            mine = received.channel is Channel.WATCH and received.trigger == trigger.name
+            return None if mine else "It brings its events itself."
         case _:
             assert_never(source)
 

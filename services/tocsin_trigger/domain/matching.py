@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tocsin_trigger.domain.deciding import Ready
-from tocsin_trigger.domain.sources import BusSource, CorrelationSource, EventSource, SignalSource
+from tocsin_trigger.domain.sources import WATCHED, BusSource, CorrelationSource, EventSource, SignalSource
 from tocsin_trigger.domain.triggers import Trigger
 
 ANY = "*"
@@ -39,6 +39,7 @@ class TriggerIndex:
         """Empty."""
         self._by_key: dict[str, Ready] = {}
         self._by_place: dict[Place, dict[tuple[str, str], Ready]] = {}
+        self._watched: dict[str, Ready] = {}
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -52,6 +53,8 @@ class TriggerIndex:
                 return
             self.drop(key)
         self._by_key[key] = ready
+        if isinstance(ready.trigger.source, WATCHED):
+            self._watched[key] = ready
         for clause, place in _places(ready.trigger):
             self._by_place.setdefault(place, {})[key, clause] = ready
 
@@ -60,6 +63,7 @@ class TriggerIndex:
         ready = self._by_key.pop(key, None)
         if ready is None:
             return
+        self._watched.pop(key, None)
         for clause, place in _places(ready.trigger):
             held = self._by_place[place]
             held.pop((key, clause))
@@ -70,14 +74,15 @@ class TriggerIndex:
         """Forget all."""
         self._by_key.clear()
         self._by_place.clear()
+        self._watched.clear()
 
     def get(self, key: str) -> Ready | None:
         """The trigger of this key."""
         return self._by_key.get(key)
 
-    def all(self) -> Iterator[Ready]:
-        """Every trigger, in no order."""
-        return iter(self._by_key.values())
+    def watched(self) -> list[Ready]:
+        """Triggers that look at something themselves."""
+        return list(self._watched.values())
 
     def of_namespace(self, namespace: str) -> list[Ready]:
         """All triggers of a namespace, by name. Looks at every trigger: for explanations, not for deciding."""

@@ -5,8 +5,9 @@ places.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +88,96 @@ class ManualSource:
     """A person or a program, with a form made from the trigger's schema."""
 
 
+@dataclass(frozen=True, slots=True)
+class OnceSource:
+    """One instant, once.
+
+    Attributes:
+        at: When; one that has passed counts as now.
+    """
+
+    at: datetime
+
+
+class After(Enum):
+    """What becomes of a file that was accepted."""
+
+    KEEP = "keep"
+    MOVE = "move"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Files that appear in a folder, or change there.
+
+    Attributes:
+        folder: Absolute path, seen by every replica.
+        pattern: Which files, as a glob relative to the folder; ``**`` for folders at any depth.
+        every: How often to look.
+        settle: A file counts as whole when its size and time have not changed for so long.
+        after: What becomes of it when its event is on disk.
+        into: Where it is moved, if it is.
+        content: Whether the event carries the text of small files.
+    """
+
+    folder: str
+    pattern: str
+    every: timedelta
+    settle: timedelta
+    after: After = After.KEEP
+    into: str | None = None
+    content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PollSource:
+    """An HTTP address that is asked again and again.
+
+    Attributes:
+        url: What is asked.
+        every: How often.
+        headers: That go with it.
+        secrets: Headers whose values are secrets: header to the secret's name.
+        items: jq path to the list of items in the answer; ``None``: the answer itself.
+        id: jq path in an item to what tells it from the others; ``None``: its digest.
+        cursor: jq path in the answer to what the next question begins behind.
+        cursor_parameter: Query parameter that carries it.
+    """
+
+    url: str
+    every: timedelta
+    headers: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    items: str | None = None
+    id: str | None = None
+    cursor: str | None = None
+    cursor_parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSource:
+    """Objects that appear in an S3-compatible bucket, or change there.
+
+    Attributes:
+        endpoint: URL of the store.
+        bucket: Its name.
+        every: How often to look.
+        prefix: Only keys that begin so.
+        pattern: Only keys that match this glob.
+        region: For the signature.
+        secret: Name of the secret with ``access_key`` and ``secret_key``; ``None``: the bucket is public.
+    """
+
+    endpoint: str
+    bucket: str
+    every: timedelta
+    prefix: str = ""
+    pattern: str = "*"
+    region: str = "us-east-1"
+    secret: str | None = None
+
+
+WatchedSource: TypeAlias = OnceSource | FileSource | PollSource | BucketSource
+WATCHED: Final = (OnceSource, FileSource, PollSource, BucketSource)
 BusSource: TypeAlias = EventSource | SignalSource | CorrelationSource

@@ -9,7 +9,17 @@ from typing import Final, TypeAlias, assert_never
 
 from tocsin.expressions import Json
 from tocsin_trigger.domain.gathering import Gather
-from tocsin_trigger.domain.sources import CorrelationSource, EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.sources import (
+    BucketSource,
+    CorrelationSource,
+    EventSource,
+    FileSource,
+    ManualSource,
+    OnceSource,
+    PollSource,
+    SignalSource,
+    WatchedSource,
+)
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 BODY_LIMIT: Final = 128 * 1024  # bytes; an event becomes a run's input, which is carried inline up to this
@@ -30,6 +40,14 @@ class Kind(Enum):
     CORRELATION = "correlation"
     #: A person or a program, by name.
     MANUAL = "manual"
+    #: One instant, once.
+    ONCE = "once"
+    #: Files in a folder.
+    FILE = "file"
+    #: An HTTP address that is asked again and again.
+    POLL = "poll"
+    #: Objects in an S3-compatible store.
+    BUCKET = "bucket"
 
 
 class Encoding(Enum):
@@ -146,7 +164,7 @@ class WebhookSource:
     networks: tuple[str, ...] = ()
 
 
-Source: TypeAlias = WebhookSource | EventSource | SignalSource | CorrelationSource | ManualSource
+Source: TypeAlias = WebhookSource | EventSource | SignalSource | CorrelationSource | ManualSource | WatchedSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +254,14 @@ class Trigger:
                 return Kind.CORRELATION
             case ManualSource():
                 return Kind.MANUAL
+            case OnceSource():
+                return Kind.ONCE
+            case FileSource():
+                return Kind.FILE
+            case PollSource():
+                return Kind.POLL
+            case BucketSource():
+                return Kind.BUCKET
             case _:
                 assert_never(self.source)
 

@@ -12,7 +12,8 @@ from tocsin_trigger.application.by_name import ByName, Fired
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.http.schemas import TriggerPath
-from tocsin_trigger.ports import GroupStore
+from tocsin_trigger.http.watch_schemas import WatchView
+from tocsin_trigger.ports import GroupStore, WatchStore
 
 READ = Permission("trigger:read")
 FIRE = Permission("trigger:fire")
@@ -64,10 +65,11 @@ class GroupView(BaseModel):
         return cls(key=slot.group, events=[each.event for each in held], since=held[0].at if held else None, due=slot.due)
 
 
-class GroupsView(BaseModel):
-    """What a trigger holds now."""
+class StateView(BaseModel):
+    """What a trigger knows now."""
 
-    groups: list[GroupView]
+    groups: list[GroupView] = Field(description="Events that it holds, by key.")
+    watch: WatchView | None = Field(None, description="Of a trigger that looks at something itself.")
 
 
 class FiringRoutes:
@@ -77,10 +79,12 @@ class FiringRoutes:
         by_name: The use case.
         registry: The triggers.
         groups: What triggers remember.
+        watches: What is known about what they watch.
         clock: Time.
     """
 
-    def __init__(self, by_name: ByName, registry: Registry, groups: GroupStore, clock: Clock) -> None:
+    def __init__(self, by_name: ByName, registry: Registry, groups: GroupStore, watches: WatchStore, clock: Clock) -> None:
+        self._watches = watches
         self._by_name = by_name
         self._registry = registry
         self._groups = groups
@@ -100,16 +104,20 @@ class FiringRoutes:
         )
         return FiredView.of(fired)
 
-    async def groups(self, call: Call) -> GroupsView:
-        """What it holds."""
+    async def state(self, call: Call) -> StateView:
+        """What it knows."""
         path = call.params(TriggerPath)
         trigger = self._registry.required(path.namespace, path.name).trigger
-        return GroupsView(groups=[GroupView.of(slot) for slot in await self._groups.held_by(trigger.id, _LISTED)])
+        watch = (await self._watches.load(trigger.id)).value
+        groups = [GroupView.of(slot) for slot in await self._groups.held_by(trigger.id, _LISTED)]
+        return StateView(groups=groups, watch=None if watch is None else WatchView.of(watch))
 
 
-def firing_routes(by_name: ByName, registry: Registry, groups: GroupStore, clock: Clock) -> Sequence[Route]:
-    """What the service serves about starting by name and about groups."""
-    handlers = FiringRoutes(by_name, registry, groups, clock)
+def firing_routes(
+    by_name: ByName, registry: Registry, groups: GroupStore, watches: WatchStore, clock: Clock
+) -> Sequence[Route]:
+    """What the service serves about starting by name, and about what triggers know."""
+    handlers = FiringRoutes(by_name, registry, groups, watches, clock)
     return (
         Route(
             method="POST",
@@ -126,13 +134,13 @@ def firing_routes(by_name: ByName, registry: Registry, groups: GroupStore, clock
         ),
         Route(
             method="GET",
-            path=f"{_ONE}/groups",
+            path=f"{_ONE}/state",
             access=READ,
-            summary="What a trigger with a memory holds now, by key",
+            summary="What a trigger knows now: the events that it holds, how far it has read what it watches",
             tags=("triggers",),
             params=TriggerPath,
-            response=GroupsView,
+            response=StateView,
             problems=(NotFound,),
-            handler=handlers.groups,
+            handler=handlers.state,
         ),
     )

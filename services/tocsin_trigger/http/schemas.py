@@ -1,7 +1,7 @@
 """What the API of the trigger service takes and shows."""
 
 from datetime import datetime
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal, TypeVar, assert_never
 
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter
 
@@ -10,7 +10,7 @@ from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Input, PageQuery
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.sources import EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.sources import WATCHED, EventSource, ManualSource, SignalSource
 from tocsin_trigger.domain.triggers import PAUSE_AFTER, Source, Target, Trigger, WebhookSource
 from tocsin_trigger.http.gather_schemas import (
     EventBody,
@@ -23,9 +23,14 @@ from tocsin_trigger.http.gather_schemas import (
     to_correlation,
     to_gather,
 )
+from tocsin_trigger.http.watch_schemas import BucketBody, FileBody, OnceBody, PollBody, watched_view
 from tocsin_trigger.http.webhook_schemas import KeyView, WebhookBody, WebhookView, webhook_view
 
-KindName = Literal["webhook", "event", "signal", "correlation", "manual"]
+KindName = Literal["webhook", "event", "signal", "correlation", "manual", "once", "file", "poll", "bucket"]
+
+
+_SETTINGS = ("webhook", "event", "signal", "once", "file", "poll", "bucket")
+T = TypeVar("T")
 
 
 class FilterBody(Input):
@@ -44,6 +49,10 @@ class TriggerBody(Input):
     webhook: WebhookBody | None = None
     event: EventBody | None = None
     signal: SignalBody | None = None
+    once: OnceBody | None = None
+    file: FileBody | None = None
+    poll: PollBody | None = None
+    bucket: BucketBody | None = None
     when: GatherBody | None = Field(
         None,
         description="Condition with a memory: correlate, threshold, absence, debounce, throttle, batch. Null: a run an event.",
@@ -75,7 +84,7 @@ class TriggerBody(Input):
             id="",
             namespace=namespace,
             name=name,
-            source=self._source(),
+            source=self._source(now),
             target=Target(self.workflow, self.version),
             filter=self.filter.jq if isinstance(self.filter, FilterBody) else self.filter,
             cesql=self.filter.cesql if isinstance(self.filter, FilterBody) else None,
@@ -89,8 +98,8 @@ class TriggerBody(Input):
             updated=now,
         )
 
-    def _source(self) -> Source:
-        for other in ("webhook", "event", "signal"):
+    def _source(self, now: datetime) -> Source:
+        for other in _SETTINGS:
             if self.kind != other and getattr(self, other) is not None:
                 raise TriggerInvalid(
                     f"A trigger of kind {self.kind} has no {other}.", violations=[Violation(f"/{other}", "unexpected")]
@@ -103,14 +112,26 @@ class TriggerBody(Input):
                 return (self.webhook or WebhookBody()).to_source()
             case "manual":
                 return ManualSource()
-            case "event" | "signal":
-                wanted = self.event if self.kind == "event" else self.signal
-                if wanted is None:
-                    missing = [Violation(f"/{self.kind}", "missing")]
-                    raise TriggerInvalid(f"A trigger of kind {self.kind} says which.", violations=missing)
-                return wanted.to_source()
+            case "once":
+                return self._given(self.once).to_source(now)
+            case "event":
+                return self._given(self.event).to_source()
+            case "signal":
+                return self._given(self.signal).to_source()
+            case "file":
+                return self._given(self.file).to_source()
+            case "poll":
+                return self._given(self.poll).to_source()
+            case "bucket":
+                return self._given(self.bucket).to_source()
             case _:
                 assert_never(self.kind)
+
+    def _given(self, body: T | None) -> T:
+        if body is None:
+            missing = [Violation(f"/{self.kind}", "missing")]
+            raise TriggerInvalid(f"A trigger of kind {self.kind} says which.", violations=missing)
+        return body
 
     @property
     def secret(self) -> str | None:
@@ -227,6 +248,10 @@ class TriggerView(BaseModel):
     webhook: WebhookView | None = None
     event: EventView | None = None
     signal: dict[str, JsonValue] | None = None
+    once: dict[str, JsonValue] | None = None
+    file: dict[str, JsonValue] | None = None
+    poll: dict[str, JsonValue] | None = None
+    bucket: dict[str, JsonValue] | None = None
     when: dict[str, JsonValue] | None = Field(None, description="Condition with a memory; null: one run for each event.")
     filter: str | dict[str, str] | None = None
     data_schema: JsonValue = Field(None, serialization_alias="schema")
@@ -245,7 +270,12 @@ class TriggerView(BaseModel):
         trigger = entry.value
         assert trigger is not None
         source = trigger.source
+        watched = {trigger.kind.value: _json(watched_view(source))} if isinstance(source, WATCHED) else {}
         return cls(
+            once=watched.get("once"),
+            file=watched.get("file"),
+            poll=watched.get("poll"),
+            bucket=watched.get("bucket"),
             id=trigger.id,
             namespace=trigger.namespace,
             name=trigger.name,
