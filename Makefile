@@ -41,7 +41,7 @@ bench: $(VENV)/.dev ## Measure and print JSON lines; BENCH=name for one (steps, 
 conformance: $(VENV)/.dev ## Run the public conformance suites, one JSON line each (skipped where the standards folder is absent)
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
-chaos: $(VENV)/.dev ## Kill processes, broker and database while runs go through; fails unless nothing is lost, stuck or doubled
+chaos: $(VENV)/.dev ## Kill, pause and cut off engines, workers, broker and database while runs of every kind go through; fails unless nothing is lost, stuck or doubled
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
 
 # ---- proving ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,16 +141,27 @@ class Cluster:
     nats: NatsServer
     mongo: MongoServer
     issuer: Issuer
-    executor: Service
+    executors: list[Service]
     workers: list[Service]
-    api: str
+    apis: list[str]
     session: aiohttp.ClientSession
     bus: Bus
     headers: dict[str, str] = field(default_factory=dict)
 
-    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
-        """Status and JSON of one request to the API."""
-        async with self.session.request(method, self.api + path, headers=self.headers, **options) as answer:
+    @property
+    def executor(self) -> Service:
+        """The only engine, or the first of them."""
+        return self.executors[0]
+
+    @property
+    def api(self) -> str:
+        """Where its API is."""
+        return self.apis[0]
+
+    async def call(self, method: str, path: str, *, replica: int = 0, **options: Any) -> tuple[int, Any]:
+        """Status and JSON of one request to the API of one of the engines."""
+        api = self.apis[replica % len(self.apis)]
+        async with self.session.request(method, api + path, headers=self.headers, **options) as answer:
             body = await answer.read()
             return answer.status, orjson.loads(body) if body else None
 
@@ -171,17 +182,28 @@ def environment(**values: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def cluster(sync: Sync, *, workers: int = 1, slots: int = 1000, own_worker: bool = False) -> AsyncIterator[Cluster]:
+async def cluster(
+    sync: Sync,
+    *,
+    engines: int = 1,
+    workers: int = 1,
+    slots: int = 1000,
+    own_worker: bool = False,
+    via: Callable[[int], Awaitable[dict[str, int]]] | None = None,
+) -> AsyncIterator[Cluster]:
     """Start everything, and end it all.
 
     Args:
         sync: Durability of JetStream.
+        engines: Executor processes.
         workers: Worker processes.
         slots: Of each.
         own_worker: Also a worker inside the executor process.
+        via: Told the port of the broker; answers with the ports at which services, by name, reach it instead.
     """
     folder = DataFolder.temporary().open()
-    nats_port, mongo_port, auth_port, api_port, ops_port, *worker_ports = free_ports(5 + workers)
+    nats_port, mongo_port, auth_port, *ports = free_ports(3 + 2 * engines + workers)
+    api_ports, ops_ports, worker_ports = ports[:engines], ports[engines : 2 * engines], ports[2 * engines :]
     nats = NatsServer(folder.sub("nats"), NatsOptions(port=nats_port, sync=sync))
     mongo = MongoServer(folder.sub("mongo"), MongoOptions(port=mongo_port))
     logs = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
@@ -196,35 +218,39 @@ async def cluster(sync: Sync, *, workers: int = 1, slots: int = 1000, own_worker
         "TOCSIN_LOG_LEVEL": "warning",
         "TOCSIN_LOG_FORMAT": "json",
     }
-    executor = Service(
-        "executor",
-        [sys.executable, "-m", "tocsin_executor"],
-        environment(
-            **shared,
-            TOCSIN_HTTP_PORT=str(api_port),
-            TOCSIN_OPS_PORT=str(ops_port),
-            TOCSIN_EXECUTOR_WORKER="true" if own_worker else "false",
-        ),
-        f"http://127.0.0.1:{ops_port}/readyz",
-        logs / "executor.log",
-    )
+    ways = await via(nats_port) if via is not None else {}
+
+    def around(name: str, ops: int, **values: str) -> dict[str, str]:
+        own = {**shared, "TOCSIN_OPS_PORT": str(ops), **values}
+        if name in ways:
+            own["TOCSIN_NATS_URL"] = nats.url.replace(str(nats_port), str(ways[name]))
+        return environment(**own)
+
+    executors = [
+        _executor(
+            name := "executor" if engines == 1 else f"executor-{number}",
+            around(name, ops, TOCSIN_HTTP_PORT=str(api), TOCSIN_EXECUTOR_WORKER="true" if own_worker else "false"),
+            ops,
+            logs,
+        )
+        for number, (api, ops) in enumerate(zip(api_ports, ops_ports, strict=True))
+    ]
     processes = [
-        Service(
-            f"worker-{number}",
-            [sys.executable, "-m", "tocsin_executor.worker"],
-            environment(**shared, TOCSIN_OPS_PORT=str(port), TOCSIN_WORKER_SLOTS=str(slots), TOCSIN_WORKER_NAME=f"w{number}"),
-            f"http://127.0.0.1:{port}/readyz",
-            logs / f"worker-{number}.log",
+        _worker(
+            name := f"worker-{number}", around(name, port, TOCSIN_WORKER_SLOTS=str(slots), TOCSIN_WORKER_NAME=name), port, logs
         )
         for number, port in enumerate(worker_ports)
     ]
     bus = Bus(nats.url, name="bench")
     session = aiohttp.ClientSession()
-    made = Cluster(folder, nats, mongo, issuer, executor, processes, f"http://127.0.0.1:{api_port}", session, bus)
+    apis = [f"http://127.0.0.1:{port}" for port in api_ports]
+    made = Cluster(folder, nats, mongo, issuer, executors, processes, apis, session, bus)
     made.headers = {"Authorization": f"Bearer {issuer.token()}"}
     try:
-        executor.spawn()
-        await executor.ready(session)
+        for engine in executors:
+            engine.spawn()
+        for engine in executors:
+            await engine.ready(session)
         for process in processes:
             process.spawn()
         for process in processes:
@@ -232,10 +258,20 @@ async def cluster(sync: Sync, *, workers: int = 1, slots: int = 1000, own_worker
         await bus.start()
         yield made
     finally:
-        for process in [*processes, executor]:
+        for process in [*processes, *executors]:
             process.stop()
         await bus.stop()
         await session.close()
         await issuer.stop()
         await asyncio.gather(nats.stop(), mongo.stop(), return_exceptions=True)
         folder.close()
+
+
+def _executor(name: str, own: dict[str, str], ops: int, logs: Path) -> Service:
+    command = [sys.executable, "-m", "tocsin_executor"]
+    return Service(name, command, own, f"http://127.0.0.1:{ops}/readyz", logs / f"{name}.log")
+
+
+def _worker(name: str, own: dict[str, str], ops: int, logs: Path) -> Service:
+    command = [sys.executable, "-m", "tocsin_executor.worker"]
+    return Service(name, command, own, f"http://127.0.0.1:{ops}/readyz", logs / f"{name}.log")
