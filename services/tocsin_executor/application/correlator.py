@@ -106,7 +106,7 @@ class Correlator:
         self._deliver = deliver
         self._clock = clock
         self._partitions = partitions
-        self._taps = {
+        self.taps = {
             channel: Tap(channel, f"{channel}.>", reader, clock, wanted=self._wanted(channel), look=self._look, full=full)
             for channel, reader in logs.items()
         }
@@ -167,7 +167,7 @@ class Correlator:
             start = Start(None, subscription.since)
             if known is not None and known[1] >= subscription.since:
                 start = Start(*known)
-            for entry in self._taps[channel].want(start):
+            for entry in self.taps[channel].want(start):
                 self._look_for(channel, entry, only=subscription)
 
     def unsubscribe(self, run: str, token: str) -> None:
@@ -204,7 +204,7 @@ class Correlator:
     def heard(self, partition: int) -> dict[str, tuple[int, Millis]]:
         """Up to where the partition's events are matched and folded, by channel; a channel is absent where that is unknown."""
         found: dict[str, tuple[int, Millis]] = {}
-        for channel, tap in self._taps.items():
+        for channel, tap in self.taps.items():
             safe = tap.safe
             if safe is not None and safe.after is not None:
                 found[channel] = (safe.after, safe.since)
@@ -220,7 +220,7 @@ class Correlator:
     async def serve(self, touch: Callable[[set[int]], None]) -> None:
         """Match until cancelled; ``touch`` is told which partitions have moved on."""
         async with asyncio.TaskGroup() as group:
-            for tap in self._taps.values():
+            for tap in self.taps.values():
                 group.create_task(tap.serve())
             group.create_task(self._touch(touch))
 
@@ -228,7 +228,7 @@ class Correlator:
         before: dict[str, Start | None] = {}
         while True:
             await self._clock.sleep(_TOUCH)
-            now = {channel: tap.safe for channel, tap in self._taps.items()}
+            now = {channel: tap.safe for channel, tap in self.taps.items()}
             if now != before and self._lines:
                 touch({line.partition for line in self._lines.values()})
             before = now

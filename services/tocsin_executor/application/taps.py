@@ -102,19 +102,23 @@ class Tap:
     async def serve(self) -> None:
         """Read until cancelled."""
         while True:
-            if (plan := self._plan) is not None:
-                await self._open(plan)
-                continue
-            entries = await self._reader.take(_BATCH)
-            if self._moved():
-                continue  # they are read again from where it is to begin now
-            for entry in entries:
-                self._keep(entry)
-                self._at = Start(entry.position, entry.time_ms)
-                self._look(self, entry)
+            await self.turn()
             while self._full():
                 await self._clock.sleep(_PAUSE)
             await self._rest()
+
+    async def turn(self) -> None:
+        """Begin to read where it was asked for, or take what waits."""
+        if (plan := self._plan) is not None:
+            await self._open(plan)
+            return
+        entries = await self._reader.take(_BATCH)
+        if self._moved():
+            return  # they are read again from where it is to begin now
+        for entry in entries:
+            self._keep(entry)
+            self._at = Start(entry.position, entry.time_ms)
+            self._look(self, entry)
 
     def _moved(self) -> bool:
         return self._plan is not None
