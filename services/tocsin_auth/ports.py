@@ -73,6 +73,14 @@ class Sealer(Protocol):
         ...
 
 
+class Teller(Protocol):
+    """Has every service look at the revocations anew."""
+
+    async def tell(self) -> None:
+        """There is something new. Best effort: services also look by themselves every few seconds."""
+        ...
+
+
 class KeyWrapper(Protocol):
     """The key-encryption key, wherever it is: here, or in a key management service that never gives it out."""
 

@@ -1,7 +1,9 @@
 """Puts the auth service together."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from tocsin.errors import Invalid
@@ -11,6 +13,7 @@ from tocsin_auth.adapters.nats_callout import Callout
 from tocsin_auth.adapters.nats_jwt import Issuer
 from tocsin_auth.adapters.passwords import Argon2Hasher
 from tocsin_auth.adapters.repositories import Collections
+from tocsin_auth.adapters.revocation_news import BusTeller, RevocationNews
 from tocsin_auth.adapters.sealing import AesSealer
 from tocsin_auth.adapters.secret_requests import SecretRequests
 from tocsin_auth.adapters.sources import EnvironmentSource, FolderSource, VaultSource
@@ -24,24 +27,37 @@ from tocsin_auth.application.bus_access_keys import BusKeys
 from tocsin_auth.application.bus_logins import BusLogins
 from tocsin_auth.application.data_keys import DataKeys
 from tocsin_auth.application.logins import Logins
+from tocsin_auth.application.organising import Groups, NamespaceBook
+from tocsin_auth.application.renewing import Renewal
+from tocsin_auth.application.revoking import RevocationLedger
 from tocsin_auth.application.saying import Asker
+from tocsin_auth.application.second_factors import SecondFactors, reseal_factors
 from tocsin_auth.application.secret_uses import SecretUses
 from tocsin_auth.application.secrets import Secrets
 from tocsin_auth.application.service_tokens import ServiceTokens
+from tocsin_auth.application.sessions import Sessions
+from tocsin_auth.application.throttling import Throttle
 from tocsin_auth.application.tokens import Tokens
 from tocsin_auth.domain.secrets import Provider
+from tocsin_auth.domain.users import User
+from tocsin_auth.http.decision_routes import DecisionHandlers
+from tocsin_auth.http.group_routes import GroupHandlers
 from tocsin_auth.http.key_routes import KeyHandlers
 from tocsin_auth.http.login_routes import LoginHandlers
 from tocsin_auth.http.secret_routes import SecretHandlers
+from tocsin_auth.http.session_routes import SessionHandlers
 from tocsin_auth.http.user_routes import RoleHandlers, UserHandlers
-from tocsin_auth.ports import KeyWrapper, SecretSource
+from tocsin_auth.ports import KeyWrapper, Records, SecretSource
 from tocsin_auth.settings import AuthSettings
 from tocsin_kit.chance import Chance
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.revoking import RevocationFeed
 from tocsin_kit.chassis.ticking import Ticking
+from tocsin_kit.clock import Clock
 from tocsin_kit.config.loading import variables
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.jwks import KeySet
+from tocsin_kit.web.revocations import Revocations
 from tocsin_kit.web.tokens import CredentialVerifier
 
 _RESEAL_EVERY: Final = timedelta(minutes=5)  # finishes what a rotation left, and drops keys that nothing needs
@@ -66,24 +82,16 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
     """The components, in the order of their start."""
     settings, clock, chance = context.settings, context.clock, context.chance
     stored = Collections(context.database, context.bus)
-    hasher = Argon2Hasher(rounds=settings.password_rounds, memory=settings.password_memory, parallel=settings.password_parallel)
-    sealer = AesSealer.of(settings.key, settings.previous_key)
-    tokens = Tokens(stored.key_rings, sealer, clock, chance, settings.access_lifetime)
     vault = vault_of(settings)
-    data_keys = DataKeys(stored.data_keys, wrapper_of(settings, sealer, vault, chance), AesSealer, clock, chance)
-    sources = sources_of(settings, vault)
-    secrets = Secrets(records=stored.secrets, keys=data_keys, providers=sources, clock=clock)
-    uses = SecretUses(
-        records=stored.secrets, uses=stored.secret_uses, keys=data_keys, sources=sources, clock=clock, chance=chance
-    )
-    authority = Authority(stored.roles)
-    keys = ApiKeys(keys=stored.api_keys, users=stored.users, authority=authority, tokens=tokens, clock=clock, chance=chance)
-    verifier = CredentialVerifier(KeySet(tokens, clock), keys, clock)
+    core = core_of(context, stored)
+    secrecy = secrecy_of(context, stored, core.sealer, vault)
+    revocations = Revocations()
+    verifier = CredentialVerifier(KeySet(core.tokens, clock), core.keys, clock, revocations=revocations)
     file = JsonAdminFile(settings.admin_file, context.platform.services.gateway_url) if settings.admin_file else None
-    bootstrap = Bootstrap(users=stored.users, hasher=hasher, file=file, clock=clock, chance=chance)
+    bootstrap = Bootstrap(users=stored.users, hasher=core.hasher, file=file, clock=clock, chance=chance)
     server = HttpServer(
         context.name,
-        [*routes(context, stored, authority, tokens, keys, hasher), *SecretHandlers(secrets, data_keys, tokens).routes()],
+        [*people_routes(context, stored, core), *SecretHandlers(secrecy.secrets, secrecy.keys, core.resealers).routes()],
         host=context.host,
         port=context.port,
         authenticator=verifier,
@@ -94,13 +102,109 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
-    parts: list[Component] = [*([vault] if vault else []), stored, stored.relay, FirstStart(tokens, data_keys, bootstrap)]
-    parts += [SecretRequests(context.bus, uses, context.metrics), Ticking("reseal", _RESEAL_EVERY, secrets.reseal, clock=clock)]
+    parts: list[Component] = [*([vault] if vault else []), stored, stored.relay]
+    parts += [
+        FirstStart(core.tokens, secrecy.keys, bootstrap),
+        SecretRequests(context.bus, secrecy.uses, context.metrics),
+        Ticking("reseal", _RESEAL_EVERY, secrecy.secrets.reseal, clock=clock),
+        RevocationNews(context.bus, core.ledger.current),
+        RevocationFeed(context.bus, revocations),
+    ]
     if settings.callout_seed is not None:
         logins = BusLogins(verifier=verifier, failures=stored.failures, clock=clock, lifetime=settings.bus_lifetime)
         issuer = Issuer(settings.callout_seed, settings.callout_account)
         parts.append(Callout(context.bus, issuer, logins, clock, context.metrics))
     return [*parts, server]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What most use cases need.
+
+    Attributes:
+        sealer: The key-encryption key of the settings.
+        tokens: Issues them.
+        authority: Resolves roles.
+        keys: API keys.
+        ledger: What was withdrawn.
+        teller: Has services look there.
+        hasher: Of passwords.
+        factors: Second factors.
+    """
+
+    sealer: AesSealer
+    tokens: Tokens
+    authority: Authority
+    keys: ApiKeys
+    ledger: RevocationLedger
+    teller: BusTeller
+    hasher: Argon2Hasher
+    factors: SecondFactors
+    users: Records[User]
+
+    @property
+    def resealers(self) -> tuple[Callable[[], Awaitable[int]], ...]:
+        """What lies under the key-encryption key itself, beside the data keys."""
+        return (self.tokens.reseal, partial(reseal_factors, self.users, self.factors))
+
+
+def core_of(context: ServiceContext[AuthSettings], stored: Collections) -> Core:
+    """The parts that most use cases need."""
+    settings, clock, chance = context.settings, context.clock, context.chance
+    sealer = AesSealer.of(settings.key, settings.previous_key)
+    tokens = Tokens(stored.key_rings, sealer, clock, chance, settings.access_lifetime)
+    authority = Authority(
+        roles=stored.roles, groups=stored.groups, namespaces=stored.namespaces, policies=stored.policies, clock=clock
+    )
+    teller = BusTeller(context.bus)
+    keys = ApiKeys(
+        keys=stored.api_keys,
+        users=stored.users,
+        authority=authority,
+        tokens=tokens,
+        teller=teller,
+        clock=clock,
+        chance=chance,
+    )
+    ledger = RevocationLedger(
+        users=stored.users,
+        sessions=stored.sessions,
+        keys=stored.api_keys,
+        departures=stored.departures,
+        authority=authority,
+        clock=clock,
+        lifetime=settings.access_lifetime,
+    )
+    hasher = Argon2Hasher(rounds=settings.password_rounds, memory=settings.password_memory, parallel=settings.password_parallel)
+    factors = SecondFactors(stored.users, sealer, clock, chance)
+    return Core(sealer, tokens, authority, keys, ledger, teller, hasher, factors, stored.users)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrecy:
+    """What secrets of workflows need.
+
+    Attributes:
+        secrets: As authors see them.
+        uses: As services use them.
+        keys: Data keys.
+    """
+
+    secrets: Secrets
+    uses: SecretUses
+    keys: DataKeys
+
+
+def secrecy_of(
+    context: ServiceContext[AuthSettings], stored: Collections, sealer: AesSealer, vault: VaultClient | None
+) -> Secrecy:
+    """The parts of secrets."""
+    settings, clock, chance = context.settings, context.clock, context.chance
+    keys = DataKeys(stored.data_keys, wrapper_of(settings, sealer, vault, chance), AesSealer, clock, chance)
+    sources = sources_of(settings, vault)
+    secrets = Secrets(records=stored.secrets, keys=keys, providers=sources, clock=clock)
+    uses = SecretUses(records=stored.secrets, uses=stored.secret_uses, keys=keys, sources=sources, clock=clock, chance=chance)
+    return Secrecy(secrets, uses, keys)
 
 
 def vault_of(settings: AuthSettings) -> VaultClient | None:
@@ -137,44 +241,77 @@ def sources_of(settings: AuthSettings, vault: VaultClient | None) -> dict[Provid
     return sources
 
 
-def routes(  # noqa: PLR0917 - the parts of the composition root, each once
-    context: ServiceContext[AuthSettings],
-    stored: Collections,
-    authority: Authority,
-    tokens: Tokens,
-    keys: ApiKeys,
-    hasher: Argon2Hasher,
-) -> list[Route]:
-    """All routes of the service."""
-    settings, clock, chance = context.settings, context.clock, context.chance
+def people_routes(context: ServiceContext[AuthSettings], stored: Collections, core: Core) -> list[Route]:
+    """All routes about people and what they may do."""
+    clock, authority = context.clock, core.authority
+    sessions = sessions_of(context, stored, core)
+    throttle = Throttle(stored.failures, clock)
     logins = Logins(
+        users=stored.users, sessions=sessions, throttle=throttle, factors=core.factors, hasher=core.hasher, clock=clock
+    )
+    renewal = Renewal(users=stored.users, groups=stored.groups, authority=authority, teller=core.teller, clock=clock)
+    groups = Groups(groups=stored.groups, authority=authority, renewal=renewal, clock=clock)
+    accounts = accounts_of(stored, core, logins, groups, clock)
+    roles = Roles(
+        roles=stored.roles, users=stored.users, groups=stored.groups, authority=authority, renewal=renewal, clock=clock
+    )
+    book = NamespaceBook(namespaces=stored.namespaces, authority=authority, renewal=renewal, clock=clock)
+    return [
+        *login_handlers(context, core, logins, sessions, accounts).routes(),
+        *SessionHandlers(sessions, accounts).routes(),
+        *UserHandlers(accounts).routes(),
+        *GroupHandlers(groups, book).routes(),
+        *RoleHandlers(roles).routes(),
+        *DecisionHandlers(authority, accounts, core.ledger).routes(),
+        *KeyHandlers(core.keys).routes(),
+    ]
+
+
+def sessions_of(context: ServiceContext[AuthSettings], stored: Collections, core: Core) -> Sessions:
+    """The use cases about sessions."""
+    return Sessions(
         users=stored.users,
         sessions=stored.sessions,
-        failures=stored.failures,
-        authority=authority,
-        tokens=tokens,
-        hasher=hasher,
-        clock=clock,
-        chance=chance,
-        idle=settings.session_idle,
-        longest=settings.session_longest,
+        authority=core.authority,
+        tokens=core.tokens,
+        teller=core.teller,
+        clock=context.clock,
+        chance=context.chance,
+        idle=context.settings.session_idle,
+        longest=context.settings.session_longest,
     )
-    accounts = Accounts(users=stored.users, roles=stored.roles, authority=authority, logins=logins, hasher=hasher, clock=clock)
-    login_handlers = LoginHandlers(
+
+
+def login_handlers(
+    context: ServiceContext[AuthSettings], core: Core, logins: Logins, sessions: Sessions, accounts: Accounts
+) -> LoginHandlers:
+    """Coming in."""
+    settings = context.settings
+    return LoginHandlers(
         logins=logins,
+        sessions=sessions,
         accounts=accounts,
-        keys=keys,
-        bus_keys=BusKeys(keys, settings.nats_public_url or context.platform.nats.url),
-        services=ServiceTokens(settings.service_secrets, tokens),
-        tokens=tokens,
+        keys=core.keys,
+        bus_keys=BusKeys(core.keys, settings.nats_public_url or context.platform.nats.url),
+        services=ServiceTokens(settings.service_secrets, core.tokens),
+        tokens=core.tokens,
+        clock=context.clock,
+    )
+
+
+def accounts_of(stored: Collections, core: Core, logins: Logins, groups: Groups, clock: Clock) -> Accounts:
+    """The use cases about users."""
+    return Accounts(
+        users=stored.users,
+        departures=stored.departures,
+        groups=groups,
+        authority=core.authority,
+        logins=logins,
+        factors=core.factors,
+        hasher=core.hasher,
+        teller=core.teller,
         clock=clock,
     )
-    return [
-        *login_handlers.routes(),
-        *UserHandlers(accounts).routes(),
-        *RoleHandlers(Roles(roles=stored.roles, users=stored.users, clock=clock)).routes(),
-        *KeyHandlers(keys).routes(),
-    ]
 
 
 SERVICE = ServiceDefinition(name="auth", settings=AuthSettings, build=build)

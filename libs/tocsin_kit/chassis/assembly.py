@@ -1,6 +1,6 @@
 """Puts a service together: reads its settings, makes its connections, lets it build its components."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -12,13 +12,14 @@ from tocsin_kit.bus.topology import TopologyLimits, ensure_streams, streams_of
 from tocsin_kit.chance import Chance
 from tocsin_kit.chassis.components import Chain, Component, Part
 from tocsin_kit.chassis.requests import RequestAudit
+from tocsin_kit.chassis.revoking import RevocationFeed
 from tocsin_kit.chassis.services import PORTS, Own, ServiceContext, ServiceDefinition, topology_limits
 from tocsin_kit.clock import Clock
 from tocsin_kit.config import Section, Settings, load
 from tocsin_kit.store import Database
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.telemetry.setup import tocsin_version
-from tocsin_kit.web import HttpServer
+from tocsin_kit.web import HttpServer, RemoteAuthenticator
 
 GROUP: Final = "tocsin.services"
 
@@ -94,8 +95,18 @@ def assemble(definition: ServiceDefinition[Own], settings: Settings, *, clock: C
     if definition.uses_database:
         connections.append(database)
     built = definition.build(context)
-    server = next((component for component in built if isinstance(component, HttpServer)), None)
-    if definition.uses_bus and server is not None:
-        metrics = context.metrics
-        connections.append(RequestAudit(definition.name, server, bus, metrics=metrics, clock=clock, chance=chance))
+    if definition.uses_bus:
+        connections += _companions(context, built)
     return Chain(definition.name, [*connections, *built])
+
+
+def _companions(context: ServiceContext[Own], built: Sequence[Component]) -> Iterator[Component]:
+    """What the parts of a service need of the bus without knowing of it."""
+    for component in built:
+        if isinstance(component, HttpServer):
+            yield RequestAudit(
+                context.name, component, context.bus, metrics=context.metrics, clock=context.clock, chance=context.chance
+            )
+        if isinstance(component, RemoteAuthenticator):
+            component.fed = True
+            yield RevocationFeed(context.bus, component.revocations)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from tocsin.errors import Defect, Forbidden, PreconditionFailed, Unauthenticated, Violation
 from tocsin_kit.web.access import ANONYMOUS, EVERYWHERE, Namespaces, Principal
 from tocsin_kit.web.problems import Malformed
+from tocsin_kit.web.reading import namespace_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -64,13 +65,13 @@ class Call:
             raise Defect(f"the handler reads {name} as {model.__name__}, its route declares something else")
         return part
 
-    def may(self, permission: str, namespace: str) -> bool:
-        """Whether the principal holds ``permission`` in ``namespace``. Counts as the check of the route."""
+    def may(self, permission: str, namespace: str, name: str | None = None) -> bool:
+        """Whether the principal holds ``permission`` in ``namespace``, for ``name``. Counts as the check of the route."""
         self.checked = True
-        return self.principal.may(permission, namespace)
+        return self.principal.may(permission, namespace, name)
 
-    def require(self, permission: str, namespace: str = EVERYWHERE) -> None:
-        """Go on only if the principal holds ``permission`` in ``namespace`` (``*``: in all).
+    def require(self, permission: str, namespace: str = EVERYWHERE, name: str | None = None) -> None:
+        """Go on only if the principal holds ``permission`` in ``namespace`` (``*``: in all) for the thing called ``name``.
 
         Raises:
             Unauthenticated: Nobody is logged in.
@@ -79,7 +80,7 @@ class Call:
         self.checked = True
         if self.principal.is_anonymous:
             raise Unauthenticated(hint="send Authorization: Bearer <access token or API key>")
-        if not self.principal.may(permission, namespace):
+        if not self.principal.may(permission, namespace, name):
             where = "every namespace" if namespace == EVERYWHERE else f"namespace {namespace}"
             raise Forbidden(
                 f"{self.principal.name} does not hold {permission} in {where}",
@@ -89,15 +90,23 @@ class Call:
             )
 
     def permitted(self, permission: str) -> Namespaces:
-        """Where the principal holds ``permission``, to filter a list by.
+        """Where the principal holds ``permission``, to filter a list by: the namespace that is asked for, or all of them.
 
         Raises:
-            Forbidden: Nowhere.
+            Forbidden: Nowhere, or not where a deny rule says so and no namespace was asked for.
         """
         self.checked = True
+        if (named := namespace_of(self.parts)) is not None and self.principal.may(permission, named):
+            return Namespaces(exact=frozenset({named}))
         namespaces = self.principal.where(permission)
         if namespaces.nowhere:
             raise Forbidden(f"{self.principal.name} does not hold {permission} in any namespace", permission=permission)
+        if namespaces.excluded:  # a list over all of them would have to leave some out: better to be asked for one
+            raise Forbidden(
+                f"{self.principal.name} does not hold {permission} in every namespace",
+                hint="name a namespace",
+                permission=permission,
+            )
         return namespaces
 
     @property

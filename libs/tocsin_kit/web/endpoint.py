@@ -21,7 +21,7 @@ from tocsin_kit.web.access import Authenticated, Permission, Principal, Public
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
 from tocsin_kit.web.problems import RequestTimeout
-from tocsin_kit.web.reading import QueryReader, check_media_type, json_body, namespace_of, too_large, validated
+from tocsin_kit.web.reading import QueryReader, check_media_type, json_body, name_of, namespace_of, too_large, validated
 from tocsin_kit.web.replies import JSON_TYPE, Answer, EventStream, Reply, Stream
 from tocsin_kit.web.routes import Query, RawBody, Route
 from tocsin_kit.web.streams import send_chunks, send_events
@@ -122,7 +122,7 @@ class Endpoint:
         """Refuse before the body is read those who could not be permitted whatever it says."""
         if access.everywhere:
             call.require(access.name)
-        elif call.principal.where(access.name).nowhere:
+        elif not call.principal.holds(access.name):
             raise Forbidden(
                 f"{call.principal.name} does not hold {access.name} in any namespace",
                 hint="ask an administrator for a role that grants it",
@@ -161,7 +161,7 @@ class Endpoint:
             return
         for name in names:
             if name in call.parts and (namespace := namespace_of({name: call.parts[name]})) is not None:
-                call.require(access.name, namespace)
+                call.require(access.name, namespace, name_of(call.parts))
 
     async def _raw(self, request: web.Request) -> bytes:
         encoding = request.headers.get("Content-Encoding", "identity")

@@ -1,13 +1,21 @@
 """The verifier of a service that is not the auth service: a component that owns the connection to it."""
 
-from aiohttp import ClientSession
+from datetime import timedelta
+from typing import Final
 
-from tocsin.errors import Unavailable
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from pydantic import ValidationError
+
+from tocsin.errors import Unauthenticated, Unavailable
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry.health import Health
 from tocsin_kit.web.access import Principal
 from tocsin_kit.web.jwks import HttpKeySource, KeySet
+from tocsin_kit.web.revocations import RevocationModel, Revocations
 from tocsin_kit.web.tokens import CredentialVerifier, HttpExchange
+
+_LOOK_EVERY: Final = timedelta(seconds=5)
+_PATIENCE: Final = ClientTimeout(total=1)  # a request waits for this, so it is short
 
 
 class RemoteAuthenticator:
@@ -25,6 +33,10 @@ class RemoteAuthenticator:
         """Nothing is opened yet."""
         self.name = "authenticator"
         self._auth_url, self._clock = auth_url.rstrip("/"), clock
+        self.revocations = Revocations()
+        self.fed = False
+        """Whether somebody else keeps the revocations fresh (a bus); otherwise requests do."""
+        self._looked = float("-inf")
         self._session: ClientSession | None = None
         self._verifier: CredentialVerifier | None = None
 
@@ -33,7 +45,7 @@ class RemoteAuthenticator:
         self._session = ClientSession()
         keys = KeySet(HttpKeySource(self._session, f"{self._auth_url}/.well-known/jwks.json"), self._clock)
         exchange = HttpExchange(self._session, f"{self._auth_url}/api/v1/auth/token", keys, self._clock)
-        self._verifier = CredentialVerifier(keys, exchange, self._clock)
+        self._verifier = CredentialVerifier(keys, exchange, self._clock, revocations=self.revocations)
 
     async def serve(self) -> None:
         """Nothing to do."""
@@ -52,4 +64,24 @@ class RemoteAuthenticator:
         """The principal behind a bearer token or API key; see :class:`CredentialVerifier`."""
         if self._verifier is None:
             raise Unavailable("credentials cannot be verified yet")
+        principal = await self._verifier.authenticate(credential)
+        if self.fed or self._clock.monotonic() - self._looked < _LOOK_EVERY.total_seconds():
+            return principal
+        self._looked = self._clock.monotonic()
+        await self._look(credential)
         return await self._verifier.authenticate(credential)
+
+    async def _look(self, credential: str) -> None:
+        """Fetch the list with the credential at hand; what is known stays known when nobody answers."""
+        assert self._session is not None
+        headers = {"Authorization": f"Bearer {credential}"}
+        url = f"{self._auth_url}/api/v1/auth/revocations"
+        try:
+            async with self._session.get(url, headers=headers, timeout=_PATIENCE, allow_redirects=False) as response:
+                raw = await response.read()
+            if response.status == 401:
+                raise Unauthenticated("the auth service refuses the credential", hint="log in again or refresh it")
+            if response.status == 200:
+                self.revocations.take(RevocationModel.model_validate_json(raw).read())
+        except (ClientError, TimeoutError, OSError, ValidationError):
+            return

@@ -111,6 +111,16 @@ def too_large(limit: int, size: int | None) -> TooLarge:
     )
 
 
+def name_of(parts: Mapping[str, BaseModel]) -> str | None:
+    """What the request is about by name: a ``name`` in path or body, else a ``workflow``; ``None`` where nothing is named."""
+    for field in ("name", "workflow"):
+        for part in parts.values():
+            name = getattr(part, field, None)
+            if isinstance(name, str):
+                return name
+    return None
+
+
 def namespace_of(parts: Mapping[str, BaseModel]) -> str | None:
     """The namespace that path, query or body names; ``None`` when none does."""
     for part in parts.values():

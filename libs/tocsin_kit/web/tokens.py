@@ -22,10 +22,11 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from tocsin.errors import Unauthenticated, Unavailable
 from tocsin_kit.clock import Clock
-from tocsin_kit.web.access import Grant, Principal
+from tocsin_kit.web.access import EVERYWHERE, Grant, Principal, Proof
 from tocsin_kit.web.api_keys import PREFIX, parse_api_key
 from tocsin_kit.web.encoding import decode_base64url
 from tocsin_kit.web.jwks import KeySet
+from tocsin_kit.web.revocations import Revocations
 
 ISSUER: Final = "tocsin"
 AUDIENCE: Final = "tocsin"
@@ -75,6 +76,9 @@ class _Memory:
         self._verdicts.move_to_end(digest)
         return verdict
 
+    def forget(self, digest: bytes) -> None:
+        self._verdicts.pop(digest, None)
+
     def keep(self, digest: bytes, verdict: _Verdict) -> None:
         self._verdicts[digest] = verdict
         if len(self._verdicts) > self._size:
@@ -89,12 +93,20 @@ class CredentialVerifier:
         exchange: For API keys.
         clock: Time.
         api_key_memory: How long an answer about an API key is believed; revocation takes at most that long.
+        revocations: What was withdrawn before it expired.
     """
 
     def __init__(
-        self, keys: KeySet, exchange: ApiKeyExchange, clock: Clock, *, api_key_memory: timedelta = timedelta(seconds=10)
+        self,
+        keys: KeySet,
+        exchange: ApiKeyExchange,
+        clock: Clock,
+        *,
+        api_key_memory: timedelta = timedelta(seconds=10),
+        revocations: Revocations | None = None,
     ) -> None:
         """Nothing is fetched until the first credential comes."""
+        self._revocations = revocations or Revocations()
         self._keys, self._exchange, self._clock = keys, exchange, clock
         self._api_key_memory = api_key_memory
         self._tokens = _Memory(_REMEMBERED)
@@ -110,13 +122,22 @@ class CredentialVerifier:
         now = self._clock.now()
         digest = hashlib.blake2b(credential.encode("utf-8", "surrogateescape"), digest_size=20).digest()
         if credential.startswith(PREFIX):
-            return await self._by_api_key(credential, digest, now)
+            principal = await self._by_api_key(credential, digest, now)
+            if self._revocations.current.refuses(principal):  # it holds something else by now: ask again
+                self._api_keys.forget(digest)
+                principal = await self._by_api_key(credential, digest, now)
+            return self._still_good(principal)
         verdict = self._tokens.recall(digest, now)
         if verdict is not None and verdict.principal is not None:
-            return verdict.principal
+            return self._still_good(verdict.principal)
         principal = await self._by_token(credential, now)
         assert principal.expires is not None
         self._tokens.keep(digest, _Verdict(principal.expires, principal))
+        return self._still_good(principal)
+
+    def _still_good(self, principal: Principal) -> Principal:
+        if self._revocations.current.refuses(principal):
+            raise Unauthenticated("the token was withdrawn before it expired", hint="log in again or refresh it")
         return principal
 
     async def _by_api_key(self, text: str, digest: bytes, now: datetime) -> Principal:
@@ -229,9 +250,34 @@ def principal_of(claims: Mapping[str, object], now: datetime) -> Principal:
             name=name if isinstance(name, str) else subject.partition(":")[2],
             grants=tuple(_grant(grant) for grant in (grants if isinstance(grants, list) else [None])),
             expires=expires,
+            proof=_proof(claims, subject),
+            run=_text(claims, "run"),
         )
     except ValueError as error:
         raise Unauthenticated("the token's grants cannot be read") from error
+
+
+def _proof(claims: Mapping[str, object], subject: str) -> Proof:
+    return Proof(
+        holder=_text(claims, "own") or (subject if subject.startswith("user:") else ""),
+        session=_text(claims, "sid"),
+        revision=_number(claims, "rev"),
+        policy=_number(claims, "pol"),
+    )
+
+
+def _text(claims: Mapping[str, object], claim: str) -> str:
+    value = claims.get(claim, "")
+    if not isinstance(value, str):
+        raise Unauthenticated(f"the token's {claim} cannot be read")
+    return value
+
+
+def _number(claims: Mapping[str, object], claim: str) -> int:
+    value = claims.get(claim, 0)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unauthenticated(f"the token's {claim} cannot be read")
+    return value
 
 
 def _instant(claims: Mapping[str, object], claim: str) -> datetime | None:
@@ -248,9 +294,22 @@ def _grant(value: object) -> Grant:
     if not isinstance(value, dict):
         raise ValueError("a grant is an object")  # noqa: TRY004 - one kind of refusal for every wrong shape
     permission, namespace = value.get("permission"), value.get("namespace", "")
-    if not isinstance(permission, str) or not isinstance(namespace, str):
-        raise ValueError("a grant has a permission and a namespace")  # noqa: TRY004 - as above
-    return Grant(permission, namespace)
+    name, deny = value.get("name", EVERYWHERE), value.get("deny", False)
+    if not isinstance(permission, str) or not isinstance(namespace, str) or not isinstance(name, str):
+        raise ValueError("a grant has a permission, a namespace and a name")  # noqa: TRY004 - as above
+    if not isinstance(deny, bool):
+        raise ValueError("a grant denies or does not")  # noqa: TRY004 - as above
+    return Grant(permission, namespace, name, deny)
+
+
+def grant_claim(grant: Grant) -> dict[str, str | bool]:
+    """A grant as tokens carry it; what is usual is left out."""
+    claim: dict[str, str | bool] = {"permission": grant.permission, "namespace": grant.namespace}
+    if grant.name != EVERYWHERE:
+        claim["name"] = grant.name
+    if grant.deny:
+        claim["deny"] = True
+    return claim
 
 
 class HttpExchange:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin_auth.adapters.binding_documents import decode_binding, encode_binding
 from tocsin_auth.domain.api_keys import KeyRecord, Scope
-from tocsin_auth.domain.data_keys import DataKey, DataKeyRing
 from tocsin_auth.domain.key_ring import KeyRing, SigningKey
-from tocsin_auth.domain.roles import Binding, Role
-from tocsin_auth.domain.secrets import Provider, SecretRecord, SecretUse, SecretVersion
+from tocsin_auth.domain.roles import Role
+from tocsin_auth.domain.second_factor import SecondFactor
 from tocsin_auth.domain.sessions import Ending, Session
 from tocsin_auth.domain.throttle import Failures
-from tocsin_auth.domain.users import User
+from tocsin_auth.domain.users import Departure, User
 from tocsin_kit.store import Document
 
 Stored = Mapping[str, Any]  # what BSON holds; the edge of the codec
@@ -21,10 +21,16 @@ def encode_user(user: User) -> Document:
     return {
         "name": user.name,
         "password_hash": user.password_hash,
-        "bindings": [{"role": binding.role, "namespace": binding.namespace} for binding in user.bindings],
+        "bindings": [encode_binding(binding) for binding in user.bindings],
         "disabled": user.disabled,
         "created_at": user.created_at,
         "secure_since": user.secure_since,
+        "changed_at": user.changed_at,
+        "floor": user.floor,
+        "claims": list(user.claims),
+        "origin": user.origin,
+        "machine": user.machine,
+        "second": None if user.second is None else _encode_factor(user.second),
     }
 
 
@@ -33,11 +39,41 @@ def decode_user(stored: Stored) -> User:
     return User(
         name=stored["name"],
         password_hash=stored["password_hash"],
-        bindings=tuple(Binding(item["role"], item["namespace"]) for item in stored["bindings"]),
+        bindings=tuple(decode_binding(item) for item in stored["bindings"]),
         disabled=stored["disabled"],
         created_at=stored["created_at"],
         secure_since=stored["secure_since"],
+        changed_at=stored.get("changed_at"),
+        floor=stored.get("floor", 0),
+        claims=tuple(stored.get("claims", ())),
+        origin=stored.get("origin", ""),
+        machine=stored.get("machine", False),
+        second=_decode_factor(stored["second"]) if stored.get("second") else None,
     )
+
+
+def _encode_factor(factor: SecondFactor) -> Document:
+    return {
+        "sealed": factor.sealed,
+        "confirmed": factor.confirmed,
+        "last_step": factor.last_step,
+        "recovery": list(factor.recovery),
+    }
+
+
+def _decode_factor(stored: Stored) -> SecondFactor:
+    recovery = tuple(bytes(one) for one in stored["recovery"])
+    return SecondFactor(bytes(stored["sealed"]), stored["confirmed"], stored["last_step"], recovery)
+
+
+def encode_departure(departure: Departure) -> Document:
+    """A user who is gone."""
+    return {"floor": departure.floor, "at": departure.at}
+
+
+def decode_departure(stored: Stored) -> Departure:
+    """A user who is gone."""
+    return Departure(stored["floor"], stored["at"])
 
 
 def encode_role(role: Role) -> Document:
@@ -57,11 +93,13 @@ def encode_key(record: KeyRecord) -> Document:
         "name": record.name,
         "owner": record.owner,
         "digest": record.digest,
-        "scopes": [{"permission": scope.permission, "namespace": scope.namespace} for scope in record.scopes],
+        "scopes": [{"permission": one.permission, "namespace": one.namespace, "name": one.name} for one in record.scopes],
         "created_at": record.created_at,
         "expires_at": record.expires_at,
         "revoked_at": record.revoked_at,
         "last_used_at": record.last_used_at,
+        "replaces": record.replaces,
+        "replaced_by": record.replaced_by,
     }
 
 
@@ -72,11 +110,13 @@ def decode_key(stored: Stored) -> KeyRecord:
         name=stored["name"],
         owner=stored["owner"],
         digest=bytes(stored["digest"]),
-        scopes=tuple(Scope(item["permission"], item["namespace"]) for item in stored["scopes"]),
+        scopes=tuple(Scope(item["permission"], item["namespace"], item.get("name", "*")) for item in stored["scopes"]),
         created_at=stored["created_at"],
         expires_at=stored["expires_at"],
         revoked_at=stored["revoked_at"],
         last_used_at=stored["last_used_at"],
+        replaces=stored.get("replaces"),
+        replaced_by=stored.get("replaced_by"),
     )
 
 
@@ -91,6 +131,8 @@ def encode_session(session: Session) -> Document:
         "ends_at": session.ends_at,
         "address": session.address,
         "ending": session.ending.name if session.ending else None,
+        "ended_at": session.ended_at,
+        "agent": session.agent,
     }
 
 
@@ -105,6 +147,8 @@ def decode_session(stored: Stored) -> Session:
         ends_at=stored["ends_at"],
         address=stored["address"],
         ending=Ending[stored["ending"]] if stored["ending"] else None,
+        ended_at=stored.get("ended_at"),
+        agent=stored.get("agent", ""),
     )
 
 
@@ -131,69 +175,3 @@ def decode_ring(stored: Stored) -> KeyRing:
     """The key ring."""
     keys = stored["keys"]
     return KeyRing(tuple(SigningKey(key["kid"], bytes(key["public"]), bytes(key["sealed"]), key["signs_from"]) for key in keys))
-
-
-def encode_data_keys(ring: DataKeyRing) -> Document:
-    """The data keys; they are wrapped already."""
-    return {"keys": [{"id": key.id, "wrapped": key.wrapped, "made_at": key.made_at} for key in ring.keys]}
-
-
-def decode_data_keys(stored: Stored) -> DataKeyRing:
-    """The data keys."""
-    return DataKeyRing(tuple(DataKey(key["id"], bytes(key["wrapped"]), key["made_at"]) for key in stored["keys"]))
-
-
-def encode_secret(record: SecretRecord) -> Document:
-    """A secret; its values are sealed already."""
-    return {
-        "scope": record.scope,
-        "name": record.name,
-        "provider": record.provider.value,
-        "reference": record.reference,
-        "versions": [
-            {
-                "number": version.number,
-                "data_key": version.data_key,
-                "sealed": version.sealed,
-                "made_at": version.made_at,
-                "made_by": version.made_by,
-            }
-            for version in record.versions
-        ],
-        "latest": record.latest,
-        "workflows": list(record.workflows),
-        "summary": record.summary,
-        "created_at": record.created_at,
-        "changed_at": record.changed_at,
-        "last_used_at": record.last_used_at,
-    }
-
-
-def decode_secret(stored: Stored) -> SecretRecord:
-    """A secret."""
-    return SecretRecord(
-        scope=stored["scope"],
-        name=stored["name"],
-        provider=Provider(stored["provider"]),
-        reference=stored["reference"],
-        versions=tuple(
-            SecretVersion(item["number"], item["data_key"], bytes(item["sealed"]), item["made_at"], item["made_by"])
-            for item in stored["versions"]
-        ),
-        latest=stored["latest"],
-        workflows=tuple(stored["workflows"]),
-        summary=stored["summary"],
-        created_at=stored["created_at"],
-        changed_at=stored["changed_at"],
-        last_used_at=stored["last_used_at"],
-    )
-
-
-def encode_secret_use(use: SecretUse) -> Document:
-    """A use."""
-    return {"at": use.at}
-
-
-def decode_secret_use(stored: Stored) -> SecretUse:
-    """A use."""
-    return SecretUse(stored["at"])

@@ -1,26 +1,22 @@
 """The service's collections, their indexes, and the relay that says what their commits leave to be said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from tocsin_auth.adapters import documents
-from tocsin_auth.domain.api_keys import KeyRecord
-from tocsin_auth.domain.data_keys import DataKeyRing
-from tocsin_auth.domain.key_ring import KeyRing
-from tocsin_auth.domain.roles import Role
-from tocsin_auth.domain.secrets import SecretRecord, SecretUse
-from tocsin_auth.domain.sessions import Session
-from tocsin_auth.domain.throttle import Failures
-from tocsin_auth.domain.users import User
+from tocsin_auth.adapters import binding_documents, documents, secret_documents
 from tocsin_kit.chassis import Part
-from tocsin_kit.store import Database, Index, Relay, Repository, Transport, ensure_indexes
+from tocsin_kit.store import Database, Document, Index, Outgoing, Relay, Repository, Transport, ensure_indexes
+
+T = TypeVar("T")
 
 _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
-    "users": [Index(("v.bindings.role",))],
-    "api_keys": [Index(("v.owner", "_id"))],
+    "users": [Index(("v.bindings.role",)), Index(("v.changed_at",))],
+    "groups": [Index(("v.members",)), Index(("v.claimed",)), Index(("v.bindings.role",))],
+    "api_keys": [Index(("v.owner", "_id")), Index(("v.revoked_at",))],
+    "departures": [Index(("v.at",), expires=timedelta(days=2))],
     # What is over goes a day later, when the relay has long said what there was to say about it.
-    "sessions": [Index(("v.ends_at",), expires=timedelta(days=1))],
+    "sessions": [Index(("v.ends_at",), expires=timedelta(days=1)), Index(("v.user", "_id")), Index(("v.ended_at",))],
     "secrets": [Index(("v.scope", "_id"))],
     "secret_uses": [Index(("v.at",), expires=timedelta(days=2))],
     "failures": [Index(("v.last_at",), expires=timedelta(days=2))],
@@ -37,37 +33,30 @@ class Collections(Part):
 
     def __init__(self, database: Database, transport: Transport) -> None:
         super().__init__("collections")
-        names = ("users", "roles", "api_keys", "sessions", "failures", "key_rings", "data_keys", "secrets", "secret_uses")
         self._database = database
-        self.relay = Relay(database, transport, names)
-        wake = self.relay.wake
-        self.users: Repository[User] = Repository(
-            database, "users", encode=documents.encode_user, decode=documents.decode_user, wake=wake
-        )
-        self.roles: Repository[Role] = Repository(
-            database, "roles", encode=documents.encode_role, decode=documents.decode_role, wake=wake
-        )
-        self.api_keys: Repository[KeyRecord] = Repository(
-            database, "api_keys", encode=documents.encode_key, decode=documents.decode_key, wake=wake
-        )
-        self.sessions: Repository[Session] = Repository(
-            database, "sessions", encode=documents.encode_session, decode=documents.decode_session, wake=wake
-        )
-        self.failures: Repository[Failures] = Repository(
-            database, "failures", encode=documents.encode_failures, decode=documents.decode_failures, wake=wake
-        )
-        self.key_rings: Repository[KeyRing] = Repository(
-            database, "key_rings", encode=documents.encode_ring, decode=documents.decode_ring, wake=wake
-        )
-        self.data_keys: Repository[DataKeyRing] = Repository(
-            database, "data_keys", encode=documents.encode_data_keys, decode=documents.decode_data_keys, wake=wake
-        )
-        self.secrets: Repository[SecretRecord] = Repository(
-            database, "secrets", encode=documents.encode_secret, decode=documents.decode_secret, wake=wake
-        )
-        self.secret_uses: Repository[SecretUse] = Repository(
-            database, "secret_uses", encode=documents.encode_secret_use, decode=documents.decode_secret_use, wake=wake
-        )
+        self._names: list[str] = []
+        self.users = self._of("users", documents.encode_user, documents.decode_user)
+        self.roles = self._of("roles", documents.encode_role, documents.decode_role)
+        self.api_keys = self._of("api_keys", documents.encode_key, documents.decode_key)
+        self.sessions = self._of("sessions", documents.encode_session, documents.decode_session)
+        self.failures = self._of("failures", documents.encode_failures, documents.decode_failures)
+        self.key_rings = self._of("key_rings", documents.encode_ring, documents.decode_ring)
+        self.departures = self._of("departures", documents.encode_departure, documents.decode_departure)
+        self.groups = self._of("groups", binding_documents.encode_group, binding_documents.decode_group)
+        self.namespaces = self._of("namespaces", binding_documents.encode_namespace, binding_documents.decode_namespace)
+        self.policies = self._of("policies", binding_documents.encode_policy, binding_documents.decode_policy)
+        self.data_keys = self._of("data_keys", secret_documents.encode_data_keys, secret_documents.decode_data_keys)
+        self.secrets = self._of("secrets", secret_documents.encode_secret, secret_documents.decode_secret)
+        self.secret_uses = self._of("secret_uses", secret_documents.encode_secret_use, secret_documents.decode_secret_use)
+        self.relay = Relay(database, transport, self._names)
+
+    def _of(self, name: str, encode: Callable[[T], Document], decode: Callable[[Mapping[str, Any]], T]) -> Repository[T]:
+        self._names.append(name)
+
+        def wake(collection: str, key: str, pending: Sequence[Outgoing]) -> None:
+            self.relay.wake(collection, key, pending)
+
+        return Repository(self._database, name, encode=encode, decode=decode, wake=wake)
 
     async def start(self) -> None:
         """Make the indexes."""

@@ -15,13 +15,17 @@ from tocsin.signals.catalogue.auth import (
     RoleChanged,
     UserChanged,
 )
-from tocsin_auth.application.authority import Authority, require_within
+from tocsin_auth.application.authority import Authority
 from tocsin_auth.application.logins import Logins
+from tocsin_auth.application.organising import Groups
+from tocsin_auth.application.renewing import Renewal
 from tocsin_auth.application.saying import Asker, said
-from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator
+from tocsin_auth.application.second_factors import Enrolment, SecondFactors
+from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator, SecondPersonNeeded
+from tocsin_auth.domain.groups import Group
 from tocsin_auth.domain.roles import ADMINISTRATOR, BUILT_IN, Binding, Role, checked_role
-from tocsin_auth.domain.users import User, check_password, checked_name
-from tocsin_auth.ports import PasswordHasher, Records
+from tocsin_auth.domain.users import NO_PASSWORD, Departure, User, check_password, checked_name
+from tocsin_auth.ports import PasswordHasher, Records, Teller
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
 from tocsin_kit.web.access import Grant
@@ -32,10 +36,13 @@ class Accounts:
 
     Args:
         users: All of them.
-        roles: One's own roles.
+        departures: Those who are gone.
+        groups: Whose members they may be.
         authority: Resolves roles.
         logins: Checks present passwords.
+        factors: Second factors.
         hasher: Makes hashes.
+        teller: Has every service hear what was withdrawn.
         clock: Time.
     """
 
@@ -43,14 +50,17 @@ class Accounts:
         self,
         *,
         users: Records[User],
-        roles: Records[Role],
+        departures: Records[Departure],
+        groups: Groups,
         authority: Authority,
         logins: Logins,
+        factors: SecondFactors,
         hasher: PasswordHasher,
+        teller: Teller,
         clock: Clock,
     ) -> None:
-        self._users, self._roles, self._authority = users, roles, authority
-        self._logins, self._hasher, self._clock = logins, hasher, clock
+        self._users, self._departures, self._groups, self._authority = users, departures, groups, authority
+        self._logins, self._factors, self._hasher, self._teller, self._clock = logins, factors, hasher, teller, clock
 
     async def show(self, name: str) -> Entry[User]:
         """A user.
@@ -67,21 +77,25 @@ class Accounts:
         """Users by name."""
         return await self._users.page(EVERYTHING, sort=Sort(), limit=limit, cursor=cursor)
 
-    async def create(self, name: str, password: str, bindings: Sequence[Binding], asker: Asker) -> Entry[User]:
-        """A new user.
+    async def create(self, name: str, password: str | None, bindings: Sequence[Binding], asker: Asker) -> Entry[User]:
+        """A new user; without a password a service account, which has API keys only.
 
         Raises:
             Conflict: The name is taken.
             WiderThanOwn: A role that gives more than the asker holds.
             WeakPassword: Too easy to guess.
         """
-        check_password(checked_name(name), password)
-        await self._may_bind(bindings, asker)
+        checked_name(name)
+        if password is not None:
+            check_password(name, password)
+        await self._may_bind(name, (), bindings, asker)
         entry = await self._users.load(name)
         if entry.value is not None:
             raise Conflict(f"there is a user {name} already")
         now = self._clock.now()
-        user = User(name, await self._hasher.hash(password), tuple(dict.fromkeys(bindings)), False, now, now)
+        encoded = NO_PASSWORD if password is None else await self._hasher.hash(password)
+        held = tuple(dict.fromkeys(bindings))
+        user = User(name, encoded, held, False, now, now, changed_at=now, floor=entry.revision + 1, machine=password is None)
         return await self._users.commit(entry, user, outbox=[said(USER_CREATED, entry, _about(user), asker=asker, now=now)])
 
     async def change(
@@ -98,13 +112,15 @@ class Accounts:
         entry = await self._changeable(name, asker, expect)
         assert entry.value is not None
         if bindings is not None:
-            await self._may_bind(bindings, asker)
+            await self._may_bind(name, entry.value.bindings, bindings, asker)
         now = self._clock.now()
-        user = entry.value.with_access(bindings, disabled, now)
+        user = entry.value.with_access(bindings, disabled, now, entry.revision + 1)
         if not _is_administrator(user):
             await self._keep_an_administrator(entry.value)
         kind = USER_DISABLED if user.disabled and not entry.value.disabled else USER_UPDATED
-        return await self._users.commit(entry, user, outbox=[said(kind, entry, _about(user), asker=asker, now=now)])
+        stored = await self._users.commit(entry, user, outbox=[said(kind, entry, _about(user), asker=asker, now=now)])
+        await self._teller.tell()
+        return stored
 
     async def delete(self, name: str, asker: Asker) -> None:
         """A user goes; sessions and keys stop working.
@@ -117,8 +133,15 @@ class Accounts:
         entry = await self._changeable(name, asker, None)
         assert entry.value is not None
         await self._keep_an_administrator(entry.value)
-        signal = said(USER_DELETED, entry, _about(entry.value), asker=asker, now=self._clock.now())
+        now = self._clock.now()
+        # First nobody gets a token any more, then the floor is remembered, then the user goes: no step leaves a way in.
+        gone = entry.value.with_access((), True, now, entry.revision + 1)
+        entry = await self._users.commit(entry, gone)
+        await self._departures.commit(await self._departures.load(name), Departure(entry.revision + 1, now))
+        await self._groups.forget(name)
+        signal = said(USER_DELETED, entry, _about(gone), asker=asker, now=now)
         await self._users.commit(entry, None, outbox=[signal])
+        await self._teller.tell()
 
     async def set_password(self, name: str, password: str, asker: Asker) -> None:
         """A new password for somebody else, who is logged out everywhere.
@@ -135,18 +158,54 @@ class Accounts:
             Unauthenticated: The present one is wrong.
             WeakPassword: The new one is too easy to guess.
         """
-        entry = await self.show(asker.principal.subject.removeprefix("user:"))
-        assert entry.value is not None
-        await self._logins.check_password(entry.value, present, asker)
-        await self._store_password(entry, password, asker)
+        await self._store_password(await self._proven(present, asker), password, asker)
 
     async def _store_password(self, entry: Entry[User], password: str, asker: Asker) -> None:
         assert entry.value is not None
         check_password(entry.key, password)
         encoded = await self._hasher.hash(password)
         now = self._clock.now()
-        user = entry.value.with_password(encoded, now)
+        if entry.value.machine or entry.value.origin:
+            raise Conflict(f"{entry.key} has no password here", hint="service accounts have API keys")
+        user = entry.value.with_password(encoded, now, entry.revision + 1)
         await self._users.commit(entry, user, outbox=[said(USER_PASSWORD_CHANGED, entry, _about(user), asker=asker, now=now)])
+        await self._teller.tell()
+
+    async def enrol(self, password: str, asker: Asker) -> Enrolment:
+        """A second factor of one's own, after the password has been given again.
+
+        Raises:
+            Unauthenticated: The password is wrong.
+            Conflict: There is one already.
+        """
+        entry = await self._proven(password, asker)
+        return await self._factors.enrol(entry)
+
+    async def confirm(self, code: str, asker: Asker) -> None:
+        """Ask for the second factor from now on.
+
+        Raises:
+            WrongCode: The code shows no knowledge of the secret.
+        """
+        await self._factors.confirm(await self.show(_own_name(asker)), code, asker)
+
+    async def leave_second_factor(self, password: str, asker: Asker) -> None:
+        """Ask for one's own no more, after the password has been given again."""
+        await self._factors.remove(await self._proven(password, asker), asker)
+
+    async def remove_second_factor(self, name: str, asker: Asker) -> None:
+        """Ask somebody for none any more, who has lost it.
+
+        Raises:
+            WiderThanOwn: The user holds more than the asker.
+        """
+        await self._factors.remove(await self._changeable(name, asker, None), asker)
+
+    async def _proven(self, password: str, asker: Asker) -> Entry[User]:
+        entry = await self.show(_own_name(asker))
+        assert entry.value is not None
+        await self._logins.check_password(entry.value, password, asker)
+        return entry
 
     async def _changeable(self, name: str, asker: Asker, expect: int | None) -> Entry[User]:
         entry = await self.show(name)
@@ -154,16 +213,16 @@ class Accounts:
         if expect is not None and expect != entry.revision:
             raise PreconditionFailed(f"{name} was changed meanwhile", hint="read it again", revision=entry.revision)
         # Also what a disabled user would hold: enabling gives it back.
-        held = await self._authority.grants_for(entry.value.bindings)
-        require_within(held, asker.principal, deed=f"changing {name}")
+        held = await self._authority.widest_of(entry.value)
+        await self._authority.require_within(held, asker.principal, deed=f"changing {name}")
         return entry
 
-    async def _may_bind(self, bindings: Sequence[Binding], asker: Asker) -> None:
-        own = await self._roles.load_many([b.role for b in bindings if b.role not in BUILT_IN])
-        for binding in bindings:
-            if binding.role not in BUILT_IN and (binding.role not in own or own[binding.role].value is None):
-                raise NotFound(f"there is no role {binding.role}", hint="GET /api/v1/roles lists them")
-        require_within(await self._authority.grants_for(bindings), asker.principal, deed="this role")
+    async def _may_bind(self, name: str, before: Sequence[Binding], after: Sequence[Binding], asker: Asker) -> None:
+        await self._authority.may_bind(after, asker.principal)
+        protected = {one.name for one in await self._authority.namespaces() if one.protected}
+        added = [binding for binding in after if binding not in before and not binding.deny]
+        if asker.principal.person == f"user:{name}" and any(binding.namespace in protected for binding in added):
+            raise SecondPersonNeeded
 
     async def _keep_an_administrator(self, going: User) -> None:
         if not _is_administrator(going):
@@ -179,11 +238,24 @@ class Roles:
     Args:
         roles: One's own.
         users: Who may hold them.
+        groups: The same.
+        authority: Resolves roles.
+        renewal: Has tokens made anew when a role changes.
         clock: Time.
     """
 
-    def __init__(self, *, roles: Records[Role], users: Records[User], clock: Clock) -> None:
-        self._roles, self._users, self._clock = roles, users, clock
+    def __init__(
+        self,
+        *,
+        roles: Records[Role],
+        users: Records[User],
+        groups: Records[Group],
+        authority: Authority,
+        renewal: Renewal,
+        clock: Clock,
+    ) -> None:
+        self._roles, self._users, self._groups = roles, users, groups
+        self._authority, self._renewal, self._clock = authority, renewal, clock
 
     async def all(self) -> list[tuple[Role, bool]]:
         """All roles with whether they are built in; built-in ones first."""
@@ -211,11 +283,13 @@ class Roles:
         if name in BUILT_IN:
             raise BuiltIn
         role = checked_role(name, tuple(permissions), summary)
-        require_within([Grant(permission) for permission in role.permissions], asker.principal, deed="this role")
+        wanted = [Grant(permission) for permission in role.permissions]
+        await self._authority.require_within(wanted, asker.principal, deed="this role")
         entry = await self._roles.load(name)
         kind = ROLE_CREATED if entry.value is None else ROLE_UPDATED
         signal = said(kind, entry, _about_role(role), asker=asker, now=self._clock.now())
         await self._roles.commit(entry, role, outbox=[signal])
+        await self._renewal.of_role(name)
         return role
 
     async def delete(self, name: str, asker: Asker) -> None:
@@ -231,11 +305,17 @@ class Roles:
         entry = await self._roles.load(name)
         if entry.value is None:
             raise NotFound(f"there is no role {name[:64]}")
-        holders = await self._users.find(EVERYTHING.eq("bindings.role", name), limit=1)
+        bound = EVERYTHING.eq("bindings.role", name)
+        holders = [entry.key for entry in await self._users.find(bound, limit=1)]
+        holders += [f"group {entry.key}" for entry in await self._groups.find(bound, limit=1)]
         if holders:
-            raise InUse(f"{holders[0].key} holds the role {name}", hint="take it from its users first")
+            raise InUse(f"{holders[0]} holds the role {name}", hint="take it from its users and groups first")
         signal = said(ROLE_DELETED, entry, _about_role(entry.value), asker=asker, now=self._clock.now())
         await self._roles.commit(entry, None, outbox=[signal])
+
+
+def _own_name(asker: Asker) -> str:
+    return asker.principal.subject.removeprefix("user:")
 
 
 def _is_administrator(user: User) -> bool:

@@ -15,7 +15,7 @@ from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.application.tokens import Issued, Tokens
 from tocsin_auth.domain.api_keys import KeyRecord, Scope
 from tocsin_auth.domain.users import User
-from tocsin_auth.ports import Records
+from tocsin_auth.ports import Records, Teller
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
@@ -42,6 +42,7 @@ class ApiKeys:
         users: Owners.
         authority: Resolves roles.
         tokens: Issues access tokens.
+        teller: Has every service hear what was revoked.
         clock: Time.
         chance: Makes secrets.
     """
@@ -53,32 +54,90 @@ class ApiKeys:
         users: Records[User],
         authority: Authority,
         tokens: Tokens,
+        teller: Teller,
         clock: Clock,
         chance: Chance,
     ) -> None:
         self._keys, self._users, self._authority, self._tokens = keys, users, authority, tokens
-        self._clock, self._chance = clock, chance
+        self._teller, self._clock, self._chance = teller, clock, chance
 
-    async def create(self, *, name: str, scopes: Sequence[Scope], expires_at: datetime | None, asker: Asker) -> Made:
-        """A key for the asker.
+    async def create(
+        self,
+        *,
+        name: str,
+        scopes: Sequence[Scope],
+        expires_at: datetime | None,
+        asker: Asker,
+        owner: str | None = None,
+    ) -> Made:
+        """A key for the asker, or for a service account.
 
         Raises:
-            Forbidden: The asker is no user: keys do not make keys.
-            WiderThanOwn: A scope that the asker does not hold.
+            Forbidden: The asker is no user: keys do not make keys. Or the owner is another person.
+            WiderThanOwn: A scope that the asker does not hold, or a service account that holds more.
             Invalid: Expired before it begins.
         """
-        owner = _user_name(asker.principal)
+        own = _user_name(asker.principal)
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Invalid("the key would have expired already")
-        require_within([_grant(scope) for scope in scopes], asker.principal, deed="this key")
-        entry = await self._keys.load(new_id(now, self._chance))
-        key = make_api_key(entry.key, self._chance.token(32))
-        record = KeyRecord(
-            id=key.id, name=name, owner=owner, digest=key.digest, scopes=tuple(scopes), created_at=now, expires_at=expires_at
+        if owner is not None and owner != own:
+            await self._may_act_for(owner, asker)
+        else:
+            require_within([_grant(scope) for scope in scopes], asker.principal.grants, asker.principal.name, deed="this key")
+        return await self._make(
+            KeyRecord(
+                id="",
+                name=name,
+                owner=owner or own,
+                digest=b"",
+                scopes=tuple(scopes),
+                created_at=now,
+                expires_at=expires_at,
+            ),
+            asker,
         )
-        await self._keys.commit(entry, record, outbox=[said(API_KEY_CREATED, entry, _payload(record), asker=asker, now=now)])
+
+    async def rotate(self, key_id: str, overlap: timedelta, asker: Asker) -> Made:
+        """Another key with the same owner and scopes; the old one works on for the overlap, so that programs can follow.
+
+        Raises:
+            NotFound: There is none for the asker.
+            Conflict: It was replaced, revoked or expired before.
+        """
+        _user_name(asker.principal)
+        entry = await self.show(key_id, asker, permission="api-key:write")
+        old, now = entry.value, self._clock.now()
+        assert old is not None
+        if old.replaced_by is not None or old.refusal(old.digest, now) is not None:
+            raise Conflict("the key is replaced, revoked or expired already")
+        if asker.principal.subject != f"user:{old.owner}":
+            await self._may_act_for(old.owner, asker)
+        made = await self._make(replace(old, created_at=now, last_used_at=None, replaces=old.id), asker)
+        ends = min(now + overlap, old.expires_at or now + overlap)
+        try:
+            await self._keys.commit(entry, replace(old, expires_at=ends, replaced_by=made.record.id))
+        except Conflict:  # its use was noted at this moment
+            again = await self._keys.load(key_id)
+            if again.value is None or again.value.replaced_by is not None:
+                raise
+            await self._keys.commit(again, replace(again.value, expires_at=ends, replaced_by=made.record.id))
+        return made
+
+    async def _make(self, wanted: KeyRecord, asker: Asker) -> Made:
+        entry = await self._keys.load(new_id(wanted.created_at, self._chance))
+        key = make_api_key(entry.key, self._chance.token(32))
+        record = replace(wanted, id=key.id, digest=key.digest)
+        signal = said(API_KEY_CREATED, entry, _payload(record), asker=asker, now=wanted.created_at)
+        await self._keys.commit(entry, record, outbox=[signal])
         return Made(key, record)
+
+    async def _may_act_for(self, owner: str, asker: Asker) -> None:
+        """Keys of a service account are made by those who may change users and hold what it holds; of people by nobody else."""
+        account = (await self._users.load(owner)).value
+        if account is None or not account.machine or not asker.principal.may("user:write", "*"):
+            raise Forbidden("keys of others are made for service accounts only, by those who may change users")
+        await self._authority.require_within(await self._authority.widest_of(account), asker.principal, deed="this key")
 
     async def page(self, *, owner: str | None, limit: int, cursor: str | None) -> Page[Entry[KeyRecord]]:
         """Keys of one owner or of all, oldest first."""
@@ -110,6 +169,7 @@ class ApiKeys:
         now = self._clock.now()
         signal = said(API_KEY_REVOKED, entry, _payload(entry.value), asker=asker, now=now)
         await self._keys.commit(entry, entry.value.revoked(now), outbox=[signal])
+        await self._teller.tell()
 
     async def token_for(self, text: str) -> Issued:
         """A short token for a key.
@@ -118,8 +178,13 @@ class ApiKeys:
             Unauthenticated: Unknown, wrong, revoked, expired, or its owner is disabled: not said which.
         """
         principal = await self.exchange(text)
-        left = principal.expires - self._clock.now() if principal.expires else None
-        return await self._tokens.issue(subject=principal.subject, name=principal.name, grants=principal.grants, lifetime=left)
+        return await self._tokens.issue(
+            subject=principal.subject,
+            name=principal.name,
+            grants=principal.grants,
+            proof=principal.proof,
+            until=principal.expires,
+        )
 
     async def exchange(self, api_key: str) -> Principal:
         """Who holds the key (``tocsin_kit.web.tokens.ApiKeyExchange``).
@@ -135,16 +200,20 @@ class ApiKeys:
         record = entry.value
         if record is None or record.refusal(key.digest, now) is not None:
             raise Unauthenticated(_UNKNOWN)
-        owner = (await self._users.load(record.owner)).value
+        holder = await self._users.load(record.owner)
+        owner = holder.value
         # A name may be given again after its user was deleted; the keys of the old one stay dead.
         if owner is None or owner.disabled or record.created_at < owner.created_at:
             raise Unauthenticated(_UNKNOWN)
         await self._note_use(entry, record, now)
+        standing = await self._authority.standing(holder)
+        ends = [moment for moment in (record.expires_at, standing.until) if moment is not None]
         return Principal(
             subject=f"key:{record.id}",
             name=f"{record.owner}/{record.name}",
-            grants=narrowed(record.scopes, await self._authority.grants_of(owner)),
-            expires=record.expires_at,
+            grants=narrowed(record.scopes, standing.grants),
+            expires=min(ends, default=None),
+            proof=standing.proof,
         )
 
     async def _note_use(self, entry: Entry[KeyRecord], record: KeyRecord, now: datetime) -> None:
@@ -165,7 +234,7 @@ def _user_name(principal: Principal) -> str:
 
 def _grant(scope: Scope) -> Grant:
     try:
-        return Grant(scope.permission, scope.namespace)
+        return Grant(scope.permission, scope.namespace, scope.name)
     except ValueError as error:
         raise Invalid(str(error)) from error
 

@@ -1,13 +1,39 @@
 """What somebody holds, and that nobody gives or takes over more than they hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
+from tocsin.errors import Conflict, NotFound
+from tocsin_auth.application.compiling import Compiled, Explained, Held, compiled, explained, widest
 from tocsin_auth.domain.api_keys import Scope
+from tocsin_auth.domain.conditions import NamespaceRules
 from tocsin_auth.domain.errors import WiderThanOwn
-from tocsin_auth.domain.roles import BUILT_IN, Binding, Role
+from tocsin_auth.domain.groups import Group, Policy
+from tocsin_auth.domain.roles import BUILT_IN, PROTECTED, Binding, Role
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records
-from tocsin_kit.web.access import Grant, Principal, meet
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import EVERYTHING, Entry, Filter
+from tocsin_kit.web.access import Grant, Principal, Proof, meet
+
+_POLICY = "policy"
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a user is, for a token.
+
+    Attributes:
+        grants: With deny rules.
+        until: They stay the same until then; ``None`` for ever.
+        proof: What they were made from.
+    """
+
+    grants: tuple[Grant, ...]
+    until: datetime | None
+    proof: Proof
 
 
 class Authority:
@@ -15,37 +41,130 @@ class Authority:
 
     Args:
         roles: One's own roles; the built-in ones are in code.
+        groups: All groups.
+        namespaces: What is known about namespaces.
+        policies: The number of all of these.
+        clock: Time.
     """
 
-    def __init__(self, roles: Records[Role]) -> None:
-        self._roles = roles
+    def __init__(
+        self,
+        *,
+        roles: Records[Role],
+        groups: Records[Group],
+        namespaces: Records[NamespaceRules],
+        policies: Records[Policy],
+        clock: Clock,
+    ) -> None:
+        self._roles, self._groups, self._namespaces, self._policies = roles, groups, namespaces, policies
+        self._clock = clock
 
-    async def grants_of(self, user: User) -> tuple[Grant, ...]:
+    async def standing(self, entry: Entry[User], *, session: str = "") -> Standing:
         """What a user holds now; nothing while disabled."""
-        return () if user.disabled else await self.grants_for(user.bindings)
+        user = entry.value
+        assert user is not None
+        number = await self.policy()  # read first: what is newer than it makes the token older than it is, never younger
+        found = Compiled((), None) if user.disabled else await self._compiled(user)
+        return Standing(found.grants, found.until, Proof(user.subject, session, entry.revision, number))
 
-    async def grants_for(self, bindings: Iterable[Binding]) -> tuple[Grant, ...]:
-        """What the bindings give; one that names no role gives nothing."""
-        held = list(bindings)
-        own = await self._roles.load_many([b.role for b in held if b.role not in BUILT_IN])
-        grants: dict[Grant, None] = {}
-        for binding in held:
-            role = BUILT_IN.get(binding.role) or (own[binding.role].value if binding.role in own else None)
-            for permission in role.permissions if role else ():
-                grants[Grant(permission, binding.namespace)] = None
-        return tuple(grants)
+    async def held(self, user: User) -> list[Held]:
+        """The bindings of a user, own ones and those of groups."""
+        own = [Held("user", binding) for binding in user.bindings]
+        groups = await self._groups.find(_of(user))
+        return own + [Held(f"group {g.key}", binding) for g in groups if g.value for binding in g.value.bindings]
+
+    async def widest_of(self, user: User) -> tuple[Grant, ...]:
+        """What a user may ever hold, also what being enabled would give back."""
+        return await self.widest([item.binding for item in await self.held(user)])
+
+    async def widest(self, bindings: Sequence[Binding]) -> tuple[Grant, ...]:
+        """What bindings may ever give."""
+        return widest(bindings, await self._known(bindings))
+
+    async def simulate(self, user: User, bindings: Sequence[Binding]) -> tuple[Compiled, Compiled]:
+        """What a user holds now, and would hold with other bindings of their own."""
+        held = await self.held(user)
+        other = [Held("user", binding) for binding in bindings] + [item for item in held if item.through != "user"]
+        known = await self._known([item.binding for item in (*held, *other)])
+        places, now = await self.namespaces(), self._clock.now()
+        return compiled(held, known, places, now), compiled(other, known, places, now)
+
+    async def explain(self, user: User, permission: str, namespace: str, name: str | None) -> Explained:
+        """Why a user may do something, or not."""
+        held = [] if user.disabled else await self.held(user)
+        known = await self._known([item.binding for item in held])
+        return explained(held, known, await self.namespaces(), self._clock.now(), (permission, namespace, name))
+
+    async def namespaces(self) -> list[NamespaceRules]:
+        """What is known about namespaces."""
+        return [entry.value for entry in await self._namespaces.find(EVERYTHING) if entry.value is not None]
+
+    async def policy(self) -> int:
+        """The number of the roles and rules."""
+        stored = (await self._policies.load(_POLICY)).value
+        return stored.number if stored else 0
+
+    async def renew(self) -> None:
+        """Have all tokens made anew: roles or rules have changed.
+
+        Raises:
+            Conflict: Very many change them at this moment.
+        """
+        for _ in range(_ATTEMPTS):
+            entry = await self._policies.load(_POLICY)
+            try:
+                await self._policies.commit(entry, Policy((entry.value or Policy()).number + 1))
+            except Conflict:
+                continue
+            return
+        raise Conflict("roles and rules are being changed by many at once", hint="try again")
+
+    async def may_bind(self, bindings: Sequence[Binding], principal: Principal) -> None:
+        """Go on only if all roles exist and give no more than the principal holds.
+
+        Raises:
+            NotFound: There is no such role.
+            WiderThanOwn: One gives more.
+        """
+        known = await self._known(bindings)
+        for binding in bindings:
+            if binding.role not in known:
+                raise NotFound(f"there is no role {binding.role}", hint="GET /api/v1/roles lists them")
+        await self.require_within(widest(bindings, known), principal, deed="this role")
+
+    async def require_within(self, grants: Iterable[Grant], principal: Principal, *, deed: str) -> None:
+        """Go on only if the principal holds everything in ``grants``.
+
+        Protection of a namespace is waived: its whole point is that another person gives the role, who need not hold it.
+
+        Raises:
+            WiderThanOwn: With the first grant that it lacks.
+        """
+        waived = {Grant(PROTECTED, one.name, deny=True) for one in await self.namespaces() if one.protected}
+        require_within(grants, [grant for grant in principal.grants if grant not in waived], principal.name, deed=deed)
+
+    async def _compiled(self, user: User) -> Compiled:
+        held = await self.held(user)
+        known = await self._known([item.binding for item in held])
+        return compiled(held, known, await self.namespaces(), self._clock.now())
+
+    async def _known(self, bindings: Sequence[Binding]) -> Mapping[str, Role]:
+        own = await self._roles.load_many(sorted({b.role for b in bindings if b.role not in BUILT_IN}))
+        return {**BUILT_IN, **{name: entry.value for name, entry in own.items() if entry.value is not None}}
 
 
-def require_within(grants: Iterable[Grant], principal: Principal, *, deed: str) -> None:
-    """Go on only if the principal holds everything in ``grants``.
+def require_within(grants: Iterable[Grant], own: Sequence[Grant], who: str, *, deed: str) -> None:
+    """Go on only if ``own`` has everything in ``grants``, and none of its deny rules touches one of them.
 
     Raises:
-        WiderThanOwn: With the first grant that it lacks.
+        WiderThanOwn: With the first grant that is lacking.
     """
     for grant in grants:
-        if not any(grant.within(own) for own in principal.grants):
+        held = any(grant.within(mine) for mine in own if not mine.deny)
+        denied = any(meet(grant, mine) is not None for mine in own if mine.deny)
+        if not held or denied:
             raise WiderThanOwn(
-                f"{deed} would need {grant.permission} in {grant.namespace}, which {principal.name} does not hold",
+                f"{deed} would need {grant.permission} in {grant.namespace}, which {who} does not hold",
                 hint="ask somebody who holds it",
                 permission=grant.permission,
                 namespace=grant.namespace,
@@ -54,9 +173,16 @@ def require_within(grants: Iterable[Grant], principal: Principal, *, deed: str) 
 
 def narrowed(scopes: Iterable[Scope], held: Iterable[Grant]) -> tuple[Grant, ...]:
     """What a key with ``scopes`` gives while its owner holds ``held``; a key without scopes gives all of it."""
-    wanted = [Grant(scope.permission, scope.namespace) for scope in scopes]
+    wanted = [Grant(scope.permission, scope.namespace, scope.name) for scope in scopes]
     own = tuple(held)
     if not wanted:
         return own
-    met = (meet(want, have) for want in wanted for have in own)
-    return tuple(dict.fromkeys(grant for grant in met if grant is not None))
+    met = (meet(want, have) for want in wanted for have in own if not have.deny)
+    denied = [have for have in own if have.deny]
+    return tuple(dict.fromkeys([*(grant for grant in met if grant is not None), *denied]))
+
+
+def _of(user: User) -> Filter:
+    """The groups of a user: by name, or by what an identity provider said."""
+    by_name = EVERYTHING.eq("members", user.name)
+    return EVERYTHING.any_of(by_name, EVERYTHING.one_of("claimed", user.claims)) if user.claims else by_name

@@ -76,7 +76,7 @@ class Bootstrap:
         password = self._password()
         self._file.write(user=ADMIN, password=password)
         encoded, now = await self._hasher.hash(password), self._clock.now()
-        user = replace(claim.value, password_hash=encoded, bindings=(ADMINISTRATOR,), disabled=False)
+        user = replace(claim.value, password_hash=encoded, bindings=(ADMINISTRATOR,), disabled=False, changed_at=now)
         signal = said(USER_CREATED, claim, UserChanged(name=ADMIN, roles=user.role_names), asker=asker, now=now)
         await self._users.commit(claim, user, outbox=[signal])
         return True

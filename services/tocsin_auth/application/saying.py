@@ -22,11 +22,13 @@ class Asker:
         cause: The request.
         principal: Who; anonymous for somebody who is just logging in.
         address: Where the request came from.
+        agent: What the client calls itself.
     """
 
     cause: Cause
     principal: Principal = ANONYMOUS
     address: str = "unknown"
+    agent: str = ""
 
 
 def said(

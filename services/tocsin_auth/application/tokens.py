@@ -6,7 +6,7 @@ seconds, and a new key is published before it signs (``domain/key_ring.py``), so
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import jwt
@@ -20,12 +20,14 @@ from tocsin_auth.ports import Records, Sealer
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
-from tocsin_kit.web.access import Grant
+from tocsin_kit.web.access import Grant, Proof
 from tocsin_kit.web.encoding import encode_base64url
-from tocsin_kit.web.tokens import ALGORITHM, AUDIENCE, ISSUER
+from tocsin_kit.web.tokens import ALGORITHM, AUDIENCE, ISSUER, grant_claim
 
 RING: Final = "tokens"
 _MOST_KEYS: Final = 32  # published at once; a key set must stay small, and nobody rotates twice a minute for a good reason
+_NOTHING: Final = Proof()
+_SHORTEST: Final = timedelta(seconds=1)
 _BELIEVED: Final = timedelta(seconds=5)  # for so long the ring is not read again; below the notice of a new key
 
 
@@ -116,20 +118,39 @@ class Tokens:
         raw = self._sealer.unseal(key.sealed, context=_context(key.kid))
         return self._sealer.seal(raw, context=_context(key.kid), nonce=self._chance.token(12))
 
-    async def issue(self, *, subject: str, name: str, grants: Sequence[Grant], lifetime: timedelta | None = None) -> Issued:
-        """A token for a principal; ``lifetime`` may be shorter than usual, never longer."""
+    async def issue(
+        self,
+        *,
+        subject: str,
+        name: str,
+        grants: Sequence[Grant],
+        proof: Proof = _NOTHING,
+        until: datetime | None = None,
+        run: str = "",
+    ) -> Issued:
+        """A token for a principal.
+
+        Args:
+            subject: ``user:<name>``, ``key:<id>`` or ``service:<name>``.
+            name: For people.
+            grants: With deny rules.
+            proof: What they were made from.
+            until: It lives no longer than that, nor longer than usual.
+            run: That it stands for.
+        """
         now = self._clock.now()
-        lasts = min(self.lifetime, lifetime or self.lifetime)
+        lasts = self.lifetime if until is None else min(self.lifetime, max(until - now, _SHORTEST))
         key = self._signer(await self._ring())
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": subject,
             "name": name,
-            "grants": [{"permission": grant.permission, "namespace": grant.namespace} for grant in grants],
+            "grants": [grant_claim(grant) for grant in grants],
             "iat": int(now.timestamp()),
             "exp": int((now + lasts).timestamp()),
             "jti": new_id(now, self._chance),
+            **_origin(subject, proof, run),
         }
         token = jwt.encode(claims, self._open(key), algorithm=ALGORITHM, headers={"kid": key.kid})
         return Issued(token, lasts)
@@ -163,6 +184,18 @@ class Tokens:
             raw = self._sealer.unseal(key.sealed, context=_context(key.kid))
             self._opened[key.kid] = Ed25519PrivateKey.from_private_bytes(raw)
         return self._opened[key.kid]
+
+
+def _origin(subject: str, proof: Proof, run: str) -> dict[str, str | int]:
+    """What the token was made from; empty members are left out."""
+    claims: dict[str, str | int] = {
+        "own": "" if proof.holder == subject else proof.holder,
+        "sid": proof.session,
+        "rev": proof.revision,
+        "pol": proof.policy,
+        "run": run,
+    }
+    return {name: value for name, value in claims.items() if value}
 
 
 def _context(kid: str) -> str:

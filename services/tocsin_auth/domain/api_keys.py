@@ -7,13 +7,14 @@ from hmac import compare_digest
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A grant in words: a permission in a namespace (``*`` for all)."""
+    """A grant in words: a permission in a namespace (``*`` for all), for things of some name."""
 
     permission: str
     namespace: str
+    name: str = "*"
 
     def __str__(self) -> str:
-        return f"{self.permission}@{self.namespace}"
+        return f"{self.permission}@{self.namespace}" + ("" if self.name == "*" else f"/{self.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class KeyRecord:
         expires_at: Refused from then on; ``None`` for never.
         revoked_at: When it was revoked.
         last_used_at: To the minute or so; ``None`` for never.
+        replaces: Id of the key that it took the place of.
+        replaced_by: Id of the key that takes its place; it works on until it expires.
     """
 
     id: str
@@ -41,6 +44,8 @@ class KeyRecord:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
 
     def refusal(self, digest: bytes, now: datetime) -> str | None:
         """Why the key is refused; ``None`` when it is good."""

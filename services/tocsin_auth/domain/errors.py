@@ -9,6 +9,18 @@ class WrongCredentials(Unauthenticated):
     code = "wrong_credentials"
 
 
+class SecondFactorNeeded(Unauthenticated):
+    """The password is right; send it again with the code of the second factor."""
+
+    code = "second_factor_needed"
+
+
+class WrongCode(Unauthenticated):
+    """The code is wrong, or was used before."""
+
+    code = "wrong_code"
+
+
 class SessionEnded(Unauthenticated):
     """The session has ended; log in again."""
 
@@ -31,6 +43,12 @@ class WiderThanOwn(Forbidden):
     """Nobody can give, or take over, more than they hold."""
 
     code = "wider_than_own"
+
+
+class SecondPersonNeeded(Forbidden):
+    """The namespace is protected: somebody else has to give you this role."""
+
+    code = "second_person_needed"
 
 
 class BuiltIn(Conflict):

@@ -16,6 +16,7 @@ class Ending(Enum):
     LOGOUT = "logout"
     REUSE = "a refresh token was used twice"
     SECURED = "the password was changed or the user disabled"
+    REVOKED = "somebody ended it"
 
 
 class Verdict(Enum):
@@ -39,6 +40,8 @@ class Session:
         ends_at: Ends here however often it is refreshed.
         ending: Why it has ended, or ``None``.
         address: Where the login came from.
+        ended_at: When.
+        agent: What the login was made with, as it called itself.
     """
 
     id: str
@@ -49,6 +52,8 @@ class Session:
     ends_at: datetime
     address: str
     ending: Ending | None = None
+    ended_at: datetime | None = None
+    agent: str = ""
 
     def judge(self, digest: bytes, *, now: datetime, secure_since: datetime) -> Verdict:
         """What a refresh token with this digest is worth.
@@ -58,7 +63,7 @@ class Session:
             now: The present.
             secure_since: Of the user.
         """
-        if self.ending is not None or now >= min(self.idle_until, self.ends_at) or self.began_at < secure_since:
+        if self.is_over(now=now, secure_since=secure_since):
             return Verdict.OVER
         return Verdict.GOOD if compare_digest(digest, self.digest) else Verdict.REUSED
 
@@ -66,6 +71,10 @@ class Session:
         """With the next token."""
         return replace(self, digest=digest, idle_until=min(now + idle, self.ends_at))
 
-    def ended(self, why: Ending) -> "Session":
+    def ended(self, why: Ending, now: datetime) -> "Session":
         """Over; the first reason stays."""
-        return self if self.ending else replace(self, ending=why)
+        return self if self.ending else replace(self, ending=why, ended_at=now)
+
+    def is_over(self, *, now: datetime, secure_since: datetime) -> bool:
+        """Whether no refresh token of it is good any more."""
+        return self.ending is not None or now >= min(self.idle_until, self.ends_at) or self.began_at < secure_since

@@ -9,9 +9,11 @@ from typing import Final
 from tocsin.errors import Invalid
 from tocsin_auth.domain.errors import WeakPassword
 from tocsin_auth.domain.roles import Binding
+from tocsin_auth.domain.second_factor import SecondFactor
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 SHORTEST_PASSWORD: Final = 12  # characters; length is what counts against guessing (NIST SP 800-63B asks for 8 or 15)
+NO_PASSWORD: Final = "!"  # noqa: S105 - no hash, so no password fits
 LONGEST_PASSWORD: Final = 256  # characters; hashing is work that a sender chooses the size of
 
 
@@ -26,6 +28,12 @@ class User:
         disabled: May not log in; sessions and API keys do not work.
         created_at: When.
         secure_since: Sessions from before this have ended (password changed, disabled).
+        changed_at: When password, roles or being disabled last changed.
+        floor: Tokens made from an older revision of this user are refused.
+        claims: Values of the group claim at the latest login through an identity provider.
+        origin: ``issuer subject`` of the identity provider this user comes from; empty for local ones.
+        machine: A service account: it has API keys and no password.
+        second: What is asked for beside the password; ``None`` for nothing.
     """
 
     name: str
@@ -34,6 +42,12 @@ class User:
     disabled: bool
     created_at: datetime
     secure_since: datetime
+    changed_at: datetime | None = None
+    floor: int = 0
+    claims: tuple[str, ...] = ()
+    origin: str = ""
+    machine: bool = False
+    second: SecondFactor | None = None
 
     @property
     def subject(self) -> str:
@@ -45,11 +59,20 @@ class User:
         """``role@namespace``, as signals carry them."""
         return [str(binding) for binding in self.bindings]
 
-    def with_password(self, password_hash: str, now: datetime) -> "User":
-        """After a change of the password, which ends all sessions."""
-        return replace(self, password_hash=password_hash, secure_since=now)
+    def rehashed(self, password_hash: str) -> "User":
+        """The same password under today's parameters."""
+        return replace(self, password_hash=password_hash)
 
-    def with_access(self, bindings: Iterable[Binding] | None, disabled: bool | None, now: datetime) -> "User":
+    def with_password(self, password_hash: str, now: datetime, revision: int) -> "User":
+        """After a change of the password, which ends all sessions; ``revision`` is what it will be stored as."""
+        return replace(self, password_hash=password_hash, secure_since=now, changed_at=now, floor=revision)
+
+    def with_claims(self, claims: Iterable[str], now: datetime, revision: int) -> "User":
+        """With what the identity provider says today."""
+        found = tuple(sorted(set(claims)))
+        return self if found == self.claims else replace(self, claims=found, changed_at=now, floor=revision)
+
+    def with_access(self, bindings: Iterable[Binding] | None, disabled: bool | None, now: datetime, revision: int) -> "User":
         """After a change of roles or of being disabled; ``None`` leaves it. Disabling ends all sessions."""
         ends = disabled is True and not self.disabled
         return replace(
@@ -57,7 +80,22 @@ class User:
             bindings=self.bindings if bindings is None else tuple(dict.fromkeys(bindings)),
             disabled=self.disabled if disabled is None else disabled,
             secure_since=now if ends else self.secure_since,
+            changed_at=now,
+            floor=revision,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A user who is gone, remembered for as long as a token of theirs may live.
+
+    Attributes:
+        floor: Tokens made from an older revision are refused, also when the name is used again.
+        at: When.
+    """
+
+    floor: int
+    at: datetime
 
 
 def checked_name(name: str) -> str:

@@ -1,13 +1,15 @@
 """API keys: one's own, and with a permission everybody's."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
 
-from tocsin.errors import NotFound
+from tocsin.errors import Conflict, NotFound
 from tocsin_auth.application.api_keys import ApiKeys
 from tocsin_auth.domain.api_keys import KeyRecord, Scope
 from tocsin_auth.domain.errors import WiderThanOwn
 from tocsin_auth.http.asking import asker_of
-from tocsin_auth.http.schemas import GrantModel, KeyModel, KeyPath, KeyQuery, MadeKey, NewKey
+from tocsin_auth.http.schemas import GrantModel, KeyModel, KeyPath, KeyQuery, KeyRotation, MadeKey, NewKey
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Authenticated, Call, Page, Reply, Route
 
@@ -28,8 +30,18 @@ class KeyHandlers:
         """Make a key."""
         body = call.body(NewKey)
         made = await self._keys.create(
-            name=body.name, scopes=scopes_of(body.grants), expires_at=body.expires_at, asker=asker_of(call)
+            name=body.name,
+            scopes=scopes_of(body.grants),
+            expires_at=body.expires_at,
+            asker=asker_of(call),
+            owner=body.owner,
         )
+        return MadeKey(api_key=made.key.text, **_model(made.record).model_dump())
+
+    async def rotate(self, call: Call) -> MadeKey:
+        """Replace a key."""
+        overlap = timedelta(seconds=call.body(KeyRotation).overlap_seconds)
+        made = await self._keys.rotate(call.params(KeyPath).id, overlap, asker_of(call))
         return MadeKey(api_key=made.key.text, **_model(made.record).model_dump())
 
     async def index(self, call: Call) -> Page[KeyModel]:
@@ -55,19 +67,22 @@ class KeyHandlers:
         """All of them."""
         path, one = "/api/v1/api-keys", "/api/v1/api-keys/{id}"
         own = Authenticated("one's own keys; those of others need api-key:read or api-key:write")
+        making = partial(Route, method="POST", access=own, tags=_TAGS, response=MadeKey, status=201)
         return [
-            Route(
-                method="POST",
+            making(
                 path=path,
-                access=own,
                 summary="Make an API key; it is shown once",
                 handler=self.create,
-                tags=_TAGS,
                 body=NewKey,
-                response=MadeKey,
-                status=201,
                 problems=(WiderThanOwn,),
             ),
+            *self._present_routes(),
+        ]
+
+    def _present_routes(self) -> list[Route]:
+        path, one = "/api/v1/api-keys", "/api/v1/api-keys/{id}"
+        own = Authenticated("one's own keys; those of others need api-key:read or api-key:write")
+        return [
             Route(
                 method="GET",
                 path=path,
@@ -89,6 +104,14 @@ class KeyHandlers:
                 response=KeyModel,
                 problems=(NotFound,),
             ),
+            making(
+                path=f"{one}/rotate",
+                summary="Replace an API key; the old one works on for a while",
+                handler=self.rotate,
+                params=KeyPath,
+                body=KeyRotation,
+                problems=(NotFound, Conflict),
+            ),
             Route(
                 method="DELETE",
                 path=one,
@@ -105,7 +128,7 @@ class KeyHandlers:
 
 def scopes_of(grants: Sequence[GrantModel]) -> list[Scope]:
     """The scopes that a body names."""
-    return [Scope(grant.permission, grant.namespace) for grant in grants]
+    return [Scope(grant.permission, grant.namespace, grant.name) for grant in grants]
 
 
 def _shown(entry: Entry[KeyRecord]) -> KeyModel:
@@ -118,9 +141,11 @@ def _model(record: KeyRecord) -> KeyModel:
         id=record.id,
         name=record.name,
         owner=record.owner,
-        grants=[GrantModel(permission=scope.permission, namespace=scope.namespace) for scope in record.scopes],
+        grants=[GrantModel(permission=scope.permission, namespace=scope.namespace, name=scope.name) for scope in record.scopes],
         created_at=record.created_at,
         expires_at=record.expires_at,
         revoked_at=record.revoked_at,
         last_used_at=record.last_used_at,
+        replaces=record.replaces,
+        replaced_by=record.replaced_by,
     )

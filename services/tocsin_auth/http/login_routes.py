@@ -6,17 +6,25 @@ from tocsin.errors import Conflict, Forbidden, Unauthenticated
 from tocsin_auth.application.accounts import Accounts
 from tocsin_auth.application.api_keys import ApiKeys
 from tocsin_auth.application.bus_access_keys import BusKeys
-from tocsin_auth.application.logins import LoggedIn, Logins
+from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.service_tokens import ServiceTokens
+from tocsin_auth.application.sessions import LoggedIn, Sessions
 from tocsin_auth.application.tokens import Issued, Tokens
-from tocsin_auth.domain.errors import SessionEnded, TooManyLogins, WeakPassword, WrongCredentials
+from tocsin_auth.domain.errors import (
+    SecondFactorNeeded,
+    SessionEnded,
+    TooManyLogins,
+    WeakPassword,
+    WrongCode,
+    WrongCredentials,
+)
 from tocsin_auth.http.asking import asker_of
 from tocsin_auth.http.key_routes import scopes_of
 from tocsin_auth.http.schemas import (
     AccessToken,
     ApiKeyExchangeRequest,
     BusCredentials,
-    GrantModel,
+    HeldGrant,
     Jwks,
     Login,
     Me,
@@ -29,7 +37,7 @@ from tocsin_auth.http.schemas import (
 )
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Authenticated, Call, Permission, Public, Reply, Route
-from tocsin_kit.web.access import Principal
+from tocsin_kit.web.access import Grant, Principal
 
 _TAGS = ("auth",)
 
@@ -38,7 +46,8 @@ class LoginHandlers:
     """Handlers of ``/api/v1/auth`` and the key set.
 
     Args:
-        logins: Passwords and sessions.
+        logins: Passwords.
+        sessions: What they give.
         accounts: For one's own password.
         keys: API keys.
         bus_keys: Credentials for NATS.
@@ -51,6 +60,7 @@ class LoginHandlers:
         self,
         *,
         logins: Logins,
+        sessions: Sessions,
         accounts: Accounts,
         keys: ApiKeys,
         bus_keys: BusKeys,
@@ -58,21 +68,22 @@ class LoginHandlers:
         tokens: Tokens,
         clock: Clock,
     ) -> None:
+        self._sessions = sessions
         self._logins, self._accounts, self._keys, self._bus_keys = logins, accounts, keys, bus_keys
         self._services, self._tokens, self._clock = services, tokens, clock
 
     async def login(self, call: Call) -> TokenPair:
         """A password for tokens."""
         body = call.body(Login)
-        return _pair(await self._logins.login(body.user, body.password, asker_of(call)))
+        return pair_of(await self._logins.login(body.user, body.password, asker_of(call), code=body.code))
 
     async def refresh(self, call: Call) -> TokenPair:
         """A refresh token for new tokens."""
-        return _pair(await self._logins.refresh(call.body(RefreshRequest).refresh_token, asker_of(call)))
+        return pair_of(await self._sessions.refresh(call.body(RefreshRequest).refresh_token, asker_of(call)))
 
     async def logout(self, call: Call) -> None:
         """The end of a session."""
-        await self._logins.logout(call.body(RefreshRequest).refresh_token, asker_of(call))
+        await self._sessions.logout(call.body(RefreshRequest).refresh_token, asker_of(call))
 
     async def exchange(self, call: Call) -> AccessToken:
         """An API key for a token."""
@@ -86,8 +97,8 @@ class LoginHandlers:
     async def me(self, call: Call) -> Me:
         """Who is asking."""
         who = call.principal
-        grants = [GrantModel.model_construct(permission=g.permission, namespace=g.namespace) for g in who.grants]
-        return Me(subject=who.subject, name=who.name, grants=grants, expires_at=who.expires)
+        grants = [held_grant(grant) for grant in who.grants]
+        return Me(subject=who.subject, name=who.name, person=who.person, grants=grants, expires_at=who.expires)
 
     async def change_password(self, call: Call) -> None:
         """One's own password."""
@@ -134,7 +145,7 @@ class LoginHandlers:
                 handler=self.login,
                 body=Login,
                 response=TokenPair,
-                problems=(WrongCredentials, TooManyLogins),
+                problems=(WrongCredentials, TooManyLogins, SecondFactorNeeded, WrongCode),
             ),
             proving(
                 path="/api/v1/auth/refresh",
@@ -238,7 +249,13 @@ def _access(issued: Issued) -> AccessToken:
     return AccessToken(access_token=issued.token, expires_in=int(issued.lifetime.total_seconds()))
 
 
-def _pair(logged_in: LoggedIn) -> TokenPair:
+def held_grant(grant: Grant) -> HeldGrant:
+    """A grant for the API; run-time namespaces may be wider than what the API takes in."""
+    return HeldGrant.model_construct(permission=grant.permission, namespace=grant.namespace, name=grant.name, deny=grant.deny)
+
+
+def pair_of(logged_in: LoggedIn) -> TokenPair:
+    """Tokens for the API."""
     return TokenPair(
         access_token=logged_in.access.token,
         expires_in=int(logged_in.access.lifetime.total_seconds()),

@@ -1,9 +1,9 @@
 """What the API takes and gives. Secrets go in and, once, out; they are in no other model."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, time
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from tocsin_kit.web import Input, PageQuery
 
@@ -14,11 +14,35 @@ PermissionName = Annotated[str, Field(max_length=128, pattern=r"^(\*|[a-z][a-z0-
 NamespaceName = Annotated[str, Field(max_length=63, pattern=r"^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$")]
 
 
+class WindowModel(Input):
+    """Hours of a week."""
+
+    days: list[Annotated[int, Field(ge=1, le=7)]] = Field(min_length=1, max_length=7, description="1 is Monday.")
+    start: time = Field(description="Local time, such as `08:00`.")
+    end: time = Field(description="Local time; on the next day where it is not after the beginning.")
+    zone: str = Field("UTC", max_length=64, description="IANA time zone.")
+
+
+class ConditionModel(Input):
+    """All of it must hold."""
+
+    environments: list[Name] = Field(default_factory=list, max_length=20, description="Namespaces of these environments.")
+    labels: dict[str, str] = Field(default_factory=dict, max_length=20, description="Namespaces with all of these labels.")
+    window: WindowModel | None = None
+    not_before: AwareDatetime | None = None
+    not_after: AwareDatetime | None = None
+
+
 class BindingModel(Input):
-    """A role held in a namespace."""
+    """A role held in a namespace, or denied there."""
 
     role: Name
     namespace: NamespaceName = Field("*", description="`*` for all.")
+    names: str = Field(
+        "*", max_length=128, description="Of the things there: a name, whole segments and `*` (`billing-*`), or all."
+    )
+    deny: bool = Field(False, description="Take away what the role names, whatever else gives it.")
+    when: ConditionModel | None = None
 
 
 class GrantModel(Input):
@@ -26,6 +50,13 @@ class GrantModel(Input):
 
     permission: PermissionName = Field(description="`resource:action`; either part may be `*`.")
     namespace: NamespaceName = Field("*", description="`*` for all.")
+    name: str = Field("*", max_length=128, description="Of the things there: a name, whole segments and `*`, or all.")
+
+
+class HeldGrant(GrantModel):
+    """A permission that somebody holds, or that a rule takes away."""
+
+    deny: bool = False
 
 
 # ---- logging in ----------------------------------------------------------------------------------------------------------
@@ -36,6 +67,13 @@ class Login(Input):
 
     user: str = Field(min_length=1, max_length=256)
     password: Password
+    code: str | None = Field(
+        None,
+        min_length=6,
+        max_length=32,
+        description="Of the second factor, or a recovery code.",
+        json_schema_extra={"writeOnly": True},
+    )
 
 
 class RefreshRequest(Input):
@@ -77,7 +115,8 @@ class Me(BaseModel):
 
     subject: str
     name: str
-    grants: list[GrantModel]
+    person: str = Field(description="Who is behind it: the owner of a key.")
+    grants: list[HeldGrant]
     expires_at: datetime | None
 
 
@@ -113,8 +152,15 @@ class NewUser(Input):
     """A user to create."""
 
     name: Name
-    password: Password
+    password: Password | None = Field(None, description="None for a service account, which has API keys only.")
+    machine: bool = Field(False, description="A service account; then without a password.")
     bindings: list[BindingModel] = Field(default_factory=list, max_length=200)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.machine != (self.password is None):
+            raise ValueError("a person has a password, a service account (`machine`) has none")
+        return self
 
 
 class UserChange(Input):
@@ -137,6 +183,10 @@ class UserModel(BaseModel):
     bindings: list[BindingModel]
     disabled: bool
     created_at: datetime
+    machine: bool
+    second_factor: bool
+    origin: str = Field(description="Issuer and subject at an identity provider; empty for a user of this platform only.")
+    claims: list[str] = Field(description="Values of the group claim at the latest login there.")
 
 
 class RolePath(Input):
@@ -191,6 +241,13 @@ class NewKey(Input):
         default_factory=list, max_length=200, description="What it gives; all that you hold if empty."
     )
     expires_at: AwareDatetime | None = Field(None, description="Refused from then on; never if not given.")
+    owner: Name | None = Field(None, description="A service account; yourself if not given.")
+
+
+class KeyRotation(Input):
+    """How to replace a key."""
+
+    overlap_seconds: int = Field(86_400, ge=0, le=30 * 86_400, description="So long the old key works on.")
 
 
 class KeyModel(BaseModel):
@@ -204,6 +261,8 @@ class KeyModel(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    replaces: str | None
+    replaced_by: str | None
 
 
 class MadeKey(KeyModel):

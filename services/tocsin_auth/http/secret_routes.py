@@ -1,11 +1,11 @@
 """Secrets of workflows, and the keys that they are sealed with."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from tocsin.errors import Conflict, Invalid, NotFound, TooLarge
 from tocsin_auth.application.data_keys import DataKeys
 from tocsin_auth.application.secrets import Secrets
-from tocsin_auth.application.tokens import Tokens
 from tocsin_auth.domain.secrets import GLOBAL, Provider, SecretRecord, is_confined
 from tocsin_auth.http.asking import asker_of
 from tocsin_auth.http.secret_schemas import (
@@ -32,11 +32,11 @@ class SecretHandlers:
     Args:
         secrets: The use cases.
         keys: Data keys.
-        tokens: Signing keys, which are sealed with the same key-encryption key.
+        resealers: Seal anew what else lies under the same key-encryption key.
     """
 
-    def __init__(self, secrets: Secrets, keys: DataKeys, tokens: Tokens) -> None:
-        self._secrets, self._keys, self._tokens = secrets, keys, tokens
+    def __init__(self, secrets: Secrets, keys: DataKeys, resealers: Sequence[Callable[[], Awaitable[int]]]) -> None:
+        self._secrets, self._keys, self._resealers = secrets, keys, resealers
 
     async def index(self, call: Call) -> Page[SecretModel]:
         """List secrets."""
@@ -95,7 +95,7 @@ class SecretHandlers:
 
     async def rewrap(self, call: Call) -> Rewrapped:
         """Everything under today's key-encryption key."""
-        return Rewrapped(keys=await self._keys.rewrap() + await self._tokens.reseal())
+        return Rewrapped(keys=await self._keys.rewrap() + sum([await reseal() for reseal in self._resealers]))
 
     def routes(self) -> list[Route]:
         """All of them."""

@@ -4,12 +4,12 @@ from functools import partial
 
 from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin_auth.application.accounts import Accounts, Roles
-from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator, WeakPassword, WiderThanOwn
-from tocsin_auth.domain.roles import BUILT_IN, Binding, Role, checked_binding
+from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator, SecondPersonNeeded, WeakPassword, WiderThanOwn
+from tocsin_auth.domain.roles import BUILT_IN, Role
 from tocsin_auth.domain.users import User
 from tocsin_auth.http.asking import asker_of
+from tocsin_auth.http.bindings import binding_model, bindings_of
 from tocsin_auth.http.schemas import (
-    BindingModel,
     NewPassword,
     NewUser,
     RoleBody,
@@ -46,7 +46,7 @@ class UserHandlers:
     async def create(self, call: Call) -> Reply:
         """Create a user."""
         body = call.body(NewUser)
-        entry = await self._accounts.create(body.name, body.password, _bindings(body.bindings), asker_of(call))
+        entry = await self._accounts.create(body.name, body.password, bindings_of(body.bindings), asker_of(call))
         return Reply(body=_user(entry), revision=entry.revision, headers={"Location": f"/api/v1/users/{body.name}"})
 
     async def show(self, call: Call) -> Reply:
@@ -59,7 +59,7 @@ class UserHandlers:
         body = call.body(UserChange)
         entry = await self._accounts.change(
             call.params(UserPath).name,
-            bindings=None if body.bindings is None else _bindings(body.bindings),
+            bindings=None if body.bindings is None else bindings_of(body.bindings),
             disabled=body.disabled,
             expect=call.expected_revision,
             asker=asker_of(call),
@@ -74,12 +74,17 @@ class UserHandlers:
         """Give a user a new password."""
         await self._accounts.set_password(call.params(UserPath).name, call.body(NewPassword).password, asker_of(call))
 
+    async def remove_second_factor(self, call: Call) -> None:
+        """Ask a user for no second factor any more."""
+        await self._accounts.remove_second_factor(call.params(UserPath).name, asker_of(call))
+
     def routes(self) -> list[Route]:
         """All of them."""
         path, one = "/api/v1/users", "/api/v1/users/{name}"
         reading = partial(Route, method="GET", access=_READ, tags=("users",))
         writing = partial(Route, access=_WRITE, tags=("users",))
         return [
+            *self._credential_routes(),
             reading(path=path, summary="List users", handler=self.index, query=PageQuery, response=Page[UserModel]),
             writing(
                 method="POST",
@@ -89,7 +94,7 @@ class UserHandlers:
                 body=NewUser,
                 response=UserModel,
                 status=201,
-                problems=(Conflict, WeakPassword, WiderThanOwn),
+                problems=(Conflict, WeakPassword, WiderThanOwn, SecondPersonNeeded),
             ),
             reading(path=one, summary="Show a user", handler=self.show, params=UserPath, response=UserModel),
             writing(
@@ -100,7 +105,7 @@ class UserHandlers:
                 params=UserPath,
                 body=UserChange,
                 response=UserModel,
-                problems=(Conflict, PreconditionFailed, WiderThanOwn, LastAdministrator),
+                problems=(Conflict, PreconditionFailed, WiderThanOwn, LastAdministrator, SecondPersonNeeded),
             ),
             writing(
                 method="DELETE",
@@ -110,6 +115,20 @@ class UserHandlers:
                 params=UserPath,
                 status=204,
                 problems=(WiderThanOwn, LastAdministrator),
+            ),
+        ]
+
+    def _credential_routes(self) -> list[Route]:
+        one, writing = "/api/v1/users/{name}", partial(Route, access=_WRITE, tags=("users",))
+        return [
+            writing(
+                method="DELETE",
+                path=f"{one}/second-factor",
+                summary="Ask a user who has lost the second factor for none any more",
+                handler=self.remove_second_factor,
+                params=UserPath,
+                status=204,
+                problems=(WiderThanOwn,),
             ),
             writing(
                 method="PUT",
@@ -195,18 +214,18 @@ class RoleHandlers:
         ]
 
 
-def _bindings(models: list[BindingModel]) -> list[Binding]:
-    return [checked_binding(model.role, model.namespace) for model in models]
-
-
 def _user(entry: Entry[User]) -> UserModel:
     assert entry.value is not None
     user = entry.value
     return UserModel(
         name=user.name,
-        bindings=[BindingModel(role=binding.role, namespace=binding.namespace) for binding in user.bindings],
+        bindings=[binding_model(binding) for binding in user.bindings],
         disabled=user.disabled,
         created_at=user.created_at,
+        machine=user.machine,
+        second_factor=user.second is not None and user.second.confirmed,
+        origin=user.origin,
+        claims=list(user.claims),
     )
 
 

@@ -85,7 +85,7 @@ def test_refreshing_never_outlives_the_longest_session() -> None:
 
 def test_the_first_reason_of_an_ending_stays() -> None:
     """A logout after a theft does not hide the theft."""
-    assert session().ended(Ending.REUSE).ended(Ending.LOGOUT).ending is Ending.REUSE
+    assert session().ended(Ending.REUSE, NOW).ended(Ending.LOGOUT, NOW).ending is Ending.REUSE
 
 
 def test_a_refresh_token_survives_its_text_and_hides_its_secret() -> None:

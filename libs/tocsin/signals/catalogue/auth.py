@@ -66,6 +66,23 @@ class SigningKeyRotated(Payload):
     kid: str
 
 
+class GroupChanged(Payload):
+    """Data of the signals about a group."""
+
+    name: Name
+    members: list[str] = Field(default_factory=list)
+    claimed: list[str] = Field(default_factory=list, description="Values of the group claim of an identity provider.")
+    roles: list[str] = Field(default_factory=list)
+
+
+class NamespaceRuled(Payload):
+    """Data of `namespace.ruled`."""
+
+    name: Name
+    environment: str = ""
+    protected: bool = False
+
+
 class DataKeyRotated(Payload):
     """Data of `data-key.rotated`."""
 
@@ -122,6 +139,10 @@ BUS_LOGIN_FAILED = SHELF.add(
 API_KEY_CREATED = SHELF.add("api-key", "created", ApiKeyChanged, "An API key was created.")
 API_KEY_REVOKED = SHELF.add("api-key", "revoked", ApiKeyChanged, "An API key was revoked and is refused.")
 SIGNING_KEY_ROTATED = SHELF.add("signing-key", "rotated", SigningKeyRotated, "Tokens are signed with a new key.")
+GROUP_CREATED = SHELF.add("group", "created", GroupChanged, "A group was created.")
+GROUP_UPDATED = SHELF.add("group", "updated", GroupChanged, "The members or roles of a group changed.", severity=Severity.WARN)
+GROUP_DELETED = SHELF.add("group", "deleted", GroupChanged, "A group was deleted.")
+NAMESPACE_RULED = SHELF.add("namespace", "ruled", NamespaceRuled, "It was said what a namespace is, for conditions of roles.")
 DATA_KEY_ROTATED = SHELF.add("data-key", "rotated", DataKeyRotated, "Secrets are sealed under a new data key.")
 SECRET_CREATED = SHELF.add("secret", "created", SecretChanged, "A secret was stored, or said where it is.")
 SECRET_UPDATED = SHELF.add("secret", "updated", SecretChanged, "A secret has another value, place or rules.")

@@ -1,0 +1,65 @@
+"""What was withdrawn lately, from the records themselves: so a revocation and what it is about can never disagree.
+
+The list is computed when it is asked for, and whoever ends something has all services told that there is something new.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from tocsin_auth.application.authority import Authority
+from tocsin_auth.domain.api_keys import KeyRecord
+from tocsin_auth.domain.sessions import Session
+from tocsin_auth.domain.users import Departure, User
+from tocsin_auth.ports import Records
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import EVERYTHING
+from tocsin_kit.web.revocations import MOST, RevocationList, digest
+
+_MARGIN: Final = timedelta(minutes=1)  # clocks
+
+
+class RevocationLedger:
+    """Computes the list.
+
+    Args:
+        users: Their floors.
+        sessions: Which have ended.
+        keys: Which were revoked.
+        departures: Users who are gone.
+        authority: The number of the rules.
+        clock: Time.
+        lifetime: Of a token; what is older concerns none that is left.
+    """
+
+    def __init__(
+        self,
+        *,
+        users: Records[User],
+        sessions: Records[Session],
+        keys: Records[KeyRecord],
+        departures: Records[Departure],
+        authority: Authority,
+        clock: Clock,
+        lifetime: timedelta,
+    ) -> None:
+        self._users, self._sessions, self._keys, self._departures = users, sessions, keys, departures
+        self._authority, self._clock, self._lifetime = authority, clock, lifetime
+
+    async def current(self) -> RevocationList:
+        """The list as it is now."""
+        policy = await self._authority.policy()
+        since = self._clock.now() - self._lifetime - _MARGIN
+        users = await self._users.find(EVERYTHING.at_least("changed_at", since), limit=MOST)
+        gone = await self._departures.find(EVERYTHING.at_least("at", since), limit=MOST)
+        sessions = await self._sessions.find(EVERYTHING.at_least("ended_at", since), limit=MOST)
+        keys = await self._keys.find(EVERYTHING.at_least("revoked_at", since), limit=MOST)
+        if MOST in {len(users), len(gone), len(sessions), len(keys)}:
+            # Too many to name: everybody's tokens are made anew, which costs each program one refresh.
+            await self._authority.renew()
+            return RevocationList(policy=await self._authority.policy())
+        floors = {digest(f"user:{entry.key}"): entry.value.floor for entry in users if entry.value is not None}
+        for departed in gone:
+            name = digest(f"user:{departed.key}")
+            floors[name] = max(floors.get(name, 0), departed.value.floor if departed.value is not None else 0)
+        ended = {digest(f"session:{entry.key}") for entry in sessions} | {digest(f"key:{entry.key}") for entry in keys}
+        return RevocationList(policy, floors, frozenset(ended))

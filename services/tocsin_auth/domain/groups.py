@@ -1,0 +1,39 @@
+"""Groups: roles that several people hold together, by name or by what their identity provider says of them."""
+
+from dataclasses import dataclass
+
+from tocsin_auth.domain.roles import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group.
+
+    Attributes:
+        name: Unique.
+        members: Names of users.
+        claimed: Values of the group claim of an identity provider; whoever logged in with one of them is a member.
+        bindings: What all members hold.
+        summary: For people.
+    """
+
+    name: str
+    members: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    summary: str = ""
+
+    def without(self, member: str) -> "Group":
+        """After a user is gone."""
+        return Group(self.name, tuple(one for one in self.members if one != member), self.claimed, self.bindings, self.summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The number of the roles, groups and namespaces as they are; every change of one of them makes it greater.
+
+    Attributes:
+        number: From 0.
+    """
+
+    number: int = 0
