@@ -15,7 +15,7 @@ from tocsin.schedules import Timetable, parse_timetable
 from tocsin_lineage.domain.partitions import Windows, boundary_before, closed_windows, key_of, window_of, windows_from
 
 LATE_LIMIT = 200  # partitions that are late at once and are kept by name; with more the asset is broken as a whole
-_STEP = timedelta(microseconds=1)
+_STEP = timedelta(milliseconds=1)  # what the store can tell apart: a due instant is kept as it was meant
 _REACH = timedelta(days=366 * 8)
 
 

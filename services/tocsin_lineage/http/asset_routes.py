@@ -138,7 +138,7 @@ def _shown(entry: Entry[Asset]) -> Reply:
 def asset_routes(assets: Assets, recorder: Recorder, clock: Clock) -> Sequence[Route]:
     """Assets themselves, and what happened to them."""
     on = _AssetHandlers(assets, recorder, clock)
-    return (*_of_all(on), *_of_one(on))
+    return (*_of_all(on), *_of_history(on), *_of_one(on))
 
 
 def _of_all(on: _AssetHandlers) -> Sequence[Route]:
@@ -164,6 +164,11 @@ def _of_all(on: _AssetHandlers) -> Sequence[Route]:
             status=201,
             handler=on.report,
         ),
+    )
+
+
+def _of_history(on: _AssetHandlers) -> Sequence[Route]:
+    return (
         Route(
             method="GET",
             path="/api/v1/assets/happenings",

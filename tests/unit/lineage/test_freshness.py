@@ -120,7 +120,7 @@ def test_each_window_has_a_clock_of_its_own(fail, warn, delays):
             expected.append(State.WARNING)
         if delay is None or delay * HOUR > promise.fail:
             expected.append(State.STALE)
-            assert [at for at, after in story if after is State.STALE] == [end + promise.fail + timedelta(microseconds=1)]
+            assert [at for at, after in story if after is State.STALE] == [end + promise.fail + timedelta(milliseconds=1)]
         if expected and delay is not None:
             expected.append(State.FRESH)
         assert [after for _, after in story] == expected
