@@ -13,6 +13,7 @@ from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.sources import WatchedSource
 from tocsin_trigger.domain.triggers import Trigger
 from tocsin_trigger.domain.watching import Item, Look, Watch
+from tocsin_trigger.domain.wishes import Wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +207,22 @@ class WatchStore(Protocol):
         ...
 
     async def commit(self, entry: Entry[Watch], watch: Watch) -> Entry[Watch]:
+        """Store it.
+
+        Raises:
+            Conflict: Another replica was first.
+        """
+        ...
+
+
+class WishStore(Protocol):
+    """What definitions ask for."""
+
+    async def load(self, key: str) -> Entry[Wish]:
+        """Of this definition (namespace/name), or an entry without value."""
+        ...
+
+    async def commit(self, entry: Entry[Wish], wish: Wish) -> Entry[Wish]:
         """Store it.
 
         Raises:

@@ -19,13 +19,15 @@ from tocsin_kit.web.outgoing import OutgoingGuard
 from tocsin_trigger.adapters.bucket import Buckets
 from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
 from tocsin_trigger.adapters.folder import Folders
+from tocsin_trigger.adapters.memory import MongoGroups, MongoWatches, MongoWishes
 from tocsin_trigger.adapters.polling import Fetching, HttpPolls
 from tocsin_trigger.adapters.sealing import AesCipher
 from tocsin_trigger.adapters.sensors import OutsideSensors
 from tocsin_trigger.adapters.signal_filters import SignalFilters
-from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoGroups, MongoTriggers, MongoWatches
+from tocsin_trigger.adapters.stores import COLLECTIONS, Indexes, MongoEvents, MongoTriggers
 from tocsin_trigger.application.bus_events import BusEvents
 from tocsin_trigger.application.by_name import ByName
+from tocsin_trigger.application.definitions import DefinitionTriggers
 from tocsin_trigger.application.failures import Failures
 from tocsin_trigger.application.intake import Intake
 from tocsin_trigger.application.loops import LoopGuard
@@ -106,7 +108,8 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     filters = SignalFilters(context.bus, consumer("trigger-signals"), registry.signals, clock)
     triggers = Triggers(core.triggers, registry, filters, core.cipher, context.chance)
     failures = Failures(registry, core.events, core.groups, triggers, failed=intake.failed, clock=clock)
-    signals = core.consumer("trigger-signals", SignalEvents(registry, intake, [failures.hear], clock).handle_many)
+    wishes = DefinitionTriggers(MongoWishes(context.database, core.relay), triggers, clock)
+    signals = core.consumer("trigger-signals", SignalEvents(registry, intake, [failures.hear, wishes.hear], clock).handle_many)
     filters.serve_for(signals)
     progress = ConsumerProgress(context.bus, listening.spec, signals.spec)
     deadlines = Timekeeping(registry, core.events, core.groups, progress, clock)

@@ -2,5 +2,17 @@
 
 from tocsin.definitions.document import Definition, digest, load, parse, validate
 from tocsin.definitions.reading import DefinitionInvalid, Value
+from tocsin.definitions.starting import StartEvents, StartFilter, start_events
 
-__all__ = ["Definition", "DefinitionInvalid", "Value", "digest", "load", "parse", "validate"]
+__all__ = [
+    "Definition",
+    "DefinitionInvalid",
+    "StartEvents",
+    "StartFilter",
+    "Value",
+    "digest",
+    "load",
+    "parse",
+    "start_events",
+    "validate",
+]

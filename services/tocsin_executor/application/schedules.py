@@ -1,11 +1,11 @@
-"""What a definition says about its own schedule, as the signals about definitions carry it to the scheduler.
+"""What a definition says about its own schedule, as the signals about definitions carry it to the scheduler and to triggers.
 
-The scheduler computes and fires; here it is only made sure that nothing is published whose ``schedule`` makes no sense.
+They compute and fire; here it is only made sure that nothing is published whose ``schedule`` makes no sense.
 """
 
 from collections.abc import Mapping
 
-from tocsin.definitions import DefinitionInvalid
+from tocsin.definitions import DefinitionInvalid, start_events
 from tocsin.errors import Violation
 from tocsin.expressions.durations import parse_duration
 from tocsin.schedules import TimetableInvalid, parse_timetable
@@ -16,10 +16,10 @@ KINDS = ("every", "cron", "after")
 
 
 def schedule_of(document: Mapping[str, Json]) -> DefinitionSchedule | None:
-    """The ``schedule`` of a document, without ``on``, which is not a matter of time.
+    """The ``schedule`` of a document: timetables for the scheduler, ``on`` for the trigger service.
 
     Raises:
-        DefinitionInvalid: A timetable makes no sense.
+        DefinitionInvalid: A timetable or a filter makes no sense.
     """
     block = document.get("schedule")
     if not isinstance(block, Mapping):
@@ -34,7 +34,12 @@ def schedule_of(document: Mapping[str, Json]) -> DefinitionSchedule | None:
         except TimetableInvalid as wrong:
             violation = Violation(f"/schedule/{kind}", wrong.detail, wrong.hint)
             raise DefinitionInvalid("The definition is not valid.", violations=[violation]) from wrong
-    return DefinitionSchedule(**words) if words else None
+    on, wrong_filters = start_events(block)
+    if wrong_filters:
+        raise DefinitionInvalid("The definition is not valid.", violations=wrong_filters)
+    if on is None:
+        return DefinitionSchedule(**words) if words else None
+    return DefinitionSchedule(**words, on=block["on"], read=block.get("read"))
 
 
 def _text(value: Json) -> str:

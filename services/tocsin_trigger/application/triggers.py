@@ -21,10 +21,11 @@ from tocsin_kit.store import Entry, Page
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.application.saying import change_of_trigger
 from tocsin_trigger.domain.deciding import prepare
-from tocsin_trigger.domain.errors import TriggerExists
+from tocsin_trigger.domain.errors import TriggerExists, TriggerManaged
 from tocsin_trigger.domain.signing import fingerprint, key_material, new_secret
 from tocsin_trigger.domain.sources import CorrelationSource, SignalSource
 from tocsin_trigger.domain.triggers import Pause, SigningKey, Trigger, WebhookSource, key_of
+from tocsin_trigger.domain.wishes import RESERVED
 from tocsin_trigger.ports import Cipher, Listening, TriggerSearch, TriggerStore
 
 KEYS = 5  # of one webhook; rotation needs two
@@ -95,7 +96,9 @@ class Triggers:
         """A page of triggers."""
         return await self._store.page(search, limit=limit, cursor=cursor)
 
-    async def apply(self, draft: Trigger, secret: str | None, request: Request, *, only_new: bool = False) -> Changed:
+    async def apply(
+        self, draft: Trigger, secret: str | None, request: Request, *, only_new: bool = False, managing: bool = False
+    ) -> Changed:
         """Create a trigger, or replace its settings; keys, pause and identity stay.
 
         Args:
@@ -103,13 +106,16 @@ class Triggers:
             secret: A key for a webhook; without one a new webhook gets a fresh key.
             request: Who and when.
             only_new: Refuse to replace.
+            managing: It belongs to a definition, and the definition asks.
 
         Raises:
             TriggerInvalid: With everything that is wrong.
             TriggerExists: There is one, and ``only_new`` was asked.
+            TriggerManaged: It belongs to a definition.
             PreconditionFailed: It has changed since the caller read it.
             Conflict: Someone else changes it now.
         """
+        _refuse_managed(draft.name, managing=managing)
         entry = await self._store.load(draft.key)
         known = entry.value
         _expect(request, entry)
@@ -131,12 +137,14 @@ class Triggers:
         kind = TRIGGER_UPDATED if known else TRIGGER_CREATED
         return Changed(await self._commit(entry, trigger, kind, request), created=known is None, secret=shown)
 
-    async def delete(self, namespace: str, name: str, request: Request) -> None:
+    async def delete(self, namespace: str, name: str, request: Request, *, managing: bool = False) -> None:
         """Delete a trigger; its events stay.
 
         Raises:
             NotFound: There is none.
+            TriggerManaged: It belongs to a definition.
         """
+        _refuse_managed(name, managing=managing)
         entry = await self.get(namespace, name)
         _expect(request, entry)
         signal = change_of_trigger(
@@ -260,6 +268,13 @@ def _value(entry: Entry[Trigger]) -> Trigger:
     if entry.value is None:
         raise NotFound(f"There is no trigger {entry.key}.")
     return entry.value
+
+
+def _refuse_managed(name: str, *, managing: bool) -> None:
+    if name.startswith(RESERVED) and not managing:
+        raise TriggerManaged(
+            f"{name} belongs to the definition of a workflow.", hint="Publish the workflow without `schedule.on`."
+        )
 
 
 def _expect(request: Request, entry: Entry[Trigger]) -> None:

@@ -43,3 +43,9 @@ class TriggerExists(Conflict):
     """There is already a trigger of this name."""
 
     code = "trigger_exists"
+
+
+class TriggerManaged(Conflict):
+    """The trigger belongs to a workflow's definition and changes with it only."""
+
+    code = "trigger_managed"

@@ -266,6 +266,11 @@ class Trigger:
                 assert_never(self.source)
 
     @property
+    def managed(self) -> bool:
+        """Whether it belongs to the definition of a workflow."""
+        return "." in self.name
+
+    @property
     def status(self) -> str:
         """``active``, ``paused`` or ``disabled``."""
         return "disabled" if not self.enabled else "paused" if self.pause is not None else "active"

@@ -23,6 +23,7 @@ from tocsin_trigger.domain.gathering import (
     Throttle,
 )
 from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, Role, SignalSource
+from tocsin_trigger.domain.triggers import Source
 
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 TypePattern = Annotated[
@@ -214,13 +215,15 @@ def refuse_clauses(kind: str, body: GatherBody | None) -> None:
         raise TriggerInvalid(f"A trigger of kind {kind} has one kind of events.", hint="kind: correlation has several.")
 
 
-def gather_view(gather: Gather, source: object) -> dict[str, object]:
-    """A condition as it was written."""
-    clauses = source.clauses if isinstance(source, CorrelationSource) else ()
-    view: dict[str, object] = {"key": gather.key} if gather.key is not None else {}
-    return view | _rule_view(
-        gather.rule, {clause.role: [_clause_view(c) for c in clauses if c.role is clause.role] for clause in clauses}
-    )
+def gather_view(gather: Gather | None, source: Source) -> dict[str, object] | None:
+    """A condition as it was written; ``None`` when each event starts a run by itself."""
+    clauses: dict[Role, list[dict[str, object]]] = {}
+    for clause in source.clauses if isinstance(source, CorrelationSource) else ():
+        clauses.setdefault(clause.role, []).append(_clause_view(clause))
+    if gather is None:
+        return {"mode": "each", "of": clauses[Role.PART]} if clauses else None
+    key = {"key": gather.key} if gather.key is not None else {}
+    return key | _rule_view(gather.rule, clauses)
 
 
 def _rule_view(rule: Rule, clauses: dict[Role, list[dict[str, object]]]) -> dict[str, object]:

@@ -163,7 +163,7 @@ class TriggerPath(Input):
     """Which trigger."""
 
     namespace: Name
-    name: Name
+    name: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^(definition\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 
 
 class KeyPath(TriggerPath):
@@ -256,6 +256,7 @@ class TriggerView(BaseModel):
     filter: str | dict[str, str] | None = None
     data_schema: JsonValue = Field(None, serialization_alias="schema")
     input: JsonValue = None
+    managed: bool = Field(description="It belongs to the definition of its workflow, and changes with it only.")
     enabled: bool
     pause_after: int | None
     labels: dict[str, str]
@@ -270,6 +271,7 @@ class TriggerView(BaseModel):
         trigger = entry.value
         assert trigger is not None
         source = trigger.source
+        when = gather_view(trigger.gather, source)
         watched = {trigger.kind.value: _json(watched_view(source))} if isinstance(source, WATCHED) else {}
         return cls(
             once=watched.get("once"),
@@ -289,10 +291,11 @@ class TriggerView(BaseModel):
             webhook=webhook_view(trigger, source) if isinstance(source, WebhookSource) else None,
             event=EventView(type=source.type, source=source.source) if isinstance(source, EventSource) else None,
             signal=_json(signal_view(source)) if isinstance(source, SignalSource) else None,
-            when=_json(gather_view(trigger.gather, source)) if trigger.gather is not None else None,
+            when=_json(when) if when is not None else None,
             filter=_filter(trigger),
             data_schema=trigger.schema,
             input=trigger.input,
+            managed=trigger.managed,
             enabled=trigger.enabled,
             pause_after=trigger.pause_after,
             labels=dict(trigger.labels),

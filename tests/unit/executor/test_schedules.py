@@ -7,9 +7,12 @@ from tocsin_executor.application.schedules import schedule_of
 
 
 def test_the_block_becomes_words_for_the_scheduler() -> None:
-    """Days stay days; an object of parts becomes exact seconds; events are the triggers' matter."""
+    """Days stay days; an object of parts becomes exact seconds; events go as they were written."""
     assert schedule_of({"do": []}) is None
-    assert schedule_of({"schedule": {"on": {}}}) is None
+    on = {"one": {"with": {"type": "com.example.order"}}}
+    listening = schedule_of({"schedule": {"on": on, "read": "envelope"}})
+    assert listening is not None
+    assert (listening.on, listening.read, listening.cron) == (on, "envelope", None)
     block = schedule_of({"schedule": {"every": "P1D", "cron": "0 9 * * MON", "after": {"minutes": 1, "seconds": 30}}})
     assert block is not None
     assert (block.every, block.cron, block.after) == ("P1D", "0 9 * * MON", "PT90.000S")
@@ -21,3 +24,24 @@ def test_a_timetable_that_makes_no_sense_is_not_published(kind: str, text: str) 
     with pytest.raises(DefinitionInvalid) as caught:
         schedule_of({"schedule": {kind: text}})
     assert caught.value.violations[0].pointer == f"/schedule/{kind}"
+
+
+@pytest.mark.parametrize(
+    ("on", "pointer"),
+    [
+        ({}, "/schedule/on"),
+        ({"any": []}, "/schedule/on/any"),
+        ({"one": {"with": {"source": "/x"}}}, "/schedule/on/one/with/type"),
+        ({"one": {"with": {"type": "a.*.b"}}}, "/schedule/on/one/with/type"),
+        (
+            {"all": [{"with": {"type": "a"}, "correlate": {"a": {"from": ".x"}, "b": {"from": ".y"}}}]},
+            "/schedule/on/all/0/correlate",
+        ),
+        ({"any": [{"with": {"type": "a"}}], "until": ".x"}, "/schedule/on/until"),
+    ],
+)
+def test_events_that_no_trigger_could_listen_to_are_not_published(on: dict, pointer: str) -> None:
+    """Patterns, several correlations, an end: refused with the place, never ignored."""
+    with pytest.raises(DefinitionInvalid) as caught:
+        schedule_of({"schedule": {"on": on}})
+    assert [violation.pointer for violation in caught.value.violations] == [pointer]

@@ -175,6 +175,7 @@ class AssetMention(Payload):
     """Data that a task has read or written, as its definition says; in the namespace of the run."""
 
     asset: str = Field(min_length=1, max_length=512, description="Its key.")
+    namespace: Namespace | None = Field(None, description="Where it belongs; that of the run if not given.")
     partition: str | None = Field(None, max_length=256)
     version: str | None = Field(None, max_length=256)
     kind: str | None = Field(None, max_length=256)
@@ -187,6 +188,46 @@ class TaskAssetsReported(_Task):
     reported_at: AwareDatetime
     consumed: list[AssetMention] = Field(default_factory=list, description="`metadata.consumes`, evaluated.")
     produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
+
+
+class _Approval(_Task):
+    approval: str = Field(description="Id of the question; answer it under `/api/v1/approvals/<id>/answer`.")
+
+
+class ApprovalRequested(_Approval):
+    """Data of `approval.requested`."""
+
+    requested_at: AwareDatetime
+    title: str = Field(max_length=500)
+    assignees: list[str] = Field(default_factory=list, description="Who may answer, by name.")
+    roles: list[str] = Field(default_factory=list, description="Who may answer, by a permission `approve:<role>`.")
+    deadline: AwareDatetime | None = None
+
+
+class ApprovalReminded(_Approval):
+    """Data of `approval.reminded`."""
+
+    reminded_at: AwareDatetime
+    reminders: int = Field(description="How many there were by now.")
+
+
+class ApprovalAnswered(_Approval):
+    """Data of `approval.answered`; who answered is the event's `authid`."""
+
+    answered_at: AwareDatetime
+
+
+class ApprovalExpired(_Approval):
+    """Data of `approval.expired`."""
+
+    expired_at: AwareDatetime
+    defaulted: bool = Field(description="Whether there is a default answer; without one the task faults.")
+
+
+class ApprovalWithdrawn(_Approval):
+    """Data of `approval.withdrawn`."""
+
+    withdrawn_at: AwareDatetime
 
 
 class RunCancelRequested(Payload):
@@ -226,11 +267,13 @@ class PoolDeleted(Payload):
 
 
 class DefinitionSchedule(Payload):
-    """When a definition asks to be started: its `schedule` without `on`."""
+    """When a definition asks to be started: its `schedule`."""
 
     every: str | None = Field(None, max_length=256, description="ISO 8601 duration.")
     cron: str | None = Field(None, max_length=256)
     after: str | None = Field(None, max_length=256, description="ISO 8601 duration from the end of the previous run.")
+    on: JsonValue = Field(None, description="Events that start it, as the definition says them; becomes a trigger.")
+    read: str | None = Field(None, max_length=32, description="Of `on`: what of the events becomes the input.")
 
 
 class TaskAssets(Payload):
@@ -303,6 +346,22 @@ TASK_SKIPPED = SHELF.add(
 )
 TASK_ASSETS_REPORTED = _task(
     "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."
+)
+APPROVAL_REQUESTED = SHELF.add("approval", "requested", ApprovalRequested, "A run asks people.", collection="runs")
+APPROVAL_REMINDED = SHELF.add(
+    "approval", "reminded", ApprovalReminded, "A question has not been answered for a while.", collection="runs"
+)
+APPROVAL_ANSWERED = SHELF.add("approval", "answered", ApprovalAnswered, "Somebody has answered a run.", collection="runs")
+APPROVAL_EXPIRED = SHELF.add(
+    "approval",
+    "expired",
+    ApprovalExpired,
+    "Nobody has answered a run before the deadline.",
+    collection="runs",
+    severity=Severity.WARN,
+)
+APPROVAL_WITHDRAWN = SHELF.add(
+    "approval", "withdrawn", ApprovalWithdrawn, "A question need not be answered any more.", collection="runs"
 )
 RUN_CANCEL_REQUESTED = SHELF.add(
     "run",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tocsin.definitions import start_events
 from tocsin.errors import Invalid, Violation
 from tocsin_executor.domain.compile.builder import Builder, Offered, Place, Refused
 from tocsin_executor.domain.compile.tasks import compile_list
@@ -47,6 +48,7 @@ def compile_workflow(document: Mapping[str, Json], digest: str, offered: Offered
         dict(document),
         frozenset(node.spec.queue for node in builder.nodes if isinstance(node.spec, TaskSpec)),
         {"name": "tocsin", "version": VERSION, "metadata": dict(builder.offered.metadata)},
+        any(node.op is Op.APPROVE for node in builder.nodes),
     )
 
 
@@ -89,9 +91,8 @@ def _unoffered(builder: Builder, place: Place) -> None:
             builder.not_offered(place.at("evaluate", "language"), f"expressions in '{language}'", "Use jq.")
         if mode != "strict":
             builder.not_offered(place.at("evaluate", "mode"), f"the evaluation mode '{mode}'", "Use strict mode.")
-    schedule = builder.document.get("schedule")
-    if isinstance(schedule, Mapping) and "on" in schedule:
-        builder.not_offered(place.at("schedule", "on"), "'schedule.on' inside a definition", "Create a trigger on the event.")
+    for wrong in start_events(builder.document.get("schedule"))[1]:
+        builder.wrong(place.at(*wrong.pointer.strip("/").split("/")), wrong.detail, wrong.hint)
 
 
 def _sorted(violations: list[Violation]) -> list[Violation]:

@@ -1,0 +1,69 @@
+"""What a published definition asks for with ``schedule.on``: the trigger that belongs to it, and is not a person's to edit."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tocsin.definitions import StartEvents, StartFilter
+from tocsin.expressions import Json
+from tocsin.signals.catalogue import CATALOGUE
+from tocsin_trigger.domain.gathering import LONGEST, Correlate, Gather
+from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, Role, SignalSource
+from tocsin_trigger.domain.triggers import Target, Trigger
+
+RESERVED: Final = "definition."  # no workflow and no name that a person gives has a dot
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the newest version of a workflow asks for.
+
+    Attributes:
+        namespace: Of the workflow.
+        workflow: Its name.
+        number: Of the definition's signal that said it; a lower one is older.
+        schedule: Its ``schedule`` block, as far as it is about events; ``None`` when it asks for nothing.
+    """
+
+    namespace: str
+    workflow: str
+    number: int
+    schedule: Json
+
+
+def managed_name(workflow: str) -> str:
+    """Name of the trigger that belongs to a definition."""
+    return f"{RESERVED}{workflow}"
+
+
+def managed_trigger(wish: Wish, on: StartEvents, now: datetime) -> Trigger:
+    """The trigger that a definition asks for.
+
+    Each event starts a run, or, with ``all``, one of each kind together do. The input is the list of the events, or of their
+    data.
+    """
+    clauses = tuple(
+        Clause(f"event-{number}", Role.PART, _source(each), each.condition, None, each.key)
+        for number, each in enumerate(on.filters, 1)
+    )
+    together = on.every and len(clauses) > 1
+    if together:
+        made = "${ .events }" if on.whole else "${ .events | map(.data) }"
+    else:
+        made = "${ [.] }" if on.whole else "${ [.data] }"
+    return Trigger(
+        id="",
+        namespace=wish.namespace,
+        name=managed_name(wish.workflow),
+        source=CorrelationSource(clauses),
+        target=Target(wish.workflow),
+        input=made,
+        gather=Gather(Correlate(len(clauses), LONGEST)) if together else None,
+        created=now,
+        updated=now,
+    )
+
+
+def _source(each: StartFilter) -> EventSource | SignalSource:
+    kind = CATALOGUE.get(each.type)
+    return EventSource(each.type, each.source) if kind is None else SignalSource(kind.entity, kind.transition)
