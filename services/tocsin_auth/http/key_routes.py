@@ -76,6 +76,14 @@ class KeyHandlers:
                 body=NewKey,
                 problems=(WiderThanOwn,),
             ),
+            making(
+                path=f"{one}/rotate",
+                summary="Replace an API key; the old one works on for a while",
+                handler=self.rotate,
+                params=KeyPath,
+                body=KeyRotation,
+                problems=(NotFound, Conflict),
+            ),
             *self._present_routes(),
         ]
 
@@ -103,14 +111,6 @@ class KeyHandlers:
                 params=KeyPath,
                 response=KeyModel,
                 problems=(NotFound,),
-            ),
-            making(
-                path=f"{one}/rotate",
-                summary="Replace an API key; the old one works on for a while",
-                handler=self.rotate,
-                params=KeyPath,
-                body=KeyRotation,
-                problems=(NotFound, Conflict),
             ),
             Route(
                 method="DELETE",
