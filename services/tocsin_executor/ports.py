@@ -8,6 +8,7 @@ from typing import Protocol
 from tocsin_executor.domain.codec import Encoded
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.values import Json, Millis
 
 
@@ -168,6 +169,7 @@ class RunSummary:
     ended: Millis | None
     parent: str | None
     error: str | None = None
+    questions: list[Question] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.refusals import BusRefusals
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.admission import Admission
+from tocsin_executor.application.approvals import Approvals
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.measures import MEASURE_EVERY, Measures
 from tocsin_executor.application.pools import Pools
@@ -23,6 +24,7 @@ from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.compile import Offered
+from tocsin_executor.http.approvals import approval_routes
 from tocsin_executor.http.explanations import explanation_routes
 from tocsin_executor.http.pools import pool_routes
 from tocsin_executor.http.repairs import repair_routes
@@ -59,17 +61,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     saved = MongoRuns(context.database, admission.freed)
     # Connections of their own: a block of thousands of messages must not hold up the API.
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
-    engine = Engine(
-        hot,
-        saved,
-        programs,
-        clock,
-        partitions=settings.partitions,
-        replica=settings.replica or f"{socket.gethostname()}:{context.port}",
-        instance=chance.token(8).hex(),
-        lease=settings.lease,
-        batch_from=settings.batch_from,
-    )
+    engine = own_engine(context, hot, saved, programs)
     workers, sandbox = context.more.of(WorkerSettings), Sandbox(_EVALUATIONS)
     runners = runners_for(clock, sandbox, allow_private=workers.allow_private, folder=workers.resources)
     imports = Imports(runners.resources, secrets_of(workers, context.bus), clock)
@@ -92,11 +84,23 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         workers_bus,
         worker,
         authenticator,
-        api(
-            context,
-            authenticator,
-            (*operations(runs, definitions, programs, reading), *pool_routes(pools), *dead_letters),
-        ),
+        api(context, authenticator, (*operations(runs, definitions, programs, reading), *pool_routes(pools), *dead_letters)),
+    )
+
+
+def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: MongoRuns, programs: ProgramCache) -> Engine:
+    """The engine of this process."""
+    settings = context.settings
+    return Engine(
+        bus,
+        saved,
+        programs,
+        context.clock,
+        partitions=settings.partitions,
+        replica=settings.replica or f"{socket.gethostname()}:{context.port}",
+        instance=context.chance.token(8).hex(),
+        lease=settings.lease,
+        batch_from=settings.batch_from,
     )
 
 
@@ -108,6 +112,7 @@ def operations(runs: Runs, definitions: Definitions, programs: ProgramCache, rea
         *run_routes(runs, reading),
         *explanation_routes(runs),
         *repair_routes(runs, reruns),
+        *approval_routes(Approvals(runs, reading)),
     )
 
 

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "whoami": Entry("tocsin.cli.access", "Show who is logged in and what that permits.", "whoami"),
     "workflow": Entry("tocsin.cli.workflow", "Validate, publish and look at workflow definitions."),
     "run": Entry("tocsin.cli.run", "Start, watch and control runs; try a definition with `run exec`."),
+    "approval": Entry("tocsin.cli.approval", "Questions of runs to people, and their answers."),
     "pool": Entry("tocsin.cli.pool", "How many runs go on at once, over all workflows that share a pool."),
     "event": Entry("tocsin.cli.event", "Publish custom events."),
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),

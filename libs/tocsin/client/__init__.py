@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tocsin.client.observing import Audit, Webhooks
-from tocsin.client.operations import Pools, Repairs
+from tocsin.client.operations import Approvals, Pools, Repairs
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.secrets import Secrets
@@ -30,6 +30,7 @@ class Client:
         self.runs = Runs(self.transport)
         self.pools = Pools(self.transport)
         self.repairs = Repairs(self.transport)
+        self.approvals = Approvals(self.transport)
         self.events = Events(self.transport)
         self.signals = Signals(self.transport)
         self.triggers = Named(self.transport, "triggers")

@@ -1,12 +1,14 @@
-"""What operators do besides starting runs: pools that runs share, and repairs of runs that did not go well."""
+"""What operators do besides starting runs: pools, repairs of runs that did not go well, answers to what runs ask."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from tocsin.client.transport import Record, Transport
+from tocsin.signals import Json
 
 _POOLS = "/api/v1/pools"
 _RUNS = "/api/v1/runs"
+_APPROVALS = "/api/v1/approvals"
 
 
 class Pools:
@@ -51,3 +53,24 @@ class Repairs:
     async def ask(self, run: str, verb: str, body: Record) -> Record:
         """``output`` or ``skip`` of a live ``task``, or ``terminate``."""
         return await self._http.post(f"{_RUNS}/{run}/{verb}", body)
+
+
+class Approvals:
+    """Questions of runs to people."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    def list(self, namespace: str | None = None, assignee: str | None = None) -> AsyncIterator[Record]:
+        """Open ones, newest first."""
+        return self._http.pages(_APPROVALS, {"namespace": namespace, "assignee": assignee})
+
+    async def show(self, approval: str) -> Record:
+        """One, with the form of its answer."""
+        return await self._http.get(f"{_APPROVALS}/{quote(approval, safe='')}")
+
+    async def answer(self, approval: str, answer: Json, reason: str | None = None) -> Record:
+        """Answer one; the run goes on with the answer."""
+        body: Record = {"answer": answer, **({"reason": reason} if reason else {})}
+        return await self._http.post(f"{_APPROVALS}/{quote(approval, safe='')}/answer", body)

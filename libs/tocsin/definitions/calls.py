@@ -138,5 +138,5 @@ CALLS: dict[str, Record] = {
     ),
 }
 
-OWN_CALLS = frozenset({"noop"})
+OWN_CALLS = frozenset({"noop", "approval"})
 """Functions that this platform has beside the language's: ``noop`` gives back its arguments, for trials and measurements."""

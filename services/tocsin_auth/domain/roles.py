@@ -77,6 +77,9 @@ _READS: Final = tuple(
         "case-rule",
         "signal",
         "webhook",
+        "alert",
+        "alert-rule",
+        "channel",
         "status",
         "dead-letter",
     )
@@ -98,6 +101,7 @@ _OPERATES: Final = (
     "secret:read",
     "dead-letter:redrive",
     "webhook:redeliver",
+    "alert:acknowledge",
 )
 _AUTHORS: Final = (
     *_OPERATES,
@@ -108,6 +112,8 @@ _AUTHORS: Final = (
     "lineage:*",
     "case-rule:*",
     "webhook:write",
+    "alert-rule:*",
+    "channel:*",
     "webhook:redeliver",
     "event:*",
     "secret:*",

@@ -15,6 +15,7 @@ from tocsin_executor.adapters.definitions import MongoDefinitions
 from tocsin_executor.adapters.scopes import within
 from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
 from tocsin_executor.application.views import TaskView, task_of
+from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Workflow
 from tocsin_kit.bus import Bus
@@ -66,6 +67,25 @@ class RunReading:
                 read=_row,
             )
         return page.items, page.next_cursor
+
+    async def list_questions(
+        self, scope: Scope, assignee: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[Question], str | None]:
+        """Open questions, those of the newest runs first; a page has all questions of its runs."""
+        where = within(scope).eq("asking", True)
+        if assignee is not None:
+            where = where.eq("questions.assignees", assignee)
+        with translated("runs"):
+            page = await fetch_page(
+                self._database.collection("runs"),
+                where.query(),
+                sort=Sort("created", descending=True),
+                limit=limit,
+                cursor=cursor,
+                read=_questions,
+            )
+        found = [question for questions in page.items for question in questions]
+        return [q for q in found if assignee is None or assignee in q.names("assignees")], page.next_cursor
 
     async def list_workflows(self, scope: Scope, limit: int, cursor: str | None) -> tuple[Sequence[Workflow], str | None]:
         """Workflows in the order of namespace and name."""
@@ -157,6 +177,26 @@ class RunReading:
         message = answer["message"]
         at = datetime.fromisoformat(message["time"][:23] + "Z")
         return int(message["seq"]), int(at.timestamp() * 1000), binascii.a2b_base64(message.get("data", ""))
+
+
+def _questions(document: Any) -> list[Question]:  # as above
+    return [
+        Question(
+            id=asked["id"],
+            run=document["_id"],
+            namespace=document["namespace"],
+            workflow=document["name"],
+            activation=asked["activation"],
+            task=asked["task"],
+            reference=asked["reference"],
+            request=orjson.loads(bytes(asked["request"])),
+            form=orjson.loads(bytes(asked["form"])),
+            since=asked["since"],
+            deadline=asked["deadline"],
+            reminders=asked["reminders"],
+        )
+        for asked in document["questions"]
+    ]
 
 
 def _row(document: Any) -> RunRow:  # the codec's edge: a document of the database

@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tocsin.errors import Conflict
 from tocsin_executor.adapters.listening import dump_listens, load_listens
 from tocsin_executor.domain.effects import Record
+from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.state import HEAD
 from tocsin_executor.domain.values import Json, Millis
 from tocsin_executor.ports import Heard, Listening, RunMeta, RunSave, Save, StoredRun
@@ -36,6 +37,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("namespace", ASCENDING), ("name", ASCENDING), *NEWEST], name="newest_of_workflow"),
         IndexModel([("tags", ASCENDING), *NEWEST], name="newest_of_label"),
         IndexModel([("status", ASCENDING), *NEWEST], name="newest_of_status"),
+        IndexModel(
+            [("asking", ASCENDING), ("namespace", ASCENDING), *NEWEST],
+            name="asking",
+            partialFilterExpression={"asking": True},
+        ),
         IndexModel([("parent", ASCENDING), *NEWEST], name="newest_of_parent", sparse=True),
         IndexModel(
             [("meta.partition", ASCENDING), ("wake", ASCENDING)],
@@ -204,6 +210,8 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
         "created": moment(meta.created),
         "parent": summary.parent,
         "error": summary.error,
+        "asking": bool(summary.questions),
+        "questions": [_question(question) for question in summary.questions],
         "wake": run.wake,
         "position": run.position,
         "meta": {
@@ -247,6 +255,21 @@ def _record_documents(run: RunSave) -> list[Document]:
     if part:
         documents.append(_records(run, len(documents), part))
     return documents
+
+
+def _question(question: Question) -> Document:
+    return {
+        "id": question.id,
+        "activation": question.activation,
+        "task": question.task,
+        "reference": question.reference,
+        "assignees": question.names("assignees"),
+        "request": Binary(orjson.dumps(question.request)),
+        "form": Binary(orjson.dumps(question.form)),
+        "since": question.since,
+        "deadline": question.deadline,
+        "reminders": question.reminders,
+    }
 
 
 def _records(run: RunSave, number: int, part: list[bytes]) -> Document:

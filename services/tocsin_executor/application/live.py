@@ -18,6 +18,7 @@ from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.domain.effects import Effect, Record, Transition
 from tocsin_executor.domain.inputs import Event, Input
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.questions import questions_of
 from tocsin_executor.domain.state import ListenState, RunState
 from tocsin_executor.domain.values import Problem
 from tocsin_executor.ports import Listening, RunMeta, RunSummary
@@ -122,6 +123,7 @@ class Live:
             ended=head.ended,
             parent=head.parent.run if head.parent else None,
             error=error_text(head.fin.error) if head.fin is not None and head.fin.error is not None else None,
+            questions=questions_of(self.run, self.program, self.state) if self.program.asks else [],
         )
 
 

@@ -19,6 +19,7 @@ from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Parent, Verb
 from tocsin_executor.domain.limits import Terms
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.questions import Question, questions_of
 from tocsin_executor.domain.reuse import Plan
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import Json
@@ -263,6 +264,14 @@ class Runs:
             return finished + live_tasks_of(live.state, live.program)
         saved = await self._saved(run)
         return [] if saved is None else live_tasks_of(*saved)
+
+    async def questions(self, run: str) -> list[Question]:
+        """What a run asks people now."""
+        live = self._host.live(run)
+        if live is not None:
+            return questions_of(run, live.program, live.state)
+        saved = await self._saved(run)
+        return [] if saved is None else questions_of(run, saved[1], saved[0])
 
     async def explain(self, run: str) -> list[dict[str, Json]]:
         """What a run waits for, one entry for each reason; empty when it has ended."""

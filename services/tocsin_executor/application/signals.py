@@ -54,7 +54,7 @@ def _kind(transition: Transition) -> _Kind:
         subject=f"{subjects.escape(kind.entity)}.{subjects.escape(kind.transition)}",
         type=kind.type,
         moment=to_camel(moment) if camel else moment,
-        of_task=kind.entity == "task",
+        of_task=kind.entity in {"task", "approval"},
         fixed=fixed,
         fields=frozenset(fields),
     )

@@ -20,6 +20,7 @@ _TASK_STATUS = {
     Hold.TIMER: "waiting",
     Hold.LISTEN: "waiting",
     Hold.BACKOFF: "waiting",
+    Hold.APPROVAL: "waiting",
     Hold.SCOPE: "running",
     Hold.EVALUATING: "running",
 }

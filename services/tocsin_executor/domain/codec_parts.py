@@ -5,6 +5,7 @@ from typing import Any, TypeAlias, assert_never
 
 from tocsin_executor.domain.inputs import Child, Evaluated, Lost, Result
 from tocsin_executor.domain.state import (
+    ApprovalState,
     Dying,
     ForkState,
     Ghost,
@@ -48,6 +49,8 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
                 "seen": state.seen,
                 "exp": write(state.expected),
             }
+        case ApprovalState():
+            return {"k": "ask", "q": write(state.request), "n": state.reminders}
         case never:
             assert_never(never)
 
@@ -60,6 +63,9 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
             return LoopState(items if isinstance(items, list) else [], data["i"])
         case "fork":
             return ForkState([read(result) for result in data["out"]], data["open"])
+        case "ask":
+            request = read(data["q"])
+            return ApprovalState(request if isinstance(request, dict) else {}, data["n"])
         case "try":
             error = read(data["e"])
             return TryState(data["n"], data["t"], error if isinstance(error, dict) else None, data["h"])

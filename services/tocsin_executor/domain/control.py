@@ -5,7 +5,7 @@ from typing import assert_never
 from tocsin_executor.domain.effects import Reply, Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Control, Evaluated, Lost, Result, Verb
-from tocsin_executor.domain.ops import listening
+from tocsin_executor.domain.ops import asking, listening
 from tocsin_executor.domain.receive import child, confirmed, evaluated, lost, result
 from tocsin_executor.domain.state import Hold, Outcome, Parked, Phase, RunStatus, Token
 from tocsin_executor.domain.values import ErrorKind, Json, problem
@@ -24,6 +24,8 @@ def control(fold: Fold, message: Control) -> str | None:
             reason = _override(fold, message)
         case Verb.SKIP:
             reason = _skip(fold, message)
+        case Verb.ANSWER:
+            reason = _answer(fold, message)
         case Verb.TERMINATE:
             reason = _terminate(fold, message)
         case never:
@@ -173,6 +175,12 @@ def _skip(fold: Fold, message: Control) -> str | None:
     return None
 
 
+def _answer(fold: Fold, message: Control) -> str | None:
+    """Answer what people were asked."""
+    token = _meant(fold, message)
+    return token if isinstance(token, str) else asking.answer(fold, token, message.output, message.actor)
+
+
 def _meant(fold: Fold, message: Control) -> Token | str:
     """The live task that a command is about, or why it cannot be done."""
     named = message.token or ""
@@ -190,4 +198,8 @@ def _meant(fold: Fold, message: Control) -> Token | str:
     if fold.head.status is RunStatus.CANCELLING:
         return "the run is being cancelled"
     token = found[0]
-    return "the task has not begun, or is ending" if token.phase in (Phase.ENTER, Phase.FINISH, Phase.REUSED) else token
+    return (
+        "the task has not begun, or is ending"
+        if token.phase in (Phase.ENTER, Phase.FINISH, Phase.REUSED, Phase.DEFAULT)
+        else token
+    )

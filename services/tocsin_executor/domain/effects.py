@@ -36,6 +36,11 @@ class Transition(Enum):
     TASK_COMPLETED = "task.completed"
     TASK_SKIPPED = "task.skipped"
     TASK_STATUS_CHANGED = "task.status-changed"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_REMINDED = "approval.reminded"
+    APPROVAL_ANSWERED = "approval.answered"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_WITHDRAWN = "approval.withdrawn"
     TASK_ASSETS_REPORTED = "task.assets-reported"
 
 

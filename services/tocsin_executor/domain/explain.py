@@ -6,19 +6,20 @@ It is total: every reachable state has an explanation, and a run that is not ove
 from typing import assert_never
 
 from tocsin_executor.domain.flow import iso
+from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.ops.work import attempt_of, child_id
 from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, Node, Program, TaskSpec
-from tocsin_executor.domain.state import Hold, ListenState, Purpose, RunState, Token, TryState
+from tocsin_executor.domain.state import ApprovalState, Hold, ListenState, Purpose, RunState, Token, TryState
 from tocsin_executor.domain.values import Json
 
 
 def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
     """What the run waits for, one entry for each reason; empty when it has ended or does not exist.
 
-    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``event``, ``child``, ``evaluation``, ``confirmation``, ``turn``,
-    ``resume``), a sentence ``detail``, and where there is one the task: ``name``, ``reference``, ``token``. The other fields
-    depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``, ``filters``, ``keys``,
-    ``expected``, ``run``.
+    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``approval``, ``event``, ``child``, ``evaluation``,
+    ``confirmation``, ``turn``, ``resume``), a sentence ``detail``, and where there is one the task: ``name``, ``reference``,
+    ``token``. The other fields depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``,
+    ``filters``, ``keys``, ``expected``, ``run``, ``approval``, ``assignees``.
     """
     head = run.head
     if head is None or run.terminal:
@@ -51,6 +52,8 @@ def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:
             until = _due(run, token, Purpose.BACKOFF)
             retries = token.state.retries if isinstance(token.state, TryState) else 0
             return {"for": "retry", "detail": f"retry {retries} begins at {until}", "until": until, "attempt": retries + 1}
+        case Hold.APPROVAL:
+            return _people(run, token)
         case Hold.LISTEN | Hold.SCOPE:
             return _events(token, node)
         case Hold.CHILD:
@@ -63,6 +66,21 @@ def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:
             return {"for": "turn", "detail": "it goes on in the next slice, or when the run is resumed"}
         case never:
             assert_never(never)
+
+
+def _people(run: RunState, token: Token) -> dict[str, Json]:
+    asked = token.state.request if isinstance(token.state, ApprovalState) else {}
+    names = [str(name) for part in ("assignees", "roles") for name in _list(asked.get(part))]
+    until = _due(run, token, Purpose.DEADLINE)
+    entry: dict[str, Json] = {"for": "approval", "approval": approval_id(run.run, token.id), "assignees": list(names)}
+    entry["detail"] = f"it waits for an answer of {' or '.join(names) or 'anybody who may'} to: {asked.get('title')}"
+    if until is not None:
+        entry["until"] = until
+    return entry
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _worker(run: RunState, token: Token, node: Node) -> dict[str, Json]:

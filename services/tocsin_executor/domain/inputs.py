@@ -191,6 +191,7 @@ class Verb(Enum):
     OVERRIDE = "override"
     SKIP = "skip"
     TERMINATE = "terminate"
+    ANSWER = "answer"
 
 
 @dataclass(slots=True)
@@ -201,7 +202,7 @@ class Control(Message):
         command: Id of the command, repeated in the reply.
         verb: What is asked.
         reason: Why, in the asker's words.
-        token: The task meant (``OVERRIDE``, ``SKIP``): its activation, reference or name.
+        token: The task meant (``OVERRIDE``, ``SKIP``, ``ANSWER``): its activation, reference or name.
         output: The output to go on with (``OVERRIDE``).
     """
 

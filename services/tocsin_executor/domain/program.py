@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from tocsin.expressions import Expression, Template
+from tocsin_executor.domain.approving import ApprovalSpec
 from tocsin_executor.domain.durations import Duration
 from tocsin_executor.domain.schemas import Schema
 from tocsin_executor.domain.values import Json, Millis
@@ -38,6 +39,7 @@ class Op(IntEnum):
     FORK = 10
     LOOP = 11
     TRY = 12
+    APPROVE = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Pre:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Data flow out of a task: transformation and its schema, then the export to the context and its schema; what it says of assets."""
+    """Data flow out of a task: transformation and schema, then export to the context and its schema; what it says of assets."""
 
     output: Source | None
     output_schema: Schema | None
@@ -294,6 +296,7 @@ Spec: TypeAlias = (
     | LoopSpec
     | TrySpec
     | ListenSpec
+    | ApprovalSpec
     | None
 )
 
@@ -365,6 +368,7 @@ class Program:
         definition: The whole document, for ``$workflow.definition``.
         queues: Queues its tasks use.
         runtime: ``$runtime``.
+        asks: Whether a task of it asks people.
     """
 
     digest: str
@@ -377,3 +381,4 @@ class Program:
     definition: Json = None
     queues: frozenset[str] = frozenset()
     runtime: Json = None
+    asks: bool = False

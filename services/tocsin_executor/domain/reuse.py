@@ -17,7 +17,7 @@ from tocsin.errors import Rejected
 from tocsin_executor.domain.program import Node, Op, Program
 from tocsin_executor.domain.values import Json
 
-OUTSIDE = frozenset({Op.TASK, Op.CALL, Op.LISTEN, Op.TIMER, Op.EMIT})
+OUTSIDE = frozenset({Op.TASK, Op.CALL, Op.LISTEN, Op.TIMER, Op.EMIT, Op.APPROVE})
 """What is worth taking: operations that reach outside or take time. The others are computed again."""
 
 Plan = dict[str, dict[str, list[Json]]]

@@ -48,6 +48,7 @@ class Hold(Enum):
     TIMER = "timer"
     LISTEN = "listen"
     BACKOFF = "backoff"
+    APPROVAL = "approval"
     SCOPE = "scope"
     """Its child scope instances."""
     EVALUATING = "evaluating"
@@ -68,6 +69,8 @@ class Phase(Enum):
     """Decide on the next iteration; ``output`` is what the last one gave."""
     CAUGHT = "caught"
     """Decide what becomes of the error in its state."""
+    DEFAULT = "default"
+    """Nobody has answered in time: take the default."""
     REUSED = "reused"
     """Go on with an output of an earlier run, which is transformed already."""
     CONSUME = "consume"
@@ -80,6 +83,8 @@ class Purpose(Enum):
     TIMER = "timer"
     TIMEOUT = "timeout"
     BACKOFF = "backoff"
+    DEADLINE = "deadline"
+    REMINDER = "reminder"
     ATTEMPT = "attempt"
     """The bound of one attempt of a ``try``."""
 
@@ -137,7 +142,15 @@ class ListenState:
     expected: dict[str, Json] = field(default_factory=dict)
 
 
-OpState = LoopState | ForkState | TryState | ListenState
+@dataclass(slots=True)
+class ApprovalState:
+    """A question to people: what is asked, and how often it was said again."""
+
+    request: dict[str, Json]
+    reminders: int
+
+
+OpState = LoopState | ForkState | TryState | ListenState | ApprovalState
 
 
 @dataclass(slots=True)

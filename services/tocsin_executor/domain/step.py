@@ -24,7 +24,7 @@ from tocsin_executor.domain.inputs import (
     Stopped,
     Wake,
 )
-from tocsin_executor.domain.ops import composite, data, listening, timing, trying, work
+from tocsin_executor.domain.ops import asking, composite, data, listening, timing, trying, work
 from tocsin_executor.domain.program import Op, Program
 from tocsin_executor.domain.state import HEAD, Head, Hold, Instance, Phase, Purpose, RunState, RunStatus
 
@@ -35,6 +35,7 @@ _BEGIN = {
     Op.TASK: work.begin_task,
     Op.TIMER: timing.begin_timer,
     Op.LISTEN: listening.begin_listen,
+    Op.APPROVE: asking.begin_approval,
     Op.CALL: work.begin_call,
     Op.THROW: data.begin_throw,
     Op.CHOOSE: data.begin_choose,
@@ -49,6 +50,7 @@ _CLOSED = {
     Op.TRY: trying.closed_try,
     Op.LISTEN: listening.closed_listen,
 }
+_IDLE = frozenset({Hold.TIMER, Hold.LISTEN, Hold.BACKOFF, Hold.APPROVAL})
 _FAILED = {Op.FORK: composite.failed_fork, Op.TRY: trying.failed_try}
 
 TABLES = Tables(
@@ -62,6 +64,7 @@ TABLES = Tables(
         Phase.AGAIN: turns.again,
         Phase.FINISH: turns.finish,
         Phase.REUSED: turns.reused,
+        Phase.DEFAULT: asking.default,
         Phase.NEXT: turns.proceed,
         Phase.CAUGHT: trying.caught,
         Phase.CONSUME: listening.consume,
@@ -70,6 +73,8 @@ TABLES = Tables(
         Purpose.TIMER.value: timing.timer_due,
         Purpose.TIMEOUT.value: timing.timeout_due,
         Purpose.BACKOFF.value: trying.backoff_due,
+        Purpose.DEADLINE.value: asking.deadline_due,
+        Purpose.REMINDER.value: asking.reminder_due,
         Purpose.ATTEMPT.value: trying.attempt_due,
     },
 )
@@ -208,7 +213,7 @@ def _look(fold: Fold) -> None:
     if head.status not in (RunStatus.RUNNING, RunStatus.WAITING):
         return
     leaves = {token.hold for token in fold.cell.tokens.values() if token.hold is not Hold.SCOPE}
-    status = RunStatus.WAITING if leaves and leaves <= {Hold.TIMER, Hold.LISTEN, Hold.BACKOFF} else RunStatus.RUNNING
+    status = RunStatus.WAITING if leaves and leaves <= _IDLE else RunStatus.RUNNING
     if status is not head.status:
         head.status = status
         fold.announce(Transition.WORKFLOW_STATUS_CHANGED, {"status": status.value})

@@ -140,6 +140,13 @@ def repair_routes(runs: Runs, reruns: Reruns) -> Sequence[Route]:
             also=(200,),
             problems=(NotFound, RunAlreadyDone, NeverReached, TooLarge, LimitReached),
         ),
+        *_hands(handlers),
+    )
+
+
+def _hands(handlers: _Handlers) -> Sequence[Route]:
+    path, tags = "/api/v1/runs/{run}", ("runs",)
+    return (
         Route(
             method="POST",
             path=f"{path}/output",

@@ -35,6 +35,9 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "signals": "observer",
         "audit": "observer",
         "webhooks": "observer",
+        "alerts": "observer",
+        "alert-rules": "observer",
+        "channels": "observer",
     }
 )
 

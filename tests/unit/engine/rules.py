@@ -7,7 +7,7 @@ from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import TERMINAL, Hold, RunState
 
 ENDS = {Transition.TASK_COMPLETED, Transition.TASK_FAULTED, Transition.TASK_CANCELLED, Transition.TASK_SKIPPED}
-WAITS = {Hold.SENT, Hold.CHILD, Hold.TIMER, Hold.LISTEN, Hold.BACKOFF, Hold.EVALUATING}
+WAITS = {Hold.SENT, Hold.CHILD, Hold.TIMER, Hold.APPROVAL, Hold.LISTEN, Hold.BACKOFF, Hold.EVALUATING}
 
 
 def check(program: Program, run: RunState, effects: list[Effect]) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from tocsin.expressions import Cost, Expression, Template, expression_text
 from tocsin.expressions.secrets import secrets_in
+from tocsin_executor.domain.compile.approvals import APPROVAL, compile_approval
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.program import CallSpec, EmitSpec, Node, Op, TaskSpec
 from tocsin_executor.domain.requests import Deferred, at_place, policy_places, uri_templates, with_place
@@ -20,6 +21,9 @@ _GRANTS: Final = frozenset(
 def compile_call(builder: Builder, node: Node, task: Task, place: Place) -> None:
     """A call of a protocol, or of a function that a runner knows by name."""
     name = task["call"]
+    if name == APPROVAL:
+        compile_approval(builder, node, task.get("with", {}), place.at("with"))
+        return
     if not isinstance(name, str) or name not in builder.offered.calls:
         if isinstance(name, str) and ("@" in name or "://" in name):
             builder.wrong(

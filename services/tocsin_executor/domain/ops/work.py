@@ -7,6 +7,7 @@ from tocsin_executor.domain.effects import Dispatch, Revoke, StartRun, StopRun, 
 from tocsin_executor.domain.flow import bounded, environment, evaluate
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.interrupts import Raised
+from tocsin_executor.domain.ops.asking import withdraw_approval
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.program import CallSpec, Node, TaskSpec
 from tocsin_executor.domain.requests import UriUnresolved, with_uri
@@ -107,6 +108,9 @@ def withdraw(fold: Fold, token: Token, node: Node) -> str | None:
             attempt = attempt_of(token)
             fold.effects.append(StopRun(fold.run, attempt, child_id(fold.run, attempt)))
             return attempt
+        case Hold.APPROVAL:
+            withdraw_approval(fold, token)
+            return None
         case _:
             if isinstance(token.state, ListenState):
                 token.state = None

@@ -1,0 +1,64 @@
+"""`tocsin approval list|show|answer`: what runs ask people."""
+
+from typing import Annotated
+
+import typer
+
+from tocsin.cli.lazy import SETTINGS
+from tocsin.cli.output import json_argument, print_json, print_record, print_records, say
+from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+
+app = typer.Typer(context_settings=dict(SETTINGS), no_args_is_help=True, help="Questions of runs to people.")
+
+Approval = Annotated[str, typer.Argument(metavar="APPROVAL", help="Id of the question.")]
+
+
+@app.callback()
+def approval() -> None:
+    """Questions of runs to people."""
+
+
+@app.command("list")
+@asynchronous
+async def list_(
+    *,
+    mine: Annotated[bool, typer.Option("--mine", help="Only those that you may answer.")] = False,
+    assignee: Annotated[str | None, typer.Option("--assignee", metavar="NAME", help="Only those asked of them.")] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List open questions, newest first."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        records = [record async for record in client.approvals.list(where.namespace, assignee)]
+    shown = [record for record in records if record.get("mine") or not mine]
+    columns = ["id", "title", "workflow", "assignees", "roles", "asked_at:asked", "deadline"]
+    print_records(shown, columns, as_json=as_json, empty="Nobody is asked anything.")
+
+
+@app.command()
+@asynchronous
+async def show(question: Approval, url: Url = None, as_json: AsJson = False) -> None:
+    """Show an open question, with the form of its answer."""
+    async with connect(url) as client:
+        record = await client.approvals.show(question)
+    print_record(record, as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def answer(
+    question: Approval,
+    value: Annotated[str, typer.Argument(metavar="JSON|@FILE", help="The answer, as the form says.")],
+    *,
+    reason: Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question; the run goes on with the answer."""
+    async with connect(url) as client:
+        record = await client.approvals.answer(question, json_argument(value, "the answer"), reason)
+    if as_json:
+        print_json(record)
+    say(f"answered; run {record.get('id')} is {record.get('status')}", as_json=as_json)

@@ -1,0 +1,97 @@
+"""Questions of runs to people: which are open, and answering them.
+
+An open question is part of its run's state and stands beside it in every save. So the list of questions can never disagree with
+the runs, and a run that is cancelled takes its questions along.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tocsin.errors import Forbidden, NotFound
+from tocsin_executor.application.reading import Scope
+from tocsin_executor.application.runs import Runs
+from tocsin_executor.application.views import RunView
+from tocsin_executor.domain.inputs import Verb
+from tocsin_executor.domain.questions import Question
+from tocsin_executor.domain.values import Json
+
+
+class Asker(Protocol):
+    """Who wants to answer."""
+
+    @property
+    def subject(self) -> str:
+        """``user:ada``."""
+        ...
+
+    def may(self, permission: str, namespace: str) -> bool:
+        """Whether they hold a permission."""
+        ...
+
+
+class OpenQuestions(Protocol):
+    """The questions of all runs."""
+
+    async def list_questions(
+        self, scope: Scope, assignee: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[Question], str | None]:
+        """Open questions, newest first, and the next cursor."""
+        ...
+
+
+class Approvals:
+    """Use cases of questions to people.
+
+    Args:
+        runs: Use cases of runs.
+        open_questions: The questions of all runs.
+    """
+
+    def __init__(self, runs: Runs, open_questions: OpenQuestions) -> None:
+        self._runs = runs
+        self._open = open_questions
+
+    async def list(
+        self, scope: Scope, assignee: str | None, limit: int, cursor: str | None
+    ) -> tuple[Sequence[Question], str | None]:
+        """Open questions, newest first."""
+        if cursor is None:
+            await self._runs.catch_up()
+        return await self._open.list_questions(scope, assignee, limit, cursor)
+
+    async def get(self, approval: str) -> Question:
+        """An open question.
+
+        Raises:
+            NotFound: There is none of that id, or it is answered.
+        """
+        run = approval.partition("-")[0]
+        found = next((one for one in await self._runs.questions(run) if one.id == approval), None)
+        if found is None:
+            raise NotFound(f"There is no open question {approval}.", approval=approval)
+        return found
+
+    async def answer(self, question: Question, answer: Json, who: Asker, reason: str | None) -> RunView:
+        """Answer it; the run goes on with the answer.
+
+        Raises:
+            Forbidden: Others are asked.
+            RunAlreadyDone: It was answered meanwhile, or the answer does not fit the form.
+        """
+        if not may_answer(question, who):
+            names = ", ".join((*question.names("assignees"), *question.names("roles")))
+            raise Forbidden(f"This is asked of {names}.", hint="A role may answer who has the permission approve:<role>.")
+        return await self._runs.control(
+            question.run, Verb.ANSWER, actor=who.subject, reason=reason, task=question.activation, output=answer
+        )
+
+
+def may_answer(question: Question, who: Asker) -> bool:
+    """Whether somebody is asked: by name, by a role, because nobody in particular is, or since they may answer for anybody."""
+    assignees, roles = question.names("assignees"), question.names("roles")
+    if not assignees and not roles:
+        return True
+    own = {who.subject, who.subject.partition(":")[2]} if who.subject.startswith("user:") else {who.subject}
+    if own & set(assignees) or who.may("approval:answer-any", question.namespace):
+        return True
+    return any(who.may(f"approve:{role}", question.namespace) for role in roles)

@@ -1,0 +1,62 @@
+"""Questions to people on real servers: listed, answered by who may, and gone with their run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tocsin.errors import Forbidden, NotFound
+from tocsin_executor.application.approvals import Approvals
+from tocsin_executor.application.reading import Scope
+from tocsin_executor.application.runs import RunAlreadyDone
+from tocsin_executor.domain.inputs import Verb
+from tocsin_kit.testing.waiting import eventually
+
+pytestmark = pytest.mark.server
+
+FORM = {"type": "object", "required": ["approved"], "properties": {"approved": {"type": "boolean"}}}
+
+
+@dataclass
+class Person:
+    """Who answers."""
+
+    subject: str
+    permissions: tuple[str, ...] = ()
+
+    def may(self, permission: str, namespace: str) -> bool:
+        """Whether they hold it."""
+        return permission in self.permissions
+
+
+async def test_a_question_is_listed_and_answered_by_who_is_asked(rig: Any) -> None:
+    """By name or by a role's permission; not by others; the answer has to fit; in the list until it is answered."""
+    given = {"title": "Refund?", "assignees": ["ada"], "roles": ["finance"], "form": FORM}
+    async with rig.replica() as replica:
+        approvals = Approvals(replica.runs, replica.reading)
+        await rig.publish([{"ask": {"call": "approval", "with": given}}])
+        run, other = await rig.start({"n": 1}), await rig.start({"n": 2})
+
+        async def listed() -> list[Any]:
+            found, _ = await approvals.list(Scope(), "ada", 50, None)
+            return list(found) if len(found) == 2 else []
+
+        questions = {question.run: question for question in await eventually(listed, within=5)}
+        question = questions[run]
+        assert (await approvals.get(question.id)).form == FORM
+        with pytest.raises(Forbidden):
+            await approvals.answer(question, {"approved": True}, Person("user:eve"), None)
+        with pytest.raises(RunAlreadyDone, match="does not fit the form"):
+            await approvals.answer(question, {"approved": 1}, Person("user:ada"), None)
+        await approvals.answer(question, {"approved": True}, Person("user:bob", ("approve:finance",)), None)
+        view = await rig.ended(run)
+        assert (view.status, view.output) == ("completed", {"approved": True})
+        with pytest.raises(NotFound):
+            await approvals.get(question.id)
+        await replica.runs.control(other, Verb.CANCEL, actor="user:ada", reason=None)
+        await rig.ended(other)
+
+        async def gone() -> bool:
+            return not (await approvals.list(Scope(), None, 50, None))[0]
+
+        await eventually(gone, within=5)
