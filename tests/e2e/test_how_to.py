@@ -14,7 +14,7 @@ PAGES = {
     "write-a-workflow": ("price", "completed"),
     "receive-webhooks": ('"outcome":"started"', "signature_invalid", "refused"),
     "publish-an-event": ("on disk: EVENTS", "parcels started run"),
-    "schedule": ("hourly-hello paused", "schedule.paused"),
+    "schedule": ("hourly-hello paused", "schedule.paused", "completed: 4 completed", "2025-11-01T03:00"),
     "explain-events": ("com.example.order.placed in default",),
     "see-what-happened": ("No trigger of namespace default listens", "run.completed"),
     "operate": ("ready", '"handled":', "cancelled"),
