@@ -102,21 +102,11 @@ class Caller:
     async def open(self, task: Task, request: Request, policy: Policy | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
         """The same, with an answer that is still to be read."""
         digest = None
-        match policy:
-            case Basic(username, password):
-                pair = base64.b64encode(f"{username}:{password}".encode()).decode()
-                task.redaction.hide([password, pair])
-                request.headers["Authorization"] = f"Basic {pair}"
-            case Bearer(token):
-                task.redaction.hide(token)
-                request.headers["Authorization"] = f"Bearer {token}"
-            case Digest(username, password):
-                task.redaction.hide(password)
-                digest = aiohttp.DigestAuthMiddleware(username, password)
-            case Grant():
-                request.headers["Authorization"] = f"Bearer {await self._token(task, policy)}"
-            case None:
-                pass
+        if isinstance(policy, Digest):
+            task.redaction.hide(policy.password)
+            digest = aiohttp.DigestAuthMiddleware(policy.username, policy.password)
+        elif policy is not None:
+            request.headers["Authorization"] = await self.authorization(task, policy)
         async with self._opened(request, digest) as response:
             if response.status == 401 and isinstance(policy, Grant) and self._tokens.forget(policy):
                 response.release()  # a cached token may have been revoked: one more try with a new one
@@ -126,6 +116,36 @@ class Caller:
         request.headers["Authorization"] = f"Bearer {await self._token(task, policy)}"
         async with self._opened(request, digest) as response:
             yield response
+
+    async def authorization(self, task: Task, policy: Policy) -> str:
+        """The value of an ``Authorization`` header.
+
+        Raises:
+            Failed: No token, or a scheme that needs a challenge first.
+        """
+        match policy:
+            case Basic(username, password):
+                pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+                task.redaction.hide([password, pair])
+                return f"Basic {pair}"
+            case Bearer(token):
+                task.redaction.hide(token)
+                return f"Bearer {token}"
+            case Grant():
+                return f"Bearer {await self._token(task, policy)}"
+            case Digest():
+                raise Failed(ErrorKind.CONFIGURATION, "Digest authentication is for HTTP only.")
+
+    async def address(self, host: str, port: int) -> str:
+        """An address of a host, as the guard saw it; for what is not HTTP.
+
+        Raises:
+            Failed: It may not be called, or there is none.
+        """
+        with told(f"{host}:{port}"):
+            self.guard.check(host)
+            found = await self.guard.resolve(host, port)
+            return found[0]["host"]
 
     async def _token(self, task: Task, policy: Grant) -> str:
         task.redaction.hide([policy.secret, policy.assertion])
@@ -212,6 +232,6 @@ async def _read(request: Request, response: aiohttp.ClientResponse) -> Answer:
 
 def where(url: str) -> str:
     """A URL without what may be secret in it: user, query, fragment."""
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.rpartition("://")
     host = rest.partition("?")[0].partition("#")[0].rpartition("@")[2]
-    return f"{scheme}://{host}"
+    return f"{scheme}{separator}{host}"

@@ -7,8 +7,13 @@ from pathlib import Path
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.resources import Resources
+from tocsin_executor.worker.rpc import Rpc
+from tocsin_executor.worker.runners.a2a import AgentRunner
+from tocsin_executor.worker.runners.asyncapi import MessageRunner
 from tocsin_executor.worker.runners.expressions import ExpressionRunner, NoopRunner
+from tocsin_executor.worker.runners.grpc import GrpcRunner
 from tocsin_executor.worker.runners.http import HttpRunner
+from tocsin_executor.worker.runners.mcp import ToolRunner
 from tocsin_executor.worker.runners.openapi import OpenApiRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
@@ -43,11 +48,15 @@ def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool, folder: 
     ``folder`` has the resources that definitions name by ``file:``.
     """
     caller = Caller(OutgoingGuard(allow_private=allow_private, setting="worker.allow_private"), clock, SystemChance())
-    resources = Resources(caller, clock, folder)
+    resources, rpc = Resources(caller, clock, folder), Rpc(caller)
     processes = ProcessRunner(clock, resources)
     runners: dict[str, Runner] = {
         "http": HttpRunner(caller),
         "openapi": OpenApiRunner(caller, resources),
+        "asyncapi": MessageRunner(caller, resources, sandbox, clock),
+        "grpc": GrpcRunner(caller, resources),
+        "a2a": AgentRunner(rpc, resources),
+        "mcp": ToolRunner(caller, rpc, clock),
         "script": processes,
         "shell": processes,
         "evaluate": ExpressionRunner(sandbox),

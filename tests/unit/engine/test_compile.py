@@ -67,7 +67,7 @@ def test_everything_wrong_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("task", "what"),
     [
-        ({"call": "grpc", "with": {}}, "calling 'grpc'"),
+        ({"call": "soap", "with": {}}, "calling 'soap'"),
         ({"run": {"container": {"image": "x"}}}, "'run.container'"),
         ({"run": {"script": {"language": "ruby", "code": "x"}}}, "scripts in 'ruby'"),
         (
@@ -158,3 +158,22 @@ def test_the_runtime_tells_its_own_version() -> None:
     """``$runtime`` is what is installed, with what the deployment says of itself."""
     runtime = compile_workflow({"document": ABOUT, "do": []}, "digest", Offered(metadata={"gateway": "http://g"})).runtime
     assert runtime == {"name": "tocsin", "version": version("tocsin"), "metadata": {"gateway": "http://g"}}
+
+
+def test_conditions_over_messages_are_left_to_the_runner() -> None:
+    """They are compiled here, with the message's variables, and evaluated for each message."""
+    subscription = {
+        "filter": "${ .payload.id == $workflow.input.id }",
+        "consume": {"until": "${ length == 2 }", "for": {"seconds": 1}},
+        "foreach": {"item": "message", "output": {"as": "${ $message.payload }"}},
+    }
+    call = {"document": {"endpoint": "u"}, "operation": "o", "subscription": subscription}
+    spec = compile_workflow({"document": ABOUT, "do": [{"t": {"call": "asyncapi", "with": call}}]}, "d").nodes[1].spec
+    assert isinstance(spec, TaskSpec)
+    assert isinstance(spec.source, dict)
+    assert set(spec.source["later"]) == {"filter", "until", "as"}  # type: ignore[arg-type]
+    assert spec.template.names >= {"workflow"}
+    assert "unknown" not in str(spec.source["template"])
+    iterating = {**call, "subscription": {**subscription, "foreach": {"do": []}}}
+    found = violations([{"t": {"call": "asyncapi", "with": iterating}}])
+    assert found[0][0] == "/do/0/t/with/subscription/foreach/do"

@@ -33,7 +33,7 @@ class Offered:
         metadata: What ``$runtime.metadata`` says of this deployment (``gateway``: the platform's address).
     """
 
-    calls: frozenset[str] = frozenset({"http", "noop", "openapi"})
+    calls: frozenset[str] = frozenset({"http", "noop", "openapi", "asyncapi", "grpc", "a2a", "mcp"})
     runs: frozenset[str] = frozenset({"script", "shell", "workflow"})
     languages: frozenset[str] = frozenset({"python", "js"})
     authentications: frozenset[str] = frozenset({"basic", "bearer", "digest", "oauth2", "oidc"})

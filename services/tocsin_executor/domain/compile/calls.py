@@ -13,6 +13,12 @@ from tocsin_executor.domain.values import Json
 
 Task = Mapping[str, Json]
 
+_LATER: Final = (
+    ("subscription", "filter"),
+    ("subscription", "consume", "while"),
+    ("subscription", "consume", "until"),
+    ("subscription", "foreach", "output", "as"),
+)
 _GRANTS: Final = frozenset(
     {"client_credentials", "password", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"}
 )
@@ -95,7 +101,7 @@ def _task(
     node.op = Op.TASK
     metadata = task.get("metadata")
     queue = metadata.get("queue") if isinstance(metadata, Mapping) else None
-    source, later = _later(builder, runner, _authenticated(builder, runner, source, place), place)
+    source, later, inside = _later(builder, runner, _authenticated(builder, runner, source, place), place)
     template = builder.template(source, place, "secrets")
     given = _input_with_secrets(builder, task, base)
     expressions = [*template.expressions, *later.values(), *(given.expressions if given is not None else ())]
@@ -113,22 +119,29 @@ def _task(
         source = Deferred(source, evaluated, secrets, uris, texts, name).as_json()
         # Compiled together once more for the names of all variables that the worker will need.
         parts: Json = [template.data, evaluated, [f"${{ {text} }}" for text in texts.values()]]
-        template = builder.template(parts, place, "secrets")
+        template = builder.template(parts, inside, "secrets")
     spec = TaskSpec(runner, queue if isinstance(queue, str) else builder.queue, source, template, single, deferred, awaited)
     node.spec = spec
 
 
-def _later(builder: Builder, runner: str, source: Json, place: Place) -> tuple[Json, dict[str, Expression]]:
-    """Conditions over messages, taken out of what is evaluated before the runner begins."""
+def _later(builder: Builder, runner: str, source: Json, place: Place) -> tuple[Json, dict[str, Expression], Place]:
+    """Conditions over messages, taken out of what is evaluated before the runner begins; and the place with their variables."""
     found: dict[str, Expression] = {}
     if runner != "asyncapi":
-        return source, found
-    for path in (("subscription", "filter"), ("subscription", "consume", "while"), ("subscription", "consume", "until")):
+        return source, found, place
+    each = at_place(source, ("subscription", "foreach"))
+    if isinstance(each, Mapping):
+        for part in ("do", "export"):
+            if part in each:
+                hint, what = "Iterate over the output with a 'for' behind it.", f"'foreach.{part}' of a subscription"
+                raise builder.not_offered(place.at("subscription", "foreach", part), what, hint)
+        place = place.inside(str(each.get("item", "item")), str(each.get("at", "index")))
+    for path in _LATER:
         text = at_place(source, path)
         if isinstance(text, str):
             found[path[-1]] = builder.expression(text, place.at(*path), "secrets")
             source = with_place(source, path, None)
-    return source, found
+    return source, found, place
 
 
 def _secrets(builder: Builder, runner: str, source: Json, expressions: list[Expression]) -> tuple[str, ...]:
