@@ -1,9 +1,15 @@
 """What an operator chooses about the case service."""
 
-from tocsin_kit.config import Section
+from pydantic import Field
+
+from tocsin_kit.config import Secret, Section
 
 
 class CaseSettings(Section):
-    """Cases. Everything about them is chosen through the API; nothing is left to set here yet."""
+    """Cases. What they look like is chosen through the API."""
 
     section = "case"
+
+    service_secret: Secret | None = Field(
+        None, description="With it the case service reads the results of playbooks; one of `auth.service_secrets`."
+    )

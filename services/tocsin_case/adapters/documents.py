@@ -1,147 +1,114 @@
-"""Cases, rules and comments as documents, and back. What older versions wrote must stay readable here."""
+"""Domain values as documents, and back. What older versions wrote must stay readable here.
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+Writing takes values apart without knowing them; reading checks them against their types.
+"""
 
-from tocsin_case.domain.cases import Case, Link, Priority, Promise, Status
-from tocsin_case.domain.clocks import SlaClock
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from tocsin_case.domain.cases import Case
 from tocsin_case.domain.rules import Rule
-from tocsin_case.ports import Comment
+from tocsin_case.domain.types import STANDARD_STATUSES
 from tocsin_kit.store import Document
+
+T = TypeVar("T")
+_STAGES = {status.name: status.stage.value for status in STANDARD_STATUSES}
+_SEARCHED = 20_000  # characters of text that are searched
+
+
+def plain(value: Any) -> Any:
+    """A value as BSON has it: durations in seconds, days as text, enums by value."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return value
+
+
+def reader(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
+    """Reads documents of a kind; members that the kind does not know are passed over."""
+    adapter = TypeAdapter(kind)
+    known = frozenset(field.name for field in fields(kind))  # type: ignore[arg-type]  # every kind is a dataclass
+
+    def read(document: Mapping[str, Any]) -> T:
+        value: T = adapter.validate_python({name: value for name, value in document.items() if name in known})
+        return value
+
+    return read
 
 
 def case_document(case: Case) -> Document:
-    """A case as a document; ``next_due`` and ``active`` are there to be looked for."""
-    return {
-        "namespace": case.namespace,
-        "kind": case.kind,
-        "title": case.title,
-        "description": case.description,
-        "status": case.status.value,
-        "priority": case.priority.value,
-        "severity": case.severity,
-        "owner": case.owner,
-        "tags": list(case.tags),
-        "links": [{"kind": link.kind, "target": link.target} for link in case.links],
-        "opened_at": case.opened_at,
-        "opened_by": case.opened_by,
-        "updated_at": case.updated_at,
-        "resolution": case.resolution,
-        "rule": case.rule,
-        "dedupe": case.dedupe,
-        "active": case.status.is_active,
-        "occurrences": case.occurrences,
-        "last_position": case.last_position,
-        "auto_resolve": case.auto_resolve,
-        "promise": _promise_document(case.promise),
-        "response": _clock_document(case.response),
-        "resolving": _clock_document(case.resolving),
-        "next_due": case.next_due,
-        "comments": case.comments,
-        "id": case.id,
-    }
+    """A case as a document; ``next_due``, ``active``, ``overdue`` and ``search`` are there to be looked for."""
+    document: Document = plain(case)
+    words = [case.title, case.description, case.resolution or "", *case.tags]
+    words += [value for value in case.fields.values() if isinstance(value, str)]
+    document["next_due"] = case.next_due
+    document["active"] = case.stage.is_active
+    document["overdue"] = any(clock.breached is not None and clock.met is None for clock in case.clocks.values())
+    document["search"] = "\n".join(words)[:_SEARCHED]
+    return document
 
 
 def read_case(document: Mapping[str, Any]) -> Case:
     """The reverse of :func:`case_document`."""
-    return Case(
-        id=document["id"],
-        namespace=document["namespace"],
-        kind=document["kind"],
-        title=document["title"],
-        description=document["description"],
-        status=Status(document["status"]),
-        priority=Priority(document["priority"]),
-        severity=document["severity"],
-        owner=document["owner"],
-        tags=tuple(document["tags"]),
-        links=tuple(Link(link["kind"], link["target"]) for link in document["links"]),
-        opened_at=document["opened_at"],
-        opened_by=document["opened_by"],
-        updated_at=document["updated_at"],
-        resolution=document["resolution"],
-        rule=document["rule"],
-        dedupe=document["dedupe"],
-        occurrences=document["occurrences"],
-        last_position=document["last_position"],
-        auto_resolve=document["auto_resolve"],
-        promise=_read_promise(document["promise"]),
-        response=_read_clock(document["response"]),
-        resolving=_read_clock(document["resolving"]),
-        comments=document["comments"],
-    )
+    return _read_case(document if "stage" in document else _from_first_version(document))
 
 
 def rule_document(rule: Rule) -> Document:
     """A rule as a document."""
-    return {
-        "namespace": rule.namespace,
-        "name": rule.name,
-        "workflow": rule.workflow,
-        "kind": rule.kind,
-        "priority": rule.priority.value,
-        "severity": rule.severity,
-        "owner": rule.owner,
-        "tags": list(rule.tags),
-        "auto_resolve": rule.auto_resolve,
-        "promise": _promise_document(rule.promise),
-        "enabled": rule.enabled,
-    }
+    document: Document = plain(rule)
+    return document
 
 
 def read_rule(document: Mapping[str, Any]) -> Rule:
     """The reverse of :func:`rule_document`."""
-    return Rule(
-        namespace=document["namespace"],
-        name=document["name"],
-        workflow=document["workflow"],
-        kind=document["kind"],
-        priority=Priority(document["priority"]),
-        severity=document["severity"],
-        owner=document["owner"],
-        tags=tuple(document["tags"]),
-        auto_resolve=document["auto_resolve"],
-        promise=_read_promise(document["promise"]),
-        enabled=document["enabled"],
-    )
+    if "workflow" in document:  # before rules were about any signal
+        promise = {name.removesuffix("_s"): value for name, value in document["promise"].items()}
+        return _read_rule({**document, "subject": document["workflow"], "signal": "run.faulted", "promise": promise})
+    return _read_rule(document)
 
 
-def comment_document(comment: Comment) -> Document:
-    """A comment as a document."""
-    return {"_id": comment.id, "case": comment.case, "author": comment.author, "text": comment.text, "at": comment.at}
+def _from_first_version(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Cases had six statuses, two clocks around the clock and one key."""
+    targets = {name.removesuffix("_s"): value for name, value in document["promise"].items()}
+    clocks = {}
+    for name, member in (("response", "response"), ("resolution", "resolving")):
+        clock = document[member]
+        if clock is not None:
+            breaches = 0 if clock["breached"] is None else 1
+            clocks[name] = {
+                "target": targets.get(name) or 0,
+                "due": clock["due"],
+                "left": clock["left_s"],
+                "met": clock["met"],
+                "breached": clock["breached"],
+                "breaches": breaches,
+            }
+    response = clocks.get("response", {})
+    ended = document["status"] in {"resolved", "closed"}
+    return {
+        **document,
+        "stage": _STAGES[document["status"]],
+        "dedupes": [document["dedupe"]] if document["dedupe"] and not ended else [],
+        "sla": {"targets": targets, "own": True},
+        "clocks": clocks,
+        "answered_at": response.get("met"),
+        "resolved_at": document["updated_at"] if ended else None,
+    }
 
 
-def read_comment(document: Mapping[str, Any]) -> Comment:
-    """The reverse of :func:`comment_document`."""
-    return Comment(
-        id=document["_id"], case=document["case"], author=document["author"], text=document["text"], at=document["at"]
-    )
-
-
-def _promise_document(promise: Promise) -> Document:
-    return {"response_s": _seconds(promise.response), "resolution_s": _seconds(promise.resolution)}
-
-
-def _read_promise(document: Mapping[str, Any]) -> Promise:
-    return Promise(_duration(document["response_s"]), _duration(document["resolution_s"]))
-
-
-def _clock_document(clock: SlaClock | None) -> Document | None:
-    if clock is None:
-        return None
-    return {"due": clock.due, "left_s": _seconds(clock.left), "met": clock.met, "breached": clock.breached}
-
-
-def _read_clock(document: Mapping[str, Any] | None) -> SlaClock | None:
-    if document is None:
-        return None
-    return SlaClock(due=document["due"], left=_duration(document["left_s"]), met=document["met"], breached=document["breached"])
-
-
-def _seconds(duration: timedelta | None) -> float | None:
-    return None if duration is None else duration.total_seconds()
-
-
-def _duration(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
+_read_case = reader(Case)
+_read_rule = reader(Rule)

@@ -1,181 +1,235 @@
-"""What people do with cases."""
+"""What people do with cases that there are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.errors import Conflict, NotFound, PreconditionFailed
-from tocsin.signals import Cause
-from tocsin.signals.catalogue import case as words
-from tocsin_case.application.announcing import Said, announce, of_opening, of_transition
-from tocsin_case.domain.cases import Case, Link, Priority, Promise, Status, transition, with_promise
-from tocsin_case.ports import CaseSearch, CaseStore, Comment
-from tocsin_kit.chance import Chance, new_id
-from tocsin_kit.clock import Clock
+from tocsin.errors import Invalid, NotFound, TocsinError
+from tocsin_case.application.guiding import Guide
+from tocsin_case.application.ledger import By, Decision, Ledger, value_of
+from tocsin_case.domain.access import EVERYBODY, Viewer
+from tocsin_case.domain.cases import LINKS, Case, Link
+from tocsin_case.domain.flow import promised_anew, spoke, transition
+from tocsin_case.domain.history import FieldChange, Record, changes, state_at
+from tocsin_case.domain.measures import Measures, measure
+from tocsin_case.domain.merging import merge, unmerge
+from tocsin_case.domain.types import FieldValue, check_fields
+from tocsin_case.ports import CaseSearch
 from tocsin_kit.store import Entry, Page
 
-TRIES = 8  # against other writers of the same case
+BULK = 500  # cases changed with one request
+MEASURED = 20_000  # cases that numbers are made of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """What a person says when opening a case."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one case of many."""
 
-    namespace: str
-    title: str
-    kind: str = "incident"
-    description: str = ""
-    priority: Priority = Priority.NORMAL
-    severity: int = 3
-    owner: str | None = None
-    tags: tuple[str, ...] = ()
-    links: tuple[Link, ...] = ()
-    promise: Promise = field(default_factory=Promise)
+    case: str
+    entry: Entry[Case] | None
+    error: TocsinError | None
 
 
 class Cases:
     """The use cases of people.
 
     Args:
-        store: Where cases are.
-        clock: Time.
-        chance: For ids.
+        ledger: Changes cases.
     """
 
-    def __init__(self, store: CaseStore, *, clock: Clock, chance: Chance) -> None:
-        self._store = store
-        self._clock = clock
-        self._chance = chance
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
-    async def open(self, opening: Opening, *, actor: str, cause: Cause) -> Entry[Case]:
-        """Open a case."""
-        now = self._clock.now()
-        case = Case(
-            id=new_id(now, self._chance),
-            namespace=opening.namespace,
-            kind=opening.kind,
-            title=opening.title,
-            description=opening.description,
-            status=Status.OPEN,
-            priority=opening.priority,
-            severity=opening.severity,
-            owner=opening.owner,
-            tags=opening.tags,
-            links=opening.links,
-            opened_at=now,
-            opened_by=actor,
-            updated_at=now,
-        )
-        entry = await self._store.load(case.id)
-        return await self._commit(
-            entry, with_promise(case, opening.promise, now), [of_opening(case)], actor=actor, cause=cause, now=now
-        )
-
-    async def get(self, case_id: str) -> Entry[Case]:
+    async def get(self, case_id: str, viewer: Viewer = EVERYBODY) -> Entry[Case]:
         """A case with its revision.
 
         Raises:
-            NotFound: There is none.
+            NotFound: There is none, or it is restricted to others.
         """
-        entry = await self._store.load(case_id)
-        if entry.value is None:
+        entry = await self._ledger.get(case_id)
+        if not viewer.sees(value_of(entry)):
             raise NotFound(f"there is no case {case_id}", case=case_id)
         return entry
 
     async def search(self, search: CaseSearch, *, limit: int, cursor: str | None) -> Page[Entry[Case]]:
-        """One page of cases, most recently changed first."""
-        return await self._store.search(search, limit=limit, cursor=cursor)
+        """One page of cases."""
+        return await self._ledger.store.search(search, limit=limit, cursor=cursor)
 
-    async def change(
-        self, entry: Entry[Case], fields: Mapping[str, object], *, expect: int | None, actor: str, cause: Cause
-    ) -> Entry[Case]:
-        """Change fields of a case.
+    async def facets(self, search: CaseSearch) -> dict[str, dict[str, int]]:
+        """How many of the cases found have which value, by field."""
+        return await self._ledger.store.facets(search)
 
-        Args:
-            entry: The case as it was read.
-            fields: New values by field name, already validated.
-            expect: The revision the person saw; ``None`` for any.
-            actor: Who.
-            cause: Why.
+    async def measure(self, search: CaseSearch) -> Measures:
+        """Numbers about the cases found; of the most recent ones, where there are very many."""
+        found: list[Case] = []
+        cursor: str | None = None
+        while len(found) < MEASURED:
+            page = await self._ledger.store.search(replace(search, sort="opened_at"), limit=500, cursor=cursor)
+            found += [entry.value for entry in page.items if entry.value is not None]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return measure(found, self._ledger.clock.now())
+
+    async def change(self, case_id: str, fields: Mapping[str, object], *, by: By, expect: int | None = None) -> Entry[Case]:
+        """Change fields of a case; custom fields are added to those it has, ``None`` takes one away.
 
         Raises:
             PreconditionFailed: It has changed since the person saw it.
+            Invalid: Fields that its type does not take.
         """
-        _expected(entry, expect)
-        before, now = _value(entry), self._clock.now()
-        changed = {name: value for name, value in fields.items() if getattr(before, name) != value}
-        if not changed:
-            return entry
-        case: Case = replace(before, updated_at=now, **changed)  # type: ignore[arg-type]  # names and types are the schema's
-        said: list[Said] = [(words.CASE_UPDATED, words.CaseUpdated(fields=sorted(changed)))]
-        if "owner" in changed:
-            said.append((words.CASE_ASSIGNED, words.CaseAssigned(assignee=case.owner)))
-        return await self._commit(entry, case, said, actor=actor, cause=cause, now=now)
 
-    async def take(
-        self, entry: Entry[Case], to: Status, *, resolution: str | None, expect: int | None, actor: str, cause: Cause
+        async def decide(case: Case, guide: Guide, now: datetime) -> Decision:
+            return Decision(_changed(case, guide, fields, now))
+
+        return await self._ledger.change(case_id, decide, by=by, why="changed", expect=expect)
+
+    async def move(
+        self,
+        case_id: str,
+        to: str,
+        *,
+        by: By,
+        resolution: str | None = None,
+        fields: Mapping[str, FieldValue] | None = None,
+        expect: int | None = None,
     ) -> Entry[Case]:
         """Take a case to another status.
 
         Raises:
             PreconditionFailed: It has changed since the person saw it.
             ImpossibleTransition: Its status has no way there.
+            Invalid: The step needs something that is not there.
         """
-        _expected(entry, expect)
-        before, now = _value(entry), self._clock.now()
-        after = transition(before, to, now=now, resolution=resolution)
-        return await self._commit(entry, after, of_transition(before, after), actor=actor, cause=cause, now=now)
 
-    async def comment(self, entry: Entry[Case], text: str, *, actor: str, cause: Cause) -> Comment:
-        """Say something about a case; it does not matter what else happens to the case meanwhile.
+        async def decide(case: Case, guide: Guide, now: datetime) -> Decision:
+            moved = transition(case, guide.kind, to, now=now, hours=guide.hours, resolution=resolution, fields=fields)
+            return Decision(spoke(moved, now, guide.hours) if case.stage.is_active else moved)
+
+        return await self._ledger.change(case_id, decide, by=by, why="moved", expect=expect)
+
+    async def bulk(
+        self, cases: Sequence[str], fields: Mapping[str, object], to: str | None, resolution: str | None, *, by: By
+    ) -> list[Done]:
+        """The same for many cases; each by itself, so that one that refuses does not stop the others."""
+        done: list[Done] = []
+        for case_id in cases[:BULK]:
+            try:
+                entry = await self.change(case_id, fields, by=by) if fields else await self.get(case_id)
+                if to is not None:
+                    entry = await self.move(case_id, to, by=by, resolution=resolution)
+                done.append(Done(case_id, entry, None))
+            except TocsinError as error:
+                done.append(Done(case_id, None, error))
+        return done
+
+    async def link(self, case_id: str, link: Link, *, by: By, remove: bool = False) -> Entry[Case]:
+        """Say what a case is about, or take it back.
 
         Raises:
-            Conflict: Others write to the case all the time.
+            Invalid: The other case is in another namespace, itself, or its own ancestor.
         """
-        now = self._clock.now()
-        said = Comment(id=new_id(now, self._chance), case=entry.key, author=actor, text=text, at=now)
-        for _ in range(TRIES):
-            try:
-                await self._say(entry, said, cause)
-            except Conflict:  # also when the relay just took what the last change had to say out of the document
-                entry = await self.get(entry.key)
-            else:
-                return said
-        raise Conflict(f"case {entry.key} is being changed by others all the time", case=entry.key)
 
-    async def _say(self, entry: Entry[Case], said: Comment, cause: Cause) -> None:
-        before = _value(entry)
-        case = replace(before, comments=before.comments + 1, updated_at=said.at)
-        outbox = announce(
-            [(words.CASE_COMMENTED, words.CaseCommented(comment=said.id))],
-            namespace=case.namespace,
-            entity_id=case.id,
-            after=entry.sequence,
-            now=said.at,
-            cause=cause,
-            actor=said.author,
-        )
-        await self._store.comment(entry, case, said, outbox)
+        async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
+            if remove:
+                return Decision(case.unlinked(link))
+            if link.kind == "case":
+                await self._related(case, link)
+            if len(case.links) >= LINKS and link not in case.links:
+                raise Invalid(f"a case has at most {LINKS} links")
+            return Decision(case if link in case.links else case.linked(link))
 
-    async def comments(self, case_id: str, *, limit: int, cursor: str | None) -> Page[Comment]:
-        """Comments of a case, oldest first."""
-        return await self._store.comments(case_id, limit=limit, cursor=cursor)
+        return await self._ledger.change(case_id, decide, by=by, why="unlinked" if remove else "linked")
 
-    async def _commit(
-        self, entry: Entry[Case], case: Case, said: list[Said], *, actor: str, cause: Cause, now: datetime
-    ) -> Entry[Case]:
-        outbox = announce(
-            said, namespace=case.namespace, entity_id=case.id, after=entry.sequence, now=now, cause=cause, actor=actor
-        )
-        return await self._store.commit(entry, case, outbox)
+    async def stop_escalation(self, case_id: str, *, by: By) -> Entry[Case]:
+        """Let a case escalate no further."""
+
+        async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
+            state = case.escalation
+            if state is None or state.ended is not None:
+                return Decision(case)
+            return Decision(replace(case, escalation=replace(state, ended="stopped", next_at=None, left=None)))
+
+        return await self._ledger.change(case_id, decide, by=by, why="escalation stopped")
+
+    async def history(self, case_id: str) -> list[tuple[Record, tuple[FieldChange, ...]]]:
+        """All changes of a case, in order."""
+        return changes(await self._ledger.store.history(case_id))
+
+    async def at(self, case_id: str, instant: datetime) -> Case:
+        """A case as it was at an instant.
+
+        Raises:
+            NotFound: It was opened later.
+        """
+        state = state_at(await self._ledger.store.history(case_id), instant)
+        if not state:
+            raise NotFound(f"case {case_id} was not there yet", case=case_id)
+        return self._ledger.store.read(state)
+
+    async def merge(self, case_id: str, others: Sequence[str], *, by: By) -> Entry[Case]:
+        """Make one case of several; all of it or nothing.
+
+        Raises:
+            NotMergeable: One is merged already, or somewhere else.
+            Conflict: One of them was changed at the same moment.
+        """
+        now = self._ledger.clock.now()
+        target = await self._ledger.get(case_id)
+        entries = [await self._ledger.get(other) for other in dict.fromkeys(others)]
+        guides = [await self._ledger.desk.guide(value_of(entry)) for entry in entries]
+        sources = [(value_of(entry), guide.kind, guide.hours) for entry, guide in zip(entries, guides, strict=True)]
+        merged, closed = merge(value_of(target), sources, now)
+        guide = await self._ledger.desk.guide(merged)
+        # The others first: they give up the keys that this one takes.
+        prepared = [
+            await self._ledger.prepared(entry, Decision(case), own, by=by, why="merged", now=now)
+            for entry, case, own in zip(entries, closed, guides, strict=True)
+        ]
+        prepared.append(await self._ledger.prepared(target, Decision(merged), guide, by=by, why="merged", now=now))
+        return (await self._ledger.store.commit(prepared))[-1]
+
+    async def unmerge(self, case_id: str, other: str, *, by: By) -> Entry[Case]:
+        """Take a merged case out again.
+
+        Raises:
+            Invalid: It is no part of this case.
+        """
+        now = self._ledger.clock.now()
+        target, source = await self._ledger.get(case_id), await self._ledger.get(other)
+        guide = await self._ledger.desk.guide(value_of(source))
+        left, back = unmerge(value_of(target), value_of(source), guide.kind, guide.hours, now)
+        own = await self._ledger.desk.guide(left)
+        prepared = [
+            await self._ledger.prepared(target, Decision(left), own, by=by, why="unmerged", now=now),
+            await self._ledger.prepared(source, Decision(back), guide, by=by, why="unmerged", now=now),
+        ]
+        return (await self._ledger.store.commit(prepared))[-1]
+
+    async def _related(self, case: Case, link: Link) -> None:
+        """Refuse a link to a case that cannot be; parents must not go in a circle."""
+        ancestor: str | None = link.target
+        for _ in range(LINKS):
+            if ancestor == case.id:
+                raise Invalid(
+                    "a case cannot be its own parent" if link.role == "parent" else "a case cannot be linked to itself"
+                )
+            other = value_of(await self._ledger.get(ancestor)) if ancestor else None
+            if other is None or link.role != "parent":
+                break
+            ancestor = next((one.target for one in other.links if (one.kind, one.role) == ("case", "parent")), None)
+        target = value_of(await self._ledger.get(link.target))
+        if target.namespace != case.namespace:
+            raise NotFound(f"there is no case {link.target} in namespace {case.namespace}", case=link.target)
 
 
-def _value(entry: Entry[Case]) -> Case:
-    if entry.value is None:
-        raise NotFound(f"there is no case {entry.key}", case=entry.key)
-    return entry.value
-
-
-def _expected(entry: Entry[Case], expect: int | None) -> None:
-    if expect is not None and expect != entry.revision:
-        raise PreconditionFailed(f"case {entry.key} has changed since you read it", hint="read it again and decide again")
+def _changed(case: Case, guide: Guide, fields: Mapping[str, object], now: datetime) -> Case:
+    given = {name: value for name, value in fields.items() if name != "fields"}
+    custom = fields.get("fields")
+    if isinstance(custom, Mapping):
+        given["fields"] = check_fields(guide.kind, {**case.fields, **custom}, opening=False)
+    changed = {name: value for name, value in given.items() if getattr(case, name) != value}
+    if not changed:
+        return case
+    after: Case = replace(case, updated_at=now, **changed)  # type: ignore[arg-type]  # names and types are the schema's
+    return promised_anew(after, guide.kind, now, guide.hours) if "priority" in changed else after

@@ -1,41 +1,22 @@
-"""A case and its life. Every change is a function from a case to a case; nothing here reads a clock or writes anything."""
+"""A case as it stands: what it says, who has it, what was promised for it and what escalates it.
+
+A plain value. How it changes is decided in the modules beside this one; nothing here reads a clock or writes anything.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import Enum
-from types import MappingProxyType
 
-from tocsin.errors import Conflict, Invalid
-from tocsin_case.domain.clocks import SlaClock, restart_clock, start_clock
+from tocsin.errors import Conflict
+from tocsin_case.domain.clocks import SlaClock
+from tocsin_case.domain.types import FieldValue, Priority, Stage, Targets
 
 LINKS = 200  # of one case; beyond that the oldest occurrence says less than the count
 TAGS = 50
-
-
-class Status(Enum):
-    """Where a case stands."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    IN_PROGRESS = "in-progress"
-    ON_HOLD = "on-hold"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-
-    @property
-    def is_active(self) -> bool:
-        """Whether somebody still has to do something."""
-        return self not in {Status.RESOLVED, Status.CLOSED}
-
-
-class Priority(Enum):
-    """How soon."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-    CRITICAL = "critical"
+MERGES = 100
+PLAYBOOK_RUNS = 50
+CLOCKS = ("response", "update", "resolution")
+PLATFORM = "service:case"
 
 
 class ImpossibleTransition(Conflict):
@@ -44,33 +25,111 @@ class ImpossibleTransition(Conflict):
     code = "case.impossible_transition"
 
 
-TRANSITIONS: Mapping[Status, frozenset[Status]] = MappingProxyType(
-    {
-        Status.OPEN: frozenset({Status.ACKNOWLEDGED, Status.IN_PROGRESS, Status.ON_HOLD, Status.RESOLVED, Status.CLOSED}),
-        Status.ACKNOWLEDGED: frozenset({Status.IN_PROGRESS, Status.ON_HOLD, Status.RESOLVED, Status.CLOSED}),
-        Status.IN_PROGRESS: frozenset({Status.ACKNOWLEDGED, Status.ON_HOLD, Status.RESOLVED, Status.CLOSED}),
-        Status.ON_HOLD: frozenset({Status.ACKNOWLEDGED, Status.IN_PROGRESS, Status.RESOLVED, Status.CLOSED}),
-        Status.RESOLVED: frozenset({Status.OPEN, Status.CLOSED}),
-        Status.CLOSED: frozenset({Status.OPEN}),
-    }
-)
-_ANSWERED = frozenset({Status.ACKNOWLEDGED, Status.IN_PROGRESS, Status.RESOLVED, Status.CLOSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What is promised for a case; ``None`` promises nothing."""
-
-    response: timedelta | None = None
-    resolution: timedelta | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Something a case is about: a run, an asset, a schedule, another case."""
+    """Something a case is about: a run, an asset, a schedule, another case.
+
+    Attributes:
+        kind: ``run``, ``asset``, ``schedule``, ``case`` ...
+        target: Its id or name.
+        role: ``about``, ``caused-by``, ``parent``, ``related``, ``duplicate``, ``playbook``.
+    """
 
     kind: str
     target: str
+    role: str = "about"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sla:
+    """What was promised.
+
+    Attributes:
+        targets: How long.
+        calendar: Name of the business calendar; ``None`` for around the clock.
+        warn_at: Share of the promised time after which a clock warns; 1 for never.
+        own: Whether it was promised for this case alone, so that its priority changes nothing.
+    """
+
+    targets: Targets = field(default_factory=Targets)
+    calendar: str | None = None
+    warn_at: float = 1.0
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """How far the escalation of a case is.
+
+    Attributes:
+        policy: Name of the policy.
+        since: When it began.
+        level: The next level, from 0.
+        turn: How often the chain has begun anew.
+        next_at: When the next level is reached; ``None`` while held, and at the end.
+        left: What was left until then when it was held.
+        ended: Why it ended: ``acknowledged``, ``resolved``, ``stopped``, ``exhausted``; ``None`` while it goes on.
+        fired: How many levels were reached.
+    """
+
+    policy: str
+    since: datetime
+    level: int = 0
+    turn: int = 0
+    next_at: datetime | None = None
+    left: timedelta | None = None
+    ended: str | None = None
+    fired: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookRun:
+    """A run that was started from a case.
+
+    Attributes:
+        name: Of the playbook.
+        workflow: Of the run.
+        run: Its id.
+        started_at: When it was asked for.
+        started_by: By whom.
+        status: ``started``, ``completed``, ``faulted``, ``cancelled``, ``refused``.
+        task: Id of the task of the case that it belongs to, if any.
+        detail: What became of it, one line.
+        waits_for: The approval that it waits for, one line.
+    """
+
+    name: str
+    workflow: str
+    run: str
+    started_at: datetime
+    started_by: str
+    status: str = "started"
+    task: str | None = None
+    detail: str | None = None
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What a case took over from another, so that it can be given back.
+
+    Attributes:
+        case: The other.
+        at: When.
+        status: That it had.
+        links: That this case did not have.
+        tags: That this case did not have.
+        dedupes: Its keys, which lead here now.
+        occurrences: How often its cause had happened.
+    """
+
+    case: str
+    at: datetime
+    status: str
+    links: tuple[Link, ...] = ()
+    tags: tuple[str, ...] = ()
+    dedupes: tuple[str, ...] = ()
+    occurrences: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,28 +139,44 @@ class Case:
     Attributes:
         id: Its id.
         namespace: Where it belongs.
-        kind: What sort of case: ``incident``, ``request`` ...
+        kind: Name of its type: ``incident``, ``request`` ...
         title: One line.
         description: Markdown, kept as it was written.
-        status: Where it stands.
+        status: Where it stands, in the words of its type.
+        stage: What that means.
         priority: How soon.
         severity: 1 (worst) to 5.
         owner: Who has it, ``user:<name>``; ``None`` for nobody.
+        team: Which team has it.
+        queue: In which queue it waits.
         tags: Free words.
+        fields: Custom fields of its type.
         links: What it is about, oldest first.
+        restricted: Whether only its own people may see it.
+        members: Who may see it besides owner, opener and team when it is restricted.
         opened_at: When.
         opened_by: Who; ``service:case`` for the platform itself.
         updated_at: The last change.
+        answered_at: When somebody first answered.
+        resolved_at: When it was last resolved or closed; ``None`` while it is active.
         resolution: How it ended.
         rule: The rule that opened it.
-        dedupe: What further occurrences of the same thing have in common; ``None`` for cases that people open.
+        template: The template that it was opened from.
+        dedupes: What further occurrences of the same thing have in common; none for cases that people open.
         occurrences: How often it happened; 1 for cases that people open.
         last_position: Place in the stream of signals of the last occurrence; an earlier one is a repeat.
         auto_resolve: Whether it resolves itself when the cause recovers.
-        promise: What was promised when it was opened.
-        response: Clock of the first answer.
-        resolving: Clock of the solution.
+        sla: What was promised.
+        clocks: By name: ``response``, ``update``, ``resolution``.
+        escalation: How far it is escalated.
+        playbooks: Runs started from it, oldest first.
+        merged_into: The case that took it over.
+        merges: What it took over.
         comments: How many there are.
+        tasks: How many there are.
+        tasks_done: How many of them are over.
+        attachments: How many there are.
+        observables: How many there are.
     """
 
     id: str
@@ -109,7 +184,8 @@ class Case:
     kind: str
     title: str
     description: str
-    status: Status
+    status: str
+    stage: Stage
     priority: Priority
     severity: int
     owner: str | None
@@ -118,98 +194,56 @@ class Case:
     opened_at: datetime
     opened_by: str
     updated_at: datetime
+    team: str | None = None
+    queue: str | None = None
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    restricted: bool = False
+    members: tuple[str, ...] = ()
+    answered_at: datetime | None = None
+    resolved_at: datetime | None = None
     resolution: str | None = None
     rule: str | None = None
-    dedupe: str | None = None
+    template: str | None = None
+    dedupes: tuple[str, ...] = ()
     occurrences: int = 1
     last_position: int = 0
     auto_resolve: bool = False
-    promise: Promise = field(default_factory=Promise)
-    response: SlaClock | None = None
-    resolving: SlaClock | None = None
+    sla: Sla = field(default_factory=Sla)
+    clocks: Mapping[str, SlaClock] = field(default_factory=dict)
+    escalation: Escalation | None = None
+    playbooks: tuple[PlaybookRun, ...] = ()
+    merged_into: str | None = None
+    merges: tuple[Merged, ...] = ()
     comments: int = 0
+    tasks: int = 0
+    tasks_done: int = 0
+    attachments: int = 0
+    observables: int = 0
 
     @property
     def next_due(self) -> datetime | None:
-        """When the next of its clocks breaches; what the timer looks for."""
-        due = [clock.due for clock in (self.response, self.resolving) if clock and clock.running and clock.due]
-        return min(due, default=None)
+        """When something happens to it by itself; what the timer looks for."""
+        instants = [clock.next_instant for clock in self.clocks.values()]
+        if self.escalation is not None and self.escalation.ended is None:
+            instants.append(self.escalation.next_at)
+        return min((instant for instant in instants if instant is not None), default=None)
 
+    def linked(self, link: Link) -> "Case":
+        """With one more link; a case keeps its most recent ones."""
+        others = tuple(known for known in self.links if known != link)
+        return replace(self, links=(*others, link)[-LINKS:])
 
-def with_promise(case: Case, promise: Promise, now: datetime) -> Case:
-    """Start the clocks of a new case."""
-    return replace(
-        case,
-        promise=promise,
-        response=start_clock(now, promise.response),
-        resolving=start_clock(now, promise.resolution),
-    )
-
-
-def transition(case: Case, to: Status, *, now: datetime, resolution: str | None = None) -> Case:
-    """Take a case to another status.
-
-    Args:
-        case: As it is.
-        to: Where to.
-        now: When.
-        resolution: How it ended; needed to resolve, allowed to close.
-
-    Raises:
-        ImpossibleTransition: Its status has no way there.
-        Invalid: It is resolved without saying how.
-    """
-    if to not in TRANSITIONS[case.status]:
-        ways = ", ".join(sorted(status.value for status in TRANSITIONS[case.status]))
-        raise ImpossibleTransition(f"a case that is {case.status.value} cannot become {to.value}", hint=f"possible: {ways}")
-    if to is Status.RESOLVED and not resolution:
-        raise Invalid("a case is resolved by saying how", hint="send a resolution")
-    response, resolving = case.response, case.resolving
-    if case.status is Status.ON_HOLD:
-        response, resolving = (clock and clock.go_on(now) for clock in (response, resolving))
-    if to is Status.ON_HOLD:
-        response, resolving = (clock and clock.hold(now) for clock in (response, resolving))
-    if to in _ANSWERED and response is not None:
-        response = response.check(now).meet(now)
-    if not to.is_active and resolving is not None:
-        resolving = resolving.check(now).meet(now)
-    if to is Status.OPEN:
-        response = restart_clock(response, now, case.promise.response)
-        resolving = restart_clock(resolving, now, case.promise.resolution)
-    return replace(
-        case,
-        status=to,
-        updated_at=now,
-        resolution=None if to is Status.OPEN else resolution or case.resolution,
-        response=response,
-        resolving=resolving,
-    )
+    def unlinked(self, link: Link) -> "Case":
+        """Without a link."""
+        return replace(self, links=tuple(known for known in self.links if known != link))
 
 
 def occur_again(case: Case, link: Link, *, position: int, now: datetime) -> Case:
-    """The same thing happened again: count it and link it; a case keeps its most recent links.
+    """The same thing happened again: count it and link it.
 
     A repeat of an occurrence that is already counted changes nothing.
     """
     if position <= case.last_position:
         return case
-    links = tuple(known for known in case.links if known != link)
-    return replace(
-        case,
-        occurrences=case.occurrences + 1,
-        last_position=position,
-        links=(*links, link)[-LINKS:],
-        updated_at=now,
-    )
-
-
-def check_clocks(case: Case, now: datetime) -> tuple[Case, tuple[str, ...]]:
-    """Let clocks that are due breach; the case as it is then, and the names of the clocks that did."""
-    response = case.response.check(now) if case.response else None
-    resolving = case.resolving.check(now) if case.resolving else None
-    breached = tuple(
-        name
-        for name, before, after in (("response", case.response, response), ("resolution", case.resolving, resolving))
-        if before != after
-    )
-    return replace(case, response=response, resolving=resolving), breached
+    linked = case.linked(link)
+    return replace(linked, occurrences=case.occurrences + 1, last_position=position, updated_at=now)

@@ -1,13 +1,24 @@
-"""Rules that open cases by themselves: which failures, what the case looks like, and when two failures are the same one."""
+"""Rules that open cases by themselves: which signals, what the case looks like, and when two of them are the same thing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from tocsin_case.domain.cases import Case, Link, Priority, Promise, Status, with_promise
+from tocsin.cesql import CesqlInvalid, parse
+from tocsin.errors import Invalid, Violation
+from tocsin_case.domain.cases import PLATFORM, Case, Link
+from tocsin_case.domain.causes import Meaning, Occurrence
+from tocsin_case.domain.types import CaseType, FieldValue, Priority, Stage, Targets
 
-PLATFORM = "service:case"
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """A time in which a rule opens nothing: maintenance, for example."""
+
+    start: datetime
+    end: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,27 +28,52 @@ class Rule:
     Attributes:
         namespace: The namespace it looks at.
         name: Its name there.
-        workflow: Shell pattern over workflow names: ``order-*``.
-        kind: Of the case.
+        signal: Shell pattern over ``<entity>.<transition>``: ``run.faulted``, ``asset.*``.
+        subject: Shell pattern over the name of what the signal is about: workflow, schedule, asset, alert ...
+        filter: CESQL condition over the signal's attributes and, as ``data<name>``, the plain members of its data.
+        recovery: Signal that resolves a case whose signal has no counterpart of its own.
+        dedupe: What occurrences of one case have in common, with ``{namespace}``, ``{family}``, ``{name}``, ``{signal}`` and
+            the attributes of filters in braces; ``None`` for namespace, family and name.
+        kind: Type of the case.
+        template: Template of the case.
+        title: Of the case, with the same braces and ``{detail}``; ``None`` for a sentence of ours.
         priority: Of the case.
         severity: Of the case, 1 (worst) to 5.
         owner: Of the case.
+        team: Of the case.
+        queue: Of the case.
         tags: Of the case.
-        auto_resolve: Resolve the case when the same workflow completes again.
-        promise: What is promised for the case.
+        fields: Custom fields of the case.
+        auto_resolve: Resolve the case when its cause is well again.
+        append: Count and link further occurrences while the case is active; otherwise they are passed over.
+        suppress: After a case has ended, open no other about the same thing for so long.
+        quiet: Times in which nothing is opened.
+        promise: What is promised for the case, instead of what its type promises.
         enabled: Whether it applies.
     """
 
     namespace: str
     name: str
-    workflow: str = "*"
+    signal: str = "run.faulted"
+    subject: str = "*"
+    filter: str | None = None
+    recovery: str | None = None
+    dedupe: str | None = None
     kind: str = "incident"
+    template: str | None = None
+    title: str | None = None
     priority: Priority = Priority.NORMAL
     severity: int = 3
     owner: str | None = None
+    team: str | None = None
+    queue: str | None = None
     tags: tuple[str, ...] = ()
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
     auto_resolve: bool = True
-    promise: Promise = field(default_factory=Promise)
+    append: bool = True
+    suppress: timedelta = timedelta(0)
+    quiet: tuple[Quiet, ...] = ()
+    promise: Targets = field(default_factory=Targets)
     enabled: bool = True
 
     @property
@@ -46,70 +82,129 @@ class Rule:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A run that faulted.
-
-    Attributes:
-        namespace: Of the run.
-        workflow: Its workflow.
-        run: Its id.
-        error: What went wrong, one line.
-        position: Place of the signal in the stream of signals.
-    """
-
-    namespace: str
-    workflow: str
-    run: str
-    error: str
-    position: int
+def matching(rules: Iterable[Rule], occurrence: Occurrence) -> Rule | None:
+    """The rule that opens a case for something broken: the most specific patterns that match, then the first by name."""
+    fitting = [rule for rule in rules if matches(rule, occurrence)]
+    return min(fitting, key=lambda rule: (-_specific(rule), rule.name), default=None)
 
 
-def rule_for(rules: Iterable[Rule], failure: Failure) -> Rule | None:
-    """The rule that opens a case for a failure: the most specific pattern that matches, then the first by name."""
-    matching = [
-        rule
-        for rule in rules
-        if rule.enabled and rule.namespace == failure.namespace and fnmatchcase(failure.workflow, rule.workflow)
-    ]
-    return min(matching, key=lambda rule: (-len(rule.workflow.replace("*", "")), rule.name), default=None)
+def matches(rule: Rule, occurrence: Occurrence) -> bool:
+    """Whether a signal is one of those that a rule opens cases for."""
+    if not rule.enabled or rule.namespace != occurrence.namespace or occurrence.meaning is Meaning.WELL:
+        return False
+    if occurrence.meaning is None and any(c in rule.signal for c in "*?["):
+        return False  # a pattern means what is broken; any other signal has to be named
+    if not fnmatchcase(occurrence.signal, rule.signal) or not fnmatchcase(occurrence.name, rule.subject):
+        return False
+    return rule.filter is None or parse(rule.filter).evaluate(occurrence.attributes).holds
 
 
-def dedupe_key(namespace: str, workflow: str) -> str:
-    """What failures that belong into one case have in common."""
-    return f"{namespace}/run/{workflow}"
+def quiet(rule: Rule, now: datetime) -> Quiet | None:
+    """The time of quiet that a rule is in."""
+    return next((one for one in rule.quiet if one.start <= now < one.end), None)
 
 
-def open_case(rule: Rule, failure: Failure, *, case_id: str, now: datetime) -> Case:
-    """The case that a rule opens for a failure."""
-    case = Case(
+def dedupe_of(rule: Rule, occurrence: Occurrence) -> str:
+    """What further occurrences of the same thing have in common."""
+    return occurrence.key if rule.dedupe is None else f"{rule.key}/{filled(rule.dedupe, occurrence)}"[:512]
+
+
+def filled(text: str, occurrence: Occurrence) -> str:
+    """A text with its braces filled in; unknown ones stay as they are."""
+    known: dict[str, object] = {
+        **occurrence.attributes,
+        "namespace": occurrence.namespace,
+        "family": occurrence.family,
+        "name": occurrence.name,
+        "signal": occurrence.signal,
+        "detail": occurrence.detail,
+        "target": occurrence.target,
+    }
+    for name, value in known.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
+def open_case(rule: Rule, occurrence: Occurrence, kind: CaseType, *, case_id: str, now: datetime) -> Case:
+    """The case that a rule opens; its clocks are not started yet."""
+    title = filled(rule.title, occurrence) if rule.title else _title(occurrence)
+    initial = kind.status(kind.initial)
+    return Case(
         id=case_id,
-        namespace=failure.namespace,
+        namespace=occurrence.namespace,
         kind=rule.kind,
-        title=f"{failure.workflow} failed: {failure.error}"[:200],
-        description=f"Run `{failure.run}` of workflow `{failure.workflow}` ended with an error:\n\n> {failure.error}\n",
-        status=Status.OPEN,
+        title=title[:200],
+        description=_description(occurrence),
+        status=kind.initial,
+        stage=initial.stage if initial else Stage.NEW,
         priority=rule.priority,
         severity=rule.severity,
         owner=rule.owner,
+        team=rule.team or kind.team,
+        queue=rule.queue or kind.queue,
         tags=rule.tags,
-        links=(Link("run", failure.run),),
+        fields=dict(rule.fields),
+        links=(Link(occurrence.kind, occurrence.target, "caused-by"),),
         opened_at=now,
         opened_by=PLATFORM,
         updated_at=now,
         rule=rule.key,
-        dedupe=dedupe_key(failure.namespace, failure.workflow),
-        last_position=failure.position,
+        template=rule.template,
+        dedupes=(dedupe_of(rule, occurrence),),
+        last_position=occurrence.position,
         auto_resolve=rule.auto_resolve,
     )
-    return with_promise(case, rule.promise, now)
 
 
 def recovered(case: Case, *, position: int) -> bool:
-    """Whether a completed run of the same workflow means that the cause of ``case`` is gone.
+    """Whether a signal that its cause is well again resolves a case.
 
     Args:
-        case: A case of the same workflow.
-        position: Place of the run's signal; one from before the last failure proves nothing.
+        case: A case about the same thing.
+        position: Place of the signal; one from before the last failure proves nothing.
     """
-    return case.auto_resolve and case.status.is_active and position > case.last_position
+    return case.auto_resolve and case.stage.is_active and position > case.last_position
+
+
+def checked_rule(rule: Rule) -> Rule:
+    """A rule as it may be stored.
+
+    Raises:
+        Invalid: Its filter is no CESQL, or a time of quiet ends before it begins.
+    """
+    if rule.filter is not None:
+        try:
+            parse(rule.filter)
+        except CesqlInvalid as error:
+            raise Invalid(f"the filter of rule {rule.name} is no CESQL: {error.detail}", hint=error.hint) from error
+    for number, one in enumerate(rule.quiet):
+        if one.end <= one.start:
+            raise Invalid("a time of quiet ends before it begins", violations=[Violation(f"/quiet/{number}/end", "too early")])
+    return rule
+
+
+_SENTENCES: Mapping[str, str] = {
+    "run.faulted": "{name} failed: {detail}",
+    "run.refused": "{name} could not be started: {detail}",
+    "schedule.missed": "{name} was missed: {detail}",
+    "asset.freshness-changed": "{name} is not fresh: {detail}",
+    "asset.check-evaluated": "{name} does not hold: {detail}",
+    "alert.fired": "{name}: {detail}",
+    "webhook.disabled": "webhook {name} was disabled: {detail}",
+}
+
+
+def _title(occurrence: Occurrence) -> str:
+    return filled(_SENTENCES.get(occurrence.signal, "{signal} of {name}: {detail}"), occurrence)
+
+
+def _description(occurrence: Occurrence) -> str:
+    what = f"Signal `{occurrence.signal}` about `{occurrence.name}` in namespace `{occurrence.namespace}`"
+    if occurrence.kind == "run":
+        what = f"Run `{occurrence.target}` of workflow `{occurrence.name}` ended with an error"
+    return f"{what}:\n\n> {occurrence.detail}\n"
+
+
+def _specific(rule: Rule) -> int:
+    """How much of its patterns is not a wildcard; a filter makes a rule more specific than one without."""
+    return len(rule.signal.replace("*", "")) * 100 + len(rule.subject.replace("*", "")) * 2 + (1 if rule.filter else 0)

@@ -1,139 +1,187 @@
-"""Routes of cases."""
+"""Routes of cases: opened, found, changed, taken from status to status."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from tocsin.errors import NotFound
-from tocsin.signals import Cause, root
-from tocsin_case.application import Cases, Opening
+from tocsin.errors import Conflict, Invalid, NotFound
+from tocsin_case.application import Cases, Openings, Settings
+from tocsin_case.application.ledger import value_of
 from tocsin_case.domain.cases import Case, ImpossibleTransition
+from tocsin_case.domain.templates import SavedView
+from tocsin_case.http.asking import READ, WRITE, Door, by
 from tocsin_case.http.schemas import (
+    BulkBody,
+    BulkResult,
+    BulkView,
     CaseBody,
     CaseId,
     CasePatch,
     CaseQuery,
     CaseView,
-    CommentBody,
-    CommentView,
+    FacetsView,
+    MeasuresView,
     TransitionBody,
-    links_of,
-    promise_of,
-    value_of,
+    opening_of,
+    pairs_of,
 )
 from tocsin_case.ports import CaseSearch
 from tocsin_kit.store import Entry
-from tocsin_kit.web import Call, Page, PageQuery, Permission, Reply, Route
-
-READ = Permission("case:read")
-WRITE = Permission("case:write")
-COMMENT = Permission("case:comment")
+from tocsin_kit.web import Call, Page, Reply, Route
 
 
-def cause_of(call: Call) -> Cause:
-    """The request is the cause."""
-    return root(call.request_id, call.traceparent)
+class CaseHandlers:
+    """What is behind the routes of cases."""
 
-
-class _CaseHandlers:
-    def __init__(self, cases: Cases) -> None:
-        self._cases = cases
+    def __init__(self, cases: Cases, openings: Openings, settings: Settings, door: Door) -> None:
+        self._cases, self._openings, self._settings, self._door = cases, openings, settings, door
 
     async def open(self, call: Call) -> Reply:
-        body = call.body(CaseBody)
-        opening = Opening(
-            namespace=body.namespace,
-            title=body.title,
-            kind=body.kind,
-            description=body.description,
-            priority=body.priority,
-            severity=body.severity,
-            owner=body.owner,
-            tags=body.tags,
-            links=links_of(body.links),
-            promise=promise_of(body.promise),
-        )
-        entry = await self._cases.open(opening, actor=call.principal.subject, cause=cause_of(call))
-        return _shown(entry, {"Location": f"/api/v1/cases/{entry.key}"})
+        """Open one."""
+        entry = await self._openings.open(opening_of(call.body(CaseBody)), by=by(call))
+        return shown(entry, {"Location": f"/api/v1/cases/{entry.key}"})
 
     async def list(self, call: Call) -> Page[CaseView]:
-        query = call.query(CaseQuery)
-        permitted = call.permitted(READ.name)
-        named = query.namespace is not None
-        search = CaseSearch(
-            namespaces=frozenset({query.namespace})
-            if query.namespace is not None
-            else None
-            if permitted.everywhere
-            else permitted.exact,
-            prefixes=() if named else permitted.prefixes,
-            status=query.status.value if query.status else None,
-            priority=query.priority.value if query.priority else None,
-            owner=query.owner,
-            tag=query.tag,
-            link=query.link,
-            text=query.text,
-        )
+        """One page."""
+        search, query = await self._search(call)
         page = await self._cases.search(search, limit=query.limit, cursor=query.cursor)
         return Page(items=[CaseView.of(value_of(entry)) for entry in page.items], next_cursor=page.next_cursor)
 
+    async def facets(self, call: Call) -> FacetsView:
+        """Counts."""
+        search, _ = await self._search(call)
+        return FacetsView(facets=await self._cases.facets(search))
+
+    async def measures(self, call: Call) -> MeasuresView:
+        """Numbers."""
+        search, _ = await self._search(call)
+        found = await self._cases.measure(search)
+        return MeasuresView(
+            opened=found.opened,
+            resolved=found.resolved,
+            active=found.active,
+            mtta_s=None if found.mtta is None else found.mtta.total_seconds(),
+            mttr_s=None if found.mttr is None else found.mttr.total_seconds(),
+            clocks=found.promised,
+            breached=found.breached,
+            breach_rate=found.breach_rate,
+            backlog=dict(found.backlog),
+            oldest=found.oldest,
+        )
+
+    async def bulk(self, call: Call) -> BulkView:
+        """Change many; those that somebody may not change are refused one by one."""
+        body = call.body(BulkBody)
+        call.permitted(WRITE.name)
+        fields = {} if body.change is None else {name: getattr(body.change, name) for name in body.change.model_fields_set}
+        results: list[BulkResult] = []
+        for case_id in dict.fromkeys(body.cases):
+            try:
+                await self._door.permitted(call, case_id, WRITE)
+            except NotFound as error:
+                results.append(BulkResult(case=case_id, error=error.code, detail=error.detail))
+                continue
+            (done,) = await self._cases.bulk([case_id], fields, body.status, body.resolution, by=by(call))
+            if done.error is not None or done.entry is None:
+                error_code = done.error.code if done.error else None
+                results.append(BulkResult(case=case_id, error=error_code, detail=done.error.detail if done.error else None))
+            else:
+                results.append(BulkResult(case=case_id, status=value_of(done.entry).status))
+        refused = sum(1 for result in results if result.error is not None)
+        return BulkView(done=len(results) - refused, refused=refused, results=results)
+
     async def show(self, call: Call) -> Reply:
-        return _shown(await self._permitted(call, READ.name))
+        """Show one."""
+        return shown(await self._door.permitted(call, call.params(CaseId).case, READ))
 
     async def change(self, call: Call) -> Reply:
-        entry = await self._permitted(call, WRITE.name)
+        """Change one."""
+        entry = await self._door.permitted(call, call.params(CaseId).case, WRITE)
         body = call.body(CasePatch)
         fields = {name: getattr(body, name) for name in body.model_fields_set}
-        entry = await self._cases.change(
-            entry, fields, expect=call.expected_revision, actor=call.principal.subject, cause=cause_of(call)
-        )
-        return _shown(entry)
+        return shown(await self._cases.change(entry.key, fields, by=by(call), expect=call.expected_revision))
 
     async def take(self, call: Call) -> Reply:
-        entry = await self._permitted(call, WRITE.name)
+        """Take one to another status."""
+        entry = await self._door.permitted(call, call.params(CaseId).case, WRITE)
         body = call.body(TransitionBody)
-        entry = await self._cases.take(
-            entry,
+        entry = await self._cases.move(
+            entry.key,
             body.status,
             resolution=body.resolution,
+            fields=body.fields,
+            by=by(call),
             expect=call.expected_revision,
-            actor=call.principal.subject,
-            cause=cause_of(call),
         )
-        return _shown(entry)
+        return shown(entry)
 
-    async def comment(self, call: Call) -> CommentView:
-        entry = await self._permitted(call, COMMENT.name)
-        said = await self._cases.comment(entry, call.body(CommentBody).text, actor=call.principal.subject, cause=cause_of(call))
-        return CommentView.of(said)
-
-    async def comments(self, call: Call) -> Page[CommentView]:
-        entry = await self._permitted(call, READ.name)
-        query = call.query(PageQuery)
-        page = await self._cases.comments(entry.key, limit=query.limit, cursor=query.cursor)
-        return Page(items=[CommentView.of(comment) for comment in page.items], next_cursor=page.next_cursor)
-
-    async def _permitted(self, call: Call, permission: str) -> Entry[Case]:
-        case = call.params(CaseId).case
-        entry = await self._cases.get(case)
-        if not call.may(READ.name, value_of(entry).namespace):  # as if there were none, and no word of where it is
-            raise NotFound(f"there is no case {case}", case=case)
-        call.require(permission, value_of(entry).namespace)
-        return entry
+    async def _search(self, call: Call) -> tuple[CaseSearch, CaseQuery]:
+        query = call.query(CaseQuery)
+        if query.view is not None:
+            saved = await self._settings.get(SavedView, query.namespace or "default", query.view)
+            known = dict(saved.value.query) if saved.value else {}
+            query = _over(query, known)
+        permitted = call.permitted(READ.name)
+        named = query.namespace is not None
+        search = search_of(query)
+        exact = None if permitted.everywhere else permitted.exact
+        return replace(
+            search,
+            namespaces=frozenset({query.namespace}) if query.namespace is not None else exact,
+            prefixes=() if named else permitted.prefixes,
+            viewer=await self._door.viewer(call, query.namespace or "*"),
+        ), query
 
 
-def _shown(entry: Entry[Case], headers: dict[str, str] | None = None) -> Reply:
+def search_of(query: CaseQuery) -> CaseSearch:
+    """What a query looks for, anywhere."""
+    return CaseSearch(
+        status=query.status,
+        stage=tuple(stage.value for stage in query.stage),
+        active=query.active,
+        kind=query.kind,
+        priority=tuple(priority.value for priority in query.priority),
+        severity=query.severity,
+        owner=None if query.owner == "-" else query.owner,
+        unowned=query.owner == "-",
+        team=query.team,
+        queue=query.queue,
+        tag=query.tag,
+        link=query.link,
+        rule=query.rule,
+        text=query.text,
+        fields=pairs_of(query.field),
+        overdue=query.overdue,
+        opened_after=query.opened_after,
+        opened_before=query.opened_before,
+        sort=query.sort,
+    )
+
+
+def _over(query: CaseQuery, known: dict[str, str]) -> CaseQuery:
+    """A query with what a saved view says where the query says nothing."""
+    lists = {"status", "stage", "priority", "field"}
+    unknown = [name for name in known if name not in CaseQuery.model_fields or name in {"namespace", "view", "cursor"}]
+    if unknown:
+        raise Invalid(f"the view asks for {unknown[0]}, which is no filter of cases")
+    given: dict[str, object] = {name: text.split(",") if name in lists else text for name, text in known.items()}
+    given |= {name: getattr(query, name) for name in query.model_fields_set}
+    return CaseQuery.model_validate({**given, "view": None})
+
+
+def shown(entry: Entry[Case], headers: dict[str, str] | None = None) -> Reply:
+    """A case as an answer."""
     return Reply(body=CaseView.of(value_of(entry)), revision=entry.revision, headers=headers or {})
 
 
 ONE, TAGS = "/api/v1/cases/{case}", ("cases",)
 
 
-def case_routes(cases: Cases) -> Sequence[Route]:
-    """Everything below ``/api/v1/cases``."""
-    on = _CaseHandlers(cases)
-    return (*_of_all(on), *_of_one(on), *_of_comments(on))
+def case_routes(on: CaseHandlers) -> Sequence[Route]:
+    """Everything below ``/api/v1/cases`` that is about cases as a whole."""
+    return (*_of_all(on), *_of_many(on), *_of_one(on))
 
 
-def _of_all(on: _CaseHandlers) -> Sequence[Route]:
+def _of_all(on: CaseHandlers) -> Sequence[Route]:
     return (
         Route(
             method="POST",
@@ -144,6 +192,7 @@ def _of_all(on: _CaseHandlers) -> Sequence[Route]:
             body=CaseBody,
             response=CaseView,
             status=201,
+            problems=(NotFound, Conflict),
             handler=on.open,
         ),
         Route(
@@ -154,12 +203,50 @@ def _of_all(on: _CaseHandlers) -> Sequence[Route]:
             tags=TAGS,
             query=CaseQuery,
             response=Page[CaseView],
+            problems=(NotFound,),
             handler=on.list,
         ),
     )
 
 
-def _of_one(on: _CaseHandlers) -> Sequence[Route]:
+def _of_many(on: CaseHandlers) -> Sequence[Route]:
+    return (
+        Route(
+            method="GET",
+            path="/api/v1/cases/facets",
+            access=READ,
+            summary="How many of the cases found have which value",
+            tags=TAGS,
+            query=CaseQuery,
+            response=FacetsView,
+            problems=(NotFound,),
+            handler=on.facets,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/cases/metrics",
+            access=READ,
+            summary="How soon cases are answered and solved, and how old the backlog is",
+            tags=TAGS,
+            query=CaseQuery,
+            response=MeasuresView,
+            problems=(NotFound,),
+            handler=on.measures,
+        ),
+        Route(
+            method="POST",
+            path="/api/v1/cases/bulk",
+            access=WRITE,
+            summary="Change many cases, each by itself",
+            tags=TAGS,
+            body=BulkBody,
+            response=BulkView,
+            handler=on.bulk,
+        ),
+    )
+
+
+def _of_one(on: CaseHandlers) -> Sequence[Route]:
     return (
         Route(
             method="GET",
@@ -180,6 +267,7 @@ def _of_one(on: _CaseHandlers) -> Sequence[Route]:
             params=CaseId,
             body=CasePatch,
             response=CaseView,
+            problems=(Conflict,),
             handler=on.change,
         ),
         Route(
@@ -191,35 +279,7 @@ def _of_one(on: _CaseHandlers) -> Sequence[Route]:
             params=CaseId,
             body=TransitionBody,
             response=CaseView,
-            problems=(ImpossibleTransition,),
+            problems=(ImpossibleTransition, Conflict),
             handler=on.take,
-        ),
-    )
-
-
-def _of_comments(on: _CaseHandlers) -> Sequence[Route]:
-    return (
-        Route(
-            method="POST",
-            path=f"{ONE}/comments",
-            access=COMMENT,
-            summary="Comment on a case",
-            tags=TAGS,
-            params=CaseId,
-            body=CommentBody,
-            response=CommentView,
-            status=201,
-            handler=on.comment,
-        ),
-        Route(
-            method="GET",
-            path=f"{ONE}/comments",
-            access=READ,
-            summary="Comments of a case, oldest first",
-            tags=TAGS,
-            params=CaseId,
-            query=PageQuery,
-            response=Page[CommentView],
-            handler=on.comments,
         ),
     )

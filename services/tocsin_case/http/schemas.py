@@ -1,34 +1,27 @@
-"""What goes over the wire."""
+"""Cases over the wire."""
 
-from datetime import datetime, timedelta
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
-from tocsin_case.domain.cases import Case, Link, Priority, Promise, Status
+from tocsin.errors import Invalid
+from tocsin_case.application import Opening
+from tocsin_case.domain.cases import Case, Link
 from tocsin_case.domain.clocks import SlaClock
-from tocsin_case.domain.rules import Rule
-from tocsin_case.ports import Comment
-from tocsin_kit.store import Entry
+from tocsin_case.domain.types import Priority, Stage, Targets
+from tocsin_case.http.setting_schemas import FieldBody, FieldName, Namespace, Person, Slug, Tag, TargetsBody, Text
 from tocsin_kit.web import Input, PageQuery
 
-Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
-Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=128)]
-Tag = Annotated[str, Field(min_length=1, max_length=64)]
-Within = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3650), description="ISO 8601 duration, or seconds.")]
+CaseKey = Annotated[str, Field(min_length=26, max_length=26, pattern=r"^[0-9a-z]+$")]
+Title = Annotated[str, Field(min_length=1, max_length=200)]
+Severity = Annotated[int, Field(ge=1, le=5, description="1 is the worst.")]
 
 
 class CaseId(BaseModel):
     """Path of a case."""
 
-    case: str = Field(min_length=26, max_length=26)
-
-
-class RulePath(BaseModel):
-    """Path of a rule."""
-
-    namespace: Namespace
-    name: Slug
+    case: CaseKey
 
 
 class LinkBody(Input):
@@ -36,95 +29,195 @@ class LinkBody(Input):
 
     kind: Tag = Field(description="`run`, `asset`, `schedule`, `case` ...")
     target: str = Field(min_length=1, max_length=256)
-
-
-class PromiseBody(Input):
-    """What is promised."""
-
-    response: Within | None = None
-    resolution: Within | None = None
+    role: Tag = Field(default="about", description="`about`, `caused-by`, `parent`, `related`, `duplicate`.")
 
 
 class CaseBody(Input):
-    """A new case."""
+    """A new case; what is left out is said by its template and its type."""
 
     namespace: Namespace = "default"
-    title: str = Field(min_length=1, max_length=200)
-    kind: Tag = "incident"
-    description: str = Field(default="", max_length=64_000, description="Markdown.")
-    priority: Priority = Priority.NORMAL
-    severity: int = Field(default=3, ge=1, le=5, description="1 is the worst.")
-    owner: str | None = Field(default=None, max_length=256)
+    title: Title
+    kind: Slug | None = Field(default=None, description="Its type; `incident` unless given.")
+    template: Slug | None = None
+    description: Text | None = Field(default=None, description="Markdown.")
+    priority: Priority | None = None
+    severity: Severity | None = None
+    owner: Person | None = None
+    team: Slug | None = None
+    queue: Slug | None = None
     tags: tuple[Tag, ...] = Field(default=(), max_length=50)
+    fields: dict[FieldName, FieldBody] = Field(default_factory=dict, max_length=100)
     links: tuple[LinkBody, ...] = Field(default=(), max_length=50)
-    promise: PromiseBody = Field(default_factory=PromiseBody)
+    restricted: bool = Field(default=False, description="Seen by owner, opener, team and members only.")
+    members: tuple[Person, ...] = Field(default=(), max_length=100)
+    promise: TargetsBody = Field(default_factory=TargetsBody, description="Instead of what its type promises.")
 
 
 class CasePatch(Input):
     """What can be changed; only the members that are sent are."""
 
-    title: str = Field(default="", min_length=1, max_length=200)
-    description: str = Field(default="", max_length=64_000)
+    title: Title = "."
+    description: Text = ""
     priority: Priority = Priority.NORMAL
-    severity: int = Field(default=3, ge=1, le=5)
-    owner: str | None = Field(default=None, max_length=256)
+    severity: Severity = 3
+    owner: Person | None = None
+    team: Slug | None = None
+    queue: Slug | None = None
     tags: tuple[Tag, ...] = Field(default=(), max_length=50)
+    fields: dict[FieldName, FieldBody] = Field(default_factory=dict, max_length=100, description="`null` takes one away.")
+    restricted: bool = False
+    members: tuple[Person, ...] = Field(default=(), max_length=100)
 
 
 class TransitionBody(Input):
     """Where to take a case."""
 
-    status: Status
+    status: Slug
     resolution: str | None = Field(default=None, min_length=1, max_length=4000, description="How it ended.")
+    fields: dict[FieldName, FieldBody] = Field(default_factory=dict, max_length=100, description="Set by the way.")
 
 
-class CommentBody(Input):
-    """Something to say."""
+class BulkBody(Input):
+    """The same for many cases."""
 
-    text: str = Field(min_length=1, max_length=64_000, description="Markdown.")
+    cases: tuple[CaseKey, ...] = Field(min_length=1, max_length=500)
+    change: CasePatch | None = None
+    status: Slug | None = None
+    resolution: str | None = Field(default=None, min_length=1, max_length=4000)
+
+
+class BulkResult(BaseModel):
+    """What became of one case."""
+
+    case: str
+    status: str | None = None
+    error: str | None = Field(default=None, description="Code of the refusal.")
+    detail: str | None = None
+
+
+class BulkView(BaseModel):
+    """What became of all."""
+
+    done: int
+    refused: int
+    results: list[BulkResult]
+
+
+class CasesBody(Input):
+    """Other cases."""
+
+    cases: tuple[CaseKey, ...] = Field(min_length=1, max_length=100)
+
+
+class SplitBody(Input):
+    """What becomes a case of its own."""
+
+    title: Title
+    links: tuple[LinkBody, ...] = Field(default=(), max_length=200)
+    tasks: tuple[CaseKey, ...] = Field(default=(), max_length=200)
+    comments: tuple[CaseKey, ...] = Field(default=(), max_length=500)
+    tags: tuple[Tag, ...] = Field(default=(), max_length=50)
+
+
+class AlertBody(Input):
+    """An alert from outside; the same key again is the same case."""
+
+    namespace: Namespace = "default"
+    key: str = Field(min_length=1, max_length=200)
+    state: Literal["firing", "resolved"] = "firing"
+    title: Title | None = None
+    detail: str = Field(default="", max_length=2000)
+    kind: Slug = "incident"
+    priority: Priority = Priority.NORMAL
+    severity: Severity = 3
+    tags: tuple[Tag, ...] = Field(default=(), max_length=50)
+
+
+class AlertView(BaseModel):
+    """The cases that an alert is about."""
+
+    cases: list[str]
 
 
 class CaseQuery(PageQuery):
     """Filters over cases; all of them must hold."""
 
     namespace: Namespace | None = None
-    status: Status | None = None
-    priority: Priority | None = None
-    owner: str | None = Field(default=None, max_length=256)
+    view: Slug | None = Field(default=None, description="A saved view of the namespace; what is given beside it comes first.")
+    status: tuple[Slug, ...] = Field(default=(), max_length=20)
+    stage: tuple[Stage, ...] = Field(default=(), max_length=5)
+    active: bool | None = None
+    kind: Slug | None = None
+    priority: tuple[Priority, ...] = Field(default=(), max_length=4)
+    severity: int | None = Field(default=None, ge=1, le=5)
+    owner: str | None = Field(default=None, max_length=256, description="`-` for nobody.")
+    team: Slug | None = None
+    queue: Slug | None = None
     tag: Tag | None = None
     link: str | None = Field(default=None, max_length=256, description="Target of a link, such as a run's id.")
-    text: str | None = Field(default=None, min_length=1, max_length=256, description="Words in title and description.")
-
-
-class RuleBody(Input):
-    """A rule that opens cases."""
-
-    workflow: str = Field(default="*", min_length=1, max_length=128, description="Shell pattern over workflow names.")
-    kind: Tag = "incident"
-    priority: Priority = Priority.NORMAL
-    severity: int = Field(default=3, ge=1, le=5)
-    owner: str | None = Field(default=None, max_length=256)
-    tags: tuple[Tag, ...] = Field(default=(), max_length=50)
-    auto_resolve: bool = Field(default=True, description="Resolve the case when the workflow completes again.")
-    promise: PromiseBody = Field(default_factory=PromiseBody)
-    enabled: bool = True
+    rule: str | None = Field(default=None, max_length=256, description="`<namespace>/<name>`.")
+    field: tuple[Annotated[str, Field(max_length=512)], ...] = Field(default=(), max_length=10, description="`name=value`.")
+    overdue: bool | None = Field(default=None, description="Whether a promise is broken and not yet kept.")
+    opened_after: AwareDatetime | None = None
+    opened_before: AwareDatetime | None = None
+    text: str | None = Field(default=None, min_length=1, max_length=256, description='Words; `"..."` for a phrase.')
+    sort: Literal["updated_at", "opened_at", "next_due"] = "updated_at"
 
 
 class ClockView(BaseModel):
     """One promise."""
 
+    target_s: float = Field(description="Business time that is promised.")
     due: datetime | None
-    held_with_s: float | None = Field(description="Seconds that were left when it was held.")
+    held_with_s: float | None = Field(description="Business time that was left when it was held.")
+    warn_at: datetime | None
+    warned: datetime | None
     met: datetime | None
     breached: datetime | None
+    breaches: int
+    resets: int
 
     @classmethod
     def of(cls, clock: SlaClock | None) -> "ClockView | None":
         """The view of a clock."""
         if clock is None:
             return None
-        left = None if clock.left is None else clock.left.total_seconds()
-        return cls(due=clock.due, held_with_s=left, met=clock.met, breached=clock.breached)
+        return cls(
+            target_s=clock.target.total_seconds(),
+            due=clock.due,
+            held_with_s=None if clock.left is None else clock.left.total_seconds(),
+            warn_at=clock.warn_at,
+            warned=clock.warned,
+            met=clock.met,
+            breached=clock.breached,
+            breaches=clock.breaches,
+            resets=clock.resets,
+        )
+
+
+class EscalationView(BaseModel):
+    """How far a case is escalated."""
+
+    policy: str
+    since: datetime
+    level: int = Field(description="Levels reached in this turn.")
+    turn: int
+    next_at: datetime | None
+    ended: str | None
+
+
+class PlaybookRunView(BaseModel):
+    """A run started from a case."""
+
+    name: str
+    workflow: str
+    run: str
+    status: str
+    started_at: datetime
+    started_by: str
+    task: str | None
+    detail: str | None
+    waits_for: str | None
 
 
 class CaseView(BaseModel):
@@ -135,116 +228,173 @@ class CaseView(BaseModel):
     kind: str
     title: str
     description: str
-    status: Status
+    status: str
+    stage: Stage
     priority: Priority
     severity: int
     owner: str | None
+    team: str | None
+    queue: str | None
     tags: tuple[str, ...]
+    fields: dict[str, FieldBody]
     links: list[LinkBody]
+    restricted: bool
+    members: tuple[str, ...]
     opened_at: datetime
     opened_by: str
     updated_at: datetime
+    answered_at: datetime | None
+    resolved_at: datetime | None
     resolution: str | None
     rule: str | None
+    template: str | None
     occurrences: int
     comments: int
+    tasks: int
+    tasks_done: int
+    attachments: int
+    observables: int
+    merged_into: str | None
+    merged: list[str]
+    calendar: str | None
     response: ClockView | None
+    updating: ClockView | None
     resolving: ClockView | None
+    escalation: EscalationView | None
+    playbooks: list[PlaybookRunView]
 
     @classmethod
     def of(cls, case: Case) -> "CaseView":
         """The view of a case."""
+        state = case.escalation
+        plain = {name: getattr(case, name) for name in cls.model_fields if name not in _MADE and hasattr(case, name)}
         return cls(
-            id=case.id,
-            namespace=case.namespace,
-            kind=case.kind,
-            title=case.title,
-            description=case.description,
-            status=case.status,
-            priority=case.priority,
-            severity=case.severity,
-            owner=case.owner,
-            tags=case.tags,
-            links=[LinkBody(kind=link.kind, target=link.target) for link in case.links],
-            opened_at=case.opened_at,
-            opened_by=case.opened_by,
-            updated_at=case.updated_at,
-            resolution=case.resolution,
-            rule=case.rule,
-            occurrences=case.occurrences,
-            comments=case.comments,
-            response=ClockView.of(case.response),
-            resolving=ClockView.of(case.resolving),
+            **plain,
+            fields=dict(case.fields),
+            links=[LinkBody(kind=link.kind, target=link.target, role=link.role) for link in case.links],
+            merged=[merged.case for merged in case.merges],
+            calendar=case.sla.calendar,
+            response=ClockView.of(case.clocks.get("response")),
+            updating=ClockView.of(case.clocks.get("update")),
+            resolving=ClockView.of(case.clocks.get("resolution")),
+            escalation=None
+            if state is None
+            else EscalationView(
+                policy=state.policy,
+                since=state.since,
+                level=state.level,
+                turn=state.turn,
+                next_at=state.next_at,
+                ended=state.ended,
+            ),
+            playbooks=[PlaybookRunView.model_validate(run, from_attributes=True) for run in case.playbooks],
         )
 
 
-class CommentView(BaseModel):
-    """A comment."""
-
-    id: str
-    author: str
-    text: str
-    at: datetime
-
-    @classmethod
-    def of(cls, comment: Comment) -> "CommentView":
-        """The view of a comment."""
-        return cls(id=comment.id, author=comment.author, text=comment.text, at=comment.at)
+_MADE = frozenset({"fields", "links", "merged", "calendar", "response", "updating", "resolving", "escalation", "playbooks"})
 
 
-class RuleView(RuleBody):
-    """A rule with its name."""
+class FacetsView(BaseModel):
+    """How many of the cases found have which value."""
 
-    namespace: str
+    facets: dict[str, dict[str, int]]
+
+
+class MeasuresView(BaseModel):
+    """Numbers about cases."""
+
+    opened: int
+    resolved: int
+    active: int
+    mtta_s: float | None = Field(description="Mean time until somebody answered.")
+    mttr_s: float | None = Field(description="Mean time until it was solved.")
+    clocks: int = Field(description="Promises made.")
+    breached: int = Field(description="Of those, broken.")
+    breach_rate: float | None
+    backlog: dict[str, int] = Field(description="Active cases by age.")
+    oldest: datetime | None
+
+
+class ChangeView(BaseModel):
+    """One field, before and after."""
+
     name: str
-
-    @classmethod
-    def of(cls, rule: Rule) -> "RuleView":
-        """The view of a rule."""
-        return cls(
-            namespace=rule.namespace,
-            name=rule.name,
-            workflow=rule.workflow,
-            kind=rule.kind,
-            priority=rule.priority,
-            severity=rule.severity,
-            owner=rule.owner,
-            tags=rule.tags,
-            auto_resolve=rule.auto_resolve,
-            promise=PromiseBody(response=rule.promise.response, resolution=rule.promise.resolution),
-            enabled=rule.enabled,
-        )
+    before: JsonValue
+    after: JsonValue
 
 
-def rule_of(path: RulePath, body: RuleBody) -> Rule:
-    """The rule that a request describes."""
-    return Rule(
-        namespace=path.namespace,
-        name=path.name,
-        workflow=body.workflow,
+class RecordView(BaseModel):
+    """One change of a case."""
+
+    revision: int
+    at: datetime
+    actor: str
+    why: str
+    notes: list[str] = Field(description="What clocks and escalation made of it: `resolution.paused` ...")
+    changes: list[ChangeView]
+
+
+class HistoryView(BaseModel):
+    """All changes of a case, oldest first."""
+
+    items: list[RecordView]
+
+
+class AtQuery(Input):
+    """Which instant."""
+
+    at: AwareDatetime
+
+
+class ReportQuery(Input):
+    """In which form."""
+
+    format: Literal["markdown", "json"] = "markdown"
+    internal: bool = Field(default=False, description="Internal comments too, for those who may work on the case.")
+
+
+def opening_of(body: CaseBody) -> Opening:
+    """What a request opens."""
+    return Opening(
+        namespace=body.namespace,
+        title=body.title,
         kind=body.kind,
+        template=body.template,
+        description=body.description,
         priority=body.priority,
         severity=body.severity,
         owner=body.owner,
+        team=body.team,
+        queue=body.queue,
         tags=body.tags,
-        auto_resolve=body.auto_resolve,
-        promise=promise_of(body.promise),
-        enabled=body.enabled,
+        fields=body.fields,
+        links=links_of(body.links),
+        restricted=body.restricted,
+        members=body.members,
+        promise=targets_of(body.promise),
     )
 
 
-def promise_of(body: PromiseBody) -> Promise:
+def targets_of(body: TargetsBody) -> Targets:
     """The promise that a request describes."""
-    return Promise(response=body.response, resolution=body.resolution)
+    return Targets(response=body.response, update=body.update, resolution=body.resolution)
 
 
 def links_of(bodies: tuple[LinkBody, ...]) -> tuple[Link, ...]:
     """The links that a request describes."""
-    return tuple(Link(body.kind, body.target) for body in bodies)
+    return tuple(Link(body.kind, body.target, body.role) for body in bodies)
 
 
-def value_of(entry: Entry[Case]) -> Case:
-    """The case of an entry that has one, because it was just stored."""
-    if entry.value is None:
-        raise LookupError(entry.key)
-    return entry.value
+def pairs_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """``name=value`` texts as a mapping.
+
+    Raises:
+        Invalid: One has no equals sign, or no name of a field.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.replace("_", "").replace("-", "").isalnum() or not name.isascii() or "-" in name[:1]:
+            raise Invalid("field is name=value", hint="for example field=customer=acme")
+        found[name] = value
+    return found

@@ -1,158 +1,345 @@
-"""Cases on a real database and bus: opened by failures, breached by the clock, once each."""
+"""Cases on a real database and bus: opened by signals, kept by the clock, once each."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tocsin.signals import derive, root
-from tocsin.signals.catalogue import executor as words
-from tocsin.signals.kinds import ErrorObject
-from tocsin.signals.make import make_signal, subject_of
-from tocsin.signals.subjects import parse_signal
-from tocsin_case.adapters.stores import CASES, RULES, MongoCaseStore, MongoRuleStore
-from tocsin_case.application import Cases, ClockKeeper, Failures, Opening, Rules
-from tocsin_case.domain.cases import Promise, Status
-from tocsin_case.domain.rules import Rule
+from tocsin.errors import Invalid
+from tocsin_case.adapters.besides import MongoBesides
+from tocsin_case.application import ClockKeeper
+from tocsin_case.domain.calendars import BusinessCalendar, Window
+from tocsin_case.domain.cases import Link
+from tocsin_case.domain.escalation import Action, ActionKind, Level, Policy, Team
+from tocsin_case.domain.rules import Quiet, Rule
+from tocsin_case.domain.tasks import TaskNotReady, TaskStatus
+from tocsin_case.domain.types import CaseType, Playbook, Priority, Stage, Strategy, Targets
 from tocsin_case.ports import CaseSearch
-from tocsin_kit.bus import Bus, Consumer, ensure_streams
-from tocsin_kit.bus.topology import consumer
-from tocsin_kit.chance import SystemChance
-from tocsin_kit.store import Database, Relay
-from tocsin_kit.testing.clocks import ManualClock
 from tocsin_kit.testing.waiting import eventually
 
-CAUSE = root("test")
+from .conftest import ADA, World
+
+HOUR = timedelta(hours=1)
 
 
-@asynccontextmanager
-async def serving(*parts) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for part in parts:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        tasks = [group.create_task(part.serve()) for part in parts]
-        yield
-        for task in tasks:
-            task.cancel()
+def run(number: int) -> str:
+    return f"{number:026d}"
 
 
-class World:
-    """One replica of the case service without its HTTP."""
-
-    def __init__(self, nats_url: str, mongo_url: str, prefix: str, clock: ManualClock) -> None:
-        self.bus = Bus(nats_url, name="case")
-        self.database = Database(mongo_url, name=f"{prefix}_case")
-        self.relay = Relay(self.database, self.bus, (CASES, RULES))
-        self.store = MongoCaseStore(self.database, self.relay)
-        self.rule_store = MongoRuleStore(self.database, self.relay)
-        self.cases = Cases(self.store, clock=clock, chance=SystemChance())
-        self.rules = Rules(self.rule_store, clock=clock)
-        self.keeper = ClockKeeper(self.store, clock=clock)
-        failures = Failures(self.store, self.rule_store, clock=clock)
-        self.consumer = Consumer(
-            self.bus, consumer("case-signals"), failures.hear, key=lambda d: parse_signal(d.subject).namespace
-        )
-        self.clock = clock
-
-    async def say(self, run: str, *, faulted: bool) -> None:
-        """Publish the end of a run of workflow ``orders``, as the executor would."""
-        name = f"orders-{derive('run', run)}.default"
-        now = self.clock.now()
-        if faulted:
-            error = ErrorObject(type="https://example.com/boom", status=500, title="boom")
-            payload, kind = words.WorkflowFaulted(name=name, faulted_at=now, error=error), words.WORKFLOW_FAULTED
-        else:
-            payload, kind = words.WorkflowCompleted(name=name, completed_at=now), words.WORKFLOW_COMPLETED
-        signal = make_signal(
-            kind, namespace="default", entity_id=derive("run", run), sequence=1, time=now, payload=payload, cause=CAUSE
-        )
-        await self.bus.publish_event(subject_of(signal), signal)
-
-    async def all(self):
-        page = await self.cases.search(CaseSearch(), limit=50, cursor=None)
-        return [entry.value for entry in page.items]
-
-
-@pytest.fixture
-async def world(nats_url, mongo_url, mongo_prefix, clock) -> AsyncIterator[World]:
-    world = World(nats_url, mongo_url, mongo_prefix, clock)
-    await world.database.start()
-    await world.store.prepare()
-    await world.rule_store.prepare()
-    async with serving(world.bus):
-        await ensure_streams(world.bus)
-        async with serving(world.relay, world.consumer):
-            yield world
-    await world.database.stop()
-
-
-async def test_a_failed_run_opens_one_case_and_a_good_one_resolves_it(world):
+async def test_a_failed_run_opens_one_case_and_a_good_one_resolves_it(world: World):
     """Three failures are one case with three occurrences; the run that completes after them resolves it."""
-    await world.rules.put(Rule(namespace="default", name="all", workflow="ord*"), expect=None, actor="user:a", cause=CAUSE)
-    for run in ("1", "2", "3"):
-        await world.say(run, faulted=True)
+    await world.put(Rule(namespace="default", name="all", subject="ord*"))
+    for number in (1, 2, 3):
+        await world.end(run(number), faulted=True)
 
     async def three():
         return [case.occurrences for case in await world.all()] == [3]
 
     await eventually(three)
-    await world.say("4", faulted=False)
+    await world.end(run(4), faulted=False)
 
     async def resolved():
-        return [case.status for case in await world.all()] == [Status.RESOLVED]
+        return [case.stage for case in await world.all()] == [Stage.RESOLVED]
 
     await eventually(resolved)
     (case,) = await world.all()
     assert case.title == "orders failed: boom"
-    assert [link.kind for link in case.links] == ["run"] * 3
+    assert [(link.kind, link.role) for link in case.links] == [("run", "caused-by")] * 3
 
 
-async def test_without_a_rule_nothing_is_opened(world):
-    """Failures are loud only where somebody wants to hear them."""
-    await world.say("1", faulted=True)
-    await eventually(lambda: world.consumer.health().facts["handled"] == 1)
-    await world.rules.put(Rule(namespace="default", name="late"), expect=None, actor="user:a", cause=CAUSE)
-    await world.say("2", faulted=True)
+@pytest.mark.parametrize(
+    ("broken", "well"),
+    [
+        (
+            ("asset", "freshness-changed", "sales", {"name": "sales", "after": "failed", "cause": "late upstream"}),
+            {"after": "fresh"},
+        ),
+        (("schedule", "missed", "nightly", {"name": "nightly", "count": 3, "first_at": "now"}), "fired"),
+        (("alert", "fired", "cpu", {"name": "cpu", "summary": "too hot"}), "resolved"),
+        (("webhook", "disabled", "hook", {"name": "hook", "reason": "410"}), "enabled"),
+    ],
+)
+async def test_what_goes_wrong_anywhere_opens_a_case_and_its_end_resolves_it(world: World, broken, well):
+    """Stale assets, missed schedules, alerts and webhooks alike; a filter over the data chooses which."""
+    entity, transition, subject, data = broken
+    await world.put(Rule(namespace="default", name="all", signal=f"{entity}.*", filter=f"dataname = '{subject}'"))
+    await world.signal(entity, transition, "other", {**data, "name": "other"})
+    await world.signal(entity, transition, subject, data)
 
     async def opened():
-        return len(await world.all()) >= 1
+        return [case.links for case in await world.all()] == [(Link(entity, subject, "caused-by"),)]
+
+    await eventually(opened)
+    end = (transition, {**data, **well}) if isinstance(well, dict) else (well, {"name": subject})
+    await world.signal(entity, end[0], subject, end[1])
+
+    async def resolved():
+        return [case.stage for case in await world.all()] == [Stage.RESOLVED]
+
+    await eventually(resolved)
+
+
+async def test_a_rule_is_quiet_in_maintenance_and_after_a_case_has_ended(world: World):
+    """Nothing is opened in times of quiet, nor again within the time of suppression."""
+    now = world.clock.now()
+    pause = Quiet(now, now + HOUR, "maintenance")
+    await world.put(Rule(namespace="default", name="all", quiet=(pause,), suppress=2 * HOUR))
+    await world.end(run(1), faulted=True)
+    await world.heard()
+    assert await world.all() == []
+    await world.clock.advance(HOUR)
+    await world.end(run(2), faulted=True)
+
+    async def opened():
+        return len(await world.all()) == 1
 
     await eventually(opened)
     (case,) = await world.all()
-    assert case.occurrences == 1
+    await world.cases.move(case.id, "resolved", by=ADA, resolution="by hand")
+    await world.end(run(3), faulted=True)
+    await world.heard()
+    await world.clock.advance(3 * HOUR)
+    await world.end(run(4), faulted=True)
+
+    async def two():
+        return len(await world.all()) == 2
+
+    await eventually(two)
+    assert sorted(link.target for case in await world.all() for link in case.links) == [run(2), run(4)]
 
 
-async def test_two_replicas_breach_a_clock_once(world, mongo_url, mongo_prefix, nats_url):
+async def test_two_replicas_breach_a_clock_once(world: World):
     """Both look at the same instant; one of them says it."""
-    opening = Opening(namespace="default", title="slow", promise=Promise(response=timedelta(hours=1)))
-    entry = await world.cases.open(opening, actor="user:a", cause=CAUSE)
-    await world.clock.advance(timedelta(hours=2))
-    other = ClockKeeper(world.store, clock=world.clock)
+    entry = await world.open(promise=Targets(response=HOUR))
+    await world.clock.advance(2 * HOUR)
+    other = ClockKeeper(world.parts.ledger, MongoBesides(world.database))
     await asyncio.gather(world.keeper.check(), other.check())
     after = await world.cases.get(entry.key)
-    assert after.value.response.breached is not None
-    assert after.sequence == 2  # opened, breached
+    assert after.value.clocks["response"].breached == after.value.opened_at + HOUR
+    assert after.sequence == 3  # opened, warned, breached
     assert await world.keeper.check() == 0
 
 
-async def test_comments_are_counted_and_listed_in_order(world):
-    """A comment and its count are one write."""
-    entry = await world.cases.open(Opening(namespace="default", title="talk"), actor="user:a", cause=CAUSE)
-    for text in ("first", "second"):
-        await world.cases.comment(await world.cases.get(entry.key), text, actor="user:b", cause=CAUSE)
-        await world.clock.advance(1)
-    page = await world.cases.comments(entry.key, limit=10, cursor=None)
-    assert [comment.text for comment in page.items] == ["first", "second"]
-    assert (await world.cases.get(entry.key)).value.comments == 2
+BERLIN = BusinessCalendar(
+    namespace="default",
+    name="office",
+    timezone="Europe/Berlin",
+    windows=tuple(Window(day, 9 * 60, 17 * 60) for day in range(5)),
+)
+CHAIN = Policy(
+    namespace="default",
+    name="chain",
+    levels=(
+        Level(after=timedelta(minutes=5), actions=(Action(kind=ActionKind.NOTIFY, to=("team:ops",)),)),
+        Level(
+            after=timedelta(minutes=10),
+            actions=(
+                Action(kind=ActionKind.ASSIGN, to=("team:ops",)),
+                Action(kind=ActionKind.RAISE_PRIORITY),
+                Action(kind=ActionKind.START, playbook="restart"),
+            ),
+        ),
+    ),
+    repeat=1,
+    repeat_after=timedelta(minutes=10),
+)
+OPS = Team(namespace="default", name="ops", members=("user:ada", "user:bob"))
+INCIDENT = CaseType(
+    namespace="default",
+    name="incident",
+    open_fields=True,
+    calendar="office",
+    sla={"*": Targets(response=2 * HOUR, resolution=16 * HOUR)},
+    warn_at=0.5,
+    escalation="chain",
+    team="ops",
+    playbooks=(Playbook(name="restart", workflow="restart", input={"what": "${ .case.cause.target }", "why": "case"}),),
+)
 
 
-async def test_search_finds_by_words_status_and_link(world):
-    """Text is searched as words, filters hold together."""
-    await world.cases.open(Opening(namespace="default", title="printer on fire"), actor="user:a", cause=CAUSE)
-    await world.cases.open(Opening(namespace="other", title="printer offline"), actor="user:a", cause=CAUSE)
-    everywhere = await world.cases.search(CaseSearch(text="printer"), limit=10, cursor=None)
-    here = await world.cases.search(CaseSearch(text="printer", namespaces=frozenset({"other"})), limit=10, cursor=None)
-    assert (len(everywhere.items), [entry.value.title for entry in here.items]) == (2, ["printer offline"])
+async def test_an_escalation_climbs_until_somebody_answers(world: World):
+    """Level by level at its instant, also when nobody looked for a while; repeated; stopped by the answer; said once each."""
+    for value in (BERLIN, CHAIN, OPS, INCIDENT):
+        await world.put(value)
+    entry = await world.open(links=(Link("run", "r1"),))
+    await world.clock.advance(timedelta(minutes=16))
+    await asyncio.gather(world.keeper.check(), ClockKeeper(world.parts.ledger, MongoBesides(world.database)).check())
+    case = await world.get(entry.key)
+    assert (case.owner, case.priority, case.escalation.turn) == ("user:ada", Priority.HIGH, 1)
+    assert [(one.name, one.status) for one in case.playbooks] == [("restart", "started")]
+    await world.clock.advance(timedelta(minutes=10))
+    await world.keeper.check()
+    await world.cases.move(entry.key, "acknowledged", by=ADA)
+    await world.clock.advance(HOUR)
+    await world.keeper.check()
+    said = await world.said(entry.key)
+    levels = [(e.data["turn"], e.data["level"]) for e in said if e.type == "io.tocsin.case.escalated.v1"]
+    assert levels == [(0, 1), (0, 2), (1, 1)]
+    notified = [e.data["recipients"] for e in said if e.type == "io.tocsin.case.notified.v1"]
+    assert notified == [["user:ada", "user:bob"]] * 2
+    assert [e.data["reason"] for e in said if e.type == "io.tocsin.case.escalation-ended.v1"] == ["acknowledged"]
+    assert [int(e.extensions["sequence"]) for e in said] == list(range(1, len(said) + 1))
+    (start,) = await world.stored("commands.executor.start.>")
+    assert start.data["input"] == {"what": "r1", "why": "case"}
+    assert start.data["run"] == case.playbooks[0].run
+
+
+async def test_a_playbook_writes_back_what_it_found(world: World):
+    """Its output sets fields, comments, and takes the case to a status; its task is done."""
+    await world.put(replace(INCIDENT, escalation=None))
+    entry = await world.open()
+    task = await world.parts.beside.tasks.add(entry.key, new_task("restart it"), by=ADA)
+    _, started = await world.parts.beside.playbooks.start(entry.key, "restart", {"more": 1}, by=ADA, task=task.id, mark="1")
+    world.runs.outputs[started.run] = {
+        "case": {"status": "resolved", "resolution": "restarted", "fields": {"host": "a1"}, "comment": "All *well*."}
+    }
+    await world.end(started.run, faulted=False, workflow="restart")
+
+    async def resolved():
+        return (await world.get(entry.key)).stage is Stage.RESOLVED
+
+    await eventually(resolved)
+    case = await world.get(entry.key)
+    assert (case.resolution, case.fields["host"], case.tasks_done) == ("restarted", "a1", 1)
+    page = await world.parts.beside.talk.of([entry.key], internal=False, limit=10, cursor=None)
+    assert "All *well*." in page.items[0].text
+
+
+def new_task(title: str, **more):
+    from tocsin_case.application import NewTask
+
+    return NewTask(title=title, **more)
+
+
+async def test_tasks_wait_for_one_another_and_are_told_late_once(world: World):
+    """A task begins when what it waits for is over; a late one is said once, by whichever replica."""
+    entry = await world.open()
+    tasks = world.parts.beside.tasks
+    first = await tasks.add(entry.key, new_task("first", due=world.clock.now() + HOUR), by=ADA)
+    second = await tasks.add(entry.key, new_task("second", after=(first.id,)), by=ADA)
+    with pytest.raises(TaskNotReady):
+        await tasks.change(entry.key, second.id, {"status": TaskStatus.DONE}, by=ADA)
+    with pytest.raises(Invalid):
+        await tasks.change(entry.key, first.id, {"after": (second.id,)}, by=ADA)
+    await world.clock.advance(2 * HOUR)
+    other = ClockKeeper(world.parts.ledger, MongoBesides(world.database))
+    await asyncio.gather(world.keeper.check(), other.check())
+    await world.keeper.check()
+    said = [e.type for e in await world.said(entry.key)]
+    assert said.count("io.tocsin.case.task-overdue.v1") == 1
+    await tasks.change(entry.key, first.id, {"status": TaskStatus.DONE}, by=ADA)
+    await tasks.change(entry.key, second.id, {"status": TaskStatus.DONE}, by=ADA)
+    case = await world.get(entry.key)
+    assert (case.tasks, case.tasks_done) == (2, 2)
+
+
+async def test_every_field_is_in_the_history_and_the_past_can_be_asked(world: World):
+    """Before and after of each change, what clocks made of it, and the case as it stood."""
+    entry = await world.open(promise=Targets(resolution=HOUR), priority=Priority.LOW)
+    opened = world.clock.now()
+    await world.clock.advance(60)
+    await world.cases.change(entry.key, {"priority": Priority.HIGH, "fields": {"host": "a1"}}, by=ADA)
+    await world.clock.advance(60)
+    await world.cases.move(entry.key, "on-hold", by=ADA)
+    history = await world.cases.history(entry.key)
+    assert [record.why for record, _ in history] == ["opened", "changed", "moved"]
+    changed = {field.name: (field.before, field.after) for field in history[1][1]}
+    assert changed == {"priority": ("low", "high"), "fields": ({}, {"host": "a1"})}
+    assert "resolution.paused" in history[2][0].notes
+    past = await world.cases.at(entry.key, opened + timedelta(seconds=30))
+    assert (past.priority, past.status, past.fields) == (Priority.LOW, "open", {})
+    assert await world.cases.at(entry.key, world.clock.now()) == await world.get(entry.key)
+
+
+async def test_merged_cases_are_one_and_can_be_taken_apart(world: World):
+    """What failed then counts where it is now; taken out, a case is as it was."""
+    await world.put(Rule(namespace="default", name="all"))
+    await world.end(run(1), faulted=True)
+
+    async def opened():
+        return len(await world.all()) == 1
+
+    await eventually(opened)
+    (auto,) = await world.all()
+    mine = await world.open(title="All is down", tags=("big",))
+    await world.cases.merge(mine.key, [auto.id], by=ADA)
+    await world.end(run(2), faulted=True)
+
+    async def counted():
+        return (await world.get(mine.key)).occurrences == 3
+
+    await eventually(counted)
+    assert ((await world.get(auto.id)).merged_into, (await world.get(auto.id)).stage) == (mine.key, Stage.CLOSED)
+    await world.cases.unmerge(mine.key, auto.id, by=ADA)
+    back = await world.get(auto.id)
+    assert (back.status, back.merged_into, back.dedupes) == ("open", None, auto.dedupes)
+    assert Link("run", run(1), "caused-by") not in (await world.get(mine.key)).links
+
+
+async def test_a_part_of_a_case_becomes_its_own(world: World):
+    """Tasks and comments move, both cases are linked."""
+    entry = await world.open(links=(Link("run", "r1"), Link("run", "r2")))
+    task = await world.parts.beside.tasks.add(entry.key, new_task("other thing"), by=ADA)
+    said = await world.parts.beside.talk.say(entry.key, "This is something else, @bob.", by=ADA)
+    new = await world.parts.work.splitting.split(
+        entry.key, "Something else", links=[Link("run", "r2")], tasks=[task.id], comments=[said.id], tags=[], by=ADA
+    )
+    before, after = await world.get(entry.key), await world.get(new.key)
+    assert [link.target for link in before.links] == ["r1", new.key]
+    assert ([link.target for link in after.links], after.tasks, after.comments) == (["r2", entry.key], 1, 1)
+    assert (before.tasks, before.comments) == (0, 0)
+
+
+async def test_new_cases_go_around_the_team(world: World):
+    """In turns, or to whoever has least to do."""
+    await world.put(OPS)
+    await world.put(CaseType(namespace="default", name="incident", assign=Strategy.ROUND_ROBIN, team="ops"))
+    owners = [(await world.open()).value.owner for _ in range(3)]
+    assert owners == ["user:ada", "user:bob", "user:ada"]
+    await world.put(CaseType(namespace="default", name="incident", assign=Strategy.LOAD, team="ops"))
+    assert (await world.open()).value.owner == "user:bob"
+
+
+async def test_evidence_has_an_unbroken_chain(world: World):
+    """Added, read, handed over; a change of any entry shows."""
+    entry = await world.open()
+    evidence = world.parts.evidence
+    file = await evidence.attach(
+        entry.key, b"log", name="a.log", media_type="text/plain", evidence=True, note="from host a1", by=ADA
+    )
+    await evidence.read(entry.key, file.id, by=ADA)
+    await evidence.hand_over(entry.key, file.id, "to the police", by=ADA)
+    chain, unbroken, intact = await evidence.custody(entry.key, file.id)
+    assert ([one.action for one in chain], unbroken, intact) == (["added", "read", "handed-over"], True, True)
+    await world.database.collection("custody").update_one({"number": 2}, {"$set": {"actor": "user:eve"}})
+    assert (await evidence.custody(entry.key, file.id))[1] is False
+
+
+async def test_a_thing_seen_in_two_cases_is_one_thing(world: World):
+    """However it was written, with each place where it was seen."""
+    first, second = await world.open(), await world.open()
+    evidence = world.parts.evidence
+    one = await evidence.see(first.key, "domain", "Evil.Example.", "in a log", by=ADA)
+    two = await evidence.see(second.key, "domain", "evil[.]example", "", by=ADA)
+    again = await evidence.see(second.key, "domain", "evil.example", "", by=ADA)
+    assert (one.id, two.id, again.cases) == (two.id, again.id, 2)
+    _, sightings = await evidence.observable(one.id)
+    assert {(s.case, s.times) for s in sightings} == {(first.key, 1), (second.key, 2)}
+
+
+async def test_search_finds_by_words_fields_and_facets(world: World):
+    """Text is searched as words, filters hold together, facets count what was found."""
+    await world.open(title="printer on fire", priority=Priority.HIGH, fields={"floor": 3})
+    await world.open(namespace="other", title="printer offline", fields={"floor": 4})
+
+    async def found(**search):
+        page = await world.cases.search(CaseSearch(**search), limit=10, cursor=None)
+        return [entry.value.title for entry in page.items]
+
+    assert len(await found(text="printer")) == 2
+    assert await found(text="printer", namespaces=frozenset({"other"})) == ["printer offline"]
+    assert await found(fields={"floor": "3"}) == ["printer on fire"]
+    assert await found(priority=("high",), active=True) == ["printer on fire"]
+    facets = await world.cases.facets(CaseSearch(text="printer"))
+    assert (facets["priority"], facets["status"]) == ({"high": 1, "normal": 1}, {"open": 2})

@@ -1,0 +1,68 @@
+"""A search over cases as a filter of the database."""
+
+import contextlib
+
+from tocsin_case.ports import CaseSearch
+from tocsin_kit.store import Filter
+
+
+def case_filter(search: CaseSearch) -> Filter:
+    """The filter of a search."""
+    chosen = Filter()
+    if search.text is not None:
+        chosen = chosen.words(search.text)
+    if search.namespaces is not None:
+        named = Filter().one_of("namespace", sorted(search.namespaces))
+        chosen = chosen.any_of(named, *(Filter().prefix("namespace", prefix) for prefix in search.prefixes))
+    for field, value in (
+        ("kind", search.kind),
+        ("owner", search.owner),
+        ("team", search.team),
+        ("queue", search.queue),
+        ("tags", search.tag),
+        ("links.target", search.link),
+        ("rule", search.rule),
+    ):
+        if value is not None:
+            chosen = chosen.eq(field, value)
+    for field, values in (("status", search.status), ("stage", search.stage), ("priority", search.priority)):
+        if values:
+            chosen = chosen.one_of(field, values)
+    return _seen(_numbers(chosen, search), search)
+
+
+def _numbers(chosen: Filter, search: CaseSearch) -> Filter:
+    if search.severity is not None:
+        chosen = chosen.eq("severity", search.severity)
+    if search.active is not None:
+        chosen = chosen.eq("active", search.active)
+    if search.overdue is not None:
+        chosen = chosen.eq("overdue", search.overdue)
+    if search.unowned:
+        chosen = chosen.eq("owner", None)
+    if search.opened_after is not None:
+        chosen = chosen.at_least("opened_at", search.opened_after)
+    if search.opened_before is not None:
+        chosen = chosen.below("opened_at", search.opened_before)
+    for name, text in search.fields.items():
+        # Values come as text; what a field holds is not known here, so each reading of the text counts.
+        readings = [Filter().eq(f"fields.{name}", text)]
+        if text in {"true", "false"}:
+            readings.append(Filter().eq(f"fields.{name}", text == "true"))
+        with contextlib.suppress(ValueError):
+            readings.append(Filter().eq(f"fields.{name}", float(text)))
+        chosen = chosen.any_of(*readings)
+    if search.sort == "next_due":
+        chosen = chosen.exists("next_due").not_eq("next_due", None)
+    return chosen
+
+
+def _seen(chosen: Filter, search: CaseSearch) -> Filter:
+    viewer = search.viewer
+    if viewer is None or viewer.everything:
+        return chosen
+    mine = [Filter().eq(field, viewer.subject) for field in ("owner", "opened_by", "members")]
+    for key in sorted(viewer.teams):
+        namespace, _, team = key.partition("/")
+        mine.append(Filter().eq("namespace", namespace).eq("team", team))
+    return chosen.any_of(Filter().not_eq("restricted", True), *mine)

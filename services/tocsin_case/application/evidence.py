@@ -1,0 +1,211 @@
+"""Files with their chain of custody, and things that were seen."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from tocsin.errors import Conflict, Defect, Invalid, NotFound, TooLarge
+from tocsin.signals.catalogue import case as words
+from tocsin_case.application.guiding import Guide
+from tocsin_case.application.ledger import TRIES, By, Decision, Ledger
+from tocsin_case.domain.cases import Case
+from tocsin_case.domain.evidence import (
+    LARGEST,
+    OBSERVABLE_TYPES,
+    Attachment,
+    Custody,
+    Observable,
+    Sighting,
+    handled,
+    normal,
+    observable_id,
+    sha256_of,
+    unbroken,
+)
+from tocsin_case.ports import BesideStore
+from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.store import Page
+
+
+class Evidence:
+    """What was found.
+
+    Args:
+        ledger: Changes cases.
+        besides: Where files and observables are.
+        chance: For ids.
+    """
+
+    def __init__(self, ledger: Ledger, besides: BesideStore, *, chance: Chance) -> None:
+        self._ledger = ledger
+        self._besides = besides
+        self._chance = chance
+
+    async def attach(
+        self, case_id: str, content: bytes, *, name: str, media_type: str, evidence: bool, note: str, by: By
+    ) -> Attachment:
+        """Put a file to a case; its hash and the first entry of its chain are stored with it.
+
+        Raises:
+            TooLarge: Above 8 MiB.
+        """
+        if len(content) > LARGEST:
+            raise TooLarge(f"a file of {len(content)} bytes is above the limit of {LARGEST}", limit=LARGEST, size=len(content))
+        now = self._ledger.clock.now()
+        digest = sha256_of(content)
+        attachment = Attachment(
+            id=new_id(now, self._chance),
+            case=case_id,
+            name=name,
+            media_type=media_type,
+            size=len(content),
+            sha256=digest,
+            added_at=now,
+            added_by=by.actor,
+            evidence=evidence,
+            note=note,
+        )
+        first = handled(None, attachment, actor=by.actor, action="added", sha256=digest, at=now, note=note)
+        await self._besides.keep(digest, content)
+
+        async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
+            payload = words.CaseAttached(
+                attachment=attachment.id,
+                name="A file." if case.restricted else name,
+                sha256=digest,
+                size=len(content),
+                evidence=evidence,
+            )
+            after = replace(case, attachments=case.attachments + 1)
+            return Decision(after, [(words.CASE_ATTACHED, payload)], [attachment, first])
+
+        await self._ledger.change(case_id, decide, by=by, why="attached")
+        return attachment
+
+    async def attachments(self, case_id: str) -> list[Attachment]:
+        """Files of a case, oldest first."""
+        return await self._besides.attachments(case_id)
+
+    async def read(self, case_id: str, attachment_id: str, *, by: By) -> tuple[Attachment, bytes]:
+        """The content of a file; that it was read is in its chain.
+
+        Raises:
+            NotFound: The case has no such file.
+            Defect: What is stored is not what was put there.
+        """
+        attachment = await self._one(case_id, attachment_id)
+        content = await self._besides.content(attachment.sha256)
+        if content is None or sha256_of(content) != attachment.sha256:
+            raise Defect(f"the content of file {attachment_id} is not what was stored", attachment=attachment_id)
+        await self._append(attachment, "read", "", by=by)
+        return attachment, content
+
+    async def hand_over(self, case_id: str, attachment_id: str, note: str, *, by: By) -> list[Custody]:
+        """Note in the chain of a file that somebody else has it now, or what was done to it.
+
+        Raises:
+            NotFound: The case has no such file.
+        """
+        attachment = await self._one(case_id, attachment_id)
+        await self._append(attachment, "handed-over", note, by=by)
+        return await self._besides.custody(attachment_id)
+
+    async def custody(self, case_id: str, attachment_id: str) -> tuple[list[Custody], bool, bool]:
+        """The chain of a file, whether it is unbroken, and whether the content is what was stored.
+
+        Raises:
+            NotFound: The case has no such file.
+        """
+        attachment = await self._one(case_id, attachment_id)
+        chain = await self._besides.custody(attachment_id)
+        content = await self._besides.content(attachment.sha256)
+        return chain, unbroken(chain), content is not None and sha256_of(content) == attachment.sha256
+
+    async def see(self, case_id: str, type_: str, value: str, note: str, *, by: By) -> Observable:
+        """Note that something was seen in a case.
+
+        Raises:
+            Invalid: There is no such type, or nothing is left of the value.
+        """
+        written = normal(type_, value)
+        if type_ not in OBSERVABLE_TYPES or not written:
+            raise Invalid(f"{type_} is no type of an observable", hint=f"one of {', '.join(OBSERVABLE_TYPES)}")
+        entry = await self._ledger.get(case_id)
+        assert entry.value is not None, "found"
+        namespace = entry.value.namespace
+        sighting = Sighting(
+            observable=observable_id(namespace, type_, value),
+            case=case_id,
+            namespace=namespace,
+            type=type_,
+            value=written,
+            at=self._ledger.clock.now(),
+            by=by.actor,
+            note=note,
+        )
+        seen = await self._besides.see(sighting)
+
+        async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
+            count = len(await self._besides.sightings(case_id))
+            payload = words.CaseObserved(observable=seen.id, kind=type_, cases=seen.cases)
+            return Decision(replace(case, observables=count), [(words.CASE_OBSERVED, payload)])
+
+        await self._ledger.change(case_id, decide, by=by, why="observed")
+        return seen
+
+    async def unsee(self, case_id: str, observable: str, *, by: By) -> None:
+        """Take a sighting back.
+
+        Raises:
+            NotFound: It was not seen in this case.
+        """
+        if not await self._besides.unsee(case_id, observable):
+            raise NotFound(f"{observable} was not seen in case {case_id}", observable=observable)
+
+        async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
+            return Decision(replace(case, observables=len(await self._besides.sightings(case_id))))
+
+        await self._ledger.change(case_id, decide, by=by, why="observable removed")
+
+    async def sightings(self, case_id: str) -> list[Sighting]:
+        """What was seen in a case."""
+        return await self._besides.sightings(case_id)
+
+    async def observable(self, observable: str) -> tuple[Observable, list[Sighting]]:
+        """A thing, and where it was seen.
+
+        Raises:
+            NotFound: It was seen nowhere.
+        """
+        found = await self._besides.observable(observable)
+        if found is None:
+            raise NotFound(f"there is no observable {observable}", observable=observable)
+        return found
+
+    async def observables(self, namespace: str, *, text: str | None, limit: int, cursor: str | None) -> Page[Observable]:
+        """Things that were seen in a namespace."""
+        return await self._besides.observables(namespace, text=text, limit=limit, cursor=cursor)
+
+    async def _one(self, case_id: str, attachment_id: str) -> Attachment:
+        found = next((one for one in await self._besides.attachments(case_id) if one.id == attachment_id), None)
+        if found is None:
+            raise NotFound(f"case {case_id} has no file {attachment_id}", attachment=attachment_id)
+        return found
+
+    async def _append(self, attachment: Attachment, action: str, note: str, *, by: By) -> None:
+        for _ in range(TRIES):
+            chain = await self._besides.custody(attachment.id)
+            entry = handled(
+                chain[-1] if chain else None,
+                attachment,
+                actor=by.actor,
+                action=action,
+                sha256=attachment.sha256,
+                at=self._ledger.clock.now(),
+                note=note,
+            )
+            try:
+                await self._besides.hand(entry)
+            except Conflict:
+                continue
+            return
+        raise Conflict(f"file {attachment.id} is being handled by others all the time")
