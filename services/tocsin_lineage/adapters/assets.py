@@ -5,10 +5,25 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from pymongo.errors import BulkWriteError
 
-from tocsin_kit.store import Database, Document, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, fetch_page, translated
+from tocsin_kit.store import (
+    Database,
+    Document,
+    Entry,
+    Filter,
+    Outgoing,
+    Page,
+    Relay,
+    Repository,
+    RevisionConflict,
+    Sort,
+    fetch_page,
+    translated,
+)
+from tocsin_kit.store.database import Transaction
 from tocsin_kit.store.indexes import Index, ensure_indexes
-from tocsin_kit.store.repository import Change
+from tocsin_kit.store.repository import DUPLICATE, WRITE_CONFLICT, Change
 from tocsin_lineage.adapters.codecs import (
     asset_document,
     asset_id,
@@ -115,11 +130,19 @@ class MongoAssetStore:
         async with self._database.transaction() as transaction:
             for name, documents in rows.items():
                 if documents:
-                    with translated(name):
-                        await self._database.collection(name).insert_many(documents, ordered=False, session=transaction.session)
+                    await self._insert(name, documents, transaction)
             assets = [Change(entry, asset, outbox) for entry, asset, outbox in changes.assets if asset is not None]
             await self._assets.commit_all(assets, transaction)
             await self._slots.commit_all([Change(*slot) for slot in changes.slots], transaction)
+
+    async def _insert(self, name: str, documents: list[Document], transaction: Transaction) -> None:
+        with translated(name):
+            try:
+                await self._database.collection(name).insert_many(documents, ordered=False, session=transaction.session)
+            except BulkWriteError as error:
+                if {one["code"] for one in error.details.get("writeErrors", ())} & {DUPLICATE, WRITE_CONFLICT}:
+                    raise RevisionConflict(f"Someone else wrote to {name} at the same moment.") from error
+                raise
 
     async def known(self, ids: Collection[str]) -> frozenset[str]:
         """Which of these happenings and check results are recorded already."""
