@@ -55,19 +55,17 @@ def prepare(document: Json, uri: str, operation_id: str, values: Mapping[str, Js
         raise Failed(ErrorKind.CONFIGURATION, "The document is not an OpenAPI document.")
     path, verb, item, operation = _find(document, operation_id)
     prepared = Prepared(verb.upper(), _server(document, item, operation, uri))
-    left = dict(values)
-    filled = path
-    form: dict[str, Json] = {}
+    left, form = dict(values), dict[str, Json]()
     for parameter in _parameters(document, item, operation):
-        name, place = str(parameter.get("name")), parameter.get("in")
+        name = str(parameter.get("name"))
         value = left.pop(name, _default(document, parameter))
+        if value is None and parameter.get("required"):
+            raise Failed(ErrorKind.CONFIGURATION, f"The operation {operation_id!r} needs the parameter {name!r}.")
         if value is None:
-            if parameter.get("required"):
-                raise Failed(ErrorKind.CONFIGURATION, f"The operation {operation_id!r} needs the parameter {name!r}.")
             continue
-        match place:
+        match parameter.get("in"):
             case "path":
-                filled = filled.replace(f"{{{name}}}", quote(_joined(parameter, value, ","), safe=","))
+                path = path.replace(f"{{{name}}}", quote(_joined(parameter, value, ","), safe=","))
             case "query":
                 prepared.query += _query(parameter, name, value)
             case "header":
@@ -84,12 +82,15 @@ def prepare(document: Json, uri: str, operation_id: str, values: Mapping[str, Js
         prepared.media = consumed if "form" in consumed else "application/x-www-form-urlencoded"
     _request_body(document, operation, left, prepared, operation_id)
     if left:
-        known = [str(parameter.get("name")) for parameter in _parameters(document, item, operation)]
-        close = difflib.get_close_matches(next(iter(left)), known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise Failed(ErrorKind.CONFIGURATION, f"The operation {operation_id!r} has no parameter {next(iter(left))!r}.{hint}")
-    prepared.url = prepared.url.rstrip("/") + filled
+        raise _surplus(operation_id, next(iter(left)), _parameters(document, item, operation))
+    prepared.url = prepared.url.rstrip("/") + path
     return prepared
+
+
+def _surplus(operation_id: str, name: str, parameters: Iterator[Mapping[str, Json]]) -> Failed:
+    close = difflib.get_close_matches(name, [str(parameter.get("name")) for parameter in parameters], n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return Failed(ErrorKind.CONFIGURATION, f"The operation {operation_id!r} has no parameter {name!r}.{hint}")
 
 
 def _find(document: Mapping[str, Json], operation_id: str) -> tuple[str, str, Mapping[str, Json], Mapping[str, Json]]:
