@@ -26,6 +26,7 @@ from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.approvals import approval_routes
 from tocsin_executor.http.explanations import explanation_routes
+from tocsin_executor.http.logs import log_routes
 from tocsin_executor.http.pools import pool_routes
 from tocsin_executor.http.repairs import repair_routes
 from tocsin_executor.http.runs import run_routes
@@ -41,6 +42,7 @@ from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.ticking import Ticking
+from tocsin_kit.clock import Clock
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
@@ -73,6 +75,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
+    served = operations(runs, definitions, programs, reading, clock)
     worker = own_worker(context, workers_bus, runners, sandbox)
     return (
         relay,
@@ -84,7 +87,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         workers_bus,
         worker,
         authenticator,
-        api(context, authenticator, (*operations(runs, definitions, programs, reading), *pool_routes(pools), *dead_letters)),
+        api(context, authenticator, (*served, *pool_routes(pools), *dead_letters)),
     )
 
 
@@ -104,13 +107,16 @@ def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: Mongo
     )
 
 
-def operations(runs: Runs, definitions: Definitions, programs: ProgramCache, reading: RunReading) -> Sequence[Route]:
+def operations(
+    runs: Runs, definitions: Definitions, programs: ProgramCache, reading: RunReading, clock: Clock
+) -> Sequence[Route]:
     """What people and programs can do with workflows and runs."""
     reruns = Reruns(runs, definitions, programs, reading)
     return (
         *workflow_routes(definitions, reading),
         *run_routes(runs, reading),
         *explanation_routes(runs),
+        *log_routes(runs, reading, clock),
         *repair_routes(runs, reruns),
         *approval_routes(Approvals(runs, reading)),
     )

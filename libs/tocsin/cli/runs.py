@@ -139,12 +139,13 @@ async def logs(
     run: Run,
     *,
     task: Annotated[str | None, typer.Option("--task", "-t", metavar="NAME", help="Only of this task.")] = None,
+    live: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what the tasks of a run printed."""
     async with connect(url) as client:
-        async for line in client.runs.logs(run):
+        async for line in client.logs.follow(run) if live else client.runs.logs(run):
             if task not in {None, line.get("task"), line.get("reference")}:
                 continue
             if as_json:

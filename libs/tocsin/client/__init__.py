@@ -6,8 +6,8 @@ Typed where the platform's promises are; answers are the API's JSON objects. Eve
 from types import TracebackType
 from typing import Self
 
-from tocsin.client.observing import Audit, Webhooks
-from tocsin.client.operations import Approvals, Pools, Repairs
+from tocsin.client.observing import Alerts, Audit, Webhooks
+from tocsin.client.operations import Approvals, Logs, Pools, Repairs
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.secrets import Secrets
@@ -30,6 +30,7 @@ class Client:
         self.runs = Runs(self.transport)
         self.pools = Pools(self.transport)
         self.repairs = Repairs(self.transport)
+        self.logs = Logs(self.transport)
         self.approvals = Approvals(self.transport)
         self.events = Events(self.transport)
         self.signals = Signals(self.transport)
@@ -41,6 +42,9 @@ class Client:
         self.dead_letters = DeadLetters(self.transport)
         self.audit = Audit(self.transport)
         self.webhooks = Webhooks(self.transport)
+        self.alerts = Alerts(self.transport)
+        self.alert_rules = Named(self.transport, "alert-rules")
+        self.channels = Named(self.transport, "channels")
         self.secrets = Secrets(self.transport)
         self.platform = Platform(self.transport)
 

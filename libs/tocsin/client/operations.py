@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
+import orjson
+
 from tocsin.client.transport import Record, Transport
 from tocsin.signals import Json
 
@@ -53,6 +55,23 @@ class Repairs:
     async def ask(self, run: str, verb: str, body: Record) -> Record:
         """``output`` or ``skip`` of a live ``task``, or ``terminate``."""
         return await self._http.post(f"{_RUNS}/{run}/{verb}", body)
+
+
+class Logs:
+    """What tasks print, live."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def follow(self, run: str) -> AsyncIterator[Record]:
+        """Lines as they are printed, each once, until the run has ended."""
+        async for event in self._http.stream(f"{_RUNS}/{run}/logs/stream"):
+            if event.event == "end":
+                return
+            if event.event == "lines":
+                for line in orjson.loads(event.data)["lines"]:
+                    yield line
 
 
 class Approvals:

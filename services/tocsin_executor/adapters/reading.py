@@ -13,6 +13,7 @@ from tocsin.errors import NotFound, TooLarge
 from tocsin.signals import subjects
 from tocsin_executor.adapters.definitions import MongoDefinitions
 from tocsin_executor.adapters.scopes import within
+from tocsin_executor.application.following import Piece
 from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
 from tocsin_executor.application.views import TaskView, task_of
 from tocsin_executor.domain.questions import Question
@@ -124,15 +125,25 @@ class RunReading:
 
     async def logs(self, run: str, after: str, limit: int) -> tuple[list[TaskLine], str | None]:
         """Lines of a run's tasks, by pieces; the id of the last piece to go on from, or ``None`` at the end."""
+        found = await self.pieces(run, after, limit + 1)
+        lines = [line for piece in found[:limit] for line in piece.lines]
+        return lines, found[limit - 1].id if len(found) > limit else None
+
+    async def pieces(self, run: str, after: str, limit: int) -> list[Piece]:
+        """Pieces of output behind ``after``, in order."""
         with translated("task_logs"):
             cursor = self._database.collection("task_logs").find({"run": {"$eq": run}, "_id": {"$gt": after}})
-            pieces = await cursor.sort("_id", 1).limit(limit + 1).to_list(limit + 1)
-        lines = [
-            TaskLine(piece["name"], piece["reference"], piece["attempt"], stream, line)
-            for piece in pieces[:limit]
-            for stream, line in orjson.loads(bytes(piece["lines"]))
+            documents = await cursor.sort("_id", 1).limit(limit).to_list(limit)
+        return [
+            Piece(
+                document["_id"],
+                [
+                    TaskLine(document["name"], document["reference"], document["attempt"], stream, line)
+                    for stream, line in orjson.loads(bytes(document["lines"]))
+                ],
+            )
+            for document in documents
         ]
-        return lines, pieces[limit - 1]["_id"] if len(pieces) > limit else None
 
     async def keep_logs(self, deliveries: Sequence[Delivery]) -> None:
         """Keep pieces of output that workers sent; a piece that comes twice is kept once."""

@@ -31,8 +31,9 @@ async def test_a_failed_run_is_run_again_from_where_it_failed_in_a_fixed_version
         await replica.runs.catch_up()
         tasks, _ = await replica.reading.finished_tasks(new.id, None, 10)
         assert [(task.name, task.worker) for task in tasks] == [("first", f"run:{old.id}"), ("second", None)]
+        await rig.publish([{"w": {"wait": {"hours": 1}}}], name="slow")
+        live = await replica.runs.get(await rig.start(name="slow"))
         with pytest.raises(RunAlreadyDone):
-            live = await replica.runs.get(await rig.start(name="flow"))
             await reruns.plan(live, Again())
 
 
