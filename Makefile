@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format lint types imports shape docs docs-check unit bench conformance chaos lock clean
+.PHONY: help up test check format lint types imports shape docs docs-check unit bench conformance chaos chaos-intake lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ conformance: $(VENV)/.dev ## Run the public conformance suites, one JSON line ea
 
 chaos: $(VENV)/.dev ## Kill, pause and cut off engines, workers, broker and database while runs of every kind go through; fails unless nothing is lost, stuck or doubled
 	@$(BIN)/python -m tests.faults.chaos $(ARGS)
+
+chaos-intake: $(VENV)/.dev ## The same for what starts runs: events and instants while triggers, schedulers, broker and database are killed
+	@$(BIN)/python -m tests.faults.intake $(ARGS)
 
 # ---- proving ----------------------------------------------------------------------------------------------------
 
