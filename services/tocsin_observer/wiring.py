@@ -15,24 +15,33 @@ from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
+from tocsin_observer.adapters.alert_store import ALERTS as ALERT_LIST
+from tocsin_observer.adapters.alert_store import RULES, MongoAlertStore, MongoRuleStore
 from tocsin_observer.adapters.audit_store import MongoAuditStore
+from tocsin_observer.adapters.channel_store import CHANNELS, MongoChannelStore
 from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
 from tocsin_observer.adapters.hold_store import HOLDS, MongoHoldStore
 from tocsin_observer.adapters.http_sender import HttpSender
 from tocsin_observer.adapters.keys import AesSeal, Ed25519Signer
+from tocsin_observer.adapters.mailer import MailServer, SmtpMailer
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
 from tocsin_observer.adapters.waking import BusWaker
 from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.application import Observer
+from tocsin_observer.application.alerting import Alerting
+from tocsin_observer.application.alerts import Alerts, Channels
 from tocsin_observer.application.audit import Audit
 from tocsin_observer.application.chaining import ChainWriter
 from tocsin_observer.application.dispatching import Dispatcher
 from tocsin_observer.application.duties import Duties, Work
 from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
+from tocsin_observer.application.notifying import ChannelEndpoints, Notifying
 from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
+from tocsin_observer.http.alert_routes import alert_routes
 from tocsin_observer.http.audit_routes import audit_routes
+from tocsin_observer.http.channel_routes import channel_routes
 from tocsin_observer.http.routes import routes
 from tocsin_observer.http.webhook_routes import webhook_routes
 from tocsin_observer.settings import ObserverSettings
@@ -40,9 +49,10 @@ from tocsin_observer.settings import ObserverSettings
 TIDY = "17 * * * *"  # once an hour, not on the full hour when everyone else tidies
 TIDY_AUDIT = "47 3 * * *"
 
-# Duties by number: the audit chain, then the queues of endpoints.
+# Duties by number: the audit chain, the alerts, then the queues of endpoints.
 CHAIN = 0
-QUEUES = 1
+ALERTS = 1
+QUEUES = 2
 DUTIES = QUEUES + PARTITIONS
 
 Context = ServiceContext[ObserverSettings]
@@ -93,11 +103,13 @@ def build(context: Context) -> Sequence[Component]:
     """The observer's components."""
     direct = Direct(context.bus)
     signals, stream = MongoSignalStore(context.database), BusSignalStream(context.bus, direct)
-    relay = Relay(context.database, context.bus, (HOLDS, WEBHOOKS))
+    relay = Relay(context.database, context.bus, (HOLDS, WEBHOOKS, RULES, ALERT_LIST, CHANNELS))
+    post = _post(context, relay)
     pieces = [
         _watching(context, signals, stream),
         _audit(context, stream, relay),
-        _telling(context, signals, relay),
+        _telling(context, signals, post),
+        _alerts(context, stream, relay, post),
     ]
     consumers = [one for piece in pieces for one in piece.consumers]
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
@@ -158,40 +170,104 @@ def _audit(context: Context, stream: BusSignalStream, relay: Relay) -> Piece:
     )
 
 
-def _telling(context: Context, signals: MongoSignalStore, relay: Relay) -> Piece:
-    """Webhooks that go out."""
-    clock, chance, database = context.clock, context.chance, context.database
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What webhooks and notifications are sent with.
+
+    Attributes:
+        webhooks: Webhooks.
+        queues: What waits, for all endpoints.
+        sender: Reaches those that are HTTP.
+        seal: Opens secrets.
+        hooks: Webhooks as endpoints.
+        channels: Channels as endpoints.
+        channel_store: Channels.
+        dispatcher: Sends what waits.
+        waker: Tells whoever sends.
+    """
+
+    webhooks: MongoWebhookStore
+    queues: MongoDeliveryStore
+    sender: HttpSender
+    seal: AesSeal
+    hooks: WebhookEndpoints
+    channels: ChannelEndpoints
+    channel_store: MongoChannelStore
+    dispatcher: Dispatcher
+    waker: BusWaker
+
+
+def _post(context: Context, relay: Relay) -> Post:
+    clock, chance, database, settings = context.clock, context.chance, context.database, context.settings
     webhooks, queues = MongoWebhookStore(database, relay), MongoDeliveryStore(database)
-    sender = HttpSender(clock, allow_private=context.settings.allow_private)
-    seal = AesSeal(context.settings.key, chance)
+    sender, seal = HttpSender(clock, allow_private=settings.allow_private), AesSeal(settings.key, chance)
+    server = MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.smtp_sender,
+        user=settings.smtp_user,
+        password=settings.smtp_password,
+        security=settings.smtp_security,
+    )
+    channel_store = MongoChannelStore(database, relay)
     hooks = WebhookEndpoints(webhooks, queues, sender, seal, clock=clock)
-    dispatcher = Dispatcher(queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=context.metrics)
+    channels = ChannelEndpoints(
+        channel_store, sender, SmtpMailer(server, clock), seal, clock=clock, url=context.platform.services.gateway_url
+    )
+    endpoints = AllEndpoints({"webhook": hooks, "channel": channels})
+    dispatcher = Dispatcher(queues, endpoints, clock=clock, chance=chance, metrics=context.metrics)
     waker = BusWaker(context.bus, dispatcher.wake)
-    telling = Telling(webhooks, queues, waker.wake, clock=clock)
+    return Post(webhooks, queues, sender, seal, hooks, channels, channel_store, dispatcher, waker)
+
+
+def _telling(context: Context, signals: MongoSignalStore, post: Post) -> Piece:
+    """Webhooks that go out, and the queues of everything that is told."""
+    clock = context.clock
+    telling = Telling(post.webhooks, post.queues, post.waker.wake, clock=clock)
     use_cases = Webhooks(
-        store=webhooks,
-        queues=queues,
+        store=post.webhooks,
+        queues=post.queues,
         signals=signals,
-        endpoints=hooks,
-        sender=sender,
-        seal=seal,
-        wake=waker.wake,
+        endpoints=post.hooks,
+        sender=post.sender,
+        seal=post.seal,
+        wake=post.waker.wake,
         clock=clock,
-        chance=chance,
+        chance=context.chance,
     )
 
     async def work(duty: int) -> None:
         if duty >= QUEUES:
-            await dispatcher.work(duty - QUEUES)
+            await post.dispatcher.work(duty - QUEUES)
 
     async def tidy() -> int:
-        return await queues.forget(clock.now() - context.settings.delivery_retention)
+        return await post.queues.forget(clock.now() - context.settings.delivery_retention)
 
+    listening = Consumer(context.bus, consumer("observer-webhooks"), handle_many=telling.hear, limits=context.limits)
     return Piece(
         routes=webhook_routes(use_cases),
-        components=[sender, waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
-        consumers=[Consumer(context.bus, consumer("observer-webhooks"), handle_many=telling.hear, limits=context.limits)],
-        stores=[webhooks, queues],
+        components=[post.sender, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
+        consumers=[listening],
+        stores=[post.webhooks, post.queues],
+        work=work,
+    )
+
+
+def _alerts(context: Context, stream: BusSignalStream, relay: Relay, post: Post) -> Piece:
+    """Alerts, their rules, and channels of notifications."""
+    clock = context.clock
+    rules, alerts = MongoRuleStore(context.database, relay), MongoAlertStore(context.database, relay)
+    notifying = Notifying(rules, post.queues, post.waker.wake, clock=clock)
+    engine = Alerting(rules, alerts, stream, notifying, measures=dict, clock=clock)
+    channels = Channels(post.channel_store, post.channels, post.seal, clock=clock, chance=context.chance)
+
+    async def work(duty: int) -> None:
+        if duty == ALERTS:
+            await engine.work()
+
+    return Piece(
+        routes=(*alert_routes(Alerts(rules, alerts, clock=clock)), *channel_routes(channels)),
+        stores=[rules, alerts, post.channel_store],
         work=work,
     )
 

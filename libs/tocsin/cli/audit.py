@@ -77,6 +77,7 @@ async def export(
     since: Since = None,
     until: Until = None,
     url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take the audit trail with you. What you may not see, or did not ask for, is in it as a digest."""
     filters: Filters = {
@@ -93,7 +94,9 @@ async def export(
         return
     Path(file).write_bytes(content)  # noqa: ASYNC240  # a command does one thing at a time
     lines = content.count(b"\n")
-    say(f"{lines} lines written to {file}")
+    if as_json:
+        print_json({"file": file, "lines": lines})
+    say(f"{lines} lines written to {file}", as_json=as_json)
 
 
 @app.command()
@@ -159,11 +162,11 @@ async def hold(
 
 @app.command()
 @asynchronous
-async def release(name: Annotated[str, typer.Argument(metavar="NAME")], url: Url = None) -> None:
+async def release(name: Annotated[str, typer.Argument(metavar="NAME")], url: Url = None, as_json: AsJson = False) -> None:
     """Release a legal hold."""
     async with connect(url) as client:
         await client.audit.release(name)
-    say(f"{name} is released")
+    say(f"{name} is released", as_json=as_json)
 
 
 def _trusted(text: str) -> tuple[str, bytes]:

@@ -87,12 +87,12 @@ async def show(name: Name, url: Url = None, namespace: Namespace = None, as_json
 
 @app.command()
 @asynchronous
-async def delete(name: Name, url: Url = None, namespace: Namespace = None) -> None:
+async def delete(name: Name, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
     """Delete a webhook; what waits for it is discarded."""
     where = target(url, namespace)
     async with connect(where.url) as client:
         await client.webhooks.delete(where.namespace, name)
-    say(f"{name} deleted")
+    say(f"{name} deleted", as_json=as_json)
 
 
 async def _act(verb: str, name: str, url: str | None, namespace: str | None, *, as_json: bool) -> None:

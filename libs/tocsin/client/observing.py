@@ -79,5 +79,29 @@ class Webhooks:
         return await self._http.post(_path(_WEBHOOKS, namespace, name, "deliveries", delivery, "redeliver"))
 
 
+class Alerts:
+    """What fires, and the rules and channels behind it."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    def list(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Alerts, newest first; filters: namespace, state, rule, severity, workflow, run."""
+        return self._http.pages("/api/v1/alerts", filters, limit=limit)
+
+    async def show(self, alert: str) -> Record:
+        """One alert."""
+        return await self._http.get(_path("/api/v1/alerts", alert))
+
+    async def act(self, alert: str, verb: str, note: str | None = None) -> Record:
+        """``acknowledge`` or ``resolve``."""
+        return await self._http.post(_path("/api/v1/alerts", alert, verb), {"note": note})
+
+    async def test_channel(self, namespace: str, name: str) -> Record:
+        """Send an alert that never fired."""
+        return await self._http.post(_path("/api/v1/channels", namespace, name, "test"))
+
+
 def _path(collection: str, *parts: str) -> str:
     return "/".join([collection, *(quote(part, safe="") for part in parts)])

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "case": ("executor",),
     "lineage": ("executor", "scheduler"),
     "executor": ("executor",),  # sub-workflows
+    "observer": ("executor",),  # what an alert has done: a run cancelled, a workflow started
 }
 
 # Who may ask the auth service for secrets; each under its own name, which is how the auth service knows who asks.

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tocsin.signals.kinds import Name, Payload, Reason, Severity, Shelf
+from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
 
 SHELF = Shelf("observer")
 
@@ -55,3 +55,39 @@ WEBHOOK_DISABLED = SHELF.add(
 WEBHOOK_DELIVERY_GIVEN_UP = SHELF.add(
     "webhook", "delivery-given-up", WebhookGivenUp, "A message was not taken in all its attempts.", severity=Severity.WARN
 )
+
+
+class AlertRuleChanged(Payload):
+    """Data of the signals about an alert rule."""
+
+    name: Name
+
+
+class ChannelChanged(Payload):
+    """Data of the signals about a channel of notifications."""
+
+    name: Name
+    kind: str
+
+
+class AlertChanged(Payload):
+    """Data of the signals about an alert."""
+
+    rule: Name
+    severity: str = Field(description="info, warning, error or critical.")
+    summary: Reason
+    group: dict[str, str] = Field(default_factory=dict, description="What it is about.")
+    workflow: str | None = None
+    run: str | None = Field(None, description="Id of the run that it is about.")
+    fired_at: AwareDatetime
+    by: str | None = Field(None, description="Who acknowledged or resolved it; absent when it resolved by itself.")
+    note: Reason | None = None
+
+
+ALERT_RULE_CHANGED = SHELF.add("alert-rule", "changed", AlertRuleChanged, "An alert rule was made or changed.")
+ALERT_RULE_DELETED = SHELF.add("alert-rule", "deleted", AlertRuleChanged, "An alert rule was deleted.")
+CHANNEL_CHANGED = SHELF.add("channel", "changed", ChannelChanged, "A channel of notifications was made or changed.")
+CHANNEL_DELETED = SHELF.add("channel", "deleted", ChannelChanged, "A channel of notifications was deleted.")
+ALERT_FIRED = SHELF.add("alert", "fired", AlertChanged, "What an alert rule looks for is so.", severity=Severity.WARN)
+ALERT_ACKNOWLEDGED = SHELF.add("alert", "acknowledged", AlertChanged, "Somebody takes care of an alert.")
+ALERT_RESOLVED = SHELF.add("alert", "resolved", AlertChanged, "What an alert was about is over.")

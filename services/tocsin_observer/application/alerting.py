@@ -1,0 +1,377 @@
+"""Watches all signals for the alert rules, in order, and makes alerts; one replica does it at a time.
+
+What rules remember is in memory and stored every second before the place in the stream: after a crash the same signals are
+folded once more, and each tracker ignores those that it knows. An alert's id follows from its rule, its group and how often
+that has fired, so it is made once whoever makes it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Final
+
+import structlog
+
+from tocsin.cesql import Filter, parse
+from tocsin.errors import TocsinError
+from tocsin.signals import Cause, CloudEvent, decode, derive, follow, root
+from tocsin.signals.catalogue import observer as words
+from tocsin.signals.subjects import command
+from tocsin_kit.clock import Clock
+from tocsin_kit.store import Outgoing
+from tocsin_observer.application.announcing import announce
+from tocsin_observer.application.notifying import Notifying
+from tocsin_observer.domain.alert_rules import AlertRule, Kind, concerns, group_of, workflow_of
+from tocsin_observer.domain.alerts import Alert, AlertState, alert_id, fired, resolved
+from tocsin_observer.domain.audit import Heard
+from tocsin_observer.domain.patterns import PatternIndex
+from tocsin_observer.domain.tracking import Phase, Tracker, Turn, measured, next_look, observed, turned
+from tocsin_observer.ports import SignalStream
+from tocsin_observer.ports.alerts import AlertStore, RuleStore
+
+log = structlog.get_logger()
+
+LOOK: Final = timedelta(milliseconds=500)
+FLUSH: Final = timedelta(seconds=1)
+READ_AT_ONCE: Final = 500  # a batch of that size: there is more, and the present is not reached yet
+MOST_TRACKERS: Final = 100_000  # things watched at once; beyond, new ones are not, and that is said
+_START: Final = "io.tocsin.command.run.start.v1"
+_CANCEL: Final = "io.tocsin.command.run.cancel.v1"
+_ORDER: Final = {"match": 0, "bad": 1, "end": 2}
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+Measures = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    rule: AlertRule
+    condition: Filter | None
+
+
+class Alerting:
+    """The engine of alerts.
+
+    Args:
+        rules: What is looked for.
+        alerts: Alerts, and what rules remember.
+        stream: All signals.
+        notifying: Tells people.
+        measures: The platform's measures by name, as they are now.
+        clock: Time.
+    """
+
+    def __init__(
+        self,
+        rules: RuleStore,
+        alerts: AlertStore,
+        stream: SignalStream,
+        notifying: Notifying,
+        *,
+        measures: Measures,
+        clock: Clock,
+    ) -> None:
+        self._rules = rules
+        self._alerts = alerts
+        self._stream = stream
+        self._notifying = notifying
+        self._measures = measures
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._stamp: object = None
+        self._watches: dict[str, _Watch] = {}
+        self._index: PatternIndex[tuple[str, str]] = PatternIndex()
+        self._trackers: dict[Key, Tracker] = {}
+        self._dues: dict[Key, datetime] = {}
+        self._dirty: set[Key] = set()
+        self._gone: dict[Key, Tracker] = {}
+        self._position = 0
+        self._stored_position = -1
+        self._flushed = float("-inf")
+        self._behind = False
+        self._full = False
+
+    async def work(self) -> None:
+        """Watch until cancelled.
+
+        Raises:
+            Unavailable: The bus or the database does not answer; begin again from what is stored.
+        """
+        self._reset()
+        known, position = await self._alerts.trackers()
+        self._trackers = {_key(one.rule, one.group): one for one in known}
+        if position is None:  # the very first time: from now on, also after a crash in the next moment
+            position = (await self._stream.bounds())[1]
+            await self._alerts.remember([], [], position)
+        self._position = position
+        await self._refresh()
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(self._tick())
+            async for batch in self._stream.read(("signals.>",), after=self._position):
+                async with self._turn:
+                    await self._take(batch)
+            ticking.cancel()
+
+    # ---- signals -----------------------------------------------------------------------------------------------------
+
+    async def _take(self, batch: Sequence[Heard]) -> None:
+        await self._refresh()
+        for heard in batch:
+            places = self._index.matching(heard.subject)
+            tokens = heard.subject.split(".", 3)
+            if places or tokens[2] == "alert":
+                await self._one(heard, sorted(places, key=lambda place: _ORDER[place[1]]))
+            self._position = heard.position
+        self._behind = len(batch) >= READ_AT_ONCE
+        await self._flush()
+
+    async def _one(self, heard: Heard, places: Sequence[tuple[str, str]]) -> None:
+        try:
+            event = decode(heard.payload)
+        except TocsinError as error:
+            log.info("alerts.unreadable", position=heard.position, error=error.detail)
+            return
+        if heard.subject.split(".", 3)[2] == "alert":
+            await self._notifying.hear(heard, event)
+        for rule_id, part in places:
+            await self._fold(self._watches[rule_id], part, heard, event)
+
+    async def _fold(self, watch: _Watch, part: str, heard: Heard, event: CloudEvent) -> None:
+        rule = watch.rule
+        if (watch.condition is not None and part == "match" and not watch.condition.evaluate(event).holds) or not concerns(
+            rule, event
+        ):
+            return
+        key = _key(rule.id, group_of(rule, event))
+        tracker = self._trackers.get(key)
+        if tracker is None:
+            if part == "end" or not self._has_room():
+                return
+            tracker = self._new(rule, dict(key[1]), heard.stored)
+        at = _due(event) or event.time or heard.stored
+        context = {**tracker.context, **_context(event)}
+        tracker = replace(
+            observed(tracker, rule, part, transition=heard.subject.split(".")[3], at=at, position=heard.position),
+            context=context,
+        )
+        await self._look(key, tracker, rule, follow_or_root(event))
+
+    def _has_room(self) -> bool:
+        if len(self._trackers) < MOST_TRACKERS:
+            self._full = False
+            return True
+        if not self._full:
+            log.error("alerts.too_many_things", limit=MOST_TRACKERS)
+            self._full = True
+        return False
+
+    def _new(self, rule: AlertRule, group: Mapping[str, str], at: datetime | None = None) -> Tracker:
+        return Tracker(rule=rule.id, group=group, watched_since=at or self._clock.now())
+
+    # ---- time --------------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(LOOK)
+            async with self._turn:
+                await self._refresh()
+                if not self._behind:
+                    await self._look_at_all()
+                await self._flush()
+
+    async def _look_at_all(self) -> None:
+        now = self._clock.now()
+        readings = self._measures()
+        for watch in self._watches.values():
+            if watch.rule.kind is Kind.MEASURE:
+                await self._measure(watch.rule, readings)
+        for key in [key for key, due in self._dues.items() if due <= now]:
+            rule = self._watches[key[0]].rule
+            await self._look(key, self._trackers[key], rule, root(f"alert rule {rule.id}"))
+
+    async def _measure(self, rule: AlertRule, readings: Mapping[str, float]) -> None:
+        for name, value in readings.items():
+            if fnmatchcase(name, rule.measure or ""):
+                key = _key(rule.id, {"measure": name})
+                tracker = self._trackers.get(key) or self._new(rule, {"measure": name})
+                if tracker.value != value:
+                    await self._look(key, measured(tracker, value), rule, root(f"alert rule {rule.id}"))
+
+    async def _forget_rule(self, key: Key, tracker: Tracker) -> None:
+        """Its rule is gone or does not look any more: what it fired is over."""
+        if tracker.phase is Phase.FIRING:
+            await self._resolve(tracker, root(f"alert rule {tracker.rule}"), note="the rule is gone or disabled")
+        self._drop(key, tracker)
+
+    # ---- alerts ------------------------------------------------------------------------------------------------------
+
+    async def _look(self, key: Key, tracker: Tracker, rule: AlertRule, cause: Cause) -> None:
+        now = self._clock.now()
+        tracker, turn = turned(tracker, rule, now)
+        if turn is Turn.FIRED:
+            await self._fire(rule, tracker, now, cause)
+        elif turn is Turn.RESOLVED:
+            await self._resolve(tracker, cause)
+        if tracker.idle and rule.kind is not Kind.ABSENCE:
+            self._drop(key, tracker)
+            return
+        self._schedule(key, tracker, rule, now)
+        if self._trackers.get(key) != tracker:
+            self._trackers[key] = tracker
+            self._dirty.add(key)
+            self._gone.pop(key, None)
+
+    def _schedule(self, key: Key, tracker: Tracker, rule: AlertRule, now: datetime) -> None:
+        due = next_look(tracker, rule, now)
+        if due is None:
+            self._dues.pop(key, None)
+        else:
+            self._dues[key] = due
+
+    def _drop(self, key: Key, tracker: Tracker) -> None:
+        if self._trackers.pop(key, None) is None:
+            return  # never stored: it came and went within a moment
+        self._dues.pop(key, None)
+        self._dirty.discard(key)
+        self._gone[key] = tracker
+
+    async def _fire(self, rule: AlertRule, tracker: Tracker, now: datetime, cause: Cause) -> None:
+        alert = fired(rule, tracker, now=now)
+        entry = await self._alerts.load(alert.id)
+        if entry.value is not None:  # made before a crash
+            return
+        outbox = announce(
+            [(words.ALERT_FIRED, alert.said())],
+            namespace=alert.namespace,
+            entity_id=alert.id,
+            after=entry.sequence,
+            now=now,
+            cause=cause,
+            actor=None,
+        )
+        await self._alerts.commit(entry, alert, [*outbox, *commands_of(rule, alert, now=now, cause=cause)])
+        log.info("alert.fired", rule=rule.id, alert=alert.id, summary=alert.summary)
+
+    async def _resolve(self, tracker: Tracker, cause: Cause, note: str | None = None) -> None:
+        entry = await self._alerts.load(alert_id(tracker))
+        if entry.value is None or entry.value.state is AlertState.RESOLVED:
+            return
+        now = self._clock.now()
+        alert = resolved(entry.value, by=None, now=now, note=note)
+        outbox = announce(
+            [(words.ALERT_RESOLVED, alert.said(note=note))],
+            namespace=alert.namespace,
+            entity_id=alert.id,
+            after=entry.sequence,
+            now=now,
+            cause=cause,
+            actor=None,
+        )
+        await self._alerts.commit(entry, alert, outbox)
+
+    # ---- memory ------------------------------------------------------------------------------------------------------
+
+    async def _refresh(self) -> None:
+        stamp = await self._rules.stamp()
+        if stamp == self._stamp:
+            return
+        rules = await self._rules.enabled()
+        self._watches = {rule.id: _Watch(rule, parse(rule.filter) if rule.filter else None) for rule in rules}
+        self._index = PatternIndex(
+            (pattern, (rule.id, part)) for rule in rules for pattern, part in rule.patterns() if rule.kind is not Kind.MEASURE
+        )
+        for rule in rules:  # an absence is watched from the beginning
+            key = _key(rule.id, {})
+            if rule.kind is Kind.ABSENCE and not rule.group_by and key not in self._trackers:
+                self._trackers[key] = self._new(rule, {})
+                self._dirty.add(key)
+        now = self._clock.now()
+        for key, tracker in list(self._trackers.items()):
+            watch = self._watches.get(tracker.rule)
+            if watch is None:
+                await self._forget_rule(key, tracker)
+            else:
+                self._dues[key] = now  # a changed rule may see it differently
+        self._stamp = stamp
+
+    async def _flush(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._flushed < FLUSH.total_seconds():
+            return
+        if self._dirty or self._gone or self._position != self._stored_position:
+            dirty = [self._trackers[key] for key in self._dirty]
+            await self._alerts.remember(dirty, list(self._gone.values()), self._position)
+            self._dirty.clear()
+            self._gone.clear()
+            self._stored_position = self._position
+        self._flushed = now
+
+
+def _key(rule: str, group: Mapping[str, str]) -> Key:
+    return rule, tuple(sorted(group.items()))
+
+
+def follow_or_root(event: CloudEvent) -> Cause:
+    """What an alert comes of; a chain that is too long to go on begins anew, since an alert must not get lost in it."""
+    try:
+        return follow(event)
+    except TocsinError:
+        return root(event.id)
+
+
+def _due(event: CloudEvent) -> datetime | None:
+    """When a firing was due: that is what a late start is counted from."""
+    data = event.payload if isinstance(event.payload, dict) else {}
+    due = data.get("due_at")
+    return datetime.fromisoformat(due) if isinstance(due, str) else None
+
+
+def _context(event: CloudEvent) -> dict[str, str]:
+    """What an alert can tell beyond its group: the last run and workflow that it saw."""
+    run = event.subject if "/runs/" in event.source else None
+    workflow = workflow_of(event)
+    return {name: value for name, value in (("run", run), ("workflow", workflow)) if value}
+
+
+def commands_of(rule: AlertRule, alert: Alert, *, now: datetime, cause: Cause) -> list[Outgoing]:
+    """What a rule has done about an alert: its run cancelled, a workflow started; each once, as ids follow from the alert."""
+    commands: list[Outgoing] = []
+    if rule.actions.cancel_run and alert.run:
+        data = {"actor": f"service:observer ({rule.id})", "reason": alert.summary}
+        event = _command(_CANCEL, alert, alert.run, derive("alert cancels", alert.id), data, now=now, cause=cause)
+        commands.append(Outgoing.of(command("executor", "cancel", alert.run), event, counted=False))
+    if rule.actions.start_workflow:
+        run = derive("alert starts", alert.id)
+        started: dict[str, object] = {
+            "run": run,
+            "namespace": alert.namespace,
+            "workflow": rule.actions.start_workflow,
+            "version": None,
+            "input": {"alert": {"id": alert.id, **alert.said().model_dump(mode="json", exclude_none=True)}},
+            "labels": {"tocsin.alert": alert.id},
+            "trigger": {"kind": "alert", "name": rule.name, "event": alert.id},
+            "actor": "service:observer",
+        }
+        event = _command(_START, alert, run, derive("alert start", alert.id), started, now=now, cause=cause)
+        commands.append(Outgoing.of(command("executor", "start", run), event, counted=False))
+    return commands
+
+
+def _command(
+    kind: str, alert: Alert, run: str, id_: str, data: Mapping[str, object], *, now: datetime, cause: Cause
+) -> CloudEvent:
+    return CloudEvent(
+        id=id_,
+        source=f"/namespaces/{alert.namespace}/alerts/{alert.id}",
+        type=kind,
+        subject=run,
+        time=now,
+        datacontenttype="application/json",
+        data=data,  # type: ignore[arg-type]  # JSON by construction
+        extensions={"namespace": alert.namespace, **cause.attributes()},
+    )

@@ -1,0 +1,141 @@
+"""Tells people about alerts: the signal of an alert waits in the queues of the channels that its rule names.
+
+The queues are those of webhooks: durable, retried, one for each channel. Ids follow from the signal, so that a signal that is
+heard twice is told once.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+
+from tocsin.expressions import ExpressionFailed
+from tocsin.signals import CloudEvent, decode, derive
+from tocsin_kit.clock import Clock
+from tocsin_observer.application.telling import Wake
+from tocsin_observer.domain.audit import Heard
+from tocsin_observer.domain.channels import PAGER_URL, Channel, ChannelKind, mail, message
+from tocsin_observer.domain.deliveries import Answer, Delivery
+from tocsin_observer.domain.webhooks import encoded, signature_headers
+from tocsin_observer.ports import DeliveryStore, Endpoint, WebhookSender
+from tocsin_observer.ports.alerts import ChannelStore, Mailer, RuleStore
+from tocsin_observer.ports.deliveries import Seal
+
+RETRY_FOR: Final = timedelta(hours=6)
+_WITHIN: Final = timedelta(seconds=15)
+_TOLD: Final = frozenset({"fired", "acknowledged", "resolved"})
+
+
+class Notifying:
+    """Lets notifications wait.
+
+    Args:
+        rules: Which channels a rule names.
+        queues: Where they wait.
+        wake: Tells whoever sends.
+        clock: Time.
+    """
+
+    def __init__(self, rules: RuleStore, queues: DeliveryStore, wake: Wake, *, clock: Clock) -> None:
+        self._rules = rules
+        self._queues = queues
+        self._wake = wake
+        self._clock = clock
+
+    async def hear(self, heard: Heard, event: CloudEvent) -> None:
+        """Take the signal of an alert; safe to repeat."""
+        data = event.payload if isinstance(event.payload, dict) else {}
+        if event.type.split(".")[-2] not in _TOLD:
+            return
+        rule = (await self._rules.load(f"{event.namespace}/{data.get('rule')}")).value
+        channels = [f"channel/{event.namespace}/{name}" for name in (rule.actions.notify if rule else ())]
+        if channels:
+            now = self._clock.now()
+            await self._queues.add([notification(one, heard, event, now=now) for one in channels])
+            await self._wake(channels)
+
+
+def notification(endpoint: str, heard: Heard, event: CloudEvent, *, now: datetime) -> Delivery:
+    """What waits for a channel because of a signal."""
+    return Delivery(
+        id=derive("notification", endpoint, event.id),
+        endpoint=endpoint,
+        message=derive("notified", endpoint, event.id),
+        order=heard.position,
+        key=event.subject or "",
+        subject=heard.subject,
+        type=event.type,
+        event=heard.payload,
+        created_at=now,
+        due=now,
+    )
+
+
+class ChannelEndpoints:
+    """Channels as endpoints (``ports.Endpoints``).
+
+    Args:
+        channels: Where they are.
+        sender: Reaches those that are HTTP.
+        mailer: Reaches people by e-mail.
+        seal: Opens their secrets.
+        clock: Time.
+        url: Of the platform, for links.
+    """
+
+    def __init__(
+        self, channels: ChannelStore, sender: WebhookSender, mailer: Mailer, seal: Seal, *, clock: Clock, url: str
+    ) -> None:
+        self._channels = channels
+        self._sender = sender
+        self._mailer = mailer
+        self._seal = seal
+        self._clock = clock
+        self._url = url.rstrip("/")
+
+    async def find(self, key: str) -> Endpoint | None:
+        """The channel."""
+        channel = (await self._channels.load(key.partition("/")[2])).value
+        if channel is None:
+            return None
+        return Endpoint(key=key, ordered=True, parallel=4, rate=None, retry_for=RETRY_FOR)
+
+    async def send(self, key: str, delivery: Delivery) -> Answer:
+        """Try once."""
+        channel = (await self._channels.load(key.partition("/")[2])).value
+        if channel is None:
+            return Answer(status=None, seconds=0, error="the channel is gone", hopeless=True)
+        try:
+            return await self.sent(channel, decode(delivery.event), delivery.message)
+        except ExpressionFailed as error:
+            return Answer(status=None, seconds=0, error=error.detail, hopeless=True)
+
+    async def sent(self, channel: Channel, event: CloudEvent, message_id: str) -> Answer:
+        """Send the signal of an alert through a channel.
+
+        Raises:
+            ExpressionFailed: The channel's template does not work on it.
+        """
+        link = f"{self._url}/console#alerts/{quote(event.subject or '', safe='')}"
+        if channel.kind is ChannelKind.EMAIL:
+            return await self._mailer.send(channel.to, mail(channel.template, event, link=link), message=message_id)
+        key = self._opened(channel, channel.key)
+        url = self._opened(channel, channel.url) or PAGER_URL
+        body = encoded(message(channel.kind, channel.template, event, key=key, link=link))
+        headers = {"content-type": "application/json"}
+        if channel.kind is ChannelKind.WEBHOOK:
+            headers = {"content-type": "application/cloudevents+json" if channel.template is None else "application/json"}
+            headers |= signature_headers([key], message_id, body, self._clock.now()) if key else {}
+        answer, _ = await self._sender.post(url, body, headers, within=_WITHIN)
+        return answer if channel.kind is not ChannelKind.PAGERDUTY else _without(answer, key)
+
+    async def tried(self, key: str, delivery: Delivery, answer: Answer) -> None:
+        """Nothing to note: a channel that fails is seen in its deliveries, and its messages end after six hours."""
+
+    def _opened(self, channel: Channel, sealed: bytes | None) -> str:
+        return "" if sealed is None else self._seal.unseal(sealed, channel.endpoint).reveal()
+
+
+def _without(answer: Answer, key: str) -> Answer:
+    """The answer without the routing key in the beginning of its request."""
+    return replace(answer, request=answer.request.replace(key, "(hidden)")) if key else answer
