@@ -258,6 +258,8 @@ def _dump_head(head: Head, write: Writer) -> dict[str, Any]:
         data["from"] = head.origin
         data["again"] = write(head.reuse)
         data["took"] = head.reused
+    if head.undo:
+        data["undo"] = [[node, write(output)] for node, output in head.undo]
     return data
 
 
@@ -272,6 +274,7 @@ def _load_head(data: dict[str, Any], read: Reader) -> Head:
         {token: load_dying(item) for token, item in data.get("dying", {}).items()},
         load_outcome(data["fin"], read) if "fin" in data else None, data.get("heard", {}), _plan(read(data.get("again"))),
         data.get("took", {}), data.get("from"),
+        [(node, read(output)) for node, output in data.get("undo", ())],
     )  # fmt: skip
 
 

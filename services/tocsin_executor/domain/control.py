@@ -86,6 +86,7 @@ def _terminate(fold: Fold, message: Control) -> str | None:
     why = "" if message.reason is None else f": {message.reason}"
     detail = f"the run was terminated{who}{why}; {open_} attempts were told to stop and have not confirmed it"
     error = problem(ErrorKind.RUNTIME, detail, title="Terminated")
+    head.undo = []
     revoking, dying = list(head.revoking.values()), list(head.dying.values())
     head.revoking.clear()
     head.dying.clear()

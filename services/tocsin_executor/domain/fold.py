@@ -30,6 +30,7 @@ from tocsin_executor.domain.state import (
     RunStatus,
     Token,
 )
+from tocsin_executor.domain.undoing import not_undone, remember
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, Problem, problem
 
 FUEL = 500
@@ -218,6 +219,9 @@ class Fold:
                 detail = f"no progress: {JUMPS} jumps back without waiting for anything"
                 self.fail(token, problem(ErrorKind.RUNTIME, detail))
                 return
+        if node.undo is not None and (wrong := remember(self.head, node.index, value)) is not None:
+            self.fail(token, wrong)
+            return
         self.signal(Transition.TASK_COMPLETED, token)
         self.record(token, "completed", value, None, ended)
         instance = self.leave(token)
@@ -387,5 +391,8 @@ class Fold:
 
     def conclude(self, outcome: Outcome) -> None:
         """The last token is gone: this is how the run ends, once everything revoked has confirmed."""
-        if self.head.fin is None:
+        fin = self.head.fin
+        if fin is None:
             self.head.fin = outcome
+        elif outcome.error is not None and outcome is not fin:  # something that was to be undone was not
+            fin.error = not_undone(fin.error, outcome.error)

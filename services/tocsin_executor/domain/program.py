@@ -323,6 +323,7 @@ class Node:
         extended: It is the extended task itself inside its wrapper: it begins with the wrapper's input, and where it
             goes is where the wrapper goes.
         aside: It belongs to an extension: ``$task`` is the task that is extended.
+        undo: Scope of the tasks that undo it, or ``None``.
     """
 
     index: int
@@ -341,6 +342,7 @@ class Node:
     silent: bool = False
     extended: bool = False
     aside: bool = False
+    undo: int | None = None
 
 
 @dataclass(slots=True)

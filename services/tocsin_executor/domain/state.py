@@ -309,6 +309,7 @@ class Head:
         reuse: Outputs of an earlier run to take; never changed.
         reused: How many were taken, where there are several for the same.
         origin: That earlier run.
+        undo: What was completed and can be undone, in that order: node and output.
     """
 
     digest: str
@@ -340,6 +341,7 @@ class Head:
     reuse: dict[str, dict[str, list[Json]]] | None = None
     reused: dict[str, int] = field(default_factory=dict)
     origin: str | None = None
+    undo: list[tuple[int, Json]] = field(default_factory=list)
 
 
 class RunState:

@@ -7,6 +7,7 @@ after a deadline loses, one that reached it before wins, however late the engine
 from collections.abc import Callable
 from typing import cast
 
+from tocsin.errors import Defect
 from tocsin_executor.domain import control, receive, turns
 from tocsin_executor.domain.effects import Decision, Effect, Reply, ReportParent, Transition
 from tocsin_executor.domain.fold import Fold, Tables
@@ -161,6 +162,8 @@ def _end(fold: Fold, run: RunState) -> list[Effect]:
     if not head.suspended:
         fold.drain()
         _fire_due(fold)
+        while _undo(fold):
+            fold.drain()
     fold.park_agenda()
     _settle(fold)
     head.now = fold.now
@@ -171,12 +174,30 @@ def _end(fold: Fold, run: RunState) -> list[Effect]:
     return fold.effects
 
 
+def _undo(fold: Fold) -> bool:
+    """Begin to undo what was completed last, if the run ends badly and nothing of it lives any more."""
+    head = fold.head
+    fin = head.fin
+    if fin is None or not head.undo or head.revoking or fold.cell.tokens or fin.status is RunStatus.COMPLETED:
+        return False
+    index, output = head.undo.pop()
+    scope = fold.nodes[index].undo
+    if scope is None:
+        raise Defect("a task that cannot be undone is to be undone", run=fold.run, node=index)
+    fold.cell.count += 1
+    instance = Instance(f"{HEAD}:{fold.cell.count}", scope, None, [])
+    fold.cell.scopes[instance.id] = instance
+    fold.enter(instance, fold.program.scopes[scope].entry, output)
+    return True
+
+
 def _settle(fold: Fold) -> None:
     """The run becomes terminal if nothing is left to happen, and tells whoever started it."""
     head = fold.head
     fin = head.fin
     if fin is None or head.revoking or fold.cell.tokens:
         return
+    head.undo = []
     head.status = fin.status
     head.ended = fold.now
     head.agenda, head.parked, head.context = [], [], None

@@ -82,6 +82,7 @@ def compile_task(builder: Builder, node: Node, task: Task, place: Place, names: 
         lambda: setattr(node, "pre", builder.pre(task, place)),
         lambda: setattr(node, "post", builder.post(task, place)),
         lambda: setattr(node, "timeout", builder.timeout(task.get("timeout"), place.at("timeout"))),
+        lambda: _undo(builder, node, task, place),
     ]
     if kind is None:
         builder.wrong(place, "the task does not say what to do", f"One of: {', '.join(_KINDS)}.")
@@ -93,6 +94,20 @@ def compile_task(builder: Builder, node: Node, task: Task, place: Place, names: 
             part()
         except Refused:
             continue
+
+
+def _undo(builder: Builder, node: Node, task: Task, place: Place) -> None:
+    """``metadata.compensate``: the tasks that undo this one, should the run fail or be cancelled later."""
+    metadata = task.get("metadata")
+    if not isinstance(metadata, Mapping) or "compensate" not in metadata:
+        return
+    here = place.at("metadata", "compensate")
+    scope = builder.add_scope(0, None)
+    try:
+        compile_list(builder, metadata["compensate"], scope, here)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # the grammar leaves metadata to us
+        builder.wrong(here, f"this is no list of tasks: {type(error).__name__} {error}")
+    node.undo = scope.index
 
 
 def _kind(
