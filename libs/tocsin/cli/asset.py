@@ -1,4 +1,4 @@
-"""`tocsin asset`: data that runs read and write, and where it comes from."""
+"""`tocsin asset`: data that runs read and write: what is promised, what is late and why, what is missing."""
 
 import enum
 from typing import Annotated
@@ -6,33 +6,37 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import console, print_json, print_record, print_records
+from tocsin.cli.manifests import read
+from tocsin.cli.output import console, now, pairs, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.client import Record
 
-app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Assets and lineage.")
+app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Data that runs read and write.")
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of the asset; may hold slashes.")]
 
 
-class Direction(enum.Enum):
-    """Which way to look."""
+class Condition(enum.Enum):
+    """What became of a partition."""
 
-    UPSTREAM = "upstream"
-    DOWNSTREAM = "downstream"
-    BOTH = "both"
+    MISSING = "missing"
+    REQUESTED = "requested"
+    FAILED = "failed"
+    MATERIALIZED = "materialized"
 
 
-class Format(enum.Enum):
-    """How the graph is drawn."""
+class State(enum.Enum):
+    """How fresh an asset is."""
 
-    JSON = "json"
-    DOT = "dot"
-    MERMAID = "mermaid"
+    UNKNOWN = "unknown"
+    FRESH = "fresh"
+    WARNING = "warning"
+    STALE = "stale"
 
 
 @app.callback()
 def asset() -> None:
-    """Data that runs read and write, and where it comes from."""
+    """Data that runs read and write."""
 
 
 @app.command("list")
@@ -42,6 +46,7 @@ async def list_(
     prefix: Annotated[str | None, typer.Option("--prefix", help="Beginning of the key.")] = None,
     group: Annotated[str | None, typer.Option("--group", help="Only of this group.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="Only with it.")] = None,
+    state: Annotated[State | None, typer.Option("--state", help="Only as fresh as this.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 50,
     url: Url = None,
     namespace: Namespace = None,
@@ -49,11 +54,18 @@ async def list_(
 ) -> None:
     """List assets."""
     where = target(url, namespace)
-    filters = {"namespace": where.namespace, "prefix": prefix, "group": group, "tag": tag}
+    filters = {
+        "namespace": where.namespace,
+        "prefix": prefix,
+        "group": group,
+        "tag": tag,
+        "state": state.value if state is not None else None,
+    }
     async with connect(where.url) as client:
         records = [item async for item in client.assets.list(filters, limit=limit)]
-    columns = ["key", "kind", "group", "materialized", "materializations:times", "owners"]
-    print_records(records, columns, as_json=as_json, empty="No assets.")
+    shown = records if as_json else [{**record, "status": _fresh(record)} for record in records]
+    columns = ["key", "kind", "group", "status", "materialized", "materializations:times", "owners"]
+    print_records(shown, columns, as_json=as_json, empty="No assets.")
 
 
 @app.command()
@@ -69,26 +81,187 @@ async def show(key: Key, url: Url = None, namespace: Namespace = None, as_json: 
         return
     print_record(record, as_json=False)
     console.print()
-    print_records(
-        happenings, ["at", "act", "run", "task", "version", "actor"], as_json=False, empty="Nothing happened to it yet."
-    )
+    columns = ["at", "act", "partition", "run", "task", "version", "actor"]
+    print_records(happenings, columns, as_json=False, empty="Nothing happened to it yet.")
 
 
 @app.command()
 @asynchronous
-async def graph(
-    key: Key,
-    *,
-    direction: Annotated[Direction, typer.Option("--direction", help="Which way to look.")] = Direction.BOTH,
-    depth: Annotated[int, typer.Option("--depth", min=1, max=20, help="How many assets away.")] = 3,
-    drawn: Annotated[Format, typer.Option("--format", help="How it is drawn.")] = Format.MERMAID,
+async def apply(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON; - for standard input.")],
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where an asset comes from and what depends on it."""
+    """Describe assets: owners, partitions, upstream, freshness, checks, automation. `name` is the key."""
     where = target(url, namespace)
-    query = {"asset": key, "namespace": where.namespace, "direction": direction.value, "depth": depth}
     async with connect(where.url) as client:
-        picture = await client.assets.graph({**query, "format": "json" if as_json else drawn.value})
-    print(picture.decode().rstrip("\n"))
+        for _, document in read(files, "asset"):
+            body: Record = dict(document)
+            key, place = str(body.pop("name")), str(body.pop("namespace", where.namespace))
+            record = await client.assets.put(place, key, body)
+            if as_json:
+                print_json(record)
+            else:
+                say(f"{place}/{key} is described.")
+
+
+@app.command()
+@asynchronous
+async def freshness(key: Key, url: Url = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
+    """Show how fresh an asset is, and why."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        record = await client.assets.freshness(where.namespace, key)
+    if as_json:
+        print_json(record)
+        return
+    print_record(_object(record, "freshness"), as_json=False)
+    console.print()
+    causes = record["causes"]
+    rows = [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    print_records(rows, ["kind:why", "detail", "subject"], as_json=False, empty="No cause is known.")
+
+
+@app.command()
+@asynchronous
+async def partitions(
+    key: Key,
+    *,
+    condition: Annotated[Condition | None, typer.Option("--only", help="Only those like this.")] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the partitions of an asset and what became of each."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        record = await client.assets.partitions(where.namespace, key, condition.value if condition is not None else None)
+    if as_json:
+        print_json(record)
+        return
+    items = record["items"]
+    rows = [{**one, "status": one["condition"]} for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+    columns = ["partition", "status", "freshness", "written", "run", "times", "failed_run:failed run"]
+    print_records(rows, columns, as_json=False, empty="No partitions.")
+    say(", ".join(f"{count} {name}" for name, count in sorted(_object(record, "counts").items())))
+
+
+@app.command()
+@asynchronous
+async def backfill(
+    key: Key,
+    *,
+    names: Annotated[list[str] | None, typer.Option("--partition", help="One to make; repeat it for more.")] = None,
+    which: Annotated[
+        str, typer.Option("--which", help="missing, failed or missing-or-failed, where no partition is named.")
+    ] = "missing-or-failed",
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=100, help="Runs at the same time.")] = 1,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make missing or failed partitions, by runs of the asset's maker."""
+    where = target(url, namespace)
+    body: Record = {
+        "namespace": where.namespace,
+        "key": key,
+        "partitions": [*names] if names else which,
+        "concurrency": concurrency,
+    }
+    async with connect(where.url) as client:
+        record = await client.assets.backfill(body)
+    if as_json:
+        print_json(record)
+        return
+    made = record["partitions"]
+    say(f"{len(made) if isinstance(made, list) else 0} partitions in backfill {record['backfill']}, {record['left']} left.")
+
+
+@app.command()
+@asynchronous
+async def checks(
+    key: Key,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the results of the checks of an asset, newest first."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        records = [item async for item in client.assets.checks(where.namespace, key, limit=limit)]
+    columns = ["at", "check", "partition", "passed", "severity", "blocking", "detail", "run"]
+    print_records(records, columns, as_json=as_json, empty="No check was evaluated yet.")
+
+
+@app.command()
+@asynchronous
+async def why(
+    key: Key,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many looks.")] = 10,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show why an asset's automation started something, or did not."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        records = [item async for item in client.assets.evaluations(where.namespace, key, limit=limit)]
+    shown = records if as_json else [{**one, **_told(_object(one, "finding"))} for one in records]
+    columns = ["at", "partition", "holds", "seen", "run"]
+    print_records(shown, columns, as_json=as_json, empty="Its condition was not looked at yet.")
+
+
+@app.command()
+@asynchronous
+async def report(
+    key: Key,
+    *,
+    act: Annotated[str, typer.Option("--act", help="materialized, observed or read.")] = "materialized",
+    partition: Annotated[str | None, typer.Option("--partition", help="Of which partition.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="By which run.")] = None,
+    metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="NAME=VALUE", help="What is known.")] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Report that an asset was written, looked at, or read."""
+    where = target(url, namespace)
+    given = {"partition": partition, "run": run}
+    body: Record = {
+        "namespace": where.namespace,
+        "key": key,
+        "act": act,
+        "at": now().isoformat(),
+        "metadata": pairs(metadata or [], "--metadata"),
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    async with connect(where.url) as client:
+        record = await client.assets.report(body)
+    if as_json:
+        print_json(record)
+    else:
+        say(f"{key} {act}.")
+
+
+def _object(record: Record, name: str) -> Record:
+    found = record.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _fresh(record: Record) -> str:
+    return str(_object(record, "freshness").get("state", ""))
+
+
+def _told(finding: Record) -> Record:
+    """What was seen, of the parts that decided."""
+    parts = finding.get("parts")
+    inner = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    deciding = [part for part in inner if part.get("holds") == finding.get("holds")] or [finding]
+    return {
+        "holds": finding.get("holds"),
+        "seen": "; ".join(f"{part.get('condition')}: {part.get('detail')}" for part in deciding),
+    }

@@ -72,6 +72,43 @@ class Assets:
         """Where it comes from and what depends on it: asset, namespace, direction, depth, format (json, dot, mermaid)."""
         return await self._http.send("GET", f"{_API}/lineage/graph", query=query, headers={"Accept": "*/*"})
 
+    async def picture(self, query: Filters) -> Record:
+        """The same as an object."""
+        return await self._http.get(f"{_API}/lineage/graph", query)
+
+    async def columns(self, query: Filters) -> Record:
+        """Where a column comes from or goes to: asset, column, namespace, direction, depth."""
+        return await self._http.get(f"{_API}/lineage/columns", query)
+
+    async def put(self, namespace: str, key: str, body: Record) -> Record:
+        """Describe one."""
+        return await self._http.put(f"{_API}/assets/{quote(namespace, safe='')}/{quote(key, safe='/')}", body)
+
+    async def report(self, body: Record) -> Record:
+        """Report that one was written, looked at, or read; the asset after it."""
+        return await self._http.post(f"{_API}/assets/happenings", body)
+
+    async def freshness(self, namespace: str, key: str) -> Record:
+        """How fresh one is, and why."""
+        return await self._http.get(f"{_API}/assets/freshness", {"namespace": namespace, "key": key})
+
+    async def partitions(self, namespace: str, key: str, condition: str | None) -> Record:
+        """Its partitions, and how many there are of each condition."""
+        query = {"namespace": namespace, "key": key, "condition": condition}
+        return await self._http.get(f"{_API}/assets/partitions", query)
+
+    async def backfill(self, body: Record) -> Record:
+        """Make missing or failed partitions."""
+        return await self._http.post(f"{_API}/assets/backfills", body)
+
+    def checks(self, namespace: str, key: str, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Results of its checks, newest first."""
+        return self._http.pages(f"{_API}/assets/checks", {"namespace": namespace, "key": key}, limit=limit)
+
+    def evaluations(self, namespace: str, key: str, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Looks at its automation, newest first."""
+        return self._http.pages(f"{_API}/assets/evaluations", {"namespace": namespace, "key": key}, limit=limit)
+
 
 class DeadLetters:
     """Messages that a service could not handle."""
