@@ -1,22 +1,20 @@
-"""The public keys that access tokens are verified with: which JWKs are fit, where they come from, when to ask again.
+"""The public keys that tokens are verified with: where they come from, and when to ask again.
 
-A key is taken only if everything it says about itself fits Ed25519 signatures; any other key in the set is ignored, never
-guessed at. A known key outlives an auth service that is down; an unknown one is asked for, at most every few seconds, so that
-forged key ids cannot be used to hammer the auth service.
+Which keys of a set are fit is decided in :mod:`tocsin_kit.web.jws`. A known key outlives an auth service that is down; an
+unknown one is asked for, at most every few seconds, so that forged key ids cannot be used to hammer the auth service.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Final, Protocol
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tocsin.errors import Unavailable
 from tocsin_kit.clock import Clock
-from tocsin_kit.web.encoding import decode_base64url
+from tocsin_kit.web.jws import EDDSA, VerifyingKey, fit_keys
 
 _MAX_JWKS_BYTES: Final = 64 * 1024  # two hundred keys; a set has two or three
 
@@ -33,26 +31,6 @@ class KeySource(Protocol):
         ...
 
 
-def fit_keys(document: Mapping[str, object]) -> dict[str, Ed25519PublicKey]:
-    """The Ed25519 signature keys of a JWKS (RFC 7517, RFC 8037), by key id; all others are left out."""
-    keys = document.get("keys")
-    fit: dict[str, Ed25519PublicKey] = {}
-    for key in keys if isinstance(keys, list) else ():
-        if not isinstance(key, dict):
-            continue
-        kid, x, operations = key.get("kid"), key.get("x"), key.get("key_ops", ["verify"])
-        says_signature = key.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
-        says_ed25519 = (
-            key.get("kty") == "OKP" and key.get("crv") == "Ed25519" and key.get("alg", "EdDSA") in {"EdDSA", "Ed25519"}
-        )
-        if not (says_signature and says_ed25519 and isinstance(kid, str) and isinstance(x, str)):
-            continue
-        raw = decode_base64url(x)
-        if raw is not None and len(raw) == 32:
-            fit[kid] = Ed25519PublicKey.from_public_bytes(raw)
-    return fit
-
-
 class KeySet:
     """Keys by id, fetched when an unknown id comes.
 
@@ -61,6 +39,7 @@ class KeySet:
         clock: Time.
         pause: At least this long between two fetches.
         lifetime: A key set older than this is fetched anew, so that a withdrawn key does not stay valid here.
+        offered: Algorithms that tokens may be signed with.
     """
 
     def __init__(
@@ -70,11 +49,13 @@ class KeySet:
         *,
         pause: timedelta = timedelta(seconds=5),
         lifetime: timedelta = timedelta(minutes=5),
+        offered: Collection[str] = (EDDSA,),
     ) -> None:
         """Nothing is fetched yet: the auth service may start later than this."""
+        self.offered = tuple(offered)
         self._source, self._clock = source, clock
         self._pause, self._lifetime = pause.total_seconds(), lifetime.total_seconds()
-        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._keys: dict[str, VerifyingKey] = {}
         self._fetched = float("-inf")
         self._tried = float("-inf")
         self._lock = asyncio.Lock()
@@ -83,7 +64,7 @@ class KeySet:
         """Ids of the keys at hand."""
         return tuple(self._keys)
 
-    async def find(self, kid: str) -> Ed25519PublicKey | None:
+    async def find(self, kid: str) -> VerifyingKey | None:
         """The key with that id, or ``None`` when even a fresh set does not have it.
 
         Raises:
@@ -103,7 +84,7 @@ class KeySet:
     async def _refresh(self, now: float, *, needed: bool) -> None:
         self._tried = now
         try:
-            self._keys = fit_keys(await self._source.fetch())
+            self._keys = fit_keys(await self._source.fetch(), self.offered)
         except Unavailable:
             if needed:
                 self._tried = float("-inf") if not self._keys else now

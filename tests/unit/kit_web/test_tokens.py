@@ -16,7 +16,8 @@ from tocsin.errors import Unauthenticated, Unavailable
 from tocsin_kit.testing.clocks import ManualClock
 from tocsin_kit.web import Grant, Principal
 from tocsin_kit.web.api_keys import make_api_key, parse_api_key
-from tocsin_kit.web.jwks import KeySet, fit_keys
+from tocsin_kit.web.jwks import KeySet
+from tocsin_kit.web.jws import fit_keys
 from tocsin_kit.web.tokens import CredentialVerifier
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
