@@ -6,47 +6,11 @@ As in :mod:`tocsin.client.resources`, a method is one request and answers are th
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
+from tocsin.client.cases import Cases
 from tocsin.client.resources import Filters
 from tocsin.client.transport import Record, Transport
 
 _API = "/api/v1"
-
-
-class Cases:
-    """What people do when something needs them."""
-
-    def __init__(self, transport: Transport) -> None:
-        """Over ``transport``."""
-        self._http = transport
-
-    async def open(self, body: Record) -> Record:
-        """Open a case: ``namespace``, ``title``, ``description``, ``priority``, ``tags``, ``links``, ..."""
-        return await self._http.post(f"{_API}/cases", body)
-
-    def list(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
-        """Cases; filters: namespace, status, priority, owner, tag, link, text."""
-        return self._http.pages(f"{_API}/cases", filters, limit=limit)
-
-    async def show(self, case: str) -> Record:
-        """One case."""
-        return await self._http.get(f"{_API}/cases/{quote(case, safe='')}")
-
-    async def change(self, case: str, change: Record) -> Record:
-        """Change what is given; the rest stays."""
-        return await self._http.patch(f"{_API}/cases/{quote(case, safe='')}", change)
-
-    async def transition(self, case: str, status: str, resolution: str | None) -> Record:
-        """Take it to a status."""
-        body: Record = {"status": status, **({"resolution": resolution} if resolution else {})}
-        return await self._http.post(f"{_API}/cases/{quote(case, safe='')}/transitions", body)
-
-    async def comment(self, case: str, text: str) -> Record:
-        """Say something, in Markdown."""
-        return await self._http.post(f"{_API}/cases/{quote(case, safe='')}/comments", {"text": text})
-
-    def comments(self, case: str) -> AsyncIterator[Record]:
-        """What was said."""
-        return self._http.pages(f"{_API}/cases/{quote(case, safe='')}/comments")
 
 
 class Assets:
@@ -125,3 +89,6 @@ class DeadLetters:
         """Hand them to their handler again."""
         body: Record = {"limit": limit, **({"consumer": consumer} if consumer else {})}
         return await self._http.post(f"{_API}/dead-letters/{quote(service, safe='')}/redrive", body, seconds=310)
+
+
+__all__ = ["Assets", "Cases", "DeadLetters"]
