@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from tocsin.errors import Conflict
 from tocsin.signals.audit_chain import Body, Checkpoint
 from tocsin.signals.codec import format_time
 from tocsin_kit.clock import Clock
@@ -104,14 +105,33 @@ class ChainWriter:
                     await self._keep(head, Head(head.chain, head.number, head.hash, self._read, head.sealed), [])
 
     async def _seal(self) -> None:
-        head = self._current()
+        head = await self._confirmed()
+        if head.number == head.sealed:
+            return
         after = Head(head.chain, head.number, head.hash, self._read, head.number)
         await self._store.seal(head, checkpoint_at(head, self._signer, format_time(self._clock.now())), after)
         self._head = after
 
     async def _keep(self, head: Head, after: Head, entries: list[Entry]) -> None:
-        await self._store.append(head, entries, after)
+        try:
+            await self._store.append(head, entries, after)
+        except Conflict:
+            confirmed = await self._confirmed()  # somebody's export has sealed the end meanwhile
+            after = Head(after.chain, after.number, after.hash, after.position, confirmed.sealed)
+            await self._store.append(confirmed, entries, after)
         self._head = after
+
+    async def _confirmed(self) -> Head:
+        """The end as it is stored, if nobody has written behind ours.
+
+        Raises:
+            Conflict: Another writer has.
+        """
+        head, stored = self._current(), await self._store.head()
+        if (stored.number, stored.hash, stored.position) != (head.number, head.hash, head.position):
+            raise Conflict("the audit chain was continued by another writer")
+        self._head = stored
+        return stored
 
     def _current(self) -> Head:
         assert self._head is not None

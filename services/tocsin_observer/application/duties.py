@@ -5,7 +5,7 @@ asked for by another replica. What a duty writes is guarded by itself as well: a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Protocol
 
@@ -122,6 +122,18 @@ class Duties(Part):
         while True:
             try:
                 await self._work(duty)
-            except TocsinError as error:
-                log.warning("duty.interrupted", duty=duty, code=error.code, error=error.detail)
+            except* Exception as failed:  # a duty that fails must not take the others along, nor what people are served
+                for error in _leaves(failed):
+                    if isinstance(error, TocsinError):
+                        log.warning("duty.interrupted", duty=duty, code=error.code, error=error.detail)
+                    else:
+                        log.error("duty.failed", duty=duty, exc_info=error)
             await self._clock.sleep(AGAIN)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
