@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from tocsin.expressions import Json
@@ -251,6 +251,32 @@ class Sensors(Protocol):
 
     async def accepted(self, source: WatchedSource, items: Sequence[Item]) -> None:
         """The events of these are on disk; do with them what the source asks for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended.
+
+    Attributes:
+        status: ``completed``, ``faulted`` or ``cancelled``.
+        output: Of a completed one.
+    """
+
+    status: str
+    output: Json
+
+
+class Results(Protocol):
+    """What becomes of runs."""
+
+    @property
+    def offered(self) -> bool:
+        """Whether anybody can wait."""
+        ...
+
+    async def wait(self, run: str, within: timedelta) -> RunEnd | None:
+        """How a run ended; ``None`` when it has not by then."""
         ...
 
 

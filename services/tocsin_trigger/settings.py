@@ -27,3 +27,6 @@ class TriggerSection(Section):
         description="Whether polled addresses may be on loopback and private networks (`tocsin up` allows it). "
         "Link-local addresses are refused always.",
     )
+    service_secret: Secret | None = Field(
+        None, description="With it senders of webhooks may wait for the run's output; one of `auth.service_secrets`."
+    )

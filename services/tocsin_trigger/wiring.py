@@ -21,6 +21,7 @@ from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
 from tocsin_trigger.adapters.folder import Folders
 from tocsin_trigger.adapters.memory import MongoGroups, MongoWatches, MongoWishes
 from tocsin_trigger.adapters.polling import Fetching, HttpPolls
+from tocsin_trigger.adapters.results import HttpResults
 from tocsin_trigger.adapters.sealing import AesCipher
 from tocsin_trigger.adapters.sensors import OutsideSensors
 from tocsin_trigger.adapters.signal_filters import SignalFilters
@@ -42,6 +43,7 @@ from tocsin_trigger.application.watching import Watching
 from tocsin_trigger.application.webhooks import Webhooks
 from tocsin_trigger.domain.events import Channel, Outcome
 from tocsin_trigger.http.firing_routes import firing_routes
+from tocsin_trigger.http.hook_routes import hook_routes
 from tocsin_trigger.http.intake_routes import intake_routes
 from tocsin_trigger.http.replay_routes import replay_routes
 from tocsin_trigger.http.routes import trigger_routes
@@ -119,8 +121,10 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     replica = f"{context.name}-{new_id(clock.now(), context.chance)}"
     watching = Watching(registry, core.watches, sensors, intake, replica=replica, clock=clock)
     indexes = Indexes(context.database, context.settings.keep_events)
-    server = _server(core, triggers, authenticator, [listening, signals])
-    upkeep = (ticking, weighing, sensors, watching)
+    services = context.platform.services
+    results = HttpResults(services.auth_url, services.executor_url, context.settings.service_secret, clock)
+    server = _server(core, triggers, results, authenticator, [listening, signals])
+    upkeep = (ticking, weighing, sensors, watching, results)
     return (indexes, core.relay, registry, filters, listening, signals, *upkeep, authenticator, server)
 
 
@@ -131,7 +135,9 @@ def _sensors(context: ServiceContext[TriggerSection]) -> OutsideSensors:
     return OutsideSensors(Folders(settings.folders), HttpPolls(fetching, secrets), Buckets(fetching, secrets))
 
 
-def _server(core: _Core, triggers: Triggers, authenticator: Verifier, consumers: Sequence[Consumer]) -> HttpServer:
+def _server(
+    core: _Core, triggers: Triggers, results: HttpResults, authenticator: Verifier, consumers: Sequence[Consumer]
+) -> HttpServer:
     context = core.context
     clock, chance = context.clock, context.chance
     bus = JetStreamEvents(context.bus)
@@ -139,7 +145,8 @@ def _server(core: _Core, triggers: Triggers, authenticator: Verifier, consumers:
     routes = (
         *trigger_routes(triggers, clock),
         *firing_routes(ByName(core.registry, core.intake, chance), core.registry, core.groups, core.watches, clock),
-        *intake_routes(webhooks, Publishing(bus), core.events, core.groups, core.registry),
+        *hook_routes(webhooks, results, authenticator),
+        *intake_routes(Publishing(bus), core.events, core.groups, core.registry),
         *replay_routes(Replaying(core.registry, core.events, core.intake, clock), clock),
         *dead_letter_routes(context.name, context.bus, consumers),
     )

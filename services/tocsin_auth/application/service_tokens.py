@@ -14,7 +14,7 @@ from tocsin_kit.web.access import Grant
 
 _GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "gateway": (Grant("status:read"),),
-    "trigger": (Grant("workflow:read"),),
+    "trigger": (Grant("workflow:read"), Grant("run:read")),
     "scheduler": (Grant("workflow:read"),),
     "executor": (Grant("workflow:read"),),
     "case": (Grant("run:read"),),

@@ -23,11 +23,13 @@ from tocsin_trigger.domain.sources import (
 from tocsin_trigger.domain.triggers import (
     PAUSE_AFTER,
     Algorithm,
+    BearerScheme,
     Encoding,
     Handshake,
     HmacScheme,
     Kind,
     Pause,
+    PrivatePath,
     Scheme,
     SigningKey,
     Source,
@@ -109,6 +111,11 @@ def _source_document(source: Source) -> Document:
                 "id_path": source.id_path,
                 "handshake": None if source.handshake is None else source.handshake.value,
                 "networks": list(source.networks),
+                "methods": list(source.methods),
+                "id_header": source.id_header,
+                "id_digest": source.id_digest,
+                "answer_within": None if source.answer_within is None else source.answer_within.total_seconds(),
+                "paths": [{"digest": path.digest, "expires": path.expires} for path in source.paths],
             }
         case _:
             assert_never(source)
@@ -130,6 +137,7 @@ def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
         case Kind.WEBHOOK:
             keys = tuple(SigningKey(k["id"], k["created"], bytes(k["sealed"]), k["expires"]) for k in document["keys"])
             handshake = document.get("handshake")
+            within = document.get("answer_within")
             return WebhookSource(
                 _scheme_of(document["scheme"]),
                 keys,
@@ -138,11 +146,18 @@ def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
                 document.get("id_path"),
                 None if handshake is None else Handshake(handshake),
                 tuple(document.get("networks", ())),
+                tuple(document.get("methods", ("POST",))),
+                document.get("id_header"),
+                document.get("id_digest", False),
+                None if within is None else timedelta(seconds=within),
+                tuple(PrivatePath(path["digest"], path["expires"]) for path in document.get("paths", ())),
             )
 
 
 def _scheme_document(scheme: Scheme) -> Document:
     match scheme:
+        case BearerScheme():
+            return {"kind": "bearer", "tolerance": 0.0}
         case StandardScheme():
             return {"kind": "standard", "tolerance": scheme.tolerance.total_seconds()}
         case StripeScheme():
@@ -165,6 +180,8 @@ def _scheme_document(scheme: Scheme) -> Document:
 
 def _scheme_of(document: Mapping[str, Any]) -> Scheme:
     tolerance = timedelta(seconds=document["tolerance"])
+    if document["kind"] == "bearer":
+        return BearerScheme()
     if document["kind"] == "standard":
         return StandardScheme(tolerance)
     if document["kind"] == "stripe":

@@ -1,7 +1,8 @@
 """Manages triggers: create, replace, delete, pause, resume, keys. Each change is one commit with its signal."""
 
+import base64
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tocsin.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from tocsin.signals import Cause
@@ -22,12 +23,13 @@ from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.application.saying import change_of_trigger
 from tocsin_trigger.domain.deciding import prepare
 from tocsin_trigger.domain.errors import TriggerExists, TriggerManaged
-from tocsin_trigger.domain.signing import fingerprint, key_material, new_secret
+from tocsin_trigger.domain.signing import fingerprint, key_material, new_secret, path_digest
 from tocsin_trigger.domain.sources import CorrelationSource, SignalSource
-from tocsin_trigger.domain.triggers import Pause, SigningKey, Trigger, WebhookSource, key_of
+from tocsin_trigger.domain.triggers import BearerScheme, Pause, PrivatePath, SigningKey, Trigger, WebhookSource, key_of
 from tocsin_trigger.domain.wishes import RESERVED
 from tocsin_trigger.ports import Cipher, Listening, TriggerSearch, TriggerStore
 
+_PATHS = 3  # addresses of before that still lead to a webhook
 KEYS = 5  # of one webhook; rotation needs two
 
 
@@ -220,12 +222,49 @@ class Triggers:
         changed = replace(trigger, source=replace(trigger.source, keys=left), updated=request.now)
         return await self._commit(entry, changed, TRIGGER_UPDATED, request, "key removed")
 
+    async def move(
+        self, namespace: str, name: str, grace: timedelta | None, request: Request
+    ) -> tuple[Entry[Trigger], str | None]:
+        """Give a webhook a new address that nobody can guess; or its plain one again.
+
+        Args:
+            namespace: Of the trigger.
+            name: Of the trigger.
+            grace: How long the address of before still leads here; ``None``: back to the plain one, at once.
+            request: Who and when.
+
+        Returns:
+            The trigger, and the new end of the address, shown this once.
+
+        Raises:
+            Invalid: It is no webhook.
+        """
+        entry = await self.get(namespace, name)
+        _expect(request, entry)
+        trigger = _value(entry)
+        if not isinstance(trigger.source, WebhookSource):
+            raise Invalid(f"{entry.key} is no webhook and has no address.")
+        segment: str | None = None
+        paths: tuple[PrivatePath, ...] = ()
+        if grace is not None:
+            segment = base64.urlsafe_b64encode(self._chance.token(24)).decode()
+            ends = request.now + grace
+            kept = [p for p in trigger.source.paths if p.expires is None or p.expires > request.now][-_PATHS:]
+            old = [replace(p, expires=ends if p.expires is None else min(p.expires, ends)) for p in kept]
+            paths = (*old, PrivatePath(path_digest(segment)))
+        moved = replace(trigger, source=replace(trigger.source, paths=paths), updated=request.now)
+        return await self._commit(entry, moved, TRIGGER_UPDATED, request, "address changed"), segment
+
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _with_keys(
         self, trigger: Trigger, source: WebhookSource, known: Trigger | None, secret: str | None, now: datetime
     ) -> tuple[Trigger, str | None]:
-        keys = known.source.keys if known is not None and isinstance(known.source, WebhookSource) else ()
+        before = known.source if known is not None and isinstance(known.source, WebhookSource) else None
+        keys = () if before is None else before.keys
+        source = replace(source, paths=() if before is None else before.paths)
+        if isinstance(source.scheme, BearerScheme):
+            return replace(trigger, source=replace(source, keys=())), None
         shown = None
         if secret is not None or not keys:
             text = secret or new_secret(self._chance.token(32))

@@ -5,25 +5,25 @@ disk, in one write. Killing this process after the answer loses nothing; the sam
 nothing.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import orjson
-
-from tocsin.errors import Rejected, TooLarge, Unavailable, UnsupportedMedia
-from tocsin.signals import CloudEvent, Json, encode
+from tocsin.errors import NotFound, Rejected, TooLarge, Unavailable
+from tocsin.signals import CloudEvent, encode
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 from tocsin_trigger.application.intake import Arrived, Intake
 from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
+from tocsin_trigger.domain.bodies import Said, kept_extensions, read
 from tocsin_trigger.domain.deciding import Ready
 from tocsin_trigger.domain.errors import MalformedWebhook
 from tocsin_trigger.domain.events import Channel, Decision, Received, webhook_key
 from tocsin_trigger.domain.matching import Met
-from tocsin_trigger.domain.signing import Proof, check_address, verify
-from tocsin_trigger.domain.triggers import Handshake, WebhookSource
+from tocsin_trigger.domain.signing import Proof, check_address, leads_here, verify
+from tocsin_trigger.domain.triggers import BODY_LIMIT, Handshake, WebhookSource
 from tocsin_trigger.ports import EventBus, EventStore
 
 
@@ -36,17 +36,25 @@ class Arrival:
         received: When.
         traceparent: W3C trace context, or ``None``.
         address: Of the sender.
+        method: As sent.
+        query: As sent, without the question mark.
+        path: The last segment of the address, behind the name; ``None``: it ends with the name.
+        bearer: Who the sender is by its token, and whether it may send here; ``None``: it was not asked.
     """
 
     headers: Mapping[str, str]
     received: datetime
     traceparent: str | None
     address: str = ""
+    method: str = "POST"
+    query: str = ""
+    path: str | None = None
+    bearer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the sender is told.
+class Answered:
+    """What the sender is told of one event.
 
     Attributes:
         key: Names the event in the API.
@@ -102,30 +110,36 @@ class Webhooks:
         self._clock = clock
         self._chance = chance
 
-    def find(self, namespace: str, name: str) -> Ready:
-        """The webhook of this name.
+    def find(self, namespace: str, name: str, path: str | None = None) -> tuple[Ready, WebhookSource]:
+        """The webhook of this address.
 
         Raises:
-            NotFound: There is none.
+            NotFound: There is none; also when only the end of the address is wrong.
             Unavailable: The bus is away.
         """
         ready = self._registry.webhook(namespace, name)
+        source = ready.trigger.source
+        if not isinstance(source, WebhookSource) or not leads_here(source.paths, path, self._clock.now()):
+            raise NotFound(f"There is no webhook {ready.trigger.key}.")
         if not self._bus.connected:
             raise Unavailable("Webhooks are not accepted while the bus is away.", hint="Send it again in a minute.")
-        return ready
+        return ready, source
 
     async def too_large(self, ready: Ready, arrival: Arrival, error: TooLarge, size: int) -> None:
         """Record that a body was above the limit."""
         await self._refuse(ready, arrival, error, size, None)
 
-    async def accept(self, ready: Ready, arrival: Arrival, body: bytes) -> Answer | Challenge:
+    async def accept(self, ready: Ready, arrival: Arrival, body: bytes) -> Sequence[Answered] | Challenge:
         """Take one request.
+
+        Returns:
+            One answer for each event in it.
 
         Raises:
             AddressRefused: From an address that may not send.
             SignatureInvalid: Not genuine.
             TimestampTooOld: Perhaps a replay.
-            MalformedWebhook: Genuine, but not JSON.
+            MalformedWebhook: Genuine, but cannot be read.
             Unavailable: It could not be stored; send it again.
         """
         source = ready.trigger.source
@@ -136,51 +150,87 @@ class Webhooks:
             proof = verify(
                 source.scheme, self._live_keys(ready, source, arrival.received), arrival.headers, body, arrival.received
             )
-            data = _read(arrival.headers, body)
-            if proof.id is None and ready.message_id is not None:
-                proof = replace(proof, id=_named(ready.message_id.evaluate(data, {})))
+            said = read(arrival.headers, body, arrival.query)
+            first = said[0].data
+            if source.handshake is Handshake.SLACK and isinstance(first, dict) and first.get("type") == "url_verification":
+                return Challenge(str(first.get("challenge", ""))[:1024])
+            arrived = [self._arrived(ready, source, arrival, proof, each, body) for each in said]
         except Rejected as error:
             await self._refuse(ready, arrival, error, len(body), proof.id if proof else None)
             raise
-        if source.handshake is Handshake.SLACK and isinstance(data, dict) and data.get("type") == "url_verification":
-            return Challenge(str(data.get("challenge", ""))[:1024])
-        return await self._store(ready, arrival, proof, data, len(body))
+        return await self._store(ready, arrival, {each.received.key: each for each in arrived})
 
-    async def _store(self, ready: Ready, arrival: Arrival, proof: Proof, data: Json, size: int) -> Answer:
+    async def _store(self, ready: Ready, arrival: Arrival, arrived: Mapping[str, Arrived]) -> Sequence[Answered]:
+        stored = await self._intake.take(list(arrived.values()))
+        answers = []
+        for key, each in arrived.items():
+            if key in stored.repeats:
+                answers.append(await self._again(ready, arrival, each.received))
+            else:
+                answers.append(Answered(key, stored.records[key].decisions[0], duplicate=False))
+        return answers
+
+    def _arrived(  # noqa: PLR0917 - each is a part of what came
+        self, ready: Ready, source: WebhookSource, arrival: Arrival, proof: Proof, said: Said, body: bytes
+    ) -> Arrived:
         trigger = ready.trigger
-        assert isinstance(trigger.source, WebhookSource)
-        message = proof.id or new_id(arrival.received, self._chance)
+        message = self._named(ready, source, arrival, proof, said, body)
         key = webhook_key(trigger.id, message)
-        extensions: dict[str, str | int | bool] = {"namespace": trigger.namespace}
+        own = f"/namespaces/{trigger.namespace}/triggers/{trigger.name}"
+        extensions: dict[str, str | int | bool] = {} if said.event is None else kept_extensions(said.event)
+        extensions["namespace"] = trigger.namespace
         if arrival.traceparent is not None:
-            extensions["traceparent"] = arrival.traceparent
-        event = CloudEvent(
-            id=message,
-            source=f"/namespaces/{trigger.namespace}/triggers/{trigger.name}",
-            type=trigger.source.event_type,
-            time=proof.signed or arrival.received,
-            datacontenttype="application/json",
-            data=data,
-            extensions=extensions,
-        )
+            extensions.setdefault("traceparent", arrival.traceparent)
+        if arrival.bearer is not None:
+            extensions["authid"] = arrival.bearer
+        if said.event is not None:
+            event = replace(said.event, extensions=extensions)
+        else:
+            event = CloudEvent(
+                id=message,
+                source=own,
+                type=source.event_type,
+                time=proof.signed or arrival.received,
+                datacontenttype="application/json",
+                data=said.data,
+                extensions=extensions,
+            )
+        payload = encode(event)
+        if len(payload) > 2 * BODY_LIMIT:
+            raise TooLarge(f"An event of {len(payload)} bytes is above the limit of {2 * BODY_LIMIT}.", limit=2 * BODY_LIMIT)
         received = Received(
             key=key,
             namespace=trigger.namespace,
             channel=Channel.WEBHOOK,
             received=arrival.received,
-            id=message,
+            id=event.id,
             source=event.source,
             type=event.type,
-            size=size,
+            size=len(body) if said.line is None else len(payload),
             trigger=trigger.name,
-            event=encode(event),
+            event=payload,
         )
-        stored = await self._intake.take([Arrived(received, event, [Met(ready)], arrival.received)])
-        if stored.repeats:
-            return await self._again(ready, arrival, received)
-        return Answer(key, stored.records[key].decisions[0], duplicate=False)
+        return Arrived(received, event, [Met(ready)], arrival.received)
 
-    async def _again(self, ready: Ready, arrival: Arrival, record: Received) -> Answer:
+    def _named(  # noqa: PLR0917 - each is a part of what came
+        self, ready: Ready, source: WebhookSource, arrival: Arrival, proof: Proof, said: Said, body: bytes
+    ) -> str:
+        """The message's id: the sender's, wherever it says it; else of the bytes, if they name it; else a new one."""
+        if said.event is not None:
+            return f"{said.event.source} {said.event.id}"
+        found = None
+        if ready.message_id is not None:
+            found = _named(ready.message_id.evaluate(said.data, {}))
+            if found is not None:
+                return proof.id or found
+        found = proof.id or (_named(arrival.headers.get(source.id_header.lower())) if source.id_header else None)
+        if found is None and source.id_digest:
+            found = hashlib.sha256(body).hexdigest()
+        if found is None:
+            return new_id(arrival.received, self._chance)
+        return found if said.line is None else f"{found}#{said.line}"
+
+    async def _again(self, ready: Ready, arrival: Arrival, record: Received) -> Answered:
         """The message is known: tell what was decided then."""
         await self._events.repeated(record.key, arrival.received)
         replay = replace(
@@ -193,7 +243,7 @@ class Webhooks:
         )
         await self._refusals.record(ready.trigger.key, replay, arrival.traceparent)
         first = (await self._events.load(record.key)).value
-        return Answer(record.key, first.decisions[0] if first and first.decisions else None, duplicate=True)
+        return Answered(record.key, first.decisions[0] if first and first.decisions else None, duplicate=True)
 
     async def _refuse(self, ready: Ready, arrival: Arrival, error: Rejected, size: int, message: str | None) -> None:
         trigger = ready.trigger
@@ -230,14 +280,3 @@ def _named(value: object) -> str | None:
     if not str(value).isprintable():
         raise MalformedWebhook("The message's id holds characters that cannot be printed.")
     return str(value)
-
-
-def _read(headers: Mapping[str, str], body: bytes) -> Json:
-    content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if content_type != "application/json" and not content_type.endswith("+json"):
-        raise UnsupportedMedia(f"A webhook's body is JSON, not {content_type[:64]}.")
-    try:
-        value: Json = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedWebhook(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from error
-    return value

@@ -25,7 +25,7 @@ from tocsin_trigger.domain.errors import (
     TimestampTooOld,
     TriggerInvalid,
 )
-from tocsin_trigger.domain.triggers import Encoding, HmacScheme, Scheme, StandardScheme, StripeScheme
+from tocsin_trigger.domain.triggers import BearerScheme, Encoding, HmacScheme, PrivatePath, Scheme, StandardScheme, StripeScheme
 
 STANDARD_PREFIX: Final = "whsec_"
 _SIGNATURES: Final = 20  # looked at in one header; a partner sends one for each of its keys
@@ -70,6 +70,8 @@ def verify(scheme: Scheme, keys: Sequence[bytes], headers: Mapping[str, str], bo
             return _verify_hmac(scheme, keys, headers, body, now)
         case StripeScheme():
             return _verify_stripe(scheme, keys, headers, body, now)
+        case BearerScheme():
+            return Proof(None, None)  # who sends was proven by its token, before this
         case _:
             assert_never(scheme)
 
@@ -197,6 +199,22 @@ def check_address(networks: Sequence[str], address: str) -> None:
         sender = sender.ipv4_mapped
     if not any(sender in ipaddress.ip_network(network) for network in networks):
         raise AddressRefused(f"{sender} may not send to this webhook.")
+
+
+def path_digest(segment: str) -> str:
+    """What is kept of the unguessable end of an address."""
+    return hashlib.sha256(b"tocsin-hook\0" + segment.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def leads_here(paths: Sequence[PrivatePath], segment: str | None, now: datetime) -> bool:
+    """Whether an address with this end is the webhook's; compared in constant time, however many ends there are."""
+    if not paths:
+        return segment is None
+    given, found = path_digest(segment or ""), False
+    for path in paths:
+        live = path.expires is None or path.expires > now
+        found |= hmac.compare_digest(path.digest, given) and live
+    return found and segment is not None
 
 
 def scheme_problems(scheme: HmacScheme) -> list[str]:

@@ -114,7 +114,12 @@ class StripeScheme:
     tolerance: timedelta = TOLERANCE
 
 
-Scheme: TypeAlias = StandardScheme | HmacScheme | StripeScheme
+@dataclass(frozen=True, slots=True)
+class BearerScheme:
+    """A token of this platform instead of a signature: a JWT or an API key whose holder may ``trigger:fire`` here."""
+
+
+Scheme: TypeAlias = StandardScheme | HmacScheme | StripeScheme | BearerScheme
 
 
 class Handshake(Enum):
@@ -122,6 +127,8 @@ class Handshake(Enum):
 
     #: ``{"type": "url_verification", "challenge": ...}``, signed like everything else; the challenge is the answer.
     SLACK = "slack"
+    #: OPTIONS with ``WebHook-Request-Origin``: CloudEvents' HTTP 1.1 Web Hooks, section 4.
+    CLOUDEVENTS = "cloudevents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,19 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivatePath:
+    """A last segment of a webhook's address that nobody can guess.
+
+    Attributes:
+        digest: SHA-256 of it, in hexadecimal; the segment itself is kept by those who send.
+        expires: After this it leads nowhere; ``None`` for never.
+    """
+
+    digest: str = field(repr=False)
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSource:
     """Signed HTTP requests to ``/hooks/<namespace>/<name>``.
 
@@ -153,6 +173,11 @@ class WebhookSource:
         id_path: jq path in the body to the message's id, for schemes that have none in a header; ``None``: only the header's.
         handshake: ``None``: the sender asks nothing beforehand.
         networks: Addresses that may send, as CIDR blocks; empty: all.
+        methods: HTTP methods that are taken.
+        id_header: Header with the message's id, for schemes that have none; ``None``: no header.
+        id_digest: Whether the same bytes are the same message, where nothing else names it.
+        answer_within: How long a sender may wait for the run's output; ``None``: it may not.
+        paths: Last segments of the address, the newest last; empty: the address ends with the name.
     """
 
     scheme: Scheme
@@ -162,6 +187,11 @@ class WebhookSource:
     id_path: str | None = None
     handshake: Handshake | None = None
     networks: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("POST",)
+    id_header: str | None = None
+    id_digest: bool = False
+    answer_within: timedelta | None = None
+    paths: tuple[PrivatePath, ...] = ()
 
 
 Source: TypeAlias = WebhookSource | EventSource | SignalSource | CorrelationSource | ManualSource | WatchedSource

@@ -7,9 +7,10 @@ import orjson
 from pydantic import BaseModel, Field, JsonValue
 
 from tocsin_kit.store import Entry
-from tocsin_trigger.application.webhooks import Answer
+from tocsin_trigger.application.webhooks import Answered
 from tocsin_trigger.domain.events import Decision, Outcome, Received
 from tocsin_trigger.domain.explaining import Verdict
+from tocsin_trigger.ports import RunEnd
 
 OUTCOMES = ", ".join(outcome.value for outcome in Outcome)
 LISTED = 200  # triggers in one explanation
@@ -47,7 +48,7 @@ class ReceivedView(BaseModel):
 
     key: str = Field(description="Names this record.")
     namespace: str
-    channel: str = Field(description="webhook, bus, signal or manual")
+    channel: str = Field(description="webhook, bus, signal, manual or watch")
     status: str = Field(description="accepted or refused")
     code: str | None = Field(None, description="Of a refusal.")
     reason: str | None = Field(None, description="Of a refusal.")
@@ -154,16 +155,18 @@ class PublishedView(BaseModel):
 
 
 class HookView(BaseModel):
-    """What a webhook's sender is told."""
+    """What a webhook's sender is told of one event."""
 
     event: str = Field(description="Names the event; support can find it by this.")
     duplicate: bool = Field(description="It was received before; nothing was done now.")
     outcome: str | None = None
     reason: str | None = None
     run: str | None = None
+    status: str | None = Field(None, description="Of the run, if it was waited for and has ended.")
+    output: JsonValue = Field(None, description="Of the run, if it was waited for and has completed.")
 
     @classmethod
-    def of(cls, answer: Answer) -> "HookView":
+    def of(cls, answer: Answered, end: RunEnd | None = None) -> "HookView":
         """From the use case's answer. A reason that quotes the filter is for the owner, not for the sender."""
         decision = answer.decision
         return cls(
@@ -171,7 +174,15 @@ class HookView(BaseModel):
             duplicate=answer.duplicate,
             outcome=decision.outcome.value if decision else None,
             run=decision.run if decision else None,
+            status=end.status if end else None,
+            output=end.output if end else None,
         )
+
+
+class HookBatchView(BaseModel):
+    """What a webhook's sender is told of a request with several events."""
+
+    events: list[HookView]
 
 
 def explain(received: Received) -> str:

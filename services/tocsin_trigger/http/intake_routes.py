@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from tocsin.errors import NotFound, TooLarge
 from tocsin.signals import InvalidEvent, decode_http
 from tocsin_kit.store import Entry
-from tocsin_kit.web import Call, Page, Permission, Public, Query, RawBody, Reply, Route
+from tocsin_kit.web import Call, Page, Permission, RawBody, Route
 from tocsin_trigger.application.publishing import Publishing
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.application.webhooks import Arrival, Challenge, Webhooks
 from tocsin_trigger.domain.errors import AddressRefused, MalformedWebhook, SignatureInvalid, TimestampInFuture, TimestampTooOld
 from tocsin_trigger.domain.events import Received, key_of_event
 from tocsin_trigger.domain.explaining import explain
-from tocsin_trigger.domain.triggers import BODY_LIMIT, WebhookSource
-from tocsin_trigger.http.event_schemas import ExplanationView, HookView, PublishedView, ReceivedView
-from tocsin_trigger.http.schemas import EventPath, EventQuery, ExplainPath, ExplainQuery, PublishQuery, TriggerPath
+from tocsin_trigger.http.event_schemas import ExplanationView, PublishedView, ReceivedView
+from tocsin_trigger.http.schemas import EventPath, EventQuery, ExplainPath, ExplainQuery, PublishQuery
 from tocsin_trigger.ports import EventSearch, EventStore, GroupStore
 
 READ = Permission("event:read")
@@ -29,45 +27,17 @@ class IntakeRoutes:
     """The handlers.
 
     Args:
-        webhooks: Takes webhooks.
         publishing: Publishes events.
         events: What came in.
         groups: What triggers remember.
         registry: The triggers, for explanations.
     """
 
-    def __init__(
-        self, webhooks: Webhooks, publishing: Publishing, events: EventStore, groups: GroupStore, registry: Registry
-    ) -> None:
+    def __init__(self, publishing: Publishing, events: EventStore, groups: GroupStore, registry: Registry) -> None:
         self._groups = groups
-        self._webhooks = webhooks
         self._publishing = publishing
         self._events = events
         self._registry = registry
-
-    async def hook(self, call: Call) -> HookView | Reply:
-        """Take one webhook."""
-        path = call.params(TriggerPath)
-        ready = self._webhooks.find(path.namespace, path.name)
-        source = ready.trigger.source
-        limit = source.max_body if isinstance(source, WebhookSource) else BODY_LIMIT
-        arrival = Arrival(
-            headers={name.lower(): value for name, value in call.headers.items()},
-            received=call.received_at,
-            traceparent=call.traceparent,
-            address=call.client_address,
-        )
-        try:
-            body = await _body(call, limit)
-        except TooLarge as error:
-            size = error.fields.get("size")
-            await self._webhooks.too_large(ready, arrival, error, size if isinstance(size, int) else limit + 1)
-            raise
-        answer = await self._webhooks.accept(ready, arrival, body)
-        if isinstance(answer, Challenge):
-            return Reply(body={"challenge": answer.text}, status=200)
-        view = HookView.of(answer)
-        return Reply(body=view, status=200) if answer.duplicate else view
 
     async def publish(self, call: Call) -> PublishedView:
         """Publish custom events."""
@@ -121,40 +91,15 @@ class IntakeRoutes:
         return entry
 
 
-def intake_routes(
-    webhooks: Webhooks, publishing: Publishing, events: EventStore, groups: GroupStore, registry: Registry
-) -> Sequence[Route]:
+def intake_routes(publishing: Publishing, events: EventStore, groups: GroupStore, registry: Registry) -> Sequence[Route]:
     """What the service serves about events."""
-    handlers = IntakeRoutes(webhooks, publishing, events, groups, registry)
+    handlers = IntakeRoutes(publishing, events, groups, registry)
     return (*_ways_in(handlers), *_reading(handlers))
 
 
 def _ways_in(handlers: IntakeRoutes) -> Sequence[Route]:
     """By which events come in."""
     return (
-        Route(
-            method="POST",
-            path="/hooks/{namespace}/{name}",
-            access=Public("the sender proves itself with a signature over the bytes it sends"),
-            summary="Send a webhook; answered when it is on disk",
-            tags=("webhooks",),
-            params=TriggerPath,
-            query=Query.ANY,
-            body=RawBody(media_types=("*/*",), streamed=True, required=False, description="Signed bytes; JSON."),
-            body_limit=_STREAM_LIMIT,
-            response=HookView,
-            status=202,
-            problems=(
-                NotFound,
-                AddressRefused,
-                SignatureInvalid,
-                TimestampTooOld,
-                TimestampInFuture,
-                MalformedWebhook,
-                TooLarge,
-            ),
-            handler=handlers.hook,
-        ),
         Route(
             method="POST",
             path="/api/v1/events",
@@ -209,16 +154,3 @@ def _reading(handlers: IntakeRoutes) -> Sequence[Route]:
             handler=handlers.explain,
         ),
     )
-
-
-async def _body(call: Call, limit: int) -> bytes:
-    announced = call.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise TooLarge(f"The body of {announced} bytes is above the limit of {limit}.", limit=limit, size=int(announced))
-    body = bytearray()
-    if call.content is not None:
-        async for chunk in call.content:
-            body += chunk
-            if len(body) > limit:
-                raise TooLarge(f"The body is above the limit of {limit} bytes.", limit=limit)
-    return bytes(body)

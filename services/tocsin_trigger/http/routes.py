@@ -19,6 +19,7 @@ from tocsin_trigger.http.schemas import (
     TriggerQuery,
     TriggerView,
 )
+from tocsin_trigger.http.webhook_schemas import MoveBody, MovedView
 from tocsin_trigger.ports import TriggerSearch
 
 READ = Permission("trigger:read")
@@ -110,6 +111,19 @@ class TriggerRoutes:
         path = call.params(KeyPath)
         await self._triggers.remove_key(path.namespace, path.name, path.key, self._request(call))
 
+    async def move(self, call: Call) -> MovedView:
+        """Give it a new address that nobody can guess."""
+        path = call.params(TriggerPath)
+        grace = call.body(MoveBody).grace
+        _, segment = await self._triggers.move(path.namespace, path.name, grace, self._request(call))
+        return MovedView(path=f"/hooks/{path.namespace}/{path.name}/{segment}", private=True)
+
+    async def move_back(self, call: Call) -> MovedView:
+        """Give it its plain address again."""
+        path = call.params(TriggerPath)
+        await self._triggers.move(path.namespace, path.name, None, self._request(call))
+        return MovedView(path=f"/hooks/{path.namespace}/{path.name}", private=False)
+
     def _request(self, call: Call) -> Request:
         cause = root(call.request_id, call.traceparent)
         return Request(call.principal.subject, self._clock.now(), cause, call.expected_revision)
@@ -118,7 +132,7 @@ class TriggerRoutes:
 def trigger_routes(triggers: Triggers, clock: Clock) -> Sequence[Route]:
     """What the service serves about triggers."""
     handlers = TriggerRoutes(triggers, clock)
-    return (*_reading(handlers), *_writing(handlers), *_pausing(handlers), *_keys(handlers))
+    return (*_reading(handlers), *_writing(handlers), *_pausing(handlers), *_keys(handlers), *_addresses(handlers))
 
 
 def _reading(handlers: TriggerRoutes) -> Sequence[Route]:
@@ -245,6 +259,35 @@ def _keys(handlers: TriggerRoutes) -> Sequence[Route]:
             status=204,
             problems=(NotFound, *_CHANGING),
             handler=handlers.remove_key,
+        ),
+    )
+
+
+def _addresses(handlers: TriggerRoutes) -> Sequence[Route]:
+    """Moves webhooks to other addresses."""
+    return (
+        Route(
+            method="POST",
+            path=f"{_ONE}/address",
+            access=WRITE,
+            summary="Give a webhook a new address that nobody can guess; the private one of before works on for a while",
+            tags=_TAGS,
+            params=TriggerPath,
+            body=MoveBody,
+            response=MovedView,
+            problems=(NotFound, *_CHANGING),
+            handler=handlers.move,
+        ),
+        Route(
+            method="DELETE",
+            path=f"{_ONE}/address",
+            access=WRITE,
+            summary="Give a webhook its plain address again",
+            tags=_TAGS,
+            params=TriggerPath,
+            response=MovedView,
+            problems=(NotFound, *_CHANGING),
+            handler=handlers.move_back,
         ),
     )
 

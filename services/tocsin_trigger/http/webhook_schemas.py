@@ -8,12 +8,14 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from tocsin.errors import Violation
 from tocsin_kit.config import Secret
+from tocsin_kit.config.durations import Duration
 from tocsin_kit.web import Input
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.signing import scheme_problems
 from tocsin_trigger.domain.triggers import (
     BODY_LIMIT,
     Algorithm,
+    BearerScheme,
     Encoding,
     Handshake,
     HmacScheme,
@@ -38,10 +40,11 @@ Network = Annotated[str, Field(max_length=64), AfterValidator(_cidr)]
 class WebhookBody(Input):
     """How a webhook's requests are signed, and what becomes of them."""
 
-    scheme: Literal["standard", "hmac", "github", "stripe", "slack"] = Field(
+    scheme: Literal["standard", "hmac", "github", "stripe", "slack", "bearer"] = Field(
         "standard",
         description="`standard`: Standard Webhooks 1.0. `github` and `slack` are `hmac` with what these senders do filled in; "
-        "`slack` also answers its url_verification, `stripe` reads `Stripe-Signature`.",
+        "`slack` also answers its url_verification, `stripe` reads `Stripe-Signature`. "
+        "`bearer`: a token or API key of this platform with `trigger:fire` instead of a signature.",
     )
     header: Header | None = Field(None, description="Of `hmac`: where the signature is.")
     prefix: str = Field("", max_length=64, description="Of `hmac`: what stands before it, such as `sha256=`.")
@@ -53,8 +56,18 @@ class WebhookBody(Input):
     id_path: str | None = Field(
         None, max_length=512, description="jq path in the body to the message's id, where no header has it, e.g. `.event_id`."
     )
-    handshake: Handshake | None = Field(None, description="`slack`: answer a signed url_verification with its challenge.")
+    handshake: Handshake | None = Field(
+        None, description="`slack`: answer a signed url_verification; `cloudevents`: answer OPTIONS."
+    )
     networks: list[Network] = Field(default_factory=list, max_length=64, description="CIDR blocks that may send; all without.")
+    methods: tuple[Literal["POST", "PUT", "PATCH", "GET", "DELETE"], ...] = Field(("POST",), min_length=1, max_length=5)
+    message_header: Header | None = Field(
+        None, description="Header with the message's id, for senders whose scheme signs none, e.g. `Idempotency-Key`."
+    )
+    digest_id: bool = Field(False, description="The same bytes are the same message, where nothing else names it.")
+    answer_within: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(seconds=60))] | None = Field(
+        None, description="Senders may ask with `?wait=` for the run's output and wait at most so long; null: they may not."
+    )
     tolerance: int = Field(300, ge=1, le=86400, description="Seconds that the timestamp may be off.")
     event_type: EventType = Field("io.tocsin.webhook.received.v1", description="CloudEvents type of the events.")
     max_body: int = Field(BODY_LIMIT, ge=1, le=BODY_LIMIT, description="Bytes.")
@@ -75,6 +88,10 @@ class WebhookBody(Input):
             self.id_path or ids.get(self.scheme),
             Handshake.SLACK if self.scheme == "slack" else self.handshake,
             tuple(self.networks),
+            tuple(dict.fromkeys(self.methods)),
+            self.message_header,
+            self.digest_id,
+            self.answer_within,
         )
 
     def _scheme(self) -> Scheme:
@@ -90,6 +107,8 @@ class WebhookBody(Input):
                 stamp = "X-Slack-Request-Timestamp"
                 signed = "v0:{timestamp}:{body}"
                 return HmacScheme("X-Slack-Signature", "v0=", signed=signed, timestamp_header=stamp, tolerance=tolerance)
+            case "bearer":
+                return BearerScheme()
             case "hmac":
                 return self._hmac(tolerance)
 
@@ -110,6 +129,9 @@ class WebhookBody(Input):
         if problems:
             raise TriggerInvalid(f"/webhook: {problems[0]}", violations=[Violation("/webhook", text) for text in problems])
         return scheme
+
+
+_NAMES = {StandardScheme: "standard", HmacScheme: "hmac", StripeScheme: "stripe", BearerScheme: "bearer"}
 
 
 class KeyView(BaseModel):
@@ -138,6 +160,11 @@ class WebhookView(BaseModel):
     id_path: str | None = None
     handshake: str | None = None
     networks: list[str]
+    methods: list[str]
+    message_header: str | None = None
+    digest_id: bool
+    answer_within: float | None = Field(None, description="Seconds.")
+    private: bool = Field(description="Its address has an end that nobody can guess; `path` is without it.")
     keys: list[KeyView]
 
 
@@ -146,12 +173,12 @@ def webhook_view(trigger: Trigger, source: WebhookSource) -> WebhookView:
     scheme = source.scheme
     hmac = scheme if isinstance(scheme, HmacScheme) else None
     return WebhookView(
-        scheme="standard" if isinstance(scheme, StandardScheme) else "stripe" if isinstance(scheme, StripeScheme) else "hmac",
+        scheme=_NAMES[type(scheme)],
         path=f"/hooks/{trigger.namespace}/{trigger.name}",
         event_type=source.event_type,
         max_body=source.max_body,
-        tolerance=int(scheme.tolerance.total_seconds()),
-        header=None if isinstance(scheme, StandardScheme) else scheme.header,
+        tolerance=0 if isinstance(scheme, BearerScheme) else int(scheme.tolerance.total_seconds()),
+        header=scheme.header if isinstance(scheme, HmacScheme | StripeScheme) else None,
         prefix=hmac.prefix if hmac else None,
         encoding=hmac.encoding.value if hmac else None,
         algorithm=hmac.algorithm.value if hmac else None,
@@ -161,5 +188,25 @@ def webhook_view(trigger: Trigger, source: WebhookSource) -> WebhookView:
         id_path=source.id_path,
         handshake=source.handshake.value if source.handshake else None,
         networks=list(source.networks),
+        methods=list(source.methods),
+        message_header=source.id_header,
+        digest_id=source.id_digest,
+        answer_within=None if source.answer_within is None else source.answer_within.total_seconds(),
+        private=bool(source.paths),
         keys=[KeyView(id=key.id, created_at=key.created, expires_at=key.expires) for key in source.keys],
     )
+
+
+class MoveBody(Input):
+    """A new address."""
+
+    grace: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(days=30))] = Field(
+        timedelta(hours=24), description="How long the private address of before still works."
+    )
+
+
+class MovedView(BaseModel):
+    """Where to send to from now on."""
+
+    path: str = Field(description="On the public address; its end is shown this once.")
+    private: bool
