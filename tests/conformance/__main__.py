@@ -5,9 +5,10 @@ import sys
 from tests.conformance.cesql import cesql
 from tests.conformance.ctk import ctk
 from tests.conformance.documents import documents
+from tests.conformance.live import kit, own
 from tests.conformance.suites import Suite, standards
 
-SUITES: list[Suite] = [documents, ctk, cesql]
+SUITES: list[Suite] = [documents, ctk, cesql, kit, own]
 
 
 def main() -> int:

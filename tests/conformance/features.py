@@ -8,6 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 _STEP = re.compile(r"^\s*(Given|When|Then|And|But)\s+(.*)$")
+_CELLS = re.compile(r"(?<!\\)\|")
+_HOLE = re.compile(r"<(\w+)>")
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -56,6 +58,7 @@ Execute = Callable[[str, Any], Ran]
 def parse(text: str, place: str) -> list[Scenario]:
     """The scenarios of a feature file."""
     scenarios: list[Scenario] = []
+    tables: dict[int, list[list[str]]] = {}
     document: list[str] | None = None
     for line in text.splitlines():
         bare = line.strip()
@@ -68,11 +71,31 @@ def parse(text: str, place: str) -> list[Scenario]:
                 document.append(line)
         elif bare.startswith('"""'):
             document = []
-        elif bare.startswith("Scenario:"):
+        elif bare.startswith(("Scenario:", "Scenario Outline:")):
             scenarios.append(Scenario(bare.partition(":")[2].strip(), place))
+        elif bare.startswith("|") and scenarios:
+            cells = [cell.strip().replace("\\|", "|") for cell in _CELLS.split(bare)[1:-1]]
+            tables.setdefault(len(scenarios) - 1, []).append(cells)
         elif scenarios and (match := _STEP.match(line)):
             scenarios[-1].steps.append(Step(match[2].strip()))
-    return scenarios
+    return [made for number, found in enumerate(scenarios) for made in _expanded(found, tables.get(number))]
+
+
+def _expanded(outline: Scenario, table: list[list[str]] | None) -> list[Scenario]:
+    """An outline once for each row of its table, with the row's cells for ``<names>``."""
+    if table is None:
+        return [outline]
+    names, *rows = table
+    made = []
+    for row in rows:
+        cells = dict(zip(names, row, strict=True))
+
+        def filled(text: str, cells: dict[str, str] = cells) -> str:
+            return _HOLE.sub(lambda hole: cells.get(hole[1], hole[0]), text)
+
+        steps = [Step(filled(s.text), None if s.document is None else filled(s.document)) for s in outline.steps]
+        made.append(Scenario(f"{outline.name} ({', '.join(row)})", outline.place, steps))
+    return made
 
 
 def load(text: str | None) -> Any:

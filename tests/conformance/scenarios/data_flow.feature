@@ -1,0 +1,148 @@
+Feature: Data flow, expressions and schemas
+  What goes into a task, what comes out of it, and what is kept in the context.
+
+  Scenario Outline: A value that set gives replaces the input
+    Given a workflow with definition:
+    """yaml
+    do: [{s: {set: <set>}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 3, name: Ada, list: [3, 1, 2], deep: {a: {b: 5}}}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | set                                         | output            |
+      | {a: 1}                                      | {a: 1}            |
+      | {a: '${ .n + 1 }'}                          | {a: 4}            |
+      | '${ .deep }'                                | {a: {b: 5}}       |
+      | {a: '${ .list \| sort }'}                   | {a: [1, 2, 3]}    |
+      | {a: '${ "Hello \(.name)" }'}                | {a: Hello Ada}    |
+      | {a: 'not ${ .n }'}                          | {a: 'not ${ .n }'} |
+      | {a: [1, '${ .n }', {b: '${ .name }'}]}      | {a: [1, 3, {b: Ada}]} |
+      | {a: '${ .missing }'}                        | {a: null}         |
+      | {a: '${ .list \| map(. * 2) \| add }'}      | {a: 12}           |
+      | {a: '${ $workflow.input.name }'}            | {a: Ada}          |
+      | {a: '${ $task.name }'}                      | {a: s}            |
+      | {a: '${ $task.reference }'}                 | {a: /do/0/s}      |
+      | {a: '${ $workflow.definition.document.dsl }'} | {a: 1.0.3}      |
+      | {a: '${ $runtime.name }'}                   | {a: tocsin}       |
+      | {a: '${ $input.n }'}                        | {a: 3}            |
+
+  Scenario Outline: Input is filtered, output is transformed, in the order of the language
+    Given a workflow with definition:
+    """yaml
+    input: {from: '${ {v: .a} }'}
+    output: {as: '${ {out: .} }'}
+    do:
+      - first: {<first>}
+      - last: {set: {got: '${ . }', ctx: '${ $context }'}}
+    """
+    And given the workflow input is:
+    """yaml
+    {a: 7}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    {out: <out>}
+    """
+    Examples:
+      | first                                                            | out                                        |
+      | set: {x: '${ .v }'}                                              | {got: {x: 7}, ctx: {v: 7}}                  |
+      | input: {from: .v}, set: '${ {y: .} }'                            | {got: {y: 7}, ctx: {v: 7}}                  |
+      | set: {x: 1}, output: {as: '.x'}                                  | {got: 1, ctx: {v: 7}}                       |
+      | set: {x: 1}, output: {as: {z: '${ .x }'}}                        | {got: {z: 1}, ctx: {v: 7}}                  |
+      | set: {x: 1}, export: {as: '$context + {c: .x}'}                  | {got: {x: 1}, ctx: {v: 7, c: 1}}            |
+      | set: {x: 1}, output: {as: '.x + 1'}, export: {as: '{c: .}'}      | {got: 2, ctx: {c: 2}}                       |
+      | set: {x: 1}, output: {as: '.x'}, export: {as: '{c: $output}'}    | {got: 1, ctx: {c: 1}}                       |
+      | if: .v > 9, set: {x: 1}, export: {as: '{c: 1}'}                   | {got: {v: 7}, ctx: {v: 7}}                  |
+      | if: '${ .v > 5 }', set: {x: 1}                                   | {got: {x: 1}, ctx: {v: 7}}                  |
+      | if: .v > 9, set: {x: 1}, output: {as: '.x'}                      | {got: {v: 7}, ctx: {v: 7}}                  |
+
+  Scenario Outline: A schema is checked on the raw input, the transformed output and the new context
+    Given a workflow with definition:
+    """yaml
+    do: [{t: {<task>}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 1}
+    """
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/validation
+    status: 400
+    instance: /do/0/t
+    """
+    Examples:
+      | task |
+      | input: {schema: {document: {required: [m]}}}, set: {a: 1} |
+      | input: {schema: {format: json, document: {properties: {n: {type: string}}}}, from: '{n: "x"}'}, set: {a: 1} |
+      | set: {a: 1}, output: {schema: {document: {properties: {a: {type: string}}}}} |
+      | set: {a: 1}, output: {as: '.a \| tostring', schema: {document: {type: integer}}} |
+      | set: {a: 1}, export: {as: '{c: .a}', schema: {document: {required: [d]}}} |
+
+  Scenario Outline: What agrees with its schema passes
+    Given a workflow with definition:
+    """yaml
+    do: [{t: {<task>}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 1}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | task | output |
+      | input: {schema: {document: {required: [n]}}}, set: {a: 1} | {a: 1} |
+      | set: {a: 1}, output: {as: '.a \| tostring', schema: {document: {type: string}}} | '1' |
+      | set: {a: 1}, export: {as: '{c: .a}', schema: {document: {required: [c]}}} | {a: 1} |
+
+  Scenario Outline: The workflow's own schemas are checked, too
+    Given a workflow with definition:
+    """yaml
+    <part>
+    do: [{t: {set: {a: 1}}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 1}
+    """
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/validation
+    status: 400
+    """
+    Examples:
+      | part |
+      | input: {schema: {document: {required: [m]}}} |
+      | output: {schema: {document: {required: [b]}}} |
+
+  Scenario Outline: An expression that does not work faults the task with an expression error
+    Given a workflow with definition:
+    """yaml
+    do: [{t: {<task>}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {s: text}
+    """
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/expression
+    status: 400
+    instance: /do/0/t
+    """
+    Examples:
+      | task |
+      | set: {a: '${ .s.x }'} |
+      | set: {a: 1}, output: {as: '.a \| keys'} |
+      | if: '.s \| error', set: {a: 1} |
+      | input: {from: '.s + 1'}, set: {a: 1} |
+      | wait: '${ .s }' |

@@ -1,0 +1,40 @@
+Feature: Definitions that are refused
+  What a definition must have is demanded when it is published.
+
+  Scenario Outline: It is refused where it is wrong
+    Given a workflow with definition:
+    """yaml
+    <definition>
+    """
+    Then the definition should be refused at '<where>'
+    Examples:
+      | definition | where |
+      | do: [{a: {}}] | /do/0/a |
+      | do: [{a: {set: {x: 1}, then: nowhere}}] | nowhere |
+      | do: [{a: {set: {x: '${ .x + }'}}}] | /do/0/a/set |
+      | do: [{a: {set: {x: '${ $unknown }'}}}] | unknown |
+      | do: [{a: {call: nothing}}] | nothing |
+      | do: [{a: {call: http, with: {method: get}}}] | endpoint |
+      | do: [{a: {call: http, with: {endpoint: 'http://x'}}}] | method |
+      | do: [{a: {raise: {}}}] | /do/0/a/raise |
+      | do: [{a: {raise: {error: {status: 400}}}}] | type |
+      | do: [{a: {raise: {error: missing}}}] | missing |
+      | do: [{a: {switch: []}}] | /do/0/a/switch |
+      | do: [{a: {for: {each: x}, do: [{b: {set: {y: 1}}}]}}] | in |
+      | do: [{a: {fork: {}}}] | branches |
+      | do: [{a: {emit: {event: {with: {source: s}}}}}] | type |
+      | do: [{a: {listen: {}}}] | /do/0/a/listen |
+      | do: [{a: {listen: {to: {one: {with: {type: t}}, any: []}}}}] | /do/0/a/listen |
+      | do: [{a: {listen: {to: {one: {with: {type: t}, correlate: {c: {expect: 1}}}}}}}] | from |
+      | do: [{a: {listen: {to: {one: {with: {type: t}}}}, metadata: {lookback: P9D}}}] | a day |
+      | do: [{a: {listen: {to: {one: {with: {type: t}}}, read: whole}}}] | read |
+      | do: [{a: {try: [{b: {set: {x: 1}}}]}}] | catch |
+      | do: [{a: {wait: soon}}] | /do/0/a/wait |
+      | do: [{a: {set: {x: 1}, timeout: {}}}] | after |
+      | do: [{a: {set: {x: 1}, timeout: missing}}] | missing |
+      | do: [{a: {run: {}}}] | /do/0/a/run |
+      | do: [{a: {run: {workflow: {name: n}}}}] | namespace |
+      | do: [{a: {run: {script: {code: x}}}}] | language |
+      | do: [{a: {set: {x: 1}, wait: PT1S}}] | /do/0/a |
+      | do: [{a: {set: {x: 1}}, b: {set: {x: 1}}}] | /do/0 |
+      | do: [{a: {set: {x: 1}, input: {schema: {document: {type: nonsense}}}}}] | schema |
