@@ -12,6 +12,7 @@ class Commands(LazyGroup):
 
     entries: ClassVar = {
         "validate": Entry("tocsin.cli.validate", "Check definitions here, without a platform.", "validate"),
+        "test": Entry("tocsin.cli.rehearse", "Play cases of a definition in virtual time, without a platform.", "test"),
         "apply": Entry("tocsin.cli.definitions", "Publish definitions.", "apply"),
         "list": Entry("tocsin.cli.definitions", "List what is published.", "list"),
         "show": Entry("tocsin.cli.definitions", "Show one definition.", "show"),

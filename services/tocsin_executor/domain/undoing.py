@@ -3,7 +3,6 @@
 from tocsin_executor.domain.state import Head
 from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
 
-
 MAX_UNDO = 1_000
 """Completed tasks that a run can undo; more would not fit into its state."""
 
