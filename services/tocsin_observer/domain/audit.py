@@ -18,6 +18,10 @@ from tocsin.signals.subjects import SignalSubject, parse_signal
 ACTOR_MARK: Final = b'"authid"'  # a signal that does not even hold these bytes has no actor; saves reading it
 _ALWAYS: Final = frozenset({"login", "bus-login", "request", "secret", "webhook-call"})  # of interest with or without an actor
 _REFUSALS: Final = frozenset({"refused", "failed", "denied", "locked", "rejected"})
+# What a run does names who started it, but nobody did it: the start is in the trail, and so is every request about the run.
+_CONSEQUENCES: Final = frozenset(
+    ("run", one) for one in ("completed", "faulted", "status-changed", "correlation-started", "correlation-completed")
+)
 _SHOWN: Final = 512  # characters of what is taken out of a signal's data
 
 
@@ -78,10 +82,10 @@ class Head:
 
 def wanted(heard: Heard) -> bool:
     """Whether a signal belongs into the audit trail; looks at as little of it as it can."""
-    if ACTOR_MARK in heard.payload:
-        return True
     tokens = heard.subject.split(".", 4)
-    return len(tokens) > 3 and (tokens[2] in _ALWAYS or tokens[3] in _REFUSALS)
+    if len(tokens) < 4 or tokens[2] in _ALWAYS or tokens[3] in _REFUSALS:
+        return True
+    return ACTOR_MARK in heard.payload and tokens[2] != "task" and (tokens[2], tokens[3]) not in _CONSEQUENCES
 
 
 def body_of(heard: Heard) -> Body:

@@ -145,6 +145,9 @@ def test_the_trail_has_what_somebody_did_and_every_refusal():
     """What the platform does by itself is no command; a refusal counts with or without a name."""
     assert wanted(heard(1))
     assert not wanted(heard(1, actor=None))
+    assert not wanted(Heard(1, AT, "signals.default.task.started.x", heard(1).payload))  # the start of its run is in it
+    assert not wanted(Heard(1, AT, "signals.default.run.completed.x", heard(1).payload))
+    assert wanted(Heard(1, AT, "signals.default.run.started.x", heard(1).payload))
     assert wanted(Heard(1, AT, "signals.system.login.failed.x", b"{}"))
     assert wanted(Heard(1, AT, "signals.system.request.refused.x", b"{}"))
 
