@@ -1,5 +1,6 @@
 """What is declared about an asset, and conditions over what it is made of."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -68,10 +69,8 @@ JSON = st.recursive(
 @given(st.sampled_from(sorted(WRONG)), JSON)
 def test_nonsense_is_refused_and_never_a_crash(part, value):
     """Any part may be anything."""
-    try:
-        read_policy({part: value})
-    except PolicyInvalid as error:
-        assert error.violations
+    with contextlib.suppress(PolicyInvalid):
+        assert read_policy({part: value}).document.keys() <= {part}
 
 
 PARTS = st.builds(
