@@ -65,7 +65,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
     engine = own_engine(context, hot, saved, programs)
     workers, sandbox = context.more.of(WorkerSettings), Sandbox(_EVALUATIONS)
-    runners = runners_for(clock, sandbox, allow_private=workers.allow_private, folder=workers.resources)
+    runners = runners_for(clock, sandbox, workers)
     imports = Imports(runners.resources, secrets_of(workers, context.bus), clock)
     definitions = Definitions(stored, programs, clock, imports)
     runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)

@@ -18,7 +18,7 @@ def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
         context.bus,
         name=settings.name or f"{socket.gethostname()}-{os.getpid()}",
         queues=[Queue(name, settings.slots) for name in settings.queues],
-        runners=runners_for(context.clock, sandbox, allow_private=settings.allow_private, folder=settings.resources),
+        runners=runners_for(context.clock, sandbox, settings),
         sandbox=sandbox,
         clock=context.clock,
         settings=settings,

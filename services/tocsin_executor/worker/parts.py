@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.calling import Caller
+from tocsin_executor.worker.containers import Allowance
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.rpc import Rpc
 from tocsin_executor.worker.runners.a2a import AgentRunner
 from tocsin_executor.worker.runners.asyncapi import MessageRunner
+from tocsin_executor.worker.runners.container import ContainerRunner
 from tocsin_executor.worker.runners.expressions import ExpressionRunner, NoopRunner
 from tocsin_executor.worker.runners.grpc import GrpcRunner
 from tocsin_executor.worker.runners.http import HttpRunner
@@ -36,20 +37,24 @@ class Runners:
     by_kind: Mapping[str, Runner]
     caller: Caller
     resources: Resources
+    containers: ContainerRunner
 
     async def close(self) -> None:
         """Close what the runners opened."""
         await self.caller.close()
+        await self.containers.close()
 
 
-def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool, folder: Path | None = None) -> Runners:
-    """The runners of a worker; ``allow_private``: calls may go to loopback and private networks.
-
-    ``folder`` has the resources that definitions name by ``file:``.
-    """
-    caller = Caller(OutgoingGuard(allow_private=allow_private, setting="worker.allow_private"), clock, SystemChance())
-    resources, rpc = Resources(caller, clock, folder), Rpc(caller)
+def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings) -> Runners:
+    """The runners of a worker."""
+    guard = OutgoingGuard(allow_private=settings.allow_private, setting="worker.allow_private")
+    caller = Caller(guard, clock, SystemChance())
+    resources, rpc = Resources(caller, clock, settings.resources), Rpc(caller)
     processes = ProcessRunner(clock, resources)
+    allowance = Allowance(
+        settings.container_memory, settings.container_cpus, settings.container_network, settings.container_folders
+    )
+    containers = ContainerRunner(settings.docker, allowance, clock)
     runners: dict[str, Runner] = {
         "http": HttpRunner(caller),
         "openapi": OpenApiRunner(caller, resources),
@@ -59,10 +64,11 @@ def runners_for(clock: Clock, sandbox: Sandbox, *, allow_private: bool, folder: 
         "mcp": ToolRunner(caller, rpc, clock),
         "script": processes,
         "shell": processes,
+        "container": containers,
         "evaluate": ExpressionRunner(sandbox),
         "noop": NoopRunner(),
     }
-    return Runners(runners, caller, resources)
+    return Runners(runners, caller, resources, containers)
 
 
 def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:

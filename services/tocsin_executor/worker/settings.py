@@ -38,3 +38,12 @@ class WorkerSettings(Section):
     resources: Path | None = Field(
         None, description="Folder of the scripts, protos and documents that definitions name by `file:` or a relative URI."
     )
+    docker: str | None = Field(
+        None,
+        description="URL of the Docker API that runs containers, such as `unix:///var/run/docker.sock`; without it none run. "
+        "Whoever may use it is root on its host: give workers an engine of their own.",
+    )
+    container_memory: int = Field(512 * 1024 * 1024, ge=6 * 1024 * 1024, description="Bytes of memory of a container at most.")
+    container_cpus: float = Field(1.0, gt=0, description="Processors of a container at most.")
+    container_network: str = Field("bridge", description="Network that containers are in; `none` for none.")
+    container_folders: tuple[str, ...] = Field((), description="Folders of the host that containers may mount.")

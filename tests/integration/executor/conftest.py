@@ -33,6 +33,7 @@ from tocsin_executor.worker.imports import Imports
 from tocsin_executor.worker.parts import runners_for
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.secrets import LocalSecrets
+from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
@@ -130,7 +131,7 @@ class Rig:
         await bus.start()
         await ensure_streams(bus, TopologyLimits())  # the executor does it; tests may start the worker first
         async with Sandbox(2) as sandbox:
-            runners = runners_for(clock, sandbox, allow_private=True)
+            runners = runners_for(clock, sandbox, WorkerSettings(allow_private=True))
             worker = Worker(
                 Direct(bus),
                 name=name,

@@ -68,7 +68,6 @@ def test_everything_wrong_is_said_at_once() -> None:
     ("task", "what"),
     [
         ({"call": "soap", "with": {}}, "calling 'soap'"),
-        ({"run": {"container": {"image": "x"}}}, "'run.container'"),
         ({"run": {"script": {"language": "ruby", "code": "x"}}}, "scripts in 'ruby'"),
         (
             {"call": "http", "with": {"endpoint": {"uri": "u", "authentication": {"ntlm": {}}}}},

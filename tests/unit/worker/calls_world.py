@@ -8,6 +8,7 @@ from typing import Any
 
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.parts import Runners, runners_for
+from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Task
 from tocsin_kit.clock import SystemClock
 
@@ -26,10 +27,10 @@ def task_of(runner: str, spec: Any, **fields: Any) -> Task:
 
 
 @asynccontextmanager
-async def runners(folder: Path | None = None) -> AsyncIterator[Runners]:
+async def runners(folder: Path | None = None, docker: str | None = None) -> AsyncIterator[Runners]:
     """All of them."""
     async with Sandbox(1) as sandbox:
-        opened = runners_for(SystemClock(), sandbox, allow_private=True, folder=folder)
+        opened = runners_for(SystemClock(), sandbox, WorkerSettings(allow_private=True, resources=folder, docker=docker))
         try:
             yield opened
         finally:

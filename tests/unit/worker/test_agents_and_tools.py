@@ -83,7 +83,9 @@ async def test_what_a_tool_server_does_wrong_is_an_error_of_its_kind(code: str, 
     transport = {"stdio": {"command": sys.executable, "arguments": ["-c", code]}}
     async with runners() as opened:
         with pytest.raises(Failed) as failure:
-            await opened.by_kind["mcp"].run(task_of("mcp", mcp(transport, timeout={"milliseconds": 400})))
+            await opened.by_kind["mcp"].run(
+                task_of("mcp", mcp(transport, timeout={"milliseconds": 400 if kind == "timeout" else 20_000}))
+            )
     assert (str(failure.value.problem["type"]).rpartition("/")[2], failure.value.problem["status"]) == (kind, status)
 
 

@@ -34,7 +34,7 @@ class Offered:
     """
 
     calls: frozenset[str] = frozenset({"http", "noop", "openapi", "asyncapi", "grpc", "a2a", "mcp"})
-    runs: frozenset[str] = frozenset({"script", "shell", "workflow"})
+    runs: frozenset[str] = frozenset({"container", "script", "shell", "workflow"})
     languages: frozenset[str] = frozenset({"python", "js"})
     authentications: frozenset[str] = frozenset({"basic", "bearer", "digest", "oauth2", "oidc"})
     secrets: bool = True
@@ -103,6 +103,12 @@ class Builder:
     violations: list[Violation] = field(default_factory=list)
     inlining: list[str] = field(default_factory=list)
     aside: bool = False
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        about = self.document.get("document")
+        return str(about.get("name", "")) if isinstance(about, Mapping) else ""
 
     # --- saying what is wrong
 

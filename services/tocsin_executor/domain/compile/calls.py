@@ -66,6 +66,10 @@ def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
             known = ", ".join(sorted(builder.offered.languages))
             raise builder.not_offered(here.at(kind, "language"), f"scripts in '{language}'", f"Offered are {known}.")
     source: dict[str, Json] = {**spec, "return": run.get("return", "stdout")}
+    if kind == "container":
+        metadata = task.get("metadata")
+        limits = metadata.get("container") if isinstance(metadata, Mapping) else None
+        source |= {"workflow": builder.name, **({"limits": limits} if limits is not None else {})}
     _task(builder, node, (task, place), here.at(kind), (kind, source), awaited=awaited)
 
 
@@ -112,11 +116,9 @@ def _task(
     single = uris[0] if len(uris) == 1 else None
     deferred = bool(secrets) or template.cost is Cost.OPEN or given is not None or bool(later) or len(uris) > 1
     if deferred:
-        about = builder.document.get("document")
-        name = str(about.get("name", "")) if isinstance(about, Mapping) else ""
         texts = {key: expression.text for key, expression in later.items()}
         evaluated = given.data if given is not None else None
-        source = Deferred(source, evaluated, secrets, uris, texts, name).as_json()
+        source = Deferred(source, evaluated, secrets, uris, texts, builder.name).as_json()
         # Compiled together once more for the names of all variables that the worker will need.
         parts: Json = [template.data, evaluated, [f"${{ {text} }}" for text in texts.values()]]
         template = builder.template(parts, inside, "secrets")

@@ -69,9 +69,10 @@ def output_of(task: Task, spec: Mapping[str, Json], method: str, answer: Answer)
     parsed = parsed_content(answer)
     if form != "response":
         return parsed
-    shown: dict[str, Json] = {n: v for n, v in answer.sent.items() if n.lower() not in _HIDDEN_HEADERS}
+    # Names as plain strings: the HTTP library's own kind of string is none for the JSON library.
+    shown: dict[str, Json] = {str(n): v for n, v in answer.sent.items() if n.lower() not in _HIDDEN_HEADERS}
     request: dict[str, Json] = {"method": method, "uri": answer.url, "headers": shown}
-    headers: dict[str, Json] = {n: v for n, v in answer.headers.items() if n.lower() not in _HIDDEN_HEADERS}
+    headers: dict[str, Json] = {str(n): v for n, v in answer.headers.items() if n.lower() not in _HIDDEN_HEADERS}
     return {"request": request, "statusCode": answer.status, "headers": headers, "content": parsed}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.printing import Printed, as_output, wanted_of
 from tocsin_executor.worker.processes import (
     GRACE,
     MEMORY,
@@ -25,10 +26,8 @@ from tocsin_executor.worker.processes import (
     start,
 )
 from tocsin_executor.worker.resources import Resources
-from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
+from tocsin_executor.worker.tasks import Failed, Outcome, Task
 from tocsin_kit.clock import Clock
-
-_RETURNS = ("stdout", "stderr", "code", "all", "none")
 
 
 class ProcessRunner:
@@ -50,9 +49,7 @@ class ProcessRunner:
         spec = task.spec
         if not isinstance(spec, dict):
             raise Failed(ErrorKind.CONFIGURATION, "A process needs an object that says what to run.")
-        form = str(spec.get("return") or "stdout")
-        if form not in _RETURNS:
-            raise Failed(ErrorKind.CONFIGURATION, f"return must be one of {', '.join(_RETURNS)}.")
+        wanted_of(task)
         if spec.get("source") is not None:
             _, source = await self._resources.fetch(task, spec["source"])
             spec = {**spec, "code": source.decode("utf-8", "replace")}
@@ -61,63 +58,31 @@ class ProcessRunner:
             environment = environment_of(spec.get("environment"), folder)
             stdin = b"" if spec.get("stdin") is None else as_text(spec["stdin"]).encode()
             command = Command(line, folder, memory, environment, bool(stdin))
-            code, stdout, stderr = await self._execute(task, command, stdin)
-        if code != 0 and form not in ("code", "all"):
-            last = stderr.strip().splitlines()[-1:] or ["it printed nothing"]
-            raise Failed(ErrorKind.RUNTIME, f"The process ended with code {code}: {last[0][:500]}", title="Process Failed")
-        match form:
-            case "stdout":
-                return Outcome(stdout.removesuffix("\n"))
-            case "stderr":
-                return Outcome(stderr.removesuffix("\n"))
-            case "code":
-                return Outcome(code)
-            case "all":
-                return Outcome({"code": code, "stdout": stdout, "stderr": stderr})
-            case _:
-                return Outcome(None)
+            printed = Printed(task)
+            code = await self._execute(task, command, stdin, printed)
+        return as_output(task, code, printed)
 
-    async def _execute(self, task: Task, command: Command, stdin: bytes) -> tuple[int, str, str]:
+    async def _execute(self, task: Task, command: Command, stdin: bytes, printed: Printed) -> int:
         process = await start(command)
-        stdout, stderr = _Output("stdout", task), _Output("stderr", task)
         assert process.stdout is not None
         assert process.stderr is not None
         try:
             async with asyncio.TaskGroup() as group:
                 if process.stdin is not None:
                     group.create_task(feed(process.stdin, stdin))
-                group.create_task(stdout.read(process.stdout))
-                group.create_task(stderr.read(process.stderr))
+                group.create_task(_relay("stdout", process.stdout, printed))
+                group.create_task(_relay("stderr", process.stderr, printed))
                 code = await process.wait()
                 await end(task, process, self._clock, self._grace)  # what it left behind would hold its output open
         finally:
             await end(task, process, self._clock, self._grace)
-        return code, stdout.text(), stderr.text()
+            printed.close()
+        return code
 
 
-class _Output:
-    """One stream of a process: lines to the log, the beginning to the output."""
-
-    def __init__(self, name: str, task: Task) -> None:
-        self._name = name
-        self._task = task
-        self._kept = bytearray()
-        self._line = bytearray()
-
-    async def read(self, stream: asyncio.StreamReader) -> None:
-        while piece := await stream.read(64 * 1024):
-            if len(self._kept) <= VALUE_LIMIT:
-                self._kept += piece[: VALUE_LIMIT + 1 - len(self._kept)]
-            self._line += piece
-            *lines, rest = self._line.split(b"\n")
-            for line in lines:
-                self._task.say(self._name, line.decode("utf-8", "replace"))
-            self._line = bytearray(rest[-8192:])
-        if self._line:
-            self._task.say(self._name, self._line.decode("utf-8", "replace"))
-
-    def text(self) -> str:
-        return self._kept.decode("utf-8", "replace")
+async def _relay(name: str, stream: asyncio.StreamReader, printed: Printed) -> None:
+    while piece := await stream.read(64 * 1024):
+        printed.take(name, piece)
 
 
 def _command(kind: str, spec: dict[str, Json], folder: Path) -> tuple[list[str], int]:

@@ -1,0 +1,81 @@
+"""What a process or container prints: lines to the task's log, the beginning of it to the output."""
+
+from typing import Final
+
+from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
+
+RETURNS: Final = ("stdout", "stderr", "code", "all", "none")
+_REST: Final = 8192  # bytes kept of a line that does not end
+
+
+class Printed:
+    """Both streams.
+
+    Args:
+        task: Whose log it is.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._kept = {"stdout": bytearray(), "stderr": bytearray()}
+        self._line = {"stdout": bytearray(), "stderr": bytearray()}
+
+    def take(self, stream: str, piece: bytes) -> None:
+        """More was printed."""
+        kept = self._kept[stream]
+        if len(kept) <= VALUE_LIMIT:
+            kept += piece[: VALUE_LIMIT + 1 - len(kept)]
+        line = self._line[stream]
+        line += piece
+        *lines, rest = line.split(b"\n")
+        for one in lines:
+            self._task.say(stream, one.decode("utf-8", "replace"))
+        self._line[stream] = bytearray(rest[-_REST:])
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+        for stream, line in self._line.items():
+            if line:
+                self._task.say(stream, line.decode("utf-8", "replace"))
+                line.clear()
+
+    def text(self, stream: str) -> str:
+        """What was printed, as far as it is kept."""
+        return self._kept[stream].decode("utf-8", "replace")
+
+
+def wanted_of(task: Task) -> str:
+    """What the task outputs.
+
+    Raises:
+        Failed: ``configuration``: no such form.
+    """
+    form = str(task.spec.get("return") or "stdout") if isinstance(task.spec, dict) else ""
+    if form not in RETURNS:
+        raise Failed(ErrorKind.CONFIGURATION, f"return must be one of {', '.join(RETURNS)}.")
+    return form
+
+
+def as_output(task: Task, code: int, printed: Printed) -> Outcome:
+    """The output that the task asks for.
+
+    Raises:
+        Failed: ``runtime``: it failed, and its code was not asked for.
+    """
+    form = wanted_of(task)
+    stdout, stderr = printed.text("stdout"), printed.text("stderr")
+    if code != 0 and form not in ("code", "all"):
+        last = stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        raise Failed(ErrorKind.RUNTIME, f"The process ended with code {code}: {last[0][:500]}", title="Process Failed")
+    output: Json = None
+    match form:
+        case "stdout":
+            output = stdout.removesuffix("\n")
+        case "stderr":
+            output = stderr.removesuffix("\n")
+        case "code":
+            output = code
+        case "all":
+            output = {"code": code, "stdout": stdout, "stderr": stderr}
+    return Outcome(output)

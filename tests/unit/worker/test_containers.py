@@ -1,0 +1,199 @@
+"""Containers: what is asked of an engine, and a real engine where there is one.
+
+``DOCKER_HOST`` names it, or it is at its usual place. Its image is made here from a static busybox; nothing is pulled.
+"""
+
+import asyncio
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiodocker
+import pytest
+
+from tocsin_executor.worker.containers import Allowance, plan_of
+from tocsin_executor.worker.runners.container import ContainerRunner
+from tocsin_executor.worker.tasks import Failed, Task
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.testing import ManualClock, eventually
+from unit.worker.calls_world import runners, task_of
+
+ENGINE = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"  # noqa: TID251  # as every Docker client does
+IMAGE = "tocsin-test-busybox:1"
+BUSYBOX = shutil.which("busybox")
+on_an_engine = pytest.mark.skipif(
+    not os.path.exists(ENGINE.removeprefix("unix://")) or BUSYBOX is None, reason="needs a Docker engine and busybox"
+)
+
+
+def plan(allowance: Allowance | None = None, **spec: Any) -> Any:
+    return plan_of(task_of("container", {"image": "alpine", **spec}), allowance or Allowance())
+
+
+def test_a_container_is_bounded_and_named_after_its_run() -> None:
+    """Memory without swap, processors, processes, no new privileges; a name that tells what it is."""
+    found = plan(
+        workflow="flow", command="echo $1", arguments=["x", 2], environment={"A": 1}, limits={"memory": "64Mi", "cpus": 0.5}
+    )
+    host = found.config["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (67108864, 67108864, 500_000_000, 512)
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert (found.name, found.image, found.pull, found.cleanup) == (
+        "flow-r-h-1-1.n-t",
+        "alpine:latest",
+        "ifNotPresent",
+        "always",
+    )
+    assert found.config["Entrypoint"] == ["/bin/sh", "-c"]
+    assert found.config["Cmd"] == ["echo $1", "sh", "x", "2"]
+    assert found.config["Env"] == ["A=1"]
+
+
+def test_volumes_belong_to_their_namespace_and_the_host_stays_closed() -> None:
+    """Named volumes; folders of the host only below those that the operator opened; ports on loopback."""
+    found = plan(volumes={"data": "/data", "more": "/more:ro"}, ports={"8080": 80, "5353": "53/udp"})
+    assert [(mount["Source"], mount["ReadOnly"]) for mount in found.config["HostConfig"]["Mounts"]] == [
+        ("tocsin-n-data", False),
+        ("tocsin-n-more", True),
+    ]
+    assert found.config["HostConfig"]["PortBindings"]["80/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": "8080"}]
+    assert "53/udp" in found.config["ExposedPorts"]
+    opened = Allowance(folders=("/srv/shared",))
+    assert plan(opened, volumes={"/srv/shared/a": "/a"}).config["HostConfig"]["Mounts"][0]["Type"] == "bind"
+    for source in ("/etc", "/srv/sharedx", "/srv/shared/../x", "../x", "/"):
+        with pytest.raises(Failed) as failure:
+            plan(opened, volumes={source: "/a"})
+        assert failure.value.problem["status"] == 403
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"image": ""},
+        {"limits": {"memory": "8Gi"}},
+        {"limits": {"cpus": 64}},
+        {"limits": {"memory": "much"}},
+        {"ports": {"x": 80}},
+        {"volumes": {"a": "relative"}},
+        {"lifetime": {"cleanup": "eventually"}},
+        {"lifetime": {"cleanup": "someday"}},
+        {"name": "-bad name"},
+    ],
+)
+def test_what_makes_no_sense_is_a_configuration_error(spec: dict[str, Any]) -> None:
+    """Before anything is asked of the engine."""
+    with pytest.raises(Failed) as failure:
+        plan(**spec)
+    assert str(failure.value.problem["type"]).endswith("configuration")
+
+
+async def test_without_an_engine_a_container_is_refused_with_the_setting() -> None:
+    """Never tried on whatever engine happens to be there."""
+    async with runners() as opened:
+        with pytest.raises(Failed) as failure:
+            await opened.by_kind["container"].run(task_of("container", {"image": "alpine"}))
+    assert "worker.docker" in str(failure.value.problem["detail"])
+
+
+@pytest.fixture
+async def docker() -> AsyncIterator[aiodocker.Docker]:
+    """An engine with the image on it; what a test leaves behind is removed."""
+    async with aiodocker.Docker(url=ENGINE) as docker:
+        try:
+            await docker.images.inspect(IMAGE)
+        except aiodocker.DockerError:
+            assert BUSYBOX is not None
+            archive = io.BytesIO()
+            with tarfile.open(fileobj=archive, mode="w") as tar:
+                tar.add(BUSYBOX, "bin/busybox")
+                for name in ("sh", "cat", "echo", "sleep", "env", "head", "tail", "true", "kill"):
+                    link = tarfile.TarInfo(f"bin/{name}")
+                    link.type, link.linkname = tarfile.SYMTYPE, "/bin/busybox"
+                    tar.addfile(link)
+            name, _, tag = IMAGE.partition(":")
+            parameters = {"fromSrc": "-", "repo": name, "tag": tag}
+            async with docker._query(
+                "images/create", "POST", params=parameters, data=io.BytesIO(archive.getvalue())
+            ) as response:
+                await response.read()
+        yield docker
+        for container in await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]}):
+            await container.delete(force=True)
+
+
+def task(said: list[tuple[str, str]] | None = None, **spec: Any) -> Task:
+    lines = [] if said is None else said
+    return task_of("container", {"image": IMAGE, "pullPolicy": "never", **spec}, say=lambda *line: lines.append(line))
+
+
+@on_an_engine
+async def test_a_container_reads_prints_and_is_gone(docker: aiodocker.Docker) -> None:
+    """Standard input, arguments, environment; both streams apart, as lines in the log; nothing is left."""
+    async with runners(docker=ENGINE) as opened:
+        runner = opened.by_kind["container"]
+        command = 'read line; echo "in: $line"; echo "args: $1 $2 $A"; echo oops >&2'
+        said: list[tuple[str, str]] = []
+        given = task(said, command=command, stdin="hello\n", arguments=["x", "y"], environment={"A": "1"}, **{"return": "all"})
+        output: Any = (await runner.run(given)).output
+        assert output == {"code": 0, "stdout": "in: hello\nargs: x y 1\n", "stderr": "oops\n"}
+        assert ("stdout", "in: hello") in said
+        assert (await runner.run(task(command="exit 3", **{"return": "code"}))).output == 3
+        with pytest.raises(Failed) as failure:
+            await runner.run(task(command="echo broken >&2; exit 4"))
+        assert "code 4: broken" in str(failure.value.problem["detail"])
+        with pytest.raises(Failed) as failure:
+            await runner.run(task(image="tocsin-test-missing:1"))
+        assert failure.value.problem["status"] == 404
+        assert await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]}) == []
+
+
+@on_an_engine
+async def test_a_cancelled_container_runs_no_more(docker: aiodocker.Docker) -> None:
+    """Stopped and deleted before the cancellation passes."""
+    async with runners(docker=ENGINE) as opened, asyncio.TaskGroup() as group:
+        said: list[tuple[str, str]] = []
+        given = task(said, command="echo up; sleep 60")
+        running = group.create_task(opened.by_kind["container"].run(given))
+
+        async def up() -> bool:
+            return ("stdout", "up") in said
+
+        await eventually(up, within=10)
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+        assert await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]}) == []
+
+
+@on_an_engine
+async def test_memory_is_bounded_and_what_a_dead_worker_left_is_replaced(docker: aiodocker.Docker) -> None:
+    """Too much memory is an error that says so; a container of the same attempt is removed first."""
+    config = {"Image": IMAGE, "Cmd": ["sleep", "60"], "Labels": {"tocsin.run": "r", "tocsin.attempt": "h:1#1"}}
+    left = await docker.containers.create(config, name="run-r-h-1-1.n-t")
+    await left.start()
+    async with runners(docker=ENGINE) as opened:
+        given = task(command="head -c 64000000 /dev/zero | tail", limits={"memory": "8Mi"})
+        with pytest.raises(Failed) as failure:
+            await opened.by_kind["container"].run(given)
+    assert failure.value.problem["title"] == "Out Of Memory"
+    assert await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]}) == []
+
+
+@on_an_engine
+async def test_containers_stay_as_long_as_their_lifetime_says(docker: aiodocker.Docker) -> None:
+    """`never` stays; `eventually` goes when its time has come, whoever looks next."""
+    clock = ManualClock(SystemClock().now())
+    runner = ContainerRunner(ENGINE, Allowance(), clock)
+    try:
+        await runner.run(task(name="tocsin-stays", command="true", lifetime={"cleanup": "never"}))
+        await runner.run(task(name="tocsin-goes", command="true", lifetime={"cleanup": "eventually", "after": "PT5M"}))
+        await clock.advance(timedelta(minutes=6))
+        await runner.run(task(command="true"))
+        left = await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]})
+        assert [(await one.show())["Name"] for one in left] == ["/tocsin-stays"]
+    finally:
+        await runner.close()
