@@ -1,9 +1,10 @@
 """What the auth service needs of the world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from tocsin.signals.kinds import JsonValue
+from tocsin_auth.domain.oidc import Provider
 from tocsin_kit.store import Entry, Filter, Outgoing, Page, Sort
 
 T = TypeVar("T")
@@ -70,6 +71,27 @@ class Sealer(Protocol):
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether it was sealed with the key that seals today."""
+        ...
+
+
+class IdentityProvider(Protocol):
+    """Where people of an organisation log in."""
+
+    async def discover(self) -> Provider:
+        """What it says of itself.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        ...
+
+    async def redeem(self, code: str, *, verifier: str, redirect_uri: str) -> Mapping[str, object]:
+        """The verified claims of the ID token that a code is worth.
+
+        Raises:
+            Unauthenticated: It is worth nothing.
+            Unavailable: The provider does not answer.
+        """
         ...
 
 

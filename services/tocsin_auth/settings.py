@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -45,6 +46,18 @@ class AuthSettings(Section):
     admin_file: Path | None = Field(
         None, description="Where the first start writes the administrator's password, readable for its own user only."
     )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer of the OpenID Connect provider that people may log in at, exactly as it calls itself."
+    )
+    oidc_client: str = Field("tocsin", description="Our client id there.")
+    oidc_secret: Secret | None = Field(None, description="Our client secret there; a public client has none.")
+    oidc_algorithms: list[Literal["RS256", "PS256", "ES256", "EdDSA"]] = Field(
+        ["RS256"], min_length=1, description="Algorithms that its ID tokens may be signed with."
+    )
+    oidc_scopes: str = Field("openid profile", pattern="^openid( |$)", description="What is asked for there.")
+    oidc_name_claim: str = Field("preferred_username", description="Claim of the ID token that names a new user.")
+    oidc_groups_claim: str = Field("groups", description="Claim with groups, which `tocsin auth group` maps to roles.")
+    oidc_label: str = Field("single sign-on", max_length=64, description="What the console's button says.")
     access_lifetime: Duration = Field(
         timedelta(minutes=15), ge=timedelta(seconds=30), le=timedelta(hours=1), description="Of an access token."
     )

@@ -11,6 +11,7 @@ from tocsin.signals import root
 from tocsin_auth.adapters.admin_file import JsonAdminFile
 from tocsin_auth.adapters.nats_callout import Callout
 from tocsin_auth.adapters.nats_jwt import Issuer
+from tocsin_auth.adapters.oidc_provider import HttpProvider
 from tocsin_auth.adapters.passwords import Argon2Hasher
 from tocsin_auth.adapters.repositories import Collections
 from tocsin_auth.adapters.revocation_news import BusTeller, RevocationNews
@@ -27,6 +28,7 @@ from tocsin_auth.application.bus_access_keys import BusKeys
 from tocsin_auth.application.bus_logins import BusLogins
 from tocsin_auth.application.data_keys import DataKeys
 from tocsin_auth.application.logins import Logins
+from tocsin_auth.application.oidc_logins import NoOidc, OidcLogins, OidcRules
 from tocsin_auth.application.organising import Groups, NamespaceBook
 from tocsin_auth.application.renewing import Renewal
 from tocsin_auth.application.revoking import RevocationLedger
@@ -44,6 +46,7 @@ from tocsin_auth.http.decision_routes import DecisionHandlers
 from tocsin_auth.http.group_routes import GroupHandlers
 from tocsin_auth.http.key_routes import KeyHandlers
 from tocsin_auth.http.login_routes import LoginHandlers
+from tocsin_auth.http.oidc_routes import OidcHandlers
 from tocsin_auth.http.secret_routes import SecretHandlers
 from tocsin_auth.http.session_routes import SessionHandlers
 from tocsin_auth.http.user_routes import RoleHandlers, UserHandlers
@@ -83,6 +86,7 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
     settings, clock, chance = context.settings, context.clock, context.chance
     stored = Collections(context.database, context.bus)
     vault = vault_of(settings)
+    provider = provider_of(settings, clock)
     core = core_of(context, stored)
     secrecy = secrecy_of(context, stored, core.sealer, vault)
     revocations = Revocations()
@@ -91,7 +95,10 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
     bootstrap = Bootstrap(users=stored.users, hasher=core.hasher, file=file, clock=clock, chance=chance)
     server = HttpServer(
         context.name,
-        [*people_routes(context, stored, core), *SecretHandlers(secrecy.secrets, secrecy.keys, core.resealers).routes()],
+        [
+            *people_routes(context, stored, core, provider),
+            *SecretHandlers(secrecy.secrets, secrecy.keys, core.resealers).routes(),
+        ],
         host=context.host,
         port=context.port,
         authenticator=verifier,
@@ -102,7 +109,8 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
-    parts: list[Component] = [*([vault] if vault else []), stored, stored.relay]
+    outside: list[Component] = [one for one in (vault, provider) if one is not None]
+    parts: list[Component] = [*outside, stored, stored.relay]
     parts += [
         FirstStart(core.tokens, secrecy.keys, bootstrap),
         SecretRequests(context.bus, secrecy.uses, context.metrics),
@@ -241,7 +249,47 @@ def sources_of(settings: AuthSettings, vault: VaultClient | None) -> dict[Provid
     return sources
 
 
-def people_routes(context: ServiceContext[AuthSettings], stored: Collections, core: Core) -> list[Route]:
+def provider_of(settings: AuthSettings, clock: Clock) -> HttpProvider | None:
+    """The identity provider of the settings."""
+    if settings.oidc_issuer is None:
+        return None
+    return HttpProvider(settings.oidc_issuer, settings.oidc_client, settings.oidc_secret, settings.oidc_algorithms, clock)
+
+
+def oidc_of(
+    context: ServiceContext[AuthSettings],
+    stored: Collections,
+    core: Core,
+    sessions: Sessions,
+    provider: HttpProvider | None,
+) -> OidcLogins | NoOidc:
+    """Logins at the identity provider."""
+    settings = context.settings
+    if provider is None:
+        return NoOidc()
+    rules = OidcRules(
+        client=settings.oidc_client,
+        scopes=settings.oidc_scopes,
+        names=settings.oidc_name_claim,
+        groups=settings.oidc_groups_claim,
+        console=f"{context.platform.services.gateway_url.rstrip('/')}/",
+        label=settings.oidc_label,
+    )
+    return OidcLogins(
+        provider=provider,
+        rules=rules,
+        attempts=stored.attempts,
+        users=stored.users,
+        sessions=sessions,
+        teller=core.teller,
+        clock=context.clock,
+        chance=context.chance,
+    )
+
+
+def people_routes(
+    context: ServiceContext[AuthSettings], stored: Collections, core: Core, provider: HttpProvider | None
+) -> list[Route]:
     """All routes about people and what they may do."""
     clock, authority = context.clock, core.authority
     sessions = sessions_of(context, stored, core)
@@ -258,6 +306,7 @@ def people_routes(context: ServiceContext[AuthSettings], stored: Collections, co
     book = NamespaceBook(namespaces=stored.namespaces, authority=authority, renewal=renewal, clock=clock)
     return [
         *login_handlers(context, core, logins, sessions, accounts).routes(),
+        *OidcHandlers(oidc_of(context, stored, core, sessions, provider)).routes(),
         *SessionHandlers(sessions, accounts).routes(),
         *UserHandlers(accounts).routes(),
         *GroupHandlers(groups, book).routes(),

@@ -55,8 +55,11 @@ def test_the_whole_api_is_here(world: World) -> None:
         "GET /examples/flaky",  # the example services of a laptop
         "GET /examples/inventory/{sku}",
         "GET /openapi.json",
+        "GET /api/v1/auth/oidc",
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/logout",
+        "POST /api/v1/auth/oidc/begin",
+        "POST /api/v1/auth/oidc/finish",
         "POST /api/v1/auth/refresh",
         "POST /api/v1/auth/service-token",
         "POST /api/v1/auth/token",

@@ -64,6 +64,16 @@ class KeySet:
         """Ids of the keys at hand."""
         return tuple(self._keys)
 
+    async def sole(self) -> VerifyingKey | None:
+        """The only key of the set, for tokens that name none; ``None`` when there are several.
+
+        Raises:
+            Unavailable: None is at hand and the source does not answer.
+        """
+        if not self._keys or self._clock.monotonic() - self._fetched >= self._lifetime:
+            await self.find("")
+        return next(iter(self._keys.values())) if len(self._keys) == 1 else None
+
     async def find(self, kid: str) -> VerifyingKey | None:
         """The key with that id, or ``None`` when even a fresh set does not have it.
 

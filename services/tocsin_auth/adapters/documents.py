@@ -6,6 +6,7 @@ from typing import Any
 from tocsin_auth.adapters.binding_documents import decode_binding, encode_binding
 from tocsin_auth.domain.api_keys import KeyRecord, Scope
 from tocsin_auth.domain.key_ring import KeyRing, SigningKey
+from tocsin_auth.domain.oidc import Attempt
 from tocsin_auth.domain.roles import Role
 from tocsin_auth.domain.second_factor import SecondFactor
 from tocsin_auth.domain.sessions import Ending, Session
@@ -64,6 +65,23 @@ def _encode_factor(factor: SecondFactor) -> Document:
 def _decode_factor(stored: Stored) -> SecondFactor:
     recovery = tuple(bytes(one) for one in stored["recovery"])
     return SecondFactor(bytes(stored["sealed"]), stored["confirmed"], stored["last_step"], recovery)
+
+
+def encode_attempt(attempt: Attempt) -> Document:
+    """A login at an identity provider that has begun."""
+    return {
+        "ticket": attempt.ticket,
+        "nonce": attempt.nonce,
+        "verifier": attempt.verifier,
+        "redirect_uri": attempt.redirect_uri,
+        "until": attempt.until,
+    }
+
+
+def decode_attempt(stored: Stored) -> Attempt:
+    """A login at an identity provider that has begun."""
+    ticket = bytes(stored["ticket"])
+    return Attempt(ticket, stored["nonce"], stored["verifier"], stored["redirect_uri"], stored["until"])
 
 
 def encode_departure(departure: Departure) -> Document:

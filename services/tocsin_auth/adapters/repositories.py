@@ -11,9 +11,10 @@ from tocsin_kit.store import Database, Document, Index, Outgoing, Relay, Reposit
 T = TypeVar("T")
 
 _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
-    "users": [Index(("v.bindings.role",)), Index(("v.changed_at",))],
+    "users": [Index(("v.bindings.role",)), Index(("v.changed_at",)), Index(("v.origin",)), Index(("v.claims",))],
     "groups": [Index(("v.members",)), Index(("v.claimed",)), Index(("v.bindings.role",))],
     "api_keys": [Index(("v.owner", "_id")), Index(("v.revoked_at",))],
+    "attempts": [Index(("v.until",), expires=timedelta(minutes=1))],
     "departures": [Index(("v.at",), expires=timedelta(days=2))],
     # What is over goes a day later, when the relay has long said what there was to say about it.
     "sessions": [Index(("v.ends_at",), expires=timedelta(days=1)), Index(("v.user", "_id")), Index(("v.ended_at",))],
@@ -41,6 +42,7 @@ class Collections(Part):
         self.sessions = self._of("sessions", documents.encode_session, documents.decode_session)
         self.failures = self._of("failures", documents.encode_failures, documents.decode_failures)
         self.key_rings = self._of("key_rings", documents.encode_ring, documents.decode_ring)
+        self.attempts = self._of("attempts", documents.encode_attempt, documents.decode_attempt)
         self.departures = self._of("departures", documents.encode_departure, documents.decode_departure)
         self.groups = self._of("groups", binding_documents.encode_group, binding_documents.decode_group)
         self.namespaces = self._of("namespaces", binding_documents.encode_namespace, binding_documents.decode_namespace)

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Sequence
 
-from tocsin_kit.web import Call, Public, Reply, Route
+from tocsin_kit.web import Call, Public, Query, Reply, Route
 
 _FOLDER = pathlib.Path(__file__).parent / "static"
 _PUBLIC = Public("a page without data; what it shows is fetched with the reader's own token")
@@ -29,4 +29,8 @@ def _file(path: str, body: bytes, media_type: str) -> Route:
     async def handler(_: Call) -> Reply:
         return Reply(body=body, media_type=media_type, headers=_HEADERS)
 
-    return Route(method="GET", path=path, access=_PUBLIC, summary="The console", handler=handler, media_type=media_type)
+    # An identity provider sends people back to the page with a code that only the script reads.
+    query = Query.ANY if path == "/" else None
+    return Route(
+        method="GET", path=path, access=_PUBLIC, summary="The console", handler=handler, media_type=media_type, query=query
+    )

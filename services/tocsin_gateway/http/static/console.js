@@ -21,7 +21,7 @@ const tokens = {
 async function post(path, body) {
   const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const parsed = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(parsed.detail || `The platform answered ${answer.status}.`);
+  if (!answer.ok) throw Object.assign(new Error(parsed.detail || `The platform answered ${answer.status}.`), { code: parsed.code });
   return parsed;
 }
 
@@ -170,13 +170,48 @@ byId("login-form").addEventListener("submit", async (event) => {
   const form = new FormData(event.target);
   byId("login-problem").textContent = "";
   try {
-    tokens.keep(await post("/api/v1/auth/login", { user: form.get("user"), password: form.get("password") }));
+    const code = form.get("code")?.trim();
+    tokens.keep(await post("/api/v1/auth/login", { user: form.get("user"), password: form.get("password"), ...(code ? { code } : {}) }));
     event.target.reset();
+    byId("code").hidden = true;
     enter();
   } catch (problem) {
+    if (problem.code === "second_factor_needed") byId("code").hidden = false;
     byId("login-problem").textContent = problem.message;
   }
 });
+
+// Single sign-on: the ticket stays in this tab, so nobody can be made to finish a login that somebody else began.
+async function offerSingleSignOn() {
+  const offer = await (await fetch("/api/v1/auth/oidc")).json();
+  if (!offer.available) return;
+  byId("oidc").textContent = `Log in with ${offer.label}`;
+  byId("oidc").hidden = false;
+  byId("oidc").addEventListener("click", async () => {
+    try {
+      const begun = await post("/api/v1/auth/oidc/begin", { redirect_uri: offer.redirect_uri });
+      sessionStorage.setItem("oidc", JSON.stringify({ state: begun.state, ticket: begun.ticket }));
+      location.assign(begun.url);
+    } catch (problem) {
+      byId("login-problem").textContent = problem.message;
+    }
+  });
+}
+
+async function comeBack() {
+  const query = new URLSearchParams(location.search);
+  const begun = JSON.parse(sessionStorage.getItem("oidc") ?? "null");
+  if (!query.has("state")) return;
+  sessionStorage.removeItem("oidc");
+  history.replaceState(null, "", "/"); // the code must not stay in the address
+  try {
+    if (begun?.state !== query.get("state") || !query.has("code")) throw new Error("This login was not begun here, or was refused.");
+    tokens.keep(await post("/api/v1/auth/oidc/finish", { state: begun.state, ticket: begun.ticket, code: query.get("code") }));
+  } catch (problem) {
+    byId("login-problem").textContent = problem.message;
+  }
+}
+
 byId("logout").addEventListener("click", () => { post("/api/v1/auth/logout", { refresh_token: tokens.refresh }).catch(() => {}); logout(); });
 
-if (tokens.access) enter(); else logout();
+comeBack().finally(() => { if (tokens.access) enter(); else { logout(); offerSingleSignOn().catch(() => {}); } });
