@@ -115,7 +115,7 @@ def test_a_body_is_what_was_signed_and_nothing_else(hook: Hook) -> None:
     assert hook.send({**hook.headers(packed), "Content-Encoding": "deflate"}, packed).status in {400, 415}
     bomb = zlib.compress(b"0" * 50_000_000)
     assert hook.send({**hook.headers(bomb), "Content-Encoding": "deflate"}, bomb).status in {400, 415}
-    for media in ("text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml"):
+    for media in ("text/html", "multipart/form-data; boundary=x", "application/xml"):
         answer = hook.send({**hook.headers(), "Content-Type": media})
         assert answer.status in {400, 415, 422}, (media, answer)
     for body in (b"<xml/>", b"{", b"\xff\xfe", b"[" * 10_000 + b"]" * 10_000, b'{"a": 1e999}', b"NaN"):
