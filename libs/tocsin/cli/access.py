@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from tocsin.cli import context as contexts
+from tocsin.cli.browser import log_in
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import print_json, print_record, say
 from tocsin.cli.session import AsJson, Url, asynchronous, connect, remember, target
 from tocsin.client import Client, Record, StaticToken
-from tocsin.errors import Invalid, NotFound, TocsinError
+from tocsin.errors import Invalid, NotFound, TocsinError, Unauthenticated
 
 app = typer.Typer(context_settings=dict(SETTINGS))
 
@@ -32,6 +33,7 @@ async def login(
     data: Data = pathlib.Path(".tocsin"),
     user: Annotated[str | None, typer.Option("--user", "-u", metavar="NAME", help="Asked for unless given.")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,
+    oidc: Annotated[bool, typer.Option("--oidc", help="At the organisation's identity provider, in a browser.")] = False,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an API key from standard input instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,12 +47,10 @@ async def login(
             where, user, password = _administrator(data, url)
             secrets = _hooks(data, where)
         else:
-            user = user or typer.prompt("User", err=True)
-            password = (
-                sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt("Password", hide_input=True, err=True)
-            )
+            user = user or (None if oidc else typer.prompt("User", err=True))
+            password = "" if oidc else _password(from_stdin=password_stdin)
         async with Client(where, StaticToken(None)) as client:
-            tokens = await client.auth.login(user, password)
+            tokens = await (log_in(client) if oidc else _by_password(client, user or "", password))
         context = remember(replace(contexts.load(), url=where, user=user), tokens)
     contexts.save(replace(context, secrets={**context.secrets, **secrets}))
     async with connect(where) as client:
@@ -85,15 +85,36 @@ async def whoami(url: Url = None, as_json: AsJson = False) -> None:
     print_record(record if as_json else readable(record), as_json=as_json)
 
 
+def _password(*, from_stdin: bool) -> str:
+    return sys.stdin.readline().rstrip("\r\n") if from_stdin else str(typer.prompt("Password", hide_input=True, err=True))
+
+
+async def _by_password(client: Client, user: str, password: str) -> Record:
+    """Log in, with a code where there is a second factor."""
+    try:
+        return await client.auth.login(user, password)
+    except Unauthenticated as error:
+        if error.fields.get("code") != "second_factor_needed":
+            raise
+    return await client.auth.login(user, password, str(typer.prompt("Code of the second factor", err=True)).strip())
+
+
 def readable(record: Record) -> Record:
     """A record with its grants and bindings in the words that the options take: ``run:read@team-a``."""
     shown = dict(record)
     for member, word in (("grants", "permission"), ("bindings", "role")):
         given = shown.pop(member, None)
         if isinstance(given, list):
-            texts = [f"{item.get(word)}@{item.get('namespace')}" for item in given if isinstance(item, dict)]
-            shown["roles" if member == "bindings" else member] = [text.removesuffix("@*") for text in texts]
+            texts = [_held(item, word) for item in given if isinstance(item, dict)]
+            shown["roles" if member == "bindings" else member] = [*texts]
     return shown
+
+
+def _held(item: Record, word: str) -> str:
+    """``-author@prod/billing-*``: what is usual is left out."""
+    names = item.get("names" if word == "role" else "name") or "*"
+    place = f"@{item.get('namespace')}" + (f"/{names}" if names != "*" else "")
+    return f"{'-' if item.get('deny') else ''}{item.get(word)}{place}".removesuffix("@*") + ("?" if item.get("when") else "")
 
 
 def _administrator(data: pathlib.Path, url: str | None) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli import authority
 from tocsin.cli.access import readable
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import now, print_json, print_record, print_records, say
@@ -21,6 +22,13 @@ app.add_typer(users, name="user")
 app.add_typer(keys, name="api-key")
 
 app.add_typer(roles, name="role")
+app.add_typer(authority.groups, name="group")
+app.add_typer(authority.namespaces, name="namespace")
+app.add_typer(authority.sessions, name="session")
+app.add_typer(authority.factor, name="second-factor")
+app.command("can-i")(authority.can_i)
+app.command("explain")(authority.explain)
+app.command("simulate")(authority.simulate)
 
 User = Annotated[str, typer.Argument(metavar="NAME", help="Name of the user.")]
 RoleName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the role.")]
@@ -58,11 +66,17 @@ async def list_users(url: Url = None, as_json: AsJson = False) -> None:
 @users.command("create")
 @asynchronous
 async def create_user(
-    name: User, *, held: HeldRoles = None, password_stdin: PasswordStdin = False, url: Url = None, as_json: AsJson = False
+    name: User,
+    *,
+    held: HeldRoles = None,
+    password_stdin: PasswordStdin = False,
+    machine: Annotated[bool, typer.Option("--machine", help="A service account: API keys, no password.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create a user; the password is asked for."""
-    password = _password(from_stdin=password_stdin)
-    bindings = [binding(text) for text in held or ["viewer"]]
+    password = None if machine else _password(from_stdin=password_stdin)
+    bindings = [authority.binding(text) for text in held or ["viewer"]]
     async with connect(url) as client:
         _show(await client.auth.create_user(name, password, bindings), as_json=as_json)
 
@@ -80,7 +94,9 @@ async def show_user(name: User, url: Url = None, as_json: AsJson = False) -> Non
 async def set_roles(name: User, held: HeldRoles = None, url: Url = None, as_json: AsJson = False) -> None:
     """Replace the roles of a user; none are left when none is given."""
     async with connect(url) as client:
-        _show(await client.auth.change_user(name, {"bindings": [binding(text) for text in held or []]}), as_json=as_json)
+        _show(
+            await client.auth.change_user(name, {"bindings": [authority.binding(text) for text in held or []]}), as_json=as_json
+        )
 
 
 @users.command("set-password")
@@ -173,12 +189,28 @@ async def create_key(
     *,
     grants: Grants = None,
     days: Days = None,
+    owner: Annotated[str | None, typer.Option("--owner", metavar="NAME", help="A service account; you unless given.")] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Create an API key. It is shown once."""
+    body = {**_new_key(name, grants, days), **({"owner": owner} if owner else {})}
     async with connect(url) as client:
-        _show(await client.auth.create_api_key(_new_key(name, grants, days)), as_json=as_json)
+        _show(await client.auth.create_api_key(body), as_json=as_json)
+
+
+@keys.command("rotate")
+@asynchronous
+async def rotate_key(
+    key: Annotated[str, typer.Argument(metavar="ID", help="Id of the key.")],
+    *,
+    overlap: Annotated[int, typer.Option("--overlap-hours", min=0, max=720, help="So long the old key works on.")] = 24,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace an API key. The new one is shown once."""
+    async with connect(url) as client:
+        _show(await client.authority.rotate_api_key(key, overlap * 3600), as_json=as_json)
 
 
 @keys.command("revoke")
@@ -211,12 +243,6 @@ def grant(text: str) -> Record:
     """``run:read@team-a`` as the API has it; without a namespace it is for all that the owner may."""
     permission, _, namespace = text.partition("@")
     return {"permission": permission, "namespace": namespace or "*"}
-
-
-def binding(text: str) -> Record:
-    """``viewer@team-a`` as the API has it."""
-    role, _, namespace = text.partition("@")
-    return {"role": role, "namespace": namespace or "*"}
 
 
 def _new_key(name: str, grants: list[str] | None, days: int | None) -> Record:

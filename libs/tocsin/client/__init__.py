@@ -6,6 +6,7 @@ Typed where the platform's promises are; answers are the API's JSON objects. Eve
 from types import TracebackType
 from typing import Self
 
+from tocsin.client.authority import Authority
 from tocsin.client.observing import Alerts, Audit, Webhooks
 from tocsin.client.operations import Approvals, Logs, Pools, Repairs
 from tocsin.client.records import Assets, Cases, DeadLetters
@@ -26,6 +27,7 @@ class Client:
         """Nothing is connected before the first request."""
         self.transport = Transport(url, credentials)
         self.auth = Auth(self.transport)
+        self.authority = Authority(self.transport)
         self.workflows = Workflows(self.transport)
         self.runs = Runs(self.transport)
         self.pools = Pools(self.transport)

@@ -27,9 +27,9 @@ class Auth:
         """Over ``transport``."""
         self._http = transport
 
-    async def login(self, user: str, password: str) -> Record:
-        """Tokens for a user: ``access_token``, ``refresh_token``, ``expires_in``."""
-        return await self._anonymous("login", {"user": user, "password": password})
+    async def login(self, user: str, password: str, code: str | None = None) -> Record:
+        """Tokens for a user: ``access_token``, ``refresh_token``, ``expires_in``; ``code`` of the second factor."""
+        return await self._anonymous("login", {"user": user, "password": password, **({"code": code} if code else {})})
 
     async def refresh(self, refresh_token: str) -> Record:
         """New tokens for old; the old refresh token is used up."""
@@ -51,9 +51,10 @@ class Auth:
         """All users."""
         return self._http.pages(_path("users"))
 
-    async def create_user(self, name: str, password: str, bindings: Sequence[Record]) -> Record:
-        """A new user; bindings are ``{"role", "namespace"}``."""
-        return await self._http.post(_path("users"), {"name": name, "password": password, "bindings": [*bindings]})
+    async def create_user(self, name: str, password: str | None, bindings: Sequence[Record]) -> Record:
+        """A new user, or without a password a service account; bindings are ``{"role", "namespace", "names", "deny"}``."""
+        kind: Record = {"machine": True} if password is None else {"password": password}
+        return await self._http.post(_path("users"), {"name": name, "bindings": [*bindings], **kind})
 
     async def user(self, name: str) -> Record:
         """One user."""

@@ -1,7 +1,10 @@
 """Logging in at a real OpenID Connect provider."""
 
+import contextlib
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +16,8 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from integration.auth.harness import Auth, started
+from tocsin.cli.browser import log_in
+from tocsin.client import Client, StaticToken
 from tocsin_kit.embedded import free_ports
 from tocsin_kit.testing.waiting import eventually
 
@@ -135,6 +140,24 @@ async def test_a_disabled_person_stays_out(auth: Auth) -> None:
     assert (await log_in(auth, "s-ada"))[0] == 200
     await auth.ask("PATCH", "/api/v1/users/ada", await auth.token(), json={"disabled": True})
     assert (await log_in(auth, "s-ada"))[0] == 401
+
+
+async def test_the_command_line_logs_in_through_the_browser(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person comes back to a port of this machine; a page that comes with another state is not listened to."""
+
+    def browser(url: str) -> bool:
+        query = parse_qs(urlsplit(url).query)
+        back = query["redirect_uri"][0]
+        urllib.request.urlopen(f"{back}?state=of-somebody-else&code=x").read()
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{back.removesuffix('callback')}favicon.ico").read()
+        urllib.request.urlopen(url, data=b"sub=s-ada").read()  # and follows the redirect
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browser)
+    async with Client(auth.url, StaticToken(None)) as client:
+        tokens = await log_in(client)
+    assert (await auth.ask("GET", "/api/v1/auth/me", str(tokens["access_token"])))[1]["name"] == "ada"
 
 
 async def test_an_algorithm_that_is_not_pinned_is_refused(environ: dict[str, str], issuer: str, tmp_path: Path) -> None:
