@@ -52,13 +52,18 @@ class Relay:
         self._stuck: dict[_Key, str] = {}
         self._said = 0
         self._in_hand = 0  # batches that are being said or marked
+        self._flying: set[tuple[_Key, str]] = set()  # what is in them: it still lies in the documents
         self._may_mark = asyncio.Semaphore(MARKS)
 
     def wake(self, collection: str, key: str, pending: Sequence[Outgoing]) -> None:
         """A commit has just left ``pending`` (all that is unsaid, in order) in this document."""
-        waiting = self._waiting.setdefault((collection, key), [])
+        place = (collection, key)
+        waiting = self._waiting.get(place, [])
         known = {item.id for item in waiting}
-        waiting.extend(item for item in pending if item.id not in known)
+        news = [item for item in pending if item.id not in known and (place, item.id) not in self._flying]
+        if not news:
+            return
+        self._waiting[place] = [*waiting, *news]
         self._idle.clear()
         self._woken.set()
 
@@ -130,22 +135,27 @@ class Relay:
         except BaseException:
             self._put_back(said)
             raise
+        self._landed(said)
         self._said += len(said)
 
     async def _say_next(self) -> dict[_Key, list[Outgoing]]:
         batch = dict(list(self._waiting.items())[:BATCH])
         for key in batch:
             del self._waiting[key]
+        self._flying |= {(key, item.id) for key, items in batch.items() for item in items}
         try:
-            return await self._say(batch)
+            said = await self._say(batch)
         except BaseException:
             self._put_back(batch)
             raise
+        self._landed({key: items for key, items in batch.items() if key not in said})
+        return said
 
     async def _mark_behind(self, said: dict[_Key, list[Outgoing]]) -> None:
         """While the next batch is on its way to the bus, the database takes note of the last."""
         try:
             await self._mark(said)
+            self._landed(said)
             self._said += len(said)
         except Unavailable as error:
             log.warning("relay.not_marked", error=error.detail, entities=len(said))
@@ -162,10 +172,14 @@ class Relay:
 
     def _put_back(self, batch: dict[_Key, list[Outgoing]]) -> None:
         """Not known to be said, or not marked: in front of whatever was committed meanwhile."""
+        self._landed(batch)
         for key, items in batch.items():
             later = self._waiting.pop(key, [])
             known = {item.id for item in items}
             self._waiting[key] = [*items, *(item for item in later if item.id not in known)]
+
+    def _landed(self, batch: dict[_Key, list[Outgoing]]) -> None:
+        self._flying -= {(key, item.id) for key, items in batch.items() for item in items}
 
     def _rest(self) -> None:
         if not self._waiting and not self._in_hand:
