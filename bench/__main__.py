@@ -23,6 +23,7 @@ import uvloop
 from bench.cluster import Cluster, Sync, cluster
 from bench.footprint import footprint
 from bench.ingest import ingest
+from bench.lineage import lineage
 from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
 
@@ -159,6 +160,9 @@ BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
 ALONE = ("footprint", "ingest")  # which bring their own platform
 
 
+CURVES = ("lineage",)  # which bring their own as well, and print several lines
+
+
 async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
     """Measure."""
     for sync in syncs:
@@ -169,6 +173,10 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
             if name == "ingest":
                 report(name, sync, **await ingest(sync, repeat))
                 continue
+            if name == "lineage":
+                async for facts in lineage():
+                    report(name, sync, **facts)
+                continue
             async with cluster(sync) as system:
                 await BENCHES[name](system, sync, repeat)
 
@@ -176,11 +184,11 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*BENCHES, *ALONE])}; all without")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join([*BENCHES, *ALONE, *CURVES])}; all without")
     parser.add_argument("--sync", choices=["lazy", "always", "both"], default="both")
     parser.add_argument("--repeat", type=int, default=5)
     parsed = parser.parse_args()
-    unknown = set(parsed.names) - {*BENCHES, *ALONE}
+    unknown = set(parsed.names) - {*BENCHES, *ALONE, *CURVES}
     if unknown:
         parser.error(f"unknown bench: {', '.join(sorted(unknown))}")
     return parsed
@@ -195,4 +203,4 @@ if __name__ == "__main__":
     chosen = arguments()
     durabilities: list[Sync] = ["lazy", "always"] if chosen.sync == "both" else [chosen.sync]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(chosen.names or [*BENCHES, *ALONE], durabilities, chosen.repeat))
+        runner.run(main(chosen.names or [*BENCHES, *ALONE, *CURVES], durabilities, chosen.repeat))
