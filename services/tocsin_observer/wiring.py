@@ -12,6 +12,7 @@ from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
+from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
@@ -20,6 +21,7 @@ from tocsin_observer.adapters.alert_store import RULES, MongoAlertStore, MongoRu
 from tocsin_observer.adapters.audit_store import MongoAuditStore
 from tocsin_observer.adapters.channel_store import CHANNELS, MongoChannelStore
 from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
+from tocsin_observer.adapters.fact_store import MongoFactStore
 from tocsin_observer.adapters.hold_store import HOLDS, MongoHoldStore
 from tocsin_observer.adapters.http_sender import HttpSender
 from tocsin_observer.adapters.keys import AesSeal, Ed25519Signer
@@ -31,6 +33,7 @@ from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.application import Observer
 from tocsin_observer.application.alerting import Alerting
 from tocsin_observer.application.alerts import Alerts, Channels
+from tocsin_observer.application.analytics import EVERY, Analytics
 from tocsin_observer.application.audit import Audit
 from tocsin_observer.application.chaining import ChainWriter
 from tocsin_observer.application.dispatching import Dispatcher
@@ -40,6 +43,7 @@ from tocsin_observer.application.notifying import ChannelEndpoints, Notifying
 from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.http.alert_routes import alert_routes
+from tocsin_observer.http.analytics_routes import analytics_routes
 from tocsin_observer.http.audit_routes import audit_routes
 from tocsin_observer.http.channel_routes import channel_routes
 from tocsin_observer.http.routes import routes
@@ -105,8 +109,11 @@ def build(context: Context) -> Sequence[Component]:
     signals, stream = MongoSignalStore(context.database), BusSignalStream(context.bus, direct)
     relay = Relay(context.database, context.bus, (HOLDS, WEBHOOKS, RULES, ALERT_LIST, CHANNELS))
     post = _post(context, relay)
+    facts = MongoFactStore(context.database)
+    analytics = Analytics(facts, clock=context.clock, retention=context.settings.retention)
     pieces = [
-        _watching(context, signals, stream),
+        _watching(context, signals, stream, analytics),
+        _analytics(context, facts, analytics),
         _audit(context, stream, relay),
         _telling(context, signals, post),
         _alerts(context, stream, relay, post),
@@ -139,15 +146,27 @@ def build(context: Context) -> Sequence[Component]:
     )
 
 
-def _watching(context: Context, signals: MongoSignalStore, stream: BusSignalStream) -> Piece:
+def _watching(context: Context, signals: MongoSignalStore, stream: BusSignalStream, analytics: Analytics) -> Piece:
     """Signals kept, searched and followed."""
-    observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention)
+    observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention, kept=analytics.ended)
     listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
     return Piece(
         routes=routes(observer),
         components=[Housekeeping("observer.tidy", TIDY, observer.tidy)],
         consumers=[listening],
         stores=[signals],
+    )
+
+
+def _analytics(context: Context, facts: MongoFactStore, analytics: Analytics) -> Piece:
+    """Facts of runs, and questions about many of them."""
+    return Piece(
+        routes=analytics_routes(analytics, context.clock),
+        components=[
+            Ticking("observer.facts", EVERY, analytics.make, clock=context.clock),
+            Housekeeping("observer.tidy-facts", TIDY, analytics.tidy),
+        ],
+        stores=[facts],
     )
 
 

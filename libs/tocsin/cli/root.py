@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "event": Entry("tocsin.cli.event", "Publish custom events."),
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),
     "audit": Entry("tocsin.cli.audit", "Who did what, and the proof that nothing of it was changed."),
+    "observer": Entry("tocsin.cli.observer", "Statistics of runs: durations, failures, slow and flaky tasks."),
     "alert": Entry("tocsin.cli.alert", "What fires, who takes care of it, and the rules behind it."),
     "webhook": Entry("tocsin.cli.webhook", "Who is told of signals by HTTP, and what was sent."),
     "trigger": Entry("tocsin.cli.trigger", "What starts workflows from outside: webhooks and events."),

@@ -7,12 +7,13 @@ from types import TracebackType
 from typing import Self
 
 from tocsin.client.authority import Authority
-from tocsin.client.observing import Alerts, Audit, Webhooks
+from tocsin.client.observing import Alerts, Analytics, Audit, Webhooks
 from tocsin.client.operations import Approvals, Logs, Pools, Repairs
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.secrets import Secrets
 from tocsin.client.transport import Credentials, Record, StaticToken, Transport
+from tocsin.client.triggers import Triggers
 
 
 class Client:
@@ -36,7 +37,7 @@ class Client:
         self.approvals = Approvals(self.transport)
         self.events = Events(self.transport)
         self.signals = Signals(self.transport)
-        self.triggers = Named(self.transport, "triggers")
+        self.triggers = Triggers(self.transport)
         self.schedules = Named(self.transport, "schedules")
         self.backfills = Backfills(self.transport)
         self.cases = Cases(self.transport)
@@ -45,6 +46,7 @@ class Client:
         self.audit = Audit(self.transport)
         self.webhooks = Webhooks(self.transport)
         self.alerts = Alerts(self.transport)
+        self.analytics = Analytics(self.transport)
         self.alert_rules = Named(self.transport, "alert-rules")
         self.channels = Named(self.transport, "channels")
         self.secrets = Secrets(self.transport)

@@ -103,5 +103,21 @@ class Alerts:
         return await self._http.post(_path("/api/v1/channels", namespace, name, "test"))
 
 
+class Analytics:
+    """What can be learnt from many runs."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    async def ask(self, question: str, filters: Filters) -> Record:
+        """``runs``, ``tasks``, ``failures`` (namespace, workflow, since, until, limit) or ``compare`` (one, other)."""
+        return await self._http.get(_path("/api/v1/analytics", question), filters)
+
+    async def rebuild(self, since: str | None) -> Record:
+        """Have all facts made anew from the signals that are kept."""
+        return await self._http.post("/api/v1/analytics/rebuild", {"since": since}, seconds=300)
+
+
 def _path(collection: str, *parts: str) -> str:
     return "/".join([collection, *(quote(part, safe="") for part in parts)])

@@ -36,6 +36,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "audit": "observer",
         "webhooks": "observer",
         "alerts": "observer",
+        "analytics": "observer",
         "alert-rules": "observer",
         "channels": "observer",
     }

@@ -1,6 +1,6 @@
 """What the observer does with all signals: keep what it hears, find it again, let people look live."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from tocsin.errors import Forbidden
@@ -8,7 +8,7 @@ from tocsin.signals.subjects import ANY
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Namespaces
-from tocsin_observer.domain.records import record_of
+from tocsin_observer.domain.records import SignalRecord, record_of
 from tocsin_observer.domain.viewing import checked_filter, narrowed
 from tocsin_observer.ports import Found, Search, Seen, SignalStore, SignalStream
 
@@ -21,9 +21,19 @@ class Observer:
         stream: The live stream.
         clock: Time.
         retention: How long signals are kept.
+        kept: Told about what is kept now; safe to repeat.
     """
 
-    def __init__(self, store: SignalStore, stream: SignalStream, *, clock: Clock, retention: timedelta) -> None:
+    def __init__(
+        self,
+        store: SignalStore,
+        stream: SignalStream,
+        *,
+        clock: Clock,
+        retention: timedelta,
+        kept: Callable[[Sequence[SignalRecord]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._kept = kept
         self._store = store
         self._stream = stream
         self._clock = clock
@@ -35,12 +45,13 @@ class Observer:
         Raises:
             Rejected: One of them is no signal.
         """
-        await self._store.keep(
-            [
-                record_of(d.event(), subject=d.subject, position=d.sequence, stored=d.published, retention=self._retention)
-                for d in deliveries
-            ]
-        )
+        records = [
+            record_of(d.event(), subject=d.subject, position=d.sequence, stored=d.published, retention=self._retention)
+            for d in deliveries
+        ]
+        await self._store.keep(records)
+        if self._kept is not None:
+            await self._kept(records)
 
     async def search(self, search: Search, *, limit: int, cursor: str | None) -> Found:
         """One page of signals, newest first."""

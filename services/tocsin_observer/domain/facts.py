@@ -1,0 +1,213 @@
+"""What a run took, from its signals: how long, how much of it was waiting and how much work, for each of its tasks too.
+
+A pure fold, so that everything here can be made anew from the signals that are kept.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from tocsin.signals import CloudEvent
+from tocsin_observer.domain.alert_rules import workflow_of
+
+ENDS: Final = frozenset({"completed", "faulted", "cancelled"})
+_TASKS: Final = 200  # different tasks of a run that are told apart; the others count as one
+OTHERS: Final = "(others)"
+_NOISE: Final = (
+    (re.compile(r"[0-9a-z]{26}"), "#"),
+    (re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*"), "#"),
+    (re.compile(r"\d+(?:\.\d+)?"), "#"),
+    (re.compile(r"'[^']*'|\"[^\"]*\""), "'…'"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """One task of a run, all its iterations together.
+
+    Attributes:
+        task: JSON pointer to it in the definition.
+        count: How often it ran.
+        retries: How often it was tried again.
+        faulted: How often it ended with an error.
+        wait: From its creation to its start, all together.
+        work: From its start to its end, all together.
+        longest: The longest work of one iteration.
+    """
+
+    task: str
+    count: int
+    retries: int
+    faulted: int
+    wait: timedelta
+    work: timedelta
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """A run that has ended.
+
+    Attributes:
+        run: Its id.
+        namespace: Where it belongs.
+        workflow: Its workflow.
+        version: Of the definition.
+        status: How it ended.
+        started_at: When it started.
+        ended_at: When it ended.
+        busy: How long at least one of its tasks was at work.
+        error: Type of its error.
+        told: Title and detail of its error.
+        cluster: What errors that are the same but for numbers and names have in common.
+        tasks: Its tasks.
+        whole: Whether all its signals were there.
+    """
+
+    run: str
+    namespace: str
+    workflow: str
+    version: str | None
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    busy: timedelta
+    error: str | None
+    told: str | None
+    cluster: str | None
+    tasks: tuple[TaskFacts, ...]
+    whole: bool
+
+    @property
+    def duration(self) -> timedelta:
+        """From start to end."""
+        return self.ended_at - self.started_at
+
+    @property
+    def waiting(self) -> timedelta:
+        """How long none of its tasks was at work: in queues, listening, or pausing."""
+        return max(self.duration - self.busy, timedelta(0))
+
+
+@dataclass(slots=True)
+class _Task:
+    count: int = 0
+    retries: int = 0
+    faulted: int = 0
+    wait: timedelta = timedelta(0)
+    work: timedelta = timedelta(0)
+    longest: timedelta = timedelta(0)
+
+
+@dataclass(slots=True)
+class _Fold:
+    created: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    started: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    spans: list[tuple[datetime, datetime]] = field(default_factory=list)
+    tasks: dict[str, _Task] = field(default_factory=dict)
+
+    def take(self, event: CloudEvent, transition: str, at: datetime) -> None:
+        """One signal of a task."""
+        data = _data(event)
+        name = str(data.get("task", ""))
+        if name not in self.tasks and len(self.tasks) >= _TASKS:
+            name = OTHERS
+        task = self.tasks.setdefault(name, _Task())
+        key = (str(data.get("task", "")), str(event.extensions.get("activation", "")))
+        if transition == "created":
+            self.created[key] = at
+        elif transition == "started":
+            if key not in self.started:
+                task.count += 1
+                task.wait += max(at - self.created.pop(key, at), timedelta(0))
+            self.started[key] = at
+        elif transition == "retried":
+            task.retries += 1
+        elif transition in ENDS:
+            task.faulted += transition == "faulted"
+            began = self.started.pop(key, None)
+            if began is not None:
+                self.spans.append((began, at))
+                task.work += at - began
+                task.longest = max(task.longest, at - began)
+
+
+def facts_of(run: str, events: Sequence[CloudEvent]) -> RunFacts | None:
+    """What is known of a run from its signals, in any order; ``None`` while it has not ended."""
+    mine = (event for event in events if "/runs/" in event.source)
+    ordered = sorted(mine, key=lambda event: event.sequence or 0)
+    fold, started, ended, status, version = _Fold(), None, None, "", None
+    workflow, namespace, error = None, "", dict[str, Any]()
+    for event in ordered:
+        entity, transition = event.type.split(".")[-3:-1]
+        at = event.time
+        if at is None:
+            continue
+        if entity == "task":
+            fold.take(event, transition, at)
+        if entity not in {"workflow", "run"}:
+            continue
+        namespace, workflow = event.namespace or namespace, workflow_of(event) or workflow
+        if transition == "started":
+            started = started or at
+            version = _data(event).get("definition", {}).get("version") or version
+        elif transition in ENDS:
+            ended, status = at, transition
+            error = _data(event).get("error") or {}
+    if ended is None or workflow is None:
+        return None
+    numbers = [event.sequence for event in ordered if event.sequence is not None]
+    told = ": ".join(str(error[name]) for name in ("title", "detail") if error.get(name)) or None
+    return RunFacts(
+        run=run,
+        namespace=namespace,
+        workflow=workflow,
+        version=version,
+        status=status,
+        started_at=started or ended,
+        ended_at=ended,
+        busy=covered(fold.spans),
+        error=str(error["type"])[:256] if error.get("type") else None,
+        told=told[:500] if told else None,
+        cluster=cluster_of(str(error.get("type") or ""), told or "") if error else None,
+        tasks=tuple(
+            TaskFacts(
+                task=name,
+                count=task.count,
+                retries=task.retries,
+                faulted=task.faulted,
+                wait=task.wait,
+                work=task.work,
+                longest=task.longest,
+            )
+            for name, task in fold.tasks.items()
+        ),
+        whole=bool(numbers) and sorted(set(numbers)) == list(range(1, max(numbers) + 1)),
+    )
+
+
+def covered(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    """How long at least one of the spans held."""
+    total, until = timedelta(0), None
+    for begin, end in sorted(spans):
+        if until is None or begin > until:
+            total += end - begin
+            until = end
+        elif end > until:
+            total += end - until
+            until = end
+    return total
+
+
+def cluster_of(kind: str, text: str) -> str:
+    """An error without what differs from one occurrence to the next: numbers, ids, quoted names."""
+    for pattern, instead in _NOISE:
+        text = pattern.sub(instead, text)
+    return f"{kind.rsplit('/', 1)[-1]}: {text.strip()}"[:300]
+
+
+def _data(event: CloudEvent) -> dict[str, Any]:
+    return event.payload if isinstance(event.payload, dict) else {}
