@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from bench.cluster import Cluster
+from tocsin.expressions import Json
 from tocsin_executor.application import wire
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.chance import SystemChance, new_id
@@ -79,10 +80,11 @@ class Starter:
         """A fresh id."""
         return new_id(self._clock.now(), self._chance)
 
-    async def start(self, digest: str, runs: list[str]) -> None:
+    async def start(self, digest: str, runs: list[str], given: Json = None) -> None:
         """Start these runs at once."""
         futures = []
         for run in runs:
-            payload = wire.start(id=run, digest=digest, input={}, seed=1, fresh=True, correlation=run)
+            value = {} if given is None else given
+            payload = wire.start(id=run, digest=digest, input=value, seed=1, fresh=True, correlation=run)
             futures.append(self._bus.publish(wire.input_subject(run, PARTITIONS), payload))
         await asyncio.gather(*futures)
