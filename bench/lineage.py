@@ -14,7 +14,7 @@ from random import Random
 
 from pymongo import InsertOne
 
-from tocsin.signals import derive, root
+from tocsin.signals import Json, derive, root
 from tocsin_kit.bus import Bus, ensure_streams
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database, Relay
@@ -129,7 +129,7 @@ async def take(system: System, events: int, jobs: int) -> dict[str, object]:
     return {"events": events, "jobs": jobs, "taken_per_s": round(events / taken), "said_per_s": round(events / said)}
 
 
-def _event(number: int, jobs: int) -> dict[str, object]:
+def _event(number: int, jobs: int) -> dict[str, Json]:
     job = number % jobs
     return {
         "eventType": "COMPLETE",
