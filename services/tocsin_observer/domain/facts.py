@@ -134,6 +134,15 @@ class _Fold:
                 task.work += at - began
                 task.longest = max(task.longest, at - began)
 
+    def facts(self) -> tuple[TaskFacts, ...]:
+        """What is known of the tasks."""
+        return tuple(_facts(name, task) for name, task in self.tasks.items())
+
+
+def _facts(name: str, task: _Task) -> TaskFacts:
+    plain = {one: getattr(task, one) for one in _Task.__slots__}
+    return TaskFacts(task=name, **plain)
+
 
 def facts_of(run: str, events: Sequence[CloudEvent]) -> RunFacts | None:
     """What is known of a run from its signals, in any order; ``None`` while it has not ended."""
@@ -173,18 +182,7 @@ def facts_of(run: str, events: Sequence[CloudEvent]) -> RunFacts | None:
         error=str(error["type"])[:256] if error.get("type") else None,
         told=told[:500] if told else None,
         cluster=cluster_of(str(error.get("type") or ""), told or "") if error else None,
-        tasks=tuple(
-            TaskFacts(
-                task=name,
-                count=task.count,
-                retries=task.retries,
-                faulted=task.faulted,
-                wait=task.wait,
-                work=task.work,
-                longest=task.longest,
-            )
-            for name, task in fold.tasks.items()
-        ),
+        tasks=fold.facts(),
         whole=bool(numbers) and sorted(set(numbers)) == list(range(1, max(numbers) + 1)),
     )
 
