@@ -18,6 +18,7 @@ from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.approvals import Approvals
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.measures import MEASURE_EVERY, Measures
+from tocsin_executor.application.migrations import Migrations
 from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.reruns import Reruns
@@ -27,6 +28,7 @@ from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.approvals import approval_routes
 from tocsin_executor.http.explanations import explanation_routes
 from tocsin_executor.http.logs import log_routes
+from tocsin_executor.http.migrations import migration_routes
 from tocsin_executor.http.pools import pool_routes
 from tocsin_executor.http.repairs import repair_routes
 from tocsin_executor.http.runs import run_routes
@@ -75,7 +77,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
-    served = operations(runs, definitions, programs, reading, clock)
+    served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, clock=clock)
     worker = own_worker(context, workers_bus, runners, sandbox)
     return (
         relay,
@@ -108,12 +110,14 @@ def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: Mongo
 
 
 def operations(
-    runs: Runs, definitions: Definitions, programs: ProgramCache, reading: RunReading, clock: Clock
+    runs: Runs, definitions: Definitions, *, programs: ProgramCache, reading: RunReading, saved: MongoRuns, clock: Clock
 ) -> Sequence[Route]:
     """What people and programs can do with workflows and runs."""
     reruns = Reruns(runs, definitions, programs, reading)
+    migrations = Migrations(runs, saved, reading, definitions, programs)
     return (
-        *workflow_routes(definitions, reading),
+        *workflow_routes(definitions, reading, migrations),
+        *migration_routes(runs, migrations),
         *run_routes(runs, reading),
         *explanation_routes(runs),
         *log_routes(runs, reading, clock),

@@ -23,6 +23,7 @@ class Commands(LazyGroup):
         "rerun": Entry("tocsin.cli.repairs", "Run a run again, from any task on.", "rerun"),
         "output": Entry("tocsin.cli.repairs", "Give a live task its output by hand.", "output"),
         "skip": Entry("tocsin.cli.repairs", "Skip a live task.", "skip"),
+        "migrate": Entry("tocsin.cli.migration", "Move a live run to another version.", "one"),
         "resume": Entry("tocsin.cli.runs", "Let a suspended run go on.", "resume"),
         "exec": Entry("tocsin.cli.execute", "Run one definition file to its end and print the outcome.", "exec"),
     }

@@ -16,6 +16,7 @@ class Commands(LazyGroup):
         "apply": Entry("tocsin.cli.definitions", "Publish definitions.", "apply"),
         "list": Entry("tocsin.cli.definitions", "List what is published.", "list"),
         "show": Entry("tocsin.cli.definitions", "Show one definition.", "show"),
+        "migrate": Entry("tocsin.cli.migration", "Which live runs can move to a newer version, and move them.", "all"),
         "delete": Entry("tocsin.cli.definitions", "Delete a definition, or a version of it.", "delete"),
     }
 

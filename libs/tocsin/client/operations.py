@@ -52,6 +52,16 @@ class Repairs:
         """Run again: ``from``, ``version``, ``input``, ``labels``; the new run is under ``run``, with what is taken."""
         return await self._http.post(f"{_RUNS}/{run}/rerun", body, {"dry_run": True} if dry_run else None)
 
+    async def migration(self, namespace: str, name: str, version: str | None = None) -> Record:
+        """Which live runs of other versions could be moved to this one."""
+        path = f"/api/v1/workflows/{quote(namespace, safe='')}/{quote(name, safe='')}/migration"
+        return await self._http.get(path, {"version": version})
+
+    async def migrate(self, run: str, version: str | None = None, reason: str | None = None) -> Record:
+        """Move a live run to another version."""
+        body: Record = {name: value for name, value in (("version", version), ("reason", reason)) if value}
+        return await self._http.post(f"{_RUNS}/{run}/migrate", body)
+
     async def ask(self, run: str, verb: str, body: Record) -> Record:
         """``output`` or ``skip`` of a live ``task``, or ``terminate``."""
         return await self._http.post(f"{_RUNS}/{run}/{verb}", body)

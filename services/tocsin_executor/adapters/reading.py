@@ -1,7 +1,7 @@
 """What people look at: lists of runs, finished tasks, logs, and the signals of one run."""
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.store import Database, Sort, fetch_page, translated
+
+_LIVE = ["pending", "running", "waiting", "suspended", "cancelling"]
 
 
 class RunReading:
@@ -87,6 +89,28 @@ class RunReading:
             )
         found = [question for questions in page.items for question in questions]
         return [q for q in found if assignee is None or assignee in q.names("assignees")], page.next_cursor
+
+    async def live_versions(self, namespace: str, workflow: str) -> Mapping[str, int]:
+        """How many runs of a workflow go on, by version."""
+        match = {"namespace": {"$eq": namespace}, "name": {"$eq": workflow}, "status": {"$in": _LIVE}}
+        with translated("runs"):
+            groups = self._database.collection("runs").aggregate(
+                [{"$match": match}, {"$group": {"_id": "$version", "count": {"$sum": 1}}}]
+            )
+            return {str(group["_id"]): int(group["count"]) async for group in groups}
+
+    async def live_runs(self, namespace: str, workflow: str, other_than: str, limit: int) -> list[str]:
+        """Runs that have begun and not ended, of other versions than this, oldest first."""
+        query = {
+            "namespace": {"$eq": namespace},
+            "name": {"$eq": workflow},
+            "status": {"$in": _LIVE},
+            "version": {"$ne": other_than},
+            "cell": {"$exists": True},
+        }
+        with translated("runs"):
+            cursor = self._database.collection("runs").find(query, {"_id": 1}).sort("created", 1).limit(limit)
+            return [document["_id"] async for document in cursor]
 
     async def list_workflows(self, scope: Scope, limit: int, cursor: str | None) -> tuple[Sequence[Workflow], str | None]:
         """Workflows in the order of namespace and name."""

@@ -15,6 +15,7 @@ import structlog
 
 from tocsin.errors import NotFound, TocsinError
 from tocsin_executor.application import wire
+from tocsin_executor.application.advancing import advance
 from tocsin_executor.application.alarms import Alarms
 from tocsin_executor.application.correlator import Correlator, Decode
 from tocsin_executor.application.intake import Intake
@@ -27,7 +28,6 @@ from tocsin_executor.domain.effects import Subscribe
 from tocsin_executor.domain.inputs import Input, Start, Wake
 from tocsin_executor.domain.program import ListenSpec
 from tocsin_executor.domain.state import HEAD, RunState
-from tocsin_executor.domain.step import step
 from tocsin_executor.ports import (
     Entry,
     EventLog,
@@ -234,7 +234,7 @@ class Host:
             if live.meta.parked and not isinstance(message, Start):
                 self._put_aside(entry, NotFound(f"Run {run} is put aside since a defect."))
                 return
-            made = step(live.program, live.state, message)
+            made = advance(live, message, self._programs)
             self.outbound.write(live, message, made, out)
         except Exception as error:  # noqa: BLE001  # a defect of one run must never stop the partition
             out.cut(before)

@@ -59,6 +59,8 @@ class Intake:
             documents.append(document)
             if document["kind"] == "start":
                 digests.add(document["digest"])
+            elif document.get("verb") == "migrate":
+                digests.add(document["output"]["digest"])
                 if not document.get("fresh") and run not in self._memory:
                     missing.append(run)
             elif run not in self._memory:

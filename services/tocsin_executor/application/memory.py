@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from tocsin_executor.application import wire
+from tocsin_executor.application.advancing import advance
 from tocsin_executor.application.live import Live, Output
 from tocsin_executor.domain.codec import decode_run
 from tocsin_executor.domain.effects import Effect
-from tocsin_executor.domain.inputs import Input
+from tocsin_executor.domain.inputs import Input, Start
 from tocsin_executor.domain.state import RunState
-from tocsin_executor.domain.step import step
 from tocsin_executor.ports import Programs, RunStore, StoredRun
 
 MEMORY = 20_000
@@ -75,15 +75,18 @@ class Memory:
         """Bring a run back to what its journal says, after an input that met a defect."""
         stored = (await self._store.load([live.run])).get(live.run)
         if stored is None:
-            again = Live(live.run, RunState(live.run), live.program, live.meta, live.reply_to)
+            first = live.journal[0] if live.journal else None
+            program = self._programs.cached(first.digest) if isinstance(first, Start) else None  # it may have been moved since
+            again = Live(live.run, RunState(live.run), program or live.program, live.meta, live.reply_to)
         else:
             again = await self._restore(stored)
         for message in list(live.journal):
             if again.state.head is None or message.pos > again.state.head.log:
-                made = step(again.program, again.state, message)
+                made = advance(again, message, self._programs)
                 write(again, message, made, Output())  # said before; records are made again
                 again.heard(message)
         live.state, live.records, live.listens = again.state, again.records, again.listens
+        live.program = again.program
 
     def shrink(self) -> None:
         """Forget the longest unused, if there are too many; those with something to save stay."""

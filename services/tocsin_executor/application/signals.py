@@ -25,6 +25,7 @@ from tocsin_executor.ports import RunMeta
 PARTITION_LABEL = "tocsin.partition"
 """Label of a run that is for one partition of an asset; its signals say which in the extension ``assetpartition``."""
 
+_OURS = {Transition.WORKFLOW_CANCEL_REQUESTED: "RUN_CANCEL_REQUESTED", Transition.WORKFLOW_MIGRATED: "RUN_MIGRATED"}
 _AUTH_TYPES = {"user": "user", "service": "service_account", "key": "api_key"}
 
 
@@ -41,7 +42,7 @@ class _Kind:
 
 
 def _kind(transition: Transition) -> _Kind:
-    name = "RUN_CANCEL_REQUESTED" if transition is Transition.WORKFLOW_CANCEL_REQUESTED else transition.name
+    name = _OURS.get(transition, transition.name)
     kind: SignalType[Any] = getattr(catalogue, name)
     fields = kind.payload.model_fields
     moment = next(field for field in fields if field.endswith("_at"))

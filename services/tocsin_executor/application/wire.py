@@ -172,7 +172,7 @@ def control(
 ) -> bytes:
     """A person or program asks something of the run, or of one of its tasks."""
     document: dict[str, Json] = {"kind": "control", "id": command, "verb": verb.value, "actor": actor, "reason": reason}
-    if token is not None:
+    if token is not None or output is not None:
         document |= {"token": token, "output": output}
     return orjson.dumps(document)
 

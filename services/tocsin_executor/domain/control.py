@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Reply, Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Control, Evaluated, Lost, Result, Verb
@@ -26,6 +27,8 @@ def control(fold: Fold, message: Control) -> str | None:
             reason = _skip(fold, message)
         case Verb.ANSWER:
             reason = _answer(fold, message)
+        case Verb.MIGRATE:
+            raise Defect("a migration needs both programs", run=fold.run)
         case Verb.TERMINATE:
             reason = _terminate(fold, message)
         case never:

@@ -22,6 +22,7 @@ class Transition(Enum):
     WORKFLOW_CORRELATION_STARTED = "workflow.correlation-started"
     WORKFLOW_CORRELATION_COMPLETED = "workflow.correlation-completed"
     WORKFLOW_CANCEL_REQUESTED = "workflow.cancel-requested"
+    WORKFLOW_MIGRATED = "workflow.migrated"
     WORKFLOW_CANCELLED = "workflow.cancelled"
     WORKFLOW_FAULTED = "workflow.faulted"
     WORKFLOW_COMPLETED = "workflow.completed"

@@ -192,6 +192,7 @@ class Verb(Enum):
     SKIP = "skip"
     TERMINATE = "terminate"
     ANSWER = "answer"
+    MIGRATE = "migrate"
 
 
 @dataclass(slots=True)
@@ -203,7 +204,8 @@ class Control(Message):
         verb: What is asked.
         reason: Why, in the asker's words.
         token: The task meant (``OVERRIDE``, ``SKIP``, ``ANSWER``): its activation, reference or name.
-        output: The output to go on with (``OVERRIDE``).
+        output: The output to go on with (``OVERRIDE``), the answer (``ANSWER``), or ``{"digest"}`` of the version to move to
+            (``MIGRATE``, which is no matter of ``step``).
     """
 
     command: str

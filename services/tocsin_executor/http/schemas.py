@@ -52,6 +52,9 @@ class PublishedView(BaseModel):
     name: str
     version: str
     digest: str = Field(description="SHA-256 of the canonical document; the definition never changes.")
+    staying: dict[str, int] = Field(
+        default_factory=dict, description="Live runs that stay on other versions, by version; `migration` says which can move."
+    )
 
 
 class VersionView(BaseModel):

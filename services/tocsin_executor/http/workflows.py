@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tocsin.definitions import DefinitionInvalid
 from tocsin.errors import NotFound
 from tocsin_executor.application.definitions import Definitions, VersionTaken
+from tocsin_executor.application.migrations import Migrations
 from tocsin_executor.application.reading import Reading
 from tocsin_executor.http.asking import cause_of, scope_of
 from tocsin_executor.http.schemas import (
@@ -27,8 +28,9 @@ DOCUMENT_LIMIT = 1024 * 1024  # bytes; tocsin.definitions refuses more as well
 
 
 class _WorkflowHandlers:
-    def __init__(self, definitions: Definitions, reading: Reading) -> None:
+    def __init__(self, definitions: Definitions, reading: Reading, migrations: Migrations) -> None:
         self._definitions = definitions
+        self._migrations = migrations
         self._reading = reading
 
     async def publish(self, call: Call) -> Reply:
@@ -40,7 +42,11 @@ class _WorkflowHandlers:
             call.require("schedule:write", definition.namespace)  # the scheduler makes a schedule of it
         version, new = await self._definitions.publish(definition, actor=call.principal.subject, cause=cause_of(call))
         view = PublishedView(
-            namespace=definition.namespace, name=definition.name, version=version.version, digest=version.digest
+            namespace=definition.namespace,
+            name=definition.name,
+            version=version.version,
+            digest=version.digest,
+            staying=await self._migrations.staying(definition.namespace, definition.name, version.version) if new else {},
         )
         where = f"/api/v1/workflows/{definition.namespace}/{definition.name}?version={version.version}"
         return Reply(body=view, status=201 if new else 200, headers={"Location": where})
@@ -80,9 +86,9 @@ class _WorkflowHandlers:
         return Reply(status=204)
 
 
-def workflow_routes(definitions: Definitions, reading: Reading) -> Sequence[Route]:
+def workflow_routes(definitions: Definitions, reading: Reading, migrations: Migrations) -> Sequence[Route]:
     """``/api/v1/workflows``."""
-    handlers = _WorkflowHandlers(definitions, reading)
+    handlers = _WorkflowHandlers(definitions, reading, migrations)
     return (
         Route(
             method="POST",

@@ -65,7 +65,7 @@ def test_what_cannot_be_undone_is_said_and_the_rest_is_undone() -> None:
 
     def body(dispatch: Any) -> Any:
         if dispatch.name == "undo-b":
-            raise Failure()
+            raise Failure
         return dispatch.spec
 
     for end in ("fault", "cancel"):

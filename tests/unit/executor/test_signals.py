@@ -42,6 +42,8 @@ def test_each_transition_fits_its_payload_model_and_subject(transition: Transiti
     """Type, subject, id, source and data are what ``make_signal`` would have made."""
     data = {"error": PROBLEM, "attempt": 2, "status": "waiting", "reason": "because", "keys": {"k": 1}}
     task = not transition.value.startswith("workflow")
+    if transition is Transition.WORKFLOW_MIGRATED:
+        data |= {"previous": "1.0.0", "version": "1.0.1"}
     if transition.value.startswith("approval"):
         data |= {"approval": f"{RUN}-h-3", "title": "May I?", "assignees": ["ada"], "roles": [], "reminders": 1}
         data |= {"defaulted": True, "deadline": "2026-01-01T00:00:00Z"}

@@ -238,6 +238,16 @@ class RunCancelRequested(Payload):
     reason: Reason | None = None
 
 
+class RunMigrated(Payload):
+    """Data of `run.migrated`."""
+
+    name: str = Field(description="Qualified name of the run: `<workflow>-<run id>.<namespace>`.")
+    migrated_at: AwareDatetime
+    previous: str = Field(description="The version that it was of.")
+    version: str = Field(description="The version that it is of now.")
+    reason: Reason | None = None
+
+
 class RunRefused(Payload):
     """Data of `run.refused`."""
 
@@ -370,6 +380,7 @@ RUN_CANCEL_REQUESTED = SHELF.add(
     "Somebody asked for a run to be cancelled; its work is being told.",
     severity=Severity.WARN,
 )
+RUN_MIGRATED = SHELF.add("run", "migrated", RunMigrated, "A live run was moved to another version of its definition.")
 RUN_REFUSED = SHELF.add(
     "run",
     "refused",
