@@ -30,3 +30,6 @@ class TriggerSection(Section):
     service_secret: Secret | None = Field(
         None, description="With it senders of webhooks may wait for the run's output; one of `auth.service_secrets`."
     )
+    foreign_url: str | None = Field(None, description="NATS server of somebody else's, whose subjects triggers may listen to.")
+    foreign_user: str | None = Field(None, description="User there.")
+    foreign_password: Secret | None = Field(None, description="Password there.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from tocsin_kit.bus import Consumer
+from tocsin_kit.bus import Bus, Consumer
 from tocsin_kit.bus.consumer import BatchHandler
 from tocsin_kit.bus.secrets import SecretsClient
 from tocsin_kit.bus.topology import consumer
@@ -19,6 +19,7 @@ from tocsin_kit.web.outgoing import OutgoingGuard
 from tocsin_trigger.adapters.bucket import Buckets
 from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
 from tocsin_trigger.adapters.folder import Folders
+from tocsin_trigger.adapters.foreign import ForeignSubjects
 from tocsin_trigger.adapters.memory import MongoGroups, MongoWatches, MongoWishes
 from tocsin_trigger.adapters.polling import Fetching, HttpPolls
 from tocsin_trigger.adapters.results import HttpResults
@@ -37,6 +38,7 @@ from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.application.replaying import Replaying
 from tocsin_trigger.application.signals import SignalEvents
+from tocsin_trigger.application.subjects import SubjectEvents
 from tocsin_trigger.application.timekeeping import Timekeeping
 from tocsin_trigger.application.triggers import Triggers
 from tocsin_trigger.application.watching import Watching
@@ -124,8 +126,20 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     services = context.platform.services
     results = HttpResults(services.auth_url, services.executor_url, context.settings.service_secret, clock)
     server = _server(core, triggers, results, authenticator, [listening, signals])
-    upkeep = (ticking, weighing, sensors, watching, results)
+    foreign = ForeignSubjects(
+        _foreign(context), registry.subjects, SubjectEvents(registry, intake, clock, context.chance), clock
+    )
+    upkeep = (ticking, weighing, sensors, watching, foreign, results)
     return (indexes, core.relay, registry, filters, listening, signals, *upkeep, authenticator, server)
+
+
+def _foreign(context: ServiceContext[TriggerSection]) -> Bus | None:
+    settings = context.settings
+    if settings.foreign_url is None:
+        return None
+    password = settings.foreign_password.reveal() if settings.foreign_password else None
+    name = f"{context.name}-foreign"
+    return Bus(settings.foreign_url, name=name, user=settings.foreign_user, password=password, clock=context.clock)
 
 
 def _sensors(context: ServiceContext[TriggerSection]) -> OutsideSensors:

@@ -19,6 +19,7 @@ from tocsin_trigger.domain.sources import (
     OnceSource,
     PollSource,
     SignalSource,
+    SubjectSource,
 )
 from tocsin_trigger.domain.triggers import (
     PAUSE_AFTER,
@@ -99,6 +100,8 @@ def _source_document(source: Source) -> Document:
             return {"clauses": [clause_document(clause) for clause in source.clauses]}
         case ManualSource():
             return {}
+        case SubjectSource():
+            return {"subject": source.subject, "stream": source.stream}
         case OnceSource() | FileSource() | PollSource() | BucketSource():
             return watched_document(source)
         case WebhookSource():
@@ -132,6 +135,8 @@ def _source_of(kind: str, document: Mapping[str, Any]) -> Source:
             return CorrelationSource(tuple(clause_of(clause) for clause in document["clauses"]))
         case Kind.MANUAL:
             return ManualSource()
+        case Kind.SUBJECT:
+            return SubjectSource(document["subject"], document["stream"])
         case Kind.ONCE | Kind.FILE | Kind.POLL | Kind.BUCKET:
             return watched_of(of, document)
         case Kind.WEBHOOK:

@@ -126,6 +126,10 @@ class Registry:
         """Triggers that look at something themselves."""
         return self._index.watched()
 
+    def subjects(self) -> list[Ready]:
+        """Triggers that listen to somebody else's subjects."""
+        return self._index.subjects()
+
     def signals(self) -> set[tuple[str, str]]:
         """Entities and transitions (or ``*``) of the signals that some trigger listens to."""
         return self._index.signals()

@@ -19,6 +19,7 @@ from tocsin_trigger.domain.sources import (
     OnceSource,
     PollSource,
     SignalSource,
+    SubjectSource,
 )
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
@@ -142,7 +143,7 @@ def _why_no_decision(trigger: Trigger, received: Received) -> str | None:
             return None if received.channel is not Channel.SIGNAL else _why_unmet(trigger, received)
         case CorrelationSource():
             return None if received.channel not in {Channel.BUS, Channel.SIGNAL} else _why_unmet(trigger, received)
-        case ManualSource() | OnceSource() | FileSource() | PollSource() | BucketSource():
+        case ManualSource() | OnceSource() | FileSource() | PollSource() | BucketSource() | SubjectSource():
             return None
         case _:
             assert_never(trigger.source)

@@ -14,6 +14,7 @@ from tocsin_trigger.domain.sources import (
     OnceSource,
     PollSource,
     SignalSource,
+    SubjectSource,
 )
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
@@ -32,7 +33,7 @@ def why_unmet(trigger: Trigger, received: Received) -> str | None:
         case ManualSource():
             mine = received.channel is Channel.MANUAL and received.trigger == trigger.name
             return None if mine else "It is started by name."
-        case OnceSource() | FileSource() | PollSource() | BucketSource():
+        case OnceSource() | FileSource() | PollSource() | BucketSource() | SubjectSource():
             mine = received.channel is Channel.WATCH and received.trigger == trigger.name
             return None if mine else "It brings its events itself."
         case _:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tocsin_trigger.domain.deciding import Ready
-from tocsin_trigger.domain.sources import WATCHED, BusSource, CorrelationSource, EventSource, SignalSource
+from tocsin_trigger.domain.sources import WATCHED, BusSource, CorrelationSource, EventSource, SignalSource, SubjectSource
 from tocsin_trigger.domain.triggers import Trigger
 
 ANY = "*"
@@ -53,7 +53,7 @@ class TriggerIndex:
                 return
             self.drop(key)
         self._by_key[key] = ready
-        if isinstance(ready.trigger.source, WATCHED):
+        if isinstance(ready.trigger.source, (*WATCHED, SubjectSource)):
             self._watched[key] = ready
         for clause, place in _places(ready.trigger):
             self._by_place.setdefault(place, {})[key, clause] = ready
@@ -82,7 +82,11 @@ class TriggerIndex:
 
     def watched(self) -> list[Ready]:
         """Triggers that look at something themselves."""
-        return list(self._watched.values())
+        return [ready for ready in self._watched.values() if isinstance(ready.trigger.source, WATCHED)]
+
+    def subjects(self) -> list[Ready]:
+        """Triggers that listen to somebody else's subjects."""
+        return [ready for ready in self._watched.values() if isinstance(ready.trigger.source, SubjectSource)]
 
     def of_namespace(self, namespace: str) -> list[Ready]:
         """All triggers of a namespace, by name. Looks at every trigger: for explanations, not for deciding."""

@@ -178,6 +178,20 @@ class BucketSource:
     secret: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SubjectSource:
+    """Messages on a NATS subject of somebody else's server, whatever they are.
+
+    Attributes:
+        subject: With wildcards, if wanted.
+        stream: A JetStream stream there that stores them, so that none is lost; ``None``: core NATS, where what nobody hears is
+            gone.
+    """
+
+    subject: str
+    stream: str | None = None
+
+
 WatchedSource: TypeAlias = OnceSource | FileSource | PollSource | BucketSource
 WATCHED: Final = (OnceSource, FileSource, PollSource, BucketSource)
 BusSource: TypeAlias = EventSource | SignalSource | CorrelationSource

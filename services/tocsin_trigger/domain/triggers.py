@@ -18,6 +18,7 @@ from tocsin_trigger.domain.sources import (
     OnceSource,
     PollSource,
     SignalSource,
+    SubjectSource,
     WatchedSource,
 )
 
@@ -48,6 +49,8 @@ class Kind(Enum):
     POLL = "poll"
     #: Objects in an S3-compatible store.
     BUCKET = "bucket"
+    #: A NATS subject of somebody else's.
+    SUBJECT = "subject"
 
 
 class Encoding(Enum):
@@ -194,7 +197,9 @@ class WebhookSource:
     paths: tuple[PrivatePath, ...] = ()
 
 
-Source: TypeAlias = WebhookSource | EventSource | SignalSource | CorrelationSource | ManualSource | WatchedSource
+Source: TypeAlias = (
+    WebhookSource | EventSource | SignalSource | CorrelationSource | ManualSource | SubjectSource | WatchedSource
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +297,8 @@ class Trigger:
                 return Kind.POLL
             case BucketSource():
                 return Kind.BUCKET
+            case SubjectSource():
+                return Kind.SUBJECT
             case _:
                 assert_never(self.source)
 

@@ -10,7 +10,7 @@ from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry
 from tocsin_kit.web import Input, PageQuery
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.sources import WATCHED, EventSource, ManualSource, SignalSource
+from tocsin_trigger.domain.sources import WATCHED, EventSource, ManualSource, SignalSource, SubjectSource
 from tocsin_trigger.domain.triggers import PAUSE_AFTER, Source, Target, Trigger, WebhookSource
 from tocsin_trigger.http.gather_schemas import (
     EventBody,
@@ -23,13 +23,13 @@ from tocsin_trigger.http.gather_schemas import (
     to_correlation,
     to_gather,
 )
-from tocsin_trigger.http.watch_schemas import BucketBody, FileBody, OnceBody, PollBody, watched_view
+from tocsin_trigger.http.watch_schemas import BucketBody, FileBody, OnceBody, PollBody, SubjectBody, watched_view
 from tocsin_trigger.http.webhook_schemas import KeyView, WebhookBody, WebhookView, webhook_view
 
-KindName = Literal["webhook", "event", "signal", "correlation", "manual", "once", "file", "poll", "bucket"]
+KindName = Literal["webhook", "event", "signal", "correlation", "manual", "once", "file", "poll", "bucket", "subject"]
 
 
-_SETTINGS = ("webhook", "event", "signal", "once", "file", "poll", "bucket")
+_SETTINGS = ("webhook", "event", "signal", "once", "file", "poll", "bucket", "subject")
 T = TypeVar("T")
 
 
@@ -53,6 +53,7 @@ class TriggerBody(Input):
     file: FileBody | None = None
     poll: PollBody | None = None
     bucket: BucketBody | None = None
+    subject: SubjectBody | None = None
     when: GatherBody | None = Field(
         None,
         description="Condition with a memory: correlate, threshold, absence, debounce, throttle, batch. Null: a run an event.",
@@ -124,6 +125,8 @@ class TriggerBody(Input):
                 return self._given(self.poll).to_source()
             case "bucket":
                 return self._given(self.bucket).to_source()
+            case "subject":
+                return self._given(self.subject).to_source()
             case _:
                 assert_never(self.kind)
 
@@ -252,6 +255,7 @@ class TriggerView(BaseModel):
     file: dict[str, JsonValue] | None = None
     poll: dict[str, JsonValue] | None = None
     bucket: dict[str, JsonValue] | None = None
+    subject: dict[str, str | None] | None = None
     when: dict[str, JsonValue] | None = Field(None, description="Condition with a memory; null: one run for each event.")
     filter: str | dict[str, str] | None = None
     data_schema: JsonValue = Field(None, serialization_alias="schema")
@@ -278,6 +282,7 @@ class TriggerView(BaseModel):
             file=watched.get("file"),
             poll=watched.get("poll"),
             bucket=watched.get("bucket"),
+            subject={"subject": source.subject, "stream": source.stream} if isinstance(source, SubjectSource) else None,
             id=trigger.id,
             namespace=trigger.namespace,
             name=trigger.name,

@@ -9,7 +9,7 @@ from tocsin.errors import Violation
 from tocsin_kit.config.durations import Duration
 from tocsin_kit.web import Input
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.sources import After, BucketSource, FileSource, OnceSource, PollSource, WatchedSource
+from tocsin_trigger.domain.sources import After, BucketSource, FileSource, OnceSource, PollSource, SubjectSource, WatchedSource
 from tocsin_trigger.domain.watching import Watch
 
 Every = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=1))]
@@ -96,6 +96,23 @@ class BucketBody(Input):
         """The domain's value."""
         of = (self.endpoint, self.bucket, self.every, self.prefix, self.pattern, self.region)
         return BucketSource(*of, self.secret)
+
+
+class SubjectBody(Input):
+    """A NATS subject of the server that `trigger.foreign_url` names."""
+
+    subject: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\s]+$")]
+    stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        None, description="A JetStream stream there that stores it; without, core NATS: what nobody hears is gone."
+    )
+
+    def to_source(self) -> SubjectSource:
+        """The domain's value."""
+        if self.subject.startswith("$"):
+            raise TriggerInvalid(
+                "Subjects that begin with $ are the server's own.", violations=[Violation("/subject/subject", "not offered")]
+            )
+        return SubjectSource(self.subject, self.stream)
 
 
 class WatchView(BaseModel):

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from integration.trigger.harness import Service, started
 from integration.trigger.test_events import records
 from integration.trigger.test_gathering import runs
+from tocsin_kit.bus.api import call, ensure_stream
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.testing.waiting import eventually
 
@@ -160,3 +161,40 @@ async def test_an_address_inside_is_not_asked_unless_that_is_allowed(service: Se
 
     await eventually(refused)
     assert outside.asked == []
+
+
+async def test_somebody_elses_subjects_are_heard(environ: dict[str, str], nats_url: str) -> None:
+    """Core and from a stream, whatever the messages are; each once with two replicas, and stored ones also after a pause."""
+    settings = {**environ, "TOCSIN_TRIGGER_FOREIGN_URL": nats_url}
+    async with started(settings) as service, started(settings):
+        stream = f"FOREIGN{service.database.database_name.replace('_', '')}"
+        subject = f"foreign.{stream}"
+        await ensure_stream(service.bus, {"name": stream, "subjects": [f"{subject}.stored"], "storage": "memory"})
+        for name, source in (
+            ("core", {"subject": f"{subject}.core"}),
+            ("stored", {"subject": f"{subject}.stored", "stream": stream}),
+        ):
+            await put(service, name, {"kind": "subject", "subject": source, "input": "${ .data.payload }"})
+
+        async def consuming() -> bool:
+            listed = await call(service.bus, f"CONSUMER.NAMES.{stream}")
+            return bool(listed["consumers"])
+
+        await eventually(consuming)
+        await service.bus.nats.publish(f"{subject}.stored", b'{"a": 1}')
+        (stored,) = await runs(service, 1)
+        assert stored.data["input"] == {"a": 1}
+        number = 0
+
+        async def heard() -> bool:
+            nonlocal number
+            number += 1
+            await service.bus.nats.publish(f"{subject}.core", b"text", headers={"Nats-Msg-Id": f"m{number}"})
+            return len(await service.said("commands.executor.start")) > 1
+
+        await eventually(heard)
+        inputs = [command.data["input"] for command in await service.said("commands.executor.start")]
+        assert inputs[1] == "text"
+        assert inputs.count({"a": 1}) == 1
+        assert len(inputs) <= 1 + number
+        await call(service.bus, f"STREAM.DELETE.{stream}")
