@@ -20,12 +20,15 @@ import orjson
 import structlog
 import uvloop
 
+from bench.cases import cases
 from bench.cluster import Cluster, Sync, cluster
 from bench.footprint import footprint
 from bench.ingest import ingest
 from bench.lineage import lineage
 from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
+from bench.scale import FINISHED, LONG, WAITING, begin_waiting, long, startup, waiting
+from bench.verify import verify
 
 RUNS, TASKS = 500, 5
 SEQUENCE, FAN, STARTS = 100, 100, 200
@@ -151,13 +154,36 @@ async def latency(system: Cluster, sync: Sync, _repeat: int) -> None:
     )
 
 
+async def long_runs(system: Cluster, sync: Sync, _repeat: int) -> None:
+    """A curve: runs of more and more tasks."""
+    for size in LONG:
+        report("long", sync, **await long(system, size))
+
+
+async def waiting_runs(system: Cluster, sync: Sync, _repeat: int) -> None:
+    """A curve: more and more runs that wait for an event each."""
+    for size in WAITING:
+        report("waiting", sync, **await waiting(system, size))
+
+
+async def start_ups(system: Cluster, sync: Sync, _repeat: int) -> None:
+    """A curve: starts beside more and more runs."""
+    await long(system, 10)
+    runs = await begin_waiting(system, WAITING[-1])
+    for size in FINISHED:
+        report("startup", sync, **await startup(system, size, len(runs)))
+
+
 BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
     "steps": steps,
     "sequence": in_sequence,
     "fanout": fanout,
     "latency": latency,
+    "long": long_runs,
+    "waiting": waiting_runs,
+    "startup": start_ups,
 }
-ALONE = ("footprint", "ingest")  # which bring their own platform
+ALONE = ("footprint", "ingest", "verify", "cases")  # which bring their own platform
 
 
 CURVES = ("lineage",)  # which bring their own as well, and print several lines
@@ -169,6 +195,12 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
         for name in names:
             if name == "footprint":
                 report(name, sync, **await footprint(sync))
+                continue
+            if name == "cases":
+                report(name, sync, **await cases())
+                continue
+            if name == "verify":
+                report(name, sync, **await verify(repeat))
                 continue
             if name == "ingest":
                 report(name, sync, **await ingest(sync, repeat))

@@ -34,10 +34,10 @@ class CaseSearch:
         namespaces: Where; together with ``prefixes``.
         prefixes: Beginnings of namespaces.
         viewer: Restricted cases are left out unless this one sees them.
-        text: Words of title, description, resolution and text fields.
+        text: Words of title, description, resolution, tags and text fields, all of which must be there; ``fail*`` begins one.
         fields: Custom fields with their values.
         overdue: Whether a clock of it has breached and is not met.
-        sort: ``updated_at``, ``opened_at``, ``next_due``.
+        sort: ``updated_at``, ``opened_at``, ``next_due``; ``None`` for the one that the rest can be answered in.
     """
 
     namespaces: frozenset[str] | None = None
@@ -61,7 +61,12 @@ class CaseSearch:
     overdue: bool | None = None
     opened_after: datetime | None = None
     opened_before: datetime | None = None
-    sort: str = "updated_at"
+    sort: str | None = None
+
+    @property
+    def order(self) -> str:
+        """What the cases found are sorted by: words and fields are indexed by the opening."""
+        return self.sort or ("opened_at" if self.text is not None or self.fields else "updated_at")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.rules import Rule
 from tocsin_case.domain.types import STANDARD_STATUSES
+from tocsin_case.domain.words import facts_of, words_of
 from tocsin_kit.store import Document
 
 T = TypeVar("T")
 _STAGES = {status.name: status.stage.value for status in STANDARD_STATUSES}
-_SEARCHED = 20_000  # characters of text that are searched
 
 
 def plain(value: Any) -> Any:
@@ -51,14 +51,14 @@ def reader(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
 
 
 def case_document(case: Case) -> Document:
-    """A case as a document; ``next_due``, ``active``, ``overdue`` and ``search`` are there to be looked for."""
+    """A case as a document; ``next_due``, ``active``, ``overdue``, ``words`` and ``facts`` are there to be looked for."""
     document: Document = plain(case)
-    words = [case.title, case.description, case.resolution or "", *case.tags]
-    words += [value for value in case.fields.values() if isinstance(value, str)]
     document["next_due"] = case.next_due
     document["active"] = case.stage.is_active
     document["overdue"] = any(clock.breached is not None and clock.met is None for clock in case.clocks.values())
-    document["search"] = "\n".join(words)[:_SEARCHED]
+    texts = [value for value in case.fields.values() if isinstance(value, str)]
+    document["words"] = words_of(case.title, *case.tags, *texts, case.resolution or "", case.description)
+    document["facts"] = facts_of(case.fields)
     return document
 
 

@@ -1,16 +1,23 @@
 """A search over cases as a filter of the database."""
 
-import contextlib
+from datetime import UTC, datetime
 
+from tocsin_case.domain.words import asked, fact
 from tocsin_case.ports import CaseSearch
 from tocsin_kit.store import Filter
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # a date, so that the index over due instants is read from its first one
 
 
 def case_filter(search: CaseSearch) -> Filter:
     """The filter of a search."""
     chosen = Filter()
     if search.text is not None:
-        chosen = chosen.words(search.text)
+        whole, begun = asked(search.text)
+        for word in whole:
+            chosen = chosen.eq("words", word)
+        for beginning in begun:
+            chosen = chosen.prefix("words", beginning)
     if search.namespaces is not None:
         named = Filter().one_of("namespace", sorted(search.namespaces))
         chosen = chosen.any_of(named, *(Filter().prefix("namespace", prefix) for prefix in search.prefixes))
@@ -45,15 +52,9 @@ def _numbers(chosen: Filter, search: CaseSearch) -> Filter:
     if search.opened_before is not None:
         chosen = chosen.below("opened_at", search.opened_before)
     for name, text in search.fields.items():
-        # Values come as text; what a field holds is not known here, so each reading of the text counts.
-        readings = [Filter().eq(f"fields.{name}", text)]
-        if text in {"true", "false"}:
-            readings.append(Filter().eq(f"fields.{name}", text == "true"))
-        with contextlib.suppress(ValueError):
-            readings.append(Filter().eq(f"fields.{name}", float(text)))
-        chosen = chosen.any_of(*readings)
+        chosen = chosen.eq("facts", fact(name, text))
     if search.sort == "next_due":
-        chosen = chosen.exists("next_due").not_eq("next_due", None)
+        chosen = chosen.at_least("next_due", BEGINNING)
     return chosen
 
 

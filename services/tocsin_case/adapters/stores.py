@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 from tocsin.errors import Conflict
 from tocsin_case.adapters.besides import COMMENTS, collection_of, document_of
 from tocsin_case.adapters.documents import case_document, read_case
-from tocsin_case.adapters.searching import case_filter
+from tocsin_case.adapters.searching import BEGINNING, case_filter
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.history import Record, difference
 from tocsin_case.ports import CaseSearch, Change
@@ -41,17 +41,20 @@ CASE_INDEXES = (
     IndexModel([("v.opened_at", DESCENDING), ("_id", DESCENDING)], name="opened"),
     IndexModel([("v.links.target", ASCENDING)], name="links"),
     IndexModel([("v.playbooks.run", ASCENDING)], name="playbooks"),
-    IndexModel([("v.next_due", ASCENDING)], name="next_due", partialFilterExpression={"v.next_due": {"$type": "date"}}),
-    IndexModel([("v.search", "text")], name="words"),
+    IndexModel([("v.next_due", ASCENDING), ("_id", ASCENDING)], name="due"),
+    IndexModel([("v.namespace", ASCENDING), ("v.next_due", ASCENDING), ("_id", ASCENDING)], name="namespace_due"),
+    # By the opening, which never changes: by the last change, every change would rewrite an entry for each word.
+    IndexModel([("v.words", ASCENDING), ("v.opened_at", DESCENDING), ("_id", DESCENDING)], name="said"),
+    IndexModel([("v.facts", ASCENDING), ("v.opened_at", DESCENDING), ("_id", DESCENDING)], name="facts"),
 )
-OLD_INDEXES = ("one_active", "text")
+OLD_INDEXES = ("one_active", "text", "words", "next_due")
 # The first version knew one key; what is looked for must be there before a case changes next.
 _OLD: dict[str, Any] = {"v.status": {"$exists": True}, "v.dedupes": {"$exists": False}}
 _NEW: list[dict[str, Any]] = [
     {
         "$set": {
             "v.dedupes": {"$cond": [{"$eq": [{"$type": "$v.dedupe"}, "string"]}, ["$v.dedupe"], []]},
-            "v.search": {"$concat": ["$v.title", "\n", "$v.description"]},
+            "v.words": {"$split": [{"$toLower": "$v.title"}, " "]},
         }
     }
 ]
@@ -124,14 +127,14 @@ class MongoCaseStore:
     async def due(self, now: datetime, *, limit: int) -> Sequence[Entry[Case]]:
         """Cases of which a clock or an escalation is due, the longest due first."""
         with translated(CASES):
-            found = self._database.collection(CASES).find({"v.next_due": {"$type": "date", "$lte": now}})
+            found = self._database.collection(CASES).find({"v.next_due": {"$gte": BEGINNING, "$lte": now}})
             keys = [d["_id"] for d in await found.sort("v.next_due", ASCENDING).limit(limit).to_list(limit)]
         known = await self._cases.load_many(keys)
         return [known[key] for key in keys if key in known]
 
     async def search(self, search: CaseSearch, *, limit: int, cursor: str | None) -> Page[Entry[Case]]:
         """One page of cases."""
-        sort = Sort(search.sort, descending=search.sort != "next_due")
+        sort = Sort(search.order, descending=search.order != "next_due")
         return await self._cases.page(case_filter(search), sort=sort, limit=limit, cursor=cursor)
 
     async def facets(self, search: CaseSearch) -> dict[str, dict[str, int]]:

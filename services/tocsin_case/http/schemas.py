@@ -160,8 +160,10 @@ class CaseQuery(PageQuery):
     overdue: bool | None = Field(default=None, description="Whether a promise is broken and not yet kept.")
     opened_after: AwareDatetime | None = None
     opened_before: AwareDatetime | None = None
-    text: str | None = Field(default=None, min_length=1, max_length=256, description='Words; `"..."` for a phrase.')
-    sort: Literal["updated_at", "opened_at", "next_due"] = "updated_at"
+    text: str | None = Field(default=None, min_length=1, max_length=256, description="Words; `fail*` begins one.")
+    sort: Literal["updated_at", "opened_at", "next_due"] | None = Field(
+        default=None, description="`updated_at`, or `opened_at` where words or fields are looked for."
+    )
 
 
 class ClockView(BaseModel):

@@ -1,0 +1,185 @@
+"""Comments, tasks, evidence, merging, access, numbers, Markdown."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.errors import Forbidden, Invalid
+from tocsin_case.domain.access import Viewer
+from tocsin_case.domain.assignment import in_turn, least_loaded
+from tocsin_case.domain.calendars import ALWAYS
+from tocsin_case.domain.cases import Link
+from tocsin_case.domain.evidence import Attachment, handled, normal, observable_id, unbroken
+from tocsin_case.domain.history import Record, difference, state_at
+from tocsin_case.domain.measures import measure
+from tocsin_case.domain.merging import NotMergeable, merge, unmerge
+from tocsin_case.domain.talk import Comment, edited, mentioned
+from tocsin_case.domain.tasks import CaseTask, TaskNotReady, TaskStatus, moved, planned, ready
+from tocsin_case.domain.types import Stage, standard
+from tocsin_case.http.markdown import as_html
+
+from .test_escalation import NOW, new_case
+
+KIND = standard("default", "incident")
+
+
+def test_people_are_mentioned_in_texts_and_not_in_code():
+    """Each once; addresses and paths mention nobody."""
+    assert mentioned("@ada and @bob.k, not a@b.c nor `@code` nor ```\n@block\n``` @ada") == ("user:ada", "user:bob.k")
+
+
+def test_a_comment_is_changed_by_who_wrote_it_and_keeps_what_it_said():
+    """Nobody can put words into somebody else's mouth."""
+    comment = Comment(id="1", case="c", author="user:ada", text="one", at=NOW)
+    after = edited(comment, "two @bob", actor="user:ada", now=NOW)
+    assert (after.text, after.mentions, [edit.text for edit in after.edits]) == ("two @bob", ("user:bob",), ["one"])
+    with pytest.raises(Forbidden):
+        edited(comment, "three", actor="user:eve", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "[x](JaVaScRiPt:alert(1))",
+        "[x](data:text/html;base64,PHNjcmlwdD4=)",
+        "<img src=x onerror=alert(1)>",
+        "![x](https://evil.example/pixel.png)",
+        "<a href='javascript:1'>x</a>",
+        "[x](vbscript:x)",
+    ],
+)
+def test_markdown_of_strangers_runs_nothing(text):
+    """No tags of theirs, no links that run anything, no pictures from elsewhere."""
+    html = as_html(text).lower()
+    assert "<script" not in html
+    assert "<img" not in html
+    assert 'href="javascript' not in html
+    assert 'href="data' not in html
+    assert 'href="vbscript' not in html
+    assert "<a href='" not in html
+
+
+def test_markdown_is_shown_as_people_mean_it():
+    """Emphasis, lists, tables, code, links to the web."""
+    html = as_html("**a** [b](https://example.com)\n\n| c |\n| - |\n| d |\n")
+    assert "<strong>a</strong>" in html
+    assert 'href="https://example.com"' in html
+    assert "<table>" in html
+
+
+def task(name: str, *after: str) -> CaseTask:
+    return CaseTask(id=name, case="c", namespace="default", title=name, after=after, created_at=NOW)
+
+
+def test_tasks_wait_for_others_and_never_for_themselves():
+    """Also not in a circle; skipping counts as over."""
+    known = {"a": task("a"), "b": task("b", "a")}
+    with pytest.raises(TaskNotReady):
+        moved(known["b"], TaskStatus.DOING, known, NOW)
+    with pytest.raises(Invalid):
+        planned(task("a", "b"), known)
+    known["a"] = moved(known["a"], TaskStatus.SKIPPED, known, NOW)
+    assert moved(known["b"], TaskStatus.DONE, known, NOW).ended_at == NOW
+    assert [one.id for one in ready([known["a"], known["b"], task("c", "b")])] == ["b"]
+
+
+@given(st.integers(1, 6), st.integers(0, 5), st.sampled_from(["actor", "action", "note", "sha256", "gone", "swapped"]))
+def test_a_chain_of_custody_shows_every_tampering(length, where, how):
+    """An entry that is changed, taken out or moved breaks it."""
+    file = Attachment(id="f", case="c", name="n", media_type="t", size=1, sha256="h", added_at=NOW, added_by="user:a")
+    chain, last = [], None
+    for number in range(length):
+        last = handled(last, file, actor=f"user:{number}", action="read", sha256="h", at=NOW, note="n")
+        chain.append(last)
+    assert unbroken(chain)
+    at = where % length
+    if how == "gone":
+        broken = chain[:at] + chain[at + 1 :]
+        assert unbroken(broken) is (at == length - 1)  # the last one can only be missed by who knows the number
+        return
+    if how == "swapped":
+        broken = [*reversed(chain)]
+        assert unbroken(broken) is (length == 1)
+        return
+    chain[at] = replace(chain[at], **{how: "other"})
+    assert not unbroken(chain)
+
+
+@pytest.mark.parametrize(
+    ("type_", "one", "other"),
+    [
+        ("ip", "2001:DB8::1", "2001:db8:0:0:0:0:0:1"),
+        ("domain", "Evil.Example.", "evil[.]example"),
+        ("url", "HXXPS://Evil.Example/Path".replace("HXXP", "hxxp"), "https://evil.example/Path"),
+        ("hash", " ABCDEF ", "abcdef"),
+    ],
+)
+def test_what_was_seen_twice_is_one_thing_however_it_was_written(type_, one, other):
+    """Defanged, upper case, long form."""
+    assert normal(type_, one) == normal(type_, other)
+    assert observable_id("default", type_, one) == observable_id("default", type_, other)
+
+
+def test_merged_and_taken_apart_both_cases_are_as_they_were():
+    """Links, tags, keys and counts come and go together."""
+    target = new_case(id="1" * 26, tags=("a",), links=(Link("run", "r1"),))
+    source = new_case(id="2" * 26, tags=("a", "b"), links=(Link("run", "r1"), Link("run", "r2")), dedupes=("k",), occurrences=3)
+    one, (other,) = merge(target, [(source, KIND, ALWAYS)], NOW)
+    assert (one.tags, one.dedupes, one.occurrences) == (("a", "b"), ("k",), 4)
+    assert (other.stage, other.merged_into, other.dedupes) == (Stage.CLOSED, target.id, ())
+    left, back = unmerge(one, other, KIND, ALWAYS, NOW)
+    assert replace(left, updated_at=target.updated_at) == target
+    assert (back.status, back.stage, back.dedupes, back.links) == ("open", Stage.NEW, ("k",), source.links)
+    with pytest.raises(NotMergeable):
+        merge(target, [(other, KIND, ALWAYS)], NOW)
+    with pytest.raises(NotMergeable):
+        merge(target, [(target, KIND, ALWAYS)], NOW)
+
+
+def test_a_restricted_case_is_seen_by_its_people_only():
+    """Owner, opener, members, its team; whoever may see all."""
+    case = new_case(restricted=True, owner="user:o", members=("user:m",), team="ops")
+    seen = [Viewer(f"user:{name}").sees(case) for name in ("o", "ada", "m", "eve")]
+    assert seen == [True, True, True, False]
+    assert Viewer("user:eve", frozenset({"default/ops"})).sees(case)
+    assert not Viewer("user:eve", frozenset({"other/ops"})).sees(case)
+    assert Viewer("user:eve", everything=True).sees(case)
+
+
+def test_who_gets_the_next_case():
+    """In turns, or whoever has least."""
+    members = ("a", "b", "c")
+    assert [in_turn(members, n) for n in range(4)] == ["a", "b", "c", "a"]
+    assert least_loaded(members, {"a": 2, "b": 1, "c": 1}) == "b"
+    assert (in_turn((), 3), least_loaded((), {})) == (None, None)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3) | st.none()), min_size=1, max_size=8))
+def test_the_state_at_any_instant_is_the_state_there_was(states):
+    """Whatever changes, the fold of differences up to an instant is the state at that instant."""
+    records, before = [], {}
+    for number, state in enumerate(states, start=1):
+        at = NOW + timedelta(minutes=number)
+        found = difference(before, state)
+        records.append(Record(case="c", revision=number, at=at, actor="a", why="w", notes=(), set=found))
+        before = state
+    for number, state in enumerate(states, start=1):
+        then = state_at(records, NOW + timedelta(minutes=number, seconds=30))
+        assert {k: v for k, v in then.items() if v is not None} == {k: v for k, v in state.items() if v is not None}
+    assert state_at(records, NOW) == {}
+
+
+def test_numbers_about_cases():
+    """Means over what has an end, the backlog by age, merged cases not twice."""
+    hour = timedelta(hours=1)
+    done = new_case(answered_at=NOW + hour, resolved_at=NOW + 3 * hour, stage=Stage.RESOLVED)
+    cases = [done, new_case(), new_case(merged_into="x")]
+    found = measure(cases, NOW + 30 * hour)
+    assert (found.opened, found.resolved, found.active) == (2, 1, 1)
+    assert (found.mtta, found.mttr, found.oldest) == (hour, 3 * hour, NOW)
+    assert dict(found.backlog)["under 3 days"] == 1
