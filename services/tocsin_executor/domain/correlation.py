@@ -20,8 +20,7 @@ EVENTS: Final = "events"
 SIGNALS: Final = "signals"
 """The channels: custom events, and what the platform says of itself (a filter that names such a type reads it)."""
 
-_Key: TypeAlias = str | bytes
-_Place: TypeAlias = tuple[str, str | None, int, str | None, _Key]
+_Place: TypeAlias = tuple[str, str | None, int, str | None, str]
 """Where an entry stands: channel, type, number of the filter, and by which value of what."""
 
 
@@ -30,13 +29,13 @@ def same(one: Json, two: Json) -> bool:
     return canonical(one) == canonical(two)
 
 
-def canonical(value: Json) -> _Key:
-    """A value as something that can be looked up."""
+def canonical(value: Json) -> str:
+    """A value as something that can be looked up; text, since what the JSON library makes keeps its whole buffer."""
     if isinstance(value, str):
-        return value
+        return '"' + value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    return orjson.dumps(value, None, orjson.OPT_SORT_KEYS)
+    return orjson.dumps(value, None, orjson.OPT_SORT_KEYS).decode()
 
 
 @dataclass(slots=True)
@@ -90,7 +89,7 @@ class _Shelf:
     """The entries of one type of events (or of no certain one): by a value that tells them apart, or in a row."""
 
     row: _Entries = field(default_factory=dict)
-    by: dict[str, dict[_Key, _Entries]] = field(default_factory=dict)
+    by: dict[str, dict[str, _Entries]] = field(default_factory=dict)
     readers: dict[str, Expression | str] = field(default_factory=dict)
 
 
