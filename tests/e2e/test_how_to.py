@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 PAGES = {
     "write-a-workflow": ("price", "completed"),
     "receive-webhooks": ('"outcome":"started"', "signature_invalid", "refused"),
+    "connect": ('"duplicate":true', '"outcome":"limited"', "with 2 others", "fires_later", "default/drill applied"),
     "publish-an-event": ("on disk: EVENTS", "parcels started run"),
     "schedule": ("hourly-hello paused", "schedule.paused", "completed: 4 completed", "2025-11-01T03:00"),
     "explain-events": ("com.example.order.placed in default",),

@@ -17,10 +17,13 @@ from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.manifests import read
 from tocsin.cli.output import json_argument, now, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.cli.trigger_doings import add_to
 from tocsin.errors import Invalid, NotFound, Unauthenticated
 from tocsin.signals import Json
 
 app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Triggers.")
+
+add_to(app)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name, or namespace/name.")]
 
