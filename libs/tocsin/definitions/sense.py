@@ -19,6 +19,8 @@ def check_sense(check: Check, document: dict[str, Value]) -> None:
         _secrets(check, pointer, text)
     for pointer, tasks in _task_lists(document, ""):
         _reached(check, pointer, tasks)
+    for pointer, task in _tasks(document, ""):
+        _call(check, pointer, task)
     use = document.get("use")
     functions = use.get("functions") if isinstance(use, dict) else None
     if isinstance(functions, dict):
@@ -60,6 +62,29 @@ def _task_lists(value: Value, pointer: str) -> Iterator[tuple[str, list[Value]]]
     elif isinstance(value, list):
         for index, held in enumerate(value):
             yield from _task_lists(held, f"{pointer}/{index}")
+
+
+def _tasks(value: Value, pointer: str) -> Iterator[tuple[str, dict[str, Value]]]:
+    if isinstance(value, dict):
+        if "call" in value or "run" in value:
+            yield pointer, value
+        for key, held in value.items():
+            if key not in _VERBATIM:
+                yield from _tasks(held, f"{pointer}/{token(key)}")
+    elif isinstance(value, list):
+        for index, held in enumerate(value):
+            yield from _tasks(held, f"{pointer}/{index}")
+
+
+def _call(check: Check, pointer: str, task: dict[str, Value]) -> None:
+    """What members need of each other."""
+    given = task.get("with")
+    if task.get("call") == "a2a" and isinstance(given, dict) and not given.keys() & {"agentCard", "server"}:
+        check.report(f"{pointer}/with", "one of 'agentCard' and 'server' is needed")
+    container = task["run"].get("container") if isinstance(task.get("run"), dict) else None  # type: ignore[union-attr]
+    lifetime = container.get("lifetime") if isinstance(container, dict) else None
+    if isinstance(lifetime, dict) and lifetime.get("cleanup") == "eventually" and "after" not in lifetime:
+        check.report(f"{pointer}/run/container/lifetime", "cleanup 'eventually' needs 'after'", "For example 'after: PT30M'.")
 
 
 def _reached(check: Check, pointer: str, tasks: list[Value]) -> None:

@@ -87,6 +87,7 @@ class Deferred:
         uris: URI templates in it, expanded last.
         later: Expressions that the runner itself evaluates, by name (conditions over messages).
         workflow: Name of the workflow, for the record of who used a secret.
+        authorization: Where the policy is that ``$authorization`` describes, if an expression names it.
     """
 
     template: Json
@@ -95,6 +96,7 @@ class Deferred:
     uris: tuple[UriTemplate, ...] = ()
     later: Mapping[str, str] = field(default_factory=dict)
     workflow: str = ""
+    authorization: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """For the dispatch."""
@@ -105,6 +107,8 @@ class Deferred:
             document["secrets"] = list(self.secrets)
         if self.uris:
             document["uris"] = [{"path": list(uri.path), "text": uri.text} for uri in self.uris]
+        if self.authorization:
+            document["authorization"] = list(self.authorization)
         if self.later:
             document["later"] = dict(self.later)
         return document
@@ -120,6 +124,7 @@ def read_deferred(document: Json) -> Deferred:
         tuple(UriTemplate(tuple(uri["path"]), uri["text"]) for uri in held.get("uris", ())),
         held.get("later", {}),
         held.get("workflow", ""),
+        tuple(held.get("authorization", ())),
     )
 
 

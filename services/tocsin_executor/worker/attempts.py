@@ -1,21 +1,25 @@
 """One attempt from its task to its outcome: secrets, what the engine left to be evaluated, the runner, and its output."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 import structlog
 
 from tocsin.errors import TocsinError
 from tocsin.expressions.sandbox import Sandbox
-from tocsin_executor.domain.requests import Deferred, UriUnresolved, read_deferred, with_uri
+from tocsin_executor.domain.requests import Deferred, UriUnresolved, at_place, read_deferred, with_uri
 from tocsin_executor.domain.values import ErrorKind, Json, problem
+from tocsin_executor.worker.policies import Policy, read_policy
 from tocsin_executor.worker.secrets import SecretSource, ask_for
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
+
+Authorize: TypeAlias = Callable[[Task, Policy], Awaitable[str]]
+"""The value of an ``Authorization`` header."""
 
 _EVALUATION: Final = timedelta(seconds=5)
 
@@ -28,10 +32,19 @@ class Attempts:
         sandbox: Evaluates what the engine left to the worker.
         secrets: Where secrets come from.
         clock: Time.
+        authorize: Says what a policy sends, for ``$authorization``; nobody if ``None``.
     """
 
-    def __init__(self, runners: Mapping[str, Runner], sandbox: Sandbox, secrets: SecretSource, clock: Clock) -> None:
+    def __init__(
+        self,
+        runners: Mapping[str, Runner],
+        sandbox: Sandbox,
+        secrets: SecretSource,
+        clock: Clock,
+        authorize: Authorize | None = None,
+    ) -> None:
         self._runners = runners
+        self._authorize = authorize
         self._sandbox = sandbox
         self._secrets = secrets
         self._clock = clock
@@ -79,6 +92,8 @@ class Attempts:
             task.input = await self._evaluated(task, deferred.given)
             if "input" in variables:
                 variables["input"] = task.input
+        if deferred.authorization:
+            variables["authorization"] = await self._authorization(task, deferred)
         task.spec = await self._evaluated(task, deferred.template)
         for template in deferred.uris:
             try:
@@ -86,6 +101,15 @@ class Attempts:
             except UriUnresolved as error:
                 raise Failed(ErrorKind.EXPRESSION, str(error)) from error
         task.later = dict(deferred.later)
+
+    async def _authorization(self, task: Task, deferred: Deferred) -> Json:
+        """The language's description of what a task's authentication comes to."""
+        given = await self._evaluated(task, at_place(deferred.template, deferred.authorization))
+        policy = read_policy(task, given)
+        if policy is None or self._authorize is None:
+            return None
+        scheme, _, parameter = (await self._authorize(task, policy)).partition(" ")
+        return {"scheme": scheme, "parameter": parameter}
 
     async def _evaluated(self, task: Task, template: Json) -> Json:
         try:

@@ -116,6 +116,7 @@ class WorkerPart:
             clock=clock,
             drain=settings.drain,
             log_bytes=settings.log_bytes,
+            authorize=runners.caller.authorization,
         )
 
     async def start(self) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -69,6 +69,28 @@ async def start(command: Command) -> asyncio.subprocess.Process:
         )
     except OSError as error:
         raise Failed(ErrorKind.RUNTIME, f"The process could not be started: {error.strerror}.") from error
+
+
+async def exited(process: asyncio.subprocess.Process, clock: Clock) -> None:
+    """Return when the process itself has ended, though something it left behind may still hold its output open.
+
+    ``Process.wait`` of asyncio returns only when the pipes are closed too, which a background child can delay for ever.
+    """
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # not on Linux
+        while process.returncode is None:
+            await clock.sleep(0.05)
+        return
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
 
 
 async def end(task: Task, process: asyncio.subprocess.Process, clock: Clock, grace: float) -> None:
@@ -132,13 +154,26 @@ def _limit(memory: int) -> None:
 
 
 def _alive(group: int) -> bool:
+    """Whether anything of a group still runs. What has ended and is not reaped yet runs no more, whoever its parent is."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    states = list(_states(group))
+    return not states or any(state not in "ZX" for state in states)  # no /proc: believe the signal
+
+
+def _states(group: int) -> Iterator[str]:
+    """The state letters of a group's processes, from the system's table."""
+    with suppress(OSError), os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdigit():
+                with suppress(OSError), open(f"{entry.path}/stat", encoding="utf-8", errors="replace") as file:
+                    fields = file.read().rpartition(")")[2].split()
+                    if fields[2] == str(group):
+                        yield fields[0]
 
 
 def _kill(group: int, number: signal.Signals) -> None:

@@ -141,6 +141,7 @@ class Rig:
                 secrets=LocalSecrets(Secret(json.dumps(secrets or {})), None),
                 clock=clock,
                 drain=timedelta(seconds=drain),
+                authorize=runners.caller.authorization,
             )
             await worker.start()
             serving = asyncio.create_task(worker.serve())  # noqa: TID251  # ended below

@@ -163,6 +163,16 @@ def test_a_task_that_is_never_reached_is_a_mistake(tasks: str, unreached: str | 
     assert said == ([f"the task '{unreached}' is never reached"] if unreached else [])
 
 
+def test_members_that_need_each_other() -> None:
+    """An agent has an address; a container that goes eventually says when."""
+    body = "do:\n  - a: {call: a2a, with: {method: message/send}}\n"
+    body += "  - b: {run: {container: {image: x, lifetime: {cleanup: eventually}}}}\n"
+    assert [(line, detail) for line, detail, _ in judged(body)] == [
+        (3, "one of 'agentCard' and 'server' is needed"),
+        (4, "cleanup 'eventually' needs 'after'"),
+    ]
+
+
 def test_functions_that_call_each_other_for_ever_are_refused() -> None:
     """Directly or through others."""
     body = "use: {functions: {a: {do: [{x: {call: b}}]}, b: {call: a}, c: {call: a}}}\ndo:\n  - t: {call: c}\n"

@@ -11,6 +11,7 @@ from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.domain.compile import compile_workflow
 from tocsin_executor.domain.program import TaskSpec
 from tocsin_executor.worker.attempts import Attempts
+from tocsin_executor.worker.policies import Bearer, Policy
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
 from tocsin_executor.worker.tasks import Outcome, Task
 from tocsin_kit.bus.secrets import SecretForbidden
@@ -123,3 +124,21 @@ async def test_an_auth_service_that_is_away_is_asked_again_and_then_a_communicat
     assert away.asked == 7
     assert outcome.error is not None
     assert (outcome.error["status"], str(outcome.error["type"]).rpartition("/")[2]) == (503, "communication")
+
+
+async def test_what_an_authentication_comes_to_can_be_named(sandbox: Sandbox) -> None:
+    """``$authorization`` has the scheme and its parameter, in the task's definition only, and is a secret like any other."""
+
+    async def authorize(task: Task, policy: Policy) -> str:
+        assert isinstance(policy, Bearer)
+        task.redaction.hide(policy.token)
+        return f"Bearer {policy.token}"
+
+    endpoint = {"uri": "http://x", "authentication": {"bearer": {"token": "${ .token }"}}}
+    query = {"q": "${ $authorization.scheme + $authorization.parameter }"}
+    task = task_of({"call": "http", "with": {"method": "get", "endpoint": endpoint, "query": query}}, {"token": "canary-1"})
+    echo = Echo()
+    outcome = await Attempts({"http": echo}, sandbox, HELD, Hurried(), authorize).outcome(task)
+    assert isinstance(echo.seen, dict)
+    assert echo.seen["query"] == {"q": "Bearercanary-1"}
+    assert "canary" not in str(outcome.output["spec"])  # type: ignore[index, call-overload]

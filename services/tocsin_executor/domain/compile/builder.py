@@ -15,7 +15,7 @@ from tocsin_executor.domain.values import Json
 MAX_SCOPES = 64
 MAX_TASKS = 2_000
 MAX_BRANCHES = 256  # all of them live in the run's head, which has to stay small
-_SECRETS_HINT = "Secrets are for what workers do: in 'with' of a call, under 'run', and in 'input.from' of such a task."
+_SECRETS_HINT = "They are for what workers do: in 'with' of a call, under 'run', secrets also in 'input.from' of such a task."
 ARGUMENTS = frozenset({"context", "input", "output", "secrets", "task", "workflow", "runtime"})
 
 
@@ -129,7 +129,7 @@ class Builder:
         except ExpressionInvalid as exc:
             inner = exc.violations[0].pointer if exc.violations else ""
             where = f" (line {exc.line}, column {exc.column} of the expression)"
-            hint = _SECRETS_HINT if exc.detail.startswith("'$secrets'") else exc.hint
+            hint = _SECRETS_HINT if exc.detail.startswith(("'$secrets'", "'$authorization'")) else exc.hint
             self.violations.append(Violation(place.source + inner, f"expression: {exc.detail}{where}", hint))
             raise Refused(exc.detail) from exc
         except (BadDuration, BadSchema) as exc:

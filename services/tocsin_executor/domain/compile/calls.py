@@ -106,7 +106,7 @@ def _task(
     metadata = task.get("metadata")
     queue = metadata.get("queue") if isinstance(metadata, Mapping) else None
     source, later, inside = _later(builder, runner, _authenticated(builder, runner, source, place), place)
-    template = builder.template(source, place, "secrets")
+    template = builder.template(source, place, "secrets", "authorization")
     given = _input_with_secrets(builder, task, base)
     expressions = [*template.expressions, *later.values(), *(given.expressions if given is not None else ())]
     secrets = _secrets(builder, runner, source, expressions)
@@ -114,16 +114,25 @@ def _task(
         raise builder.not_offered(place, "'$secrets'")
     uris = uri_templates(runner, source)
     single = uris[0] if len(uris) == 1 else None
-    deferred = bool(secrets) or template.cost is Cost.OPEN or given is not None or bool(later) or len(uris) > 1
+    authorization = _authorization(runner, source) if "authorization" in template.names else ()
+    deferred = (
+        bool(secrets) or bool(authorization) or template.cost is Cost.OPEN or given is not None or bool(later) or len(uris) > 1
+    )
     if deferred:
         texts = {key: expression.text for key, expression in later.items()}
         evaluated = given.data if given is not None else None
-        source = Deferred(source, evaluated, secrets, uris, texts, builder.name).as_json()
+        source = Deferred(source, evaluated, secrets, uris, texts, builder.name, authorization).as_json()
         # Compiled together once more for the names of all variables that the worker will need.
         parts: Json = [template.data, evaluated, [f"${{ {text} }}" for text in texts.values()]]
-        template = builder.template(parts, inside, "secrets")
+        template = builder.template(parts, inside, "secrets", "authorization")
     spec = TaskSpec(runner, queue if isinstance(queue, str) else builder.queue, source, template, single, deferred, awaited)
     node.spec = spec
+
+
+def _authorization(runner: str, source: Json) -> tuple[str, ...]:
+    """Where the authentication is that ``$authorization`` describes: the one of what is called, before that of a document."""
+    places = sorted(policy_places(runner), key=lambda place: ("document" in place or "proto" in place, len(place)))
+    return next((place for place in places if at_place(source, place) is not None), ())
 
 
 def _later(builder: Builder, runner: str, source: Json, place: Place) -> tuple[Json, dict[str, Expression], Place]:

@@ -22,6 +22,7 @@ from tocsin_executor.worker.processes import (
     as_text,
     end,
     environment_of,
+    exited,
     feed,
     start,
 )
@@ -72,8 +73,9 @@ class ProcessRunner:
                     group.create_task(feed(process.stdin, stdin))
                 group.create_task(_relay("stdout", process.stdout, printed))
                 group.create_task(_relay("stderr", process.stderr, printed))
-                code = await process.wait()
+                await exited(process, self._clock)
                 await end(task, process, self._clock, self._grace)  # what it left behind would hold its output open
+                code = await process.wait()
         finally:
             await end(task, process, self._clock, self._grace)
             printed.close()

@@ -1,0 +1,76 @@
+"""Scripts and shell commands: what they get, what they may, and that they end."""
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed
+from tocsin_kit.testing import eventually
+from unit.worker.calls_world import runners, task_of
+
+
+async def ran(kind: str, said: list[tuple[str, str]] | None = None, **spec: Any) -> Any:
+    lines = [] if said is None else said
+    async with runners() as opened:
+        task = task_of(kind, spec, say=lambda *line: lines.append(line))
+        return (await opened.by_kind[kind].run(task)).output
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "import os, sys; print(sys.argv[1], os.environ['A'], sys.stdin.read().strip())"),
+        ("js", "console.log(process.argv[2], process.env.A, require('fs').readFileSync(0, 'utf8').trim())"),
+    ],
+)
+async def test_scripts_get_arguments_environment_and_input(language: str, code: str) -> None:
+    """In every language that is offered."""
+    assert await ran("script", language=language, code=code, arguments=["x"], environment={"A": 1}, stdin="in") == "x 1 in"
+
+
+async def test_nothing_of_the_worker_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold secrets of the platform."""
+    monkeypatch.setenv("TOCSIN_NATS_PASSWORD", "canary")
+    assert "canary" not in await ran("shell", command="env")
+    assert "TOCSIN" not in await ran("shell", command="env")
+
+
+async def test_too_much_memory_and_too_much_output_are_bounded() -> None:
+    """The first ends the process, the second is cut in the output; neither hurts the worker."""
+    with pytest.raises(Failed) as failure:
+        await ran("script", language="python", code="x = bytearray(4 * 1024 ** 3)")
+    assert "MemoryError" in str(failure.value.problem["detail"])
+    output = await ran("shell", command="head -c 3000000 /dev/zero | tr '\\0' x")
+    assert len(output) == VALUE_LIMIT + 1
+
+
+async def test_what_is_left_in_the_background_ends_with_the_process() -> None:
+    """The whole group, however deep."""
+    pid = int(await ran("shell", command="(sh -c 'sleep 60 & echo $!; wait') & sleep 0.3"))
+    assert not _alive(pid)
+
+
+async def test_a_cancelled_process_and_its_children_are_gone_before_the_cancellation_passes() -> None:
+    """One that hears TERM ends by itself; the others are killed."""
+    said: list[tuple[str, str]] = []
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(ran("shell", said, command="sleep 60 & echo $!; wait"))
+
+        async def up() -> bool:
+            return bool(said)
+
+        await eventually(up, within=10)
+        running.cancel()
+        await asyncio.wait([running])
+    assert not _alive(int(said[0][1]))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] != "Z"
