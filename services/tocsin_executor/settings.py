@@ -25,6 +25,14 @@ class ExecutorSettings(Section):
         le=1000,
         description="Messages from which on a group is stored as one atomic batch; measured while running if not given.",
     )
+    keep_runs: Duration = Field(
+        timedelta(days=30), ge=timedelta(days=8), description="How long ended runs are kept, with their tasks and values."
+    )
+    keep_logs: Duration = Field(
+        timedelta(days=14),
+        ge=timedelta(hours=1),
+        description="How long the output of tasks is kept, if the run is kept so long.",
+    )
     worker: bool = Field(
         True, description="Also run a worker for `worker.queues` in this process; large installations run workers apart."
     )

@@ -13,6 +13,7 @@ from tocsin_executor.adapters.engine import Engine
 from tocsin_executor.adapters.pools import POOLS, MongoPools
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.refusals import BusRefusals
+from tocsin_executor.adapters.retention import Retention
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.approvals import Approvals
@@ -43,12 +44,14 @@ from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
+from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
 
+RETENTION = "*/5 * * * *"
 _EVALUATIONS = 4  # open expressions at once; each is a process of its own
 
 
@@ -84,6 +87,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         hot,
         engine,
         AdmissionPart(admission, queue),
+        Housekeeping("executor.retention", RETENTION, retention_of(context).sweep),
         Ticking("executor.measure", MEASURE_EVERY, Measures(engine.host, context.metrics).take, clock=clock),
         *listening,
         workers_bus,
@@ -91,6 +95,12 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         authenticator,
         api(context, authenticator, (*served, *pool_routes(pools), *dead_letters)),
     )
+
+
+def retention_of(context: ServiceContext[ExecutorSettings]) -> Retention:
+    """What is kept no longer goes."""
+    settings = context.settings
+    return Retention(context.database, context.clock, runs=settings.keep_runs, logs=settings.keep_logs)
 
 
 def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: MongoRuns, programs: ProgramCache) -> Engine:

@@ -177,7 +177,8 @@ class RunReading:
             lines = Binary(orjson.dumps(piece["lines"]))
             key = f"{piece['run']}/{delivery.sequence:015d}"
             kept = {"run": piece["run"], "name": piece["name"], "reference": piece["reference"], "attempt": piece["attempt"]}
-            operations.append(UpdateOne({"_id": key}, {"$setOnInsert": {**kept, "lines": lines}}, upsert=True))
+            kept |= {"lines": lines, "at": self._database.clock.now()}
+            operations.append(UpdateOne({"_id": key}, {"$setOnInsert": kept}, upsert=True))
         with translated("task_logs"):
             await self._database.collection("task_logs").bulk_write(operations, ordered=False)
 

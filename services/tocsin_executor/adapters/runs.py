@@ -42,6 +42,8 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="asking",
             partialFilterExpression={"asking": True},
         ),
+        IndexModel([("status", ASCENDING), ("ended", ASCENDING)], name="ended"),
+        IndexModel([("refs", ASCENDING)], name="values", partialFilterExpression={"refs.0": {"$exists": True}}),
         IndexModel([("parent", ASCENDING), *NEWEST], name="newest_of_parent", sparse=True),
         IndexModel(
             [("meta.partition", ASCENDING), ("wake", ASCENDING)],
@@ -51,8 +53,14 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("meta.partition", ASCENDING)], name="listening", partialFilterExpression={"listening": True}),
     ],
     "records": [IndexModel([("run", ASCENDING), ("position", ASCENDING)], name="of_run")],
-    "task_logs": [IndexModel([("run", ASCENDING), ("_id", ASCENDING)], name="of_run")],
-    "cells": [IndexModel([("run", ASCENDING)], name="of_run")],
+    "task_logs": [
+        IndexModel([("run", ASCENDING), ("_id", ASCENDING)], name="of_run"),
+        IndexModel([("at", ASCENDING)], name="age"),
+    ],
+    "cells": [
+        IndexModel([("run", ASCENDING)], name="of_run"),
+        IndexModel([("refs", ASCENDING)], name="values", partialFilterExpression={"refs.0": {"$exists": True}}),
+    ],
 }
 
 
@@ -184,7 +192,11 @@ class MongoRuns:
 
     async def _save_values(self, values: dict[str, bytes]) -> None:
         """Insert-only: equal digests are equal values, so one that is there is right."""
-        operations = [InsertOne({"_id": digest, "body": Binary(body)}) for digest, body in values.items()]
+        now = self._database.clock.now()  # for retention: a value that was saved again lately is about to be referred to
+        operations = [
+            UpdateOne({"_id": digest}, {"$setOnInsert": {"body": Binary(body)}, "$set": {"at": now}}, upsert=True)
+            for digest, body in values.items()
+        ]
         try:
             await self._collection("values").bulk_write(operations, ordered=False)
         except BulkWriteError as error:

@@ -1,0 +1,82 @@
+"""What is old goes: ended runs with all that belongs to them, and what tasks printed.
+
+In small batches, so that nothing else waits, and the run's own document last, so that a sweep which is cut off is taken up
+again. A large value is shared by digest between runs; it goes with the last run that refers to it, unless it was saved lately.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+
+from tocsin_kit.clock import Clock
+from tocsin_kit.store.database import Database, Document
+from tocsin_kit.store.errors import translated
+
+log = structlog.get_logger()
+
+_BATCH: Final = 500
+_BATCHES: Final = 200  # a sweep; the next one goes on
+_TERMINAL: Final = ["completed", "faulted", "cancelled"]
+_SAVED_AGAIN: Final = timedelta(hours=1)  # a save writes its values first and refers to them a moment later
+
+
+class Retention:
+    """Deletes what is kept no longer.
+
+    Args:
+        database: The executor's database.
+        clock: Time.
+        runs: How long ended runs are kept.
+        logs: How long the output of tasks is kept.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, runs: timedelta, logs: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._runs = runs
+        self._logs = logs
+
+    async def sweep(self) -> None:
+        """Delete what is due; safe to repeat, and beside others who do the same."""
+        now, runs, logs = self._clock.now(), 0, 0
+        with translated("retention"):
+            for _ in range(_BATCHES):
+                query = {"status": {"$in": _TERMINAL}, "ended": {"$lt": now - self._runs}}
+                found = await self._collection("runs").find(query, {"refs": 1}).limit(_BATCH).to_list(None)
+                if not found:
+                    break
+                await self._delete(found)
+                runs += len(found)
+            for _ in range(_BATCHES):
+                old = {"at": {"$lt": now - self._logs}}
+                pieces = await self._collection("task_logs").find(old, {"_id": 1}).limit(_BATCH).to_list(None)
+                if not pieces:
+                    break
+                await self._collection("task_logs").delete_many({"_id": {"$in": [piece["_id"] for piece in pieces]}})
+                logs += len(pieces)
+        if runs or logs:
+            log.info("retention.deleted", runs=runs, log_pieces=logs)
+
+    async def _delete(self, found: list[Document]) -> None:
+        ids = [document["_id"] for document in found]
+        cells = await self._collection("cells").find({"run": {"$in": ids}}, {"refs": 1}).to_list(None)
+        refs = {ref for document in (*found, *cells) for ref in document.get("refs") or ()}
+        for name in ("records", "cells", "task_logs"):
+            await self._collection(name).delete_many({"run": {"$in": ids}})
+        await self._collection("runs").delete_many({"_id": {"$in": ids}})
+        if refs:
+            await self._delete_values(refs)
+
+    async def _delete_values(self, refs: set[str]) -> None:
+        """Those that no run refers to any more."""
+        held: set[str] = set()
+        for name in ("runs", "cells"):
+            others = self._collection(name).find({"refs": {"$in": sorted(refs)}}, {"refs": 1})
+            held |= {ref async for document in others for ref in document["refs"]}
+        before = self._clock.now() - _SAVED_AGAIN
+        free = {"_id": {"$in": sorted(refs - held)}, "$or": [{"at": {"$lt": before}}, {"at": {"$exists": False}}]}
+        await self._collection("values").delete_many(free)
+
+    def _collection(self, name: str) -> Any:  # Motor ships no types; this is the codec's edge
+        return self._database.collection(name)
