@@ -37,6 +37,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "webhooks": "observer",
         "alerts": "observer",
         "analytics": "observer",
+        "health": "observer",
         "alert-rules": "observer",
         "channels": "observer",
     }

@@ -1,4 +1,4 @@
-"""The console: four files without a framework, served under a policy that lets nothing else in."""
+"""The console: a page and its modules without a framework, served under a policy that lets nothing else in."""
 
 import pathlib
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ _HEADERS = {
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
 }
-_FILES = (
-    ("/", "index.html", "text/html; charset=utf-8"),
-    ("/console/console.js", "console.js", "text/javascript; charset=utf-8"),
-    ("/console/console.css", "console.css", "text/css; charset=utf-8"),
-    ("/console/icon.svg", "icon.svg", "image/svg+xml"),
-)
+_MEDIA = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 def console_routes() -> Sequence[Route]:
     """The page and its parts, read once."""
-    return tuple(_file(path, (_FOLDER / name).read_bytes(), media_type) for path, name, media_type in _FILES)
+    files = sorted(file for file in _FOLDER.iterdir() if file.suffix in _MEDIA)
+    return tuple(_file(_path(file), file.read_bytes(), f"{_MEDIA[file.suffix]}; charset=utf-8") for file in files)
+
+
+def _path(file: pathlib.Path) -> str:
+    return "/" if file.name == "index.html" else f"/console/{file.name}"
 
 
 def _file(path: str, body: bytes, media_type: str) -> Route:

@@ -1,0 +1,106 @@
+// Small parts of every view. Everything a reader sees is put in as text, never as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// el("td.number", {title: "x"}, "text", child): an element with its class, its properties and what is in it.
+export function el(what, properties = {}, ...children) {
+  const [tag, ...classes] = what.split(".");
+  const made = Object.assign(document.createElement(tag || "div"), properties);
+  if (classes.length) made.className = classes.join(" ");
+  made.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
+  return made;
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+export const badge = (status) => el(`span.status.${status}`, {}, status);
+
+export const link = (hash, text, what = "a") => el(what, { href: hash }, text);
+
+export const card = (title, ...children) => el("section.card", {}, el("h2", {}, title), ...children);
+
+// A table of records: columns are [heading, record -> text or node, class].
+export function table(columns, records, empty, onOpen) {
+  if (!records.length) return el("p.empty", {}, empty);
+  const head = el("tr", {}, columns.map(([title, , kind]) => el(kind ? `th.${kind}` : "th", {}, title)));
+  const rows = records.map((record) => {
+    const row = el(onOpen ? "tr.open" : "tr", {}, columns.map(([, value, kind]) => {
+      const shown = value(record) ?? "";
+      const cell = el(kind ? `td.${kind}` : "td", {}, shown);
+      if (typeof shown === "string") cell.title = shown;
+      return cell;
+    }));
+    if (onOpen) row.addEventListener("click", () => { if (!String(getSelection())) location.hash = onOpen(record); });
+    return row;
+  });
+  return el("div.scroll", {}, el("table", {}, el("thead", {}, head), el("tbody", {}, rows)));
+}
+
+// A list that the platform gives in pages: the first now, the next when asked for.
+export async function paged(fetchPage, show) {
+  const place = el("div");
+  const more = el("button.quiet", { type: "button" }, "More");
+  let items = [];
+  let cursor = null;
+  async function next() {
+    const page = await fetchPage(cursor);
+    items = items.concat(page.items);
+    cursor = page.next_cursor;
+    more.hidden = !cursor;
+    place.replaceChildren(show(items), more);
+  }
+  more.addEventListener("click", () => { more.disabled = true; next().finally(() => { more.disabled = false; }); });
+  await next();
+  return place;
+}
+
+export const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }) : "");
+
+export function when(time) {
+  if (!time) return "";
+  const at = new Date(time);
+  const away = at - Date.now();
+  const text = span(Math.abs(away));
+  return Math.abs(away) < 86400e3 ? (away < 0 ? `${text} ago` : `in ${text}`) : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+
+export function span(ms) {
+  if (ms < 1) return "< 1 ms";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60e3) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 3600e3) return `${Math.floor(ms / 60e3)} min ${Math.round((ms % 60e3) / 1000)} s`;
+  if (ms < 86400e3) return `${Math.floor(ms / 3600e3)} h ${Math.round((ms % 3600e3) / 60e3)} min`;
+  return `${(ms / 86400e3).toFixed(1)} days`;
+}
+
+export const took = (it) => (it.started_at ? span(Math.max(0, new Date(it.ended_at ?? Date.now()) - new Date(it.started_at))) : "");
+
+export function facts(pairs) {
+  return el("dl.facts", {}, pairs.filter(([, value]) => value != null && value !== "").map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+export function json(title, value, open = false) {
+  if (value === undefined || value === null) return null;
+  const summary = el("summary", {}, title);
+  summary.addEventListener("click", () => { summary.dataset.touched = "yes"; }); // then the page is not drawn anew under the reader
+  return el("details", { open }, summary, el("pre", {}, JSON.stringify(value, null, 2)));
+}
+
+// The page is drawn anew: something has just been done.
+export const refresh = () => dispatchEvent(new HashChangeEvent("hashchange"));
+
+// A button that asks the platform for something, and says what became of it.
+export function action(text, act, { confirmed } = {}) {
+  const button = el("button.quiet", { type: "button" }, text);
+  button.addEventListener("click", async () => {
+    if (confirmed && !confirm(confirmed)) return;
+    button.disabled = true;
+    try { await act(); } catch (problem) { alert(problem.message); } finally { button.disabled = false; }
+  });
+  return button;
+}

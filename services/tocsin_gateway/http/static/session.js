@@ -1,0 +1,95 @@
+// Who is logged in, and every question to the platform.
+
+export const tokens = {
+  get access() { return sessionStorage.getItem("access"); },
+  get refresh() { return sessionStorage.getItem("refresh"); },
+  keep(answer) {
+    sessionStorage.setItem("access", answer.access_token);
+    if (answer.refresh_token) sessionStorage.setItem("refresh", answer.refresh_token);
+  },
+  drop() { sessionStorage.removeItem("access"); sessionStorage.removeItem("refresh"); },
+};
+
+export const ended = new EventTarget(); // says "logout" when the session is over
+
+export async function post(path, body) {
+  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const parsed = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(parsed.detail || `The platform answered ${answer.status}.`), { code: parsed.code });
+  return parsed;
+}
+
+let renewing = null;
+function renew() {
+  // One renewal at a time: a refresh token is good for one use.
+  renewing ??= post("/api/v1/auth/refresh", { refresh_token: tokens.refresh }).then((a) => tokens.keep(a)).finally(() => { renewing = null; });
+  return renewing;
+}
+
+function over() {
+  tokens.drop();
+  ended.dispatchEvent(new Event("logout"));
+  throw new Error("Logged out.");
+}
+
+export async function call(path, options = {}) {
+  const ask = () => fetch(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${tokens.access}` } });
+  let answer = await ask();
+  if (answer.status === 401 && tokens.refresh) {
+    try { await renew(); } catch { over(); }
+    answer = await ask();
+  }
+  if (answer.status === 401) over();
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw Object.assign(new Error(problem.detail || `${path} answered ${answer.status}`), { code: problem.code, status: answer.status });
+  }
+  return answer;
+}
+
+export async function get(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value != null && value !== "");
+  const search = new URLSearchParams(given).toString();
+  return (await call(search ? `/api/v1/${path}?${search}` : `/api/v1/${path}`)).json();
+}
+
+// The same, or a stand-in where the reader may not see it.
+export const look = (path, query, otherwise) => get(path, query).catch((problem) => {
+  if (problem.status === 403 || problem.status === 404) return otherwise;
+  throw problem;
+});
+
+export async function tell(path, body = {}, method = "POST") {
+  const answer = await call(`/api/v1/${path}`, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return answer.status === 204 ? {} : answer.json();
+}
+
+// Signals as they come. EventSource cannot send a token, so the stream is read by hand; Last-Event-ID makes a reconnect free of gaps.
+let lastEventId = null;
+export async function follow(heard, isLive) {
+  while (tokens.access) {
+    try {
+      const headers = { Accept: "text/event-stream", ...(lastEventId ? { "Last-Event-ID": lastEventId } : {}) };
+      const answer = await call("/api/v1/signals/stream", { headers });
+      isLive(true);
+      await readEvents(answer.body.pipeThrough(new TextDecoderStream()).getReader(), heard);
+    } catch { /* the loop tries again */ }
+    isLive(false);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+  }
+}
+
+async function readEvents(reader, heard) {
+  let buffer = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done || !tokens.access) return;
+    const blocks = (buffer + value.replaceAll("\r", "")).split("\n\n");
+    buffer = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").filter((line) => line && !line.startsWith(":")).map((line) => line.split(/: ?(.*)/s, 2)));
+      if (fields.id) lastEventId = fields.id;
+      if (fields.data) heard(JSON.parse(fields.data));
+    }
+  }
+}
