@@ -10,10 +10,10 @@ from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import By, Decision, Ledger, value_of
 from tocsin_case.application.opening import Openings
 from tocsin_case.application.playbooks import Playbooks
-from tocsin_case.domain.cases import PLATFORM, Case, Link, occur_again
+from tocsin_case.domain.cases import PLATFORM, Case, occur_again
 from tocsin_case.domain.causes import Meaning, Occurrence, read_occurrence
 from tocsin_case.domain.flow import arrive
-from tocsin_case.domain.rules import Rule, dedupe_of, matching, open_case, quiet, recovered
+from tocsin_case.domain.rules import Rule, dedupe_of, links_of, matching, open_case, quiet, recovered
 from tocsin_case.domain.types import Stage
 from tocsin_case.ports import Configuration
 from tocsin_kit.bus.delivery import Delivery
@@ -120,10 +120,12 @@ class Intake:
         return not rule.suppress or not await self._ledger.store.ended_since(dedupe_of(rule, occurrence), now - rule.suppress)
 
     async def _again(self, known: Entry[Case], occurrence: Occurrence, event: CloudEvent) -> None:
-        link = Link(occurrence.kind, occurrence.target, "caused-by")
-
         async def decide(case: Case, _guide: Guide, now: datetime) -> Decision:
-            return Decision(occur_again(case, link, position=occurrence.position, now=now))
+            link, *behind = links_of(occurrence)
+            after = occur_again(case, link, position=occurrence.position, now=now)
+            for more in behind if after is not case else ():
+                after = after.linked(more)
+            return Decision(after)
 
         await self._ledger.change(known.key, decide, by=By(PLATFORM, follow(event)), why="happened again")
 

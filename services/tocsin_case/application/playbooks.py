@@ -101,12 +101,11 @@ class Playbooks:
 
     async def approval(self, event: CloudEvent, transition_: str) -> None:
         """A run waits for an approval, or does not any more: shown on the case that has started it."""
-        data = event.payload if isinstance(event.payload, dict) else {}
-        run = data.get("run")
-        if not isinstance(run, str):
+        if transition_ == "reminded" or event.subject is None:
             return
-        text = next((data[name] for name in ("title", "question", "summary", "name") if isinstance(data.get(name), str)), None)
-        waits = f"{text or 'an approval'} ({event.subject})" if transition_ == "requested" else None
+        data = event.payload if isinstance(event.payload, dict) else {}
+        run, title, question = event.subject, data.get("title"), data.get("approval")
+        waits = f"{title} ({question})" if transition_ == "requested" else None
         for known in await self._ledger.store.with_run(run):
 
             async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:

@@ -34,11 +34,13 @@ class Occurrence:
         name: What it is about: the workflow, the schedule, the asset ...
         meaning: Whether it broke or is well; ``None`` for signals of no family, which only mean something to rules.
         signal: ``<entity>.<transition>``.
+        part: Which part of it, where parts break by themselves: a partition, a group of an alert.
         kind: Of the link to it: ``run``, ``schedule``, ``asset`` ...
         target: Of the link to it.
         detail: What is wrong, one line.
         position: Place of the signal in the stream of signals.
         attributes: What filters see.
+        because: What the signal itself says is behind it: kinds and targets of further links.
     """
 
     namespace: str
@@ -51,14 +53,16 @@ class Occurrence:
     detail: str
     position: int
     attributes: Mapping[str, Value]
+    part: str = ""
+    because: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
         """What occurrences of the same thing have in common."""
-        return f"{self.namespace}/{self.family}/{self.name}"
+        return f"{self.namespace}/{self.family}/{self.name}" + (f"#{self.part}" if self.part else "")
 
 
-_BROKEN: Final = frozenset({"failed", "fail", "stale", "overdue", "error", "violated", "breached", "missing", "late"})
+_BROKEN: Final = frozenset({"failed", "fail", "stale", "overdue", "error", "violated", "breached", "missing"})
 _WELL: Final = frozenset({"fresh", "ok", "passed", "pass", "succeeded", "healthy"})
 _PAIRS: Final[Mapping[str, tuple[str, Meaning]]] = {
     "run.faulted": ("run", Meaning.BROKEN),
@@ -69,7 +73,7 @@ _PAIRS: Final[Mapping[str, tuple[str, Meaning]]] = {
     "alert.fired": ("alert", Meaning.BROKEN),
     "alert.resolved": ("alert", Meaning.WELL),
     "webhook.disabled": ("webhook", Meaning.BROKEN),
-    "webhook.enabled": ("webhook", Meaning.WELL),
+    "webhook.resumed": ("webhook", Meaning.WELL),
 }
 
 
@@ -89,14 +93,14 @@ def read_occurrence(
     data = event.payload if isinstance(event.payload, dict) else {}
     signal = f"{entity}.{transition}"
     family, meaning = _PAIRS.get(signal, (entity, None))
-    name = _text(data.get("name")) or subject
+    name = _text(data.get("name")) or _text(data.get("rule")) or subject
     if entity == "run":
         name = workflow_of(name) or _text(data.get("workflow")) or subject
     if signal in {"asset.freshness-changed", "asset.check-evaluated"}:
         meaning = _verdict(data)
         if signal == "asset.check-evaluated":
             family, name = "asset-check", f"{name}/{_text(data.get('check')) or 'check'}"
-    target = subject if entity == "run" else _text(data.get("name")) or subject
+    target = subject if entity in {"run", "alert"} else _text(data.get("name")) or subject
     return Occurrence(
         namespace=namespace,
         family=family,
@@ -108,12 +112,37 @@ def read_occurrence(
         detail=_detail(signal, data),
         position=position,
         attributes=_attributes(event, data),
+        part=_part(entity, data),
+        because=_because(data),
     )
 
 
 def workflow_of(name: str) -> str:
     """The workflow in the qualified name of a run, ``<workflow>-<run id>.<namespace>``; empty when it is none."""
     return name.rpartition(".")[0][: -_RUN_ID - 1]
+
+
+def _part(entity: str, data: Mapping[str, Json]) -> str:
+    group = data.get("group")
+    if entity == "alert" and isinstance(group, dict):
+        return ",".join(f"{name}={group[name]}" for name in sorted(group))[:256]
+    return _text(data.get("partition")) if entity == "asset" else ""
+
+
+def _because(data: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
+    """What a signal says is behind it: the run that failed, the schedule that is paused, the asset that is late."""
+    found: list[tuple[str, str]] = []
+    causes = data.get("causes")
+    for cause in causes if isinstance(causes, list) else ():
+        subject = _text(cause.get("subject")) if isinstance(cause, dict) else ""
+        if isinstance(cause, dict) and subject:
+            words = _text(cause.get("kind"))
+            kind = next((k for k in ("schedule", "run") if k in words), "asset" if words == "late-upstream" else "run")
+            found.append((kind, subject[:256]))
+    run = _text(data.get("run"))
+    if run:
+        found.append(("run", run[:256]))
+    return tuple(dict.fromkeys(found))[:10]
 
 
 def _verdict(data: Mapping[str, Json]) -> Meaning | None:
@@ -134,6 +163,9 @@ def _detail(signal: str, data: Mapping[str, Json]) -> str:
     for member in ("cause", "reason", "detail", "summary", "description", "message", "title"):
         if text := _text(data.get(member)):
             return text[:TEXT]
+    causes = data.get("causes")
+    if isinstance(causes, list) and causes and isinstance(causes[0], dict):
+        return _text(causes[0].get("detail"))[:TEXT]
     if signal == "schedule.missed":
         return f"{data.get('count')} instants since {_text(data.get('first_at'))}"
     return signal

@@ -144,7 +144,7 @@ def open_case(rule: Rule, occurrence: Occurrence, kind: CaseType, *, case_id: st
         queue=rule.queue or kind.queue,
         tags=rule.tags,
         fields=dict(rule.fields),
-        links=(Link(occurrence.kind, occurrence.target, "caused-by"),),
+        links=links_of(occurrence),
         opened_at=now,
         opened_by=PLATFORM,
         updated_at=now,
@@ -154,6 +154,15 @@ def open_case(rule: Rule, occurrence: Occurrence, kind: CaseType, *, case_id: st
         last_position=occurrence.position,
         auto_resolve=rule.auto_resolve,
     )
+
+
+def links_of(occurrence: Occurrence) -> tuple[Link, ...]:
+    """What a case is about because of a signal: the thing itself, and what the signal says is behind it."""
+    own = Link(occurrence.kind, occurrence.target, "caused-by")
+    behind = (
+        Link(kind, target, "caused-by") for kind, target in occurrence.because if (kind, target) != (own.kind, own.target)
+    )
+    return (own, *behind)
 
 
 def recovered(case: Case, *, position: int) -> bool:

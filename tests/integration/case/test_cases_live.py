@@ -52,12 +52,12 @@ async def test_a_failed_run_opens_one_case_and_a_good_one_resolves_it(world: Wor
     ("broken", "well"),
     [
         (
-            ("asset", "freshness-changed", "sales", {"name": "sales", "after": "failed", "cause": "late upstream"}),
-            {"after": "fresh"},
+            ("asset", "freshness-changed", "sales", {"name": "sales", "state": "stale", "causes": []}),
+            {"state": "fresh"},
         ),
         (("schedule", "missed", "nightly", {"name": "nightly", "count": 3, "first_at": "now"}), "fired"),
         (("alert", "fired", "cpu", {"name": "cpu", "summary": "too hot"}), "resolved"),
-        (("webhook", "disabled", "hook", {"name": "hook", "reason": "410"}), "enabled"),
+        (("webhook", "disabled", "hook", {"name": "hook", "reason": "410"}), "resumed"),
     ],
 )
 async def test_what_goes_wrong_anywhere_opens_a_case_and_its_end_resolves_it(world: World, broken, well):

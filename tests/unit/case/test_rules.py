@@ -31,11 +31,11 @@ FAILURE = read("run", "faulted", {"name": f"orders-{RUN}.default", "error": {"ty
         ("run.refused", {"workflow": "orders", "detail": "no such version"}, "run", "orders", Meaning.BROKEN),
         ("schedule.missed", {"name": "nightly"}, "schedule", "nightly", Meaning.BROKEN),
         ("schedule.fired", {"name": "nightly"}, "schedule", "nightly", Meaning.WELL),
-        ("asset.freshness-changed", {"name": "a/b", "after": "failed"}, "asset", "a/b", Meaning.BROKEN),
-        ("asset.freshness-changed", {"name": "a/b", "status": "fresh"}, "asset", "a/b", Meaning.WELL),
-        ("asset.freshness-changed", {"name": "a/b", "status": "unknown"}, "asset", "a/b", None),
+        ("asset.freshness-changed", {"name": "a/b", "before": "fresh", "state": "stale"}, "asset", "a/b", Meaning.BROKEN),
+        ("asset.freshness-changed", {"name": "a/b", "before": "stale", "state": "fresh"}, "asset", "a/b", Meaning.WELL),
+        ("asset.freshness-changed", {"name": "a/b", "before": "fresh", "state": "warning"}, "asset", "a/b", None),
         ("asset.check-evaluated", {"name": "a", "check": "rows", "passed": False}, "asset-check", "a/rows", Meaning.BROKEN),
-        ("alert.resolved", {"name": "cpu"}, "alert", "cpu", Meaning.WELL),
+        ("alert.resolved", {"rule": "cpu"}, "alert", "cpu", Meaning.WELL),
         ("webhook.disabled", {"name": "out"}, "webhook", "out", Meaning.BROKEN),
         ("user.created", {"name": "ada"}, "user", "ada", None),
     ],
@@ -45,6 +45,16 @@ def test_a_signal_means_that_something_broke_or_is_well_again(signal, data, fami
     found = read(*signal.split("."), data)
     assert (found.family, found.name, found.meaning) == (family, name, meaning)
     assert found.key == f"default/{family}/{name}"
+
+
+def test_what_a_signal_says_is_behind_it_is_linked():
+    """The run that failed under a stale asset; a partition is a thing of its own."""
+    causes = [{"kind": "failed-run", "detail": "run x failed", "subject": "x"}, {"kind": "paused-schedule", "subject": "n"}]
+    stale = read("asset", "freshness-changed", {"name": "a", "partition": "2026-01-01", "state": "stale", "causes": causes})
+    assert (stale.key, stale.detail) == ("default/asset/a#2026-01-01", "run x failed")
+    assert stale.because == (("run", "x"), ("schedule", "n"))
+    case = open_case(Rule(namespace="default", name="r"), stale, standard("default", "x"), case_id="1" * 26, now=NOW)
+    assert [(link.kind, link.target) for link in case.links] == [("asset", "a"), ("run", "x"), ("schedule", "n")]
 
 
 def test_the_most_specific_rule_opens_the_case():
