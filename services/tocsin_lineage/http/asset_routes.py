@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pydantic import BaseModel
 
+from tocsin.errors import NotFound
 from tocsin.signals import Cause, root
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
@@ -187,6 +188,7 @@ def _of_history(on: _AssetHandlers) -> Sequence[Route]:
             tags=TAGS,
             query=MomentQuery,
             response=MomentView,
+            problems=(NotFound,),
             handler=on.moment,
         ),
         Route(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tocsin.errors import Conflict, NotFound
 from tocsin.signals import derive
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Call, Page, Permission, Route
@@ -85,7 +86,7 @@ class _Handlers:
     async def schemas(self, call: Call) -> Page[SchemaView]:
         query = call.query(OfAssetQuery)
         page = await self._assets.schemas(query.namespace, query.key, limit=query.limit, cursor=query.cursor)
-        older = [*page.items[1:], None]
+        older = [*page.items[1:], None][: len(page.items)]
         if page.next_cursor is not None:
             following = await self._assets.schemas(query.namespace, query.key, limit=query.limit, cursor=page.next_cursor)
             older[-1] = following.items[0] if following.items else None
@@ -161,6 +162,7 @@ def _of_checks(on: _Handlers) -> Sequence[Route]:
             body=CheckResultBody,
             response=CheckView,
             status=201,
+            problems=(NotFound,),
             handler=on.report_check,
         ),
         Route(
@@ -191,6 +193,7 @@ def _of_checks(on: _Handlers) -> Sequence[Route]:
             tags=TAGS,
             query=ExplainQuery,
             response=ExplanationView,
+            problems=(NotFound,),
             handler=on.explain,
         ),
     )
@@ -206,6 +209,7 @@ def _of_partitions(on: _Handlers) -> Sequence[Route]:
             tags=TAGS,
             query=PartitionQuery,
             response=PartitionList,
+            problems=(NotFound,),
             handler=on.partitions,
         ),
         Route(
@@ -217,7 +221,7 @@ def _of_partitions(on: _Handlers) -> Sequence[Route]:
             body=BackfillBody,
             response=BackfillView,
             status=201,
-            problems=(NothingToFill,),
+            problems=(NotFound, NothingToFill, Conflict),
             handler=on.backfill,
         ),
         Route(
