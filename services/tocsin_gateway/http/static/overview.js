@@ -11,9 +11,11 @@ let list = null;
 export async function showOverview(place) {
   const nothing = { items: [] };
   const hour = new Date(Date.now() - 3600e3).toISOString();
-  const [status, recent, failed, waiting, questions, alerts] = await Promise.all([
+  const [status, recent, failed, waiting, questions, alerts, before] = await Promise.all([
     look("status", {}, { services: [] }), look("runs", { limit: 12 }, nothing), look("runs", { status: "faulted", limit: 200 }, nothing),
-    look("runs", { status: "waiting", limit: 200 }, nothing), look("approvals", { limit: 200 }, nothing), look("alerts", { limit: 200 }, nothing)]);
+    look("runs", { status: "waiting", limit: 200 }, nothing), look("approvals", { limit: 200 }, nothing), look("alerts", { limit: 200 }, nothing),
+    heard.length ? nothing : look("signals", { limit: 30 }, nothing)]);
+  if (!heard.length) heard.push(...before.items.map((item) => item.event)); // what was said before the page was opened
   const lately = failed.items.filter((run) => (run.ended_at ?? run.created_at) > hour);
   const fired = alerts.items.filter((alert) => alert.state === "fired");
   list = el("tbody", {}, heard.map(row));
