@@ -15,6 +15,7 @@ PAGES = {
     "receive-webhooks": ('"outcome":"started"', "signature_invalid", "refused"),
     "connect": ('"duplicate":true', '"outcome":"limited"', "with 2 others", "fires_later", "default/drill applied"),
     "publish-an-event": ("on disk: EVENTS", "parcels started run"),
+    "track-data": ("2 partitions in backfill", " missing", "shop/raw-orders materialized", "flowchart LR"),
     "schedule": ("hourly-hello paused", "schedule.paused", "completed: 4 completed", "2025-11-01T03:00"),
     "explain-events": ("com.example.order.placed in default",),
     "see-what-happened": ("No trigger of namespace default listens", "run.completed"),
