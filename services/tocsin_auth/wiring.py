@@ -113,7 +113,7 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
     parts: list[Component] = [*outside, stored, stored.relay]
     parts += [
         FirstStart(core.tokens, secrecy.keys, bootstrap),
-        SecretRequests(context.bus, secrecy.uses, context.metrics),
+        SecretRequests(context.bus, secrecy.uses, core.tokens, context.metrics),
         Ticking("reseal", _RESEAL_EVERY, secrecy.secrets.reseal, clock=clock),
         RevocationNews(context.bus, core.ledger.current),
         RevocationFeed(context.bus, revocations),

@@ -32,6 +32,7 @@ async def log_in(client: Client) -> Record:
         NotFound: The platform has no identity provider.
     """
     came: asyncio.Queue[Back] = asyncio.Queue(maxsize=1)
+    state = ""  # known once the login has begun; what comes with another is somebody else's page
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -44,7 +45,7 @@ async def log_in(client: Client) -> Record:
             head = b"HTTP/1.1 %s\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
             writer.write(head % (status, len(_PAGE)) + _PAGE)
             await writer.drain()
-            if back is not None:
+            if back is not None and back.state == state != "":
                 with contextlib.suppress(asyncio.QueueFull):
                     came.put_nowait(back)
         except (TimeoutError, ValueError, ConnectionError):
@@ -56,14 +57,12 @@ async def log_in(client: Client) -> Record:
     async with server:
         port = server.sockets[0].getsockname()[1]
         begun = await client.authority.begin_oidc(f"http://127.0.0.1:{port}/callback")
-        address, state, ticket = (str(begun[name]) for name in ("url", "state", "ticket"))
+        address, state, ticket = (str(begun[name]) for name in ("url", "state", "ticket"))  # `serve` reads the state
         sys.stderr.write(f"Log in here:\n{address}\n")
         await asyncio.to_thread(webbrowser.open, address)
         try:
             async with asyncio.timeout(_PATIENCE):
                 back = await came.get()
-                while back.state != state:  # somebody else's page, or an old one
-                    back = await came.get()
         except TimeoutError as error:
             raise Unauthenticated("nobody came back from the identity provider", hint="begin again") from error
         if not back.code:

@@ -34,6 +34,9 @@ _COMMANDS: Final = {
 # Who may ask the auth service for secrets; each under its own name, which is how the auth service knows who asks.
 ASKS_FOR_SECRETS: Final = ("executor", "worker", "trigger", "observer")
 
+# Who may ask it for tokens of runs, for the code of tasks.
+RUNS_TASKS: Final = ("executor", "worker")
+
 # What was withdrawn before it expired (tocsin_kit.web.revocations): every service verifies credentials.
 _ALL_PUBLISH: Final = ("auth.revocations",)
 _ALL_SUBSCRIBE: Final = ("auth.revoked",)
@@ -44,6 +47,8 @@ _PUBLISH: Final = {
     "trigger": ("events.>",),  # accepted webhooks and events that came over HTTP
     "executor": (
         "events.>",  # the emit task
+        "logs.>",  # of the tasks that its own worker runs
+        "workers.*",
         "executor.>",
         f"{API}.STREAM.*.EXECUTOR",
         f"{API}.STREAM.MSG.GET.SIGNALS",  # the signals of one run, for its page
@@ -77,6 +82,7 @@ _PUBLISH: Final = {
     "worker": (
         "executor.in.>",
         "logs.>",
+        "workers.*",  # that it is there, for whoever listens
         f"{API}.STREAM.INFO.EXECUTOR",
         f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.task.>",
         f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.revoke.>",  # revocations, as an ordered log
@@ -108,11 +114,12 @@ _SUBSCRIBE: Final = {
     "auth": (
         "$SYS.REQ.USER.AUTH",  # people's and programs' logins
         "secrets.resolve.*",  # secrets of workflows, for the services that may ask
+        "secrets.run-token.*",
         "auth.revocations",
     ),
-    "executor": ("executor.>",),
+    "executor": ("executor.>", "workers.*"),
     "worker": ("executor.revoke.>",),
-    "observer": ("signals.>", "observer.>"),
+    "observer": ("signals.>", "observer.>", "health.*"),
 }
 
 
@@ -148,6 +155,7 @@ def permissions_of(service: str) -> Permissions:
             *_secrets(service),
             *_api(service),
             *_ALL_PUBLISH,
+            f"health.{service}",  # how it is, for whoever listens
             *_PUBLISH.get(service, ()),
         )
     )
@@ -177,6 +185,8 @@ def _dead(service: str) -> Iterator[str]:
 def _secrets(service: str) -> Iterator[str]:
     if service in ASKS_FOR_SECRETS:
         yield f"secrets.resolve.{service}"
+    if service in RUNS_TASKS:
+        yield f"secrets.run-token.{service}"
 
 
 def _api(service: str) -> Iterator[str]:

@@ -32,7 +32,7 @@ AUDIENCE: Final = "tocsin"
 ALGORITHM: Final = EDDSA
 _SKEW: Final = timedelta(seconds=10)  # clocks of machines in one cluster
 _REMEMBERED: Final = 10_000  # principals; about 10 MB
-_SUBJECTS: Final = ("user:", "service:", "key:")
+_SUBJECTS: Final = ("user:", "service:", "key:", "run:")
 
 
 class ApiKeyExchange(Protocol):

@@ -14,8 +14,11 @@ from pydantic import ValidationError
 
 from tocsin.errors import TocsinError, Unavailable
 from tocsin.signals.kinds import JsonValue
+from tocsin_auth.application.tokens import Issued
 from tocsin_kit.bus import Bus, Subscription
-from tocsin_kit.bus.permissions import ASKS_FOR_SECRETS
+from tocsin_kit.bus.permissions import ASKS_FOR_SECRETS, RUNS_TASKS
+from tocsin_kit.bus.run_tokens import SUBJECT as RUN_TOKEN
+from tocsin_kit.bus.run_tokens import RunTokenRequest, sealed_token
 from tocsin_kit.bus.secrets import SUBJECT, SecretNotFound, SecretRequest, refusing_reply, sealed_reply
 from tocsin_kit.chassis import Health, Part
 from tocsin_kit.telemetry import Metrics
@@ -32,6 +35,14 @@ class Resolver(Protocol):
 
     async def resolve(self, request: SecretRequest, service: str) -> Mapping[str, JsonValue]:
         """The values."""
+        ...
+
+
+class RunTokenIssuer(Protocol):
+    """Issues tokens of runs (``application.tokens.Tokens``)."""
+
+    async def for_run(self, namespace: str, run: str, lifetime: timedelta) -> Issued:
+        """One."""
         ...
 
 
@@ -60,21 +71,23 @@ class SecretRequests(Part):
     Args:
         bus: Connected as the auth service.
         resolver: Decides and opens.
+        tokens: Issues tokens of runs.
         metrics: Of the service.
     """
 
-    def __init__(self, bus: Bus, resolver: Resolver, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, resolver: Resolver, tokens: RunTokenIssuer, metrics: Metrics) -> None:
         super().__init__("secret-requests")
-        self._bus, self._resolver = bus, resolver
+        self._bus, self._resolver, self._tokens = bus, resolver, tokens
         self._outcomes = metrics.counter(
             "auth_secret_requests", "Requests of services for secrets.", outcome=("given", "refused", "failed")
         )
         self._waiting: asyncio.Queue[_Asked] = asyncio.Queue(maxsize=10_000)
-        self._subscription: Subscription | None = None
+        self._subscriptions: list[Subscription] = []
 
     async def start(self) -> None:
         """Listen."""
-        self._subscription = await self._bus.subscribe(f"{SUBJECT}.*", self._take, queue=_QUEUE)
+        for subject in (SUBJECT, RUN_TOKEN):
+            self._subscriptions.append(await self._bus.subscribe(f"{subject}.*", self._take, queue=_QUEUE))
 
     async def serve(self) -> None:
         """Answer, several at a time, until cancelled."""
@@ -84,12 +97,12 @@ class SecretRequests(Part):
 
     async def stop(self) -> None:
         """Leave the rest to other replicas."""
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
 
     def health(self) -> Health:
         """Ready while it listens."""
-        listening = self._subscription is not None
+        listening = bool(self._subscriptions)
         return Health(
             ready=listening, detail="listening" if listening else "not started", facts={"waiting": self._waiting.qsize()}
         )
@@ -113,7 +126,9 @@ class SecretRequests(Part):
                 log.warning("secrets.unanswered", error=getattr(error, "detail", "no decision in time"))
 
     async def _answer(self, message: _Asked) -> bytes:
-        service = message.subject.rpartition(".")[2]
+        kind, _, service = message.subject.rpartition(".")
+        if kind == RUN_TOKEN:
+            return await self._run_token(message.data, service)
         try:
             request = SecretRequest.model_validate_json(message.data)
         except ValidationError:
@@ -128,6 +143,20 @@ class SecretRequests(Part):
             return self._refused(code, error.detail, service, [name for name in names if name])
         self._outcomes.labels(outcome="given").inc()
         log.info("secrets.given", service=service, namespace=request.namespace, names=request.names)
+        return reply
+
+    async def _run_token(self, data: bytes, service: str) -> bytes:
+        try:
+            request = RunTokenRequest.model_validate_json(data)
+            if service not in RUNS_TASKS:
+                return self._refused("forbidden", "this service runs no tasks", service)
+            issued = await self._tokens.for_run(request.namespace, request.run, timedelta(seconds=request.seconds))
+            reply = sealed_token(request, issued.token)
+        except ValidationError:
+            return self._refused("rejected", "the request for a token cannot be read", service)
+        except TocsinError as error:
+            return self._refused(error.code, error.detail, service)
+        log.info("run_token.given", service=service, namespace=request.namespace, run=request.run)
         return reply
 
     def _refused(self, code: str, detail: str, service: str, names: list[str] | None = None) -> bytes:

@@ -17,6 +17,7 @@ from tocsin.signals.catalogue.auth import SIGNING_KEY_ROTATED, SigningKeyRotated
 from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.domain.key_ring import KeyRing, SigningKey
 from tocsin_auth.ports import Records, Sealer
+from tocsin_kit.bus.run_tokens import LONGEST, PERMISSIONS
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
@@ -57,6 +58,7 @@ class Tokens:
 
     def __init__(self, rings: Records[KeyRing], sealer: Sealer, clock: Clock, chance: Chance, lifetime: timedelta) -> None:
         self.lifetime = lifetime
+        self._longest = max(lifetime, LONGEST)  # a retired key is published for as long as any token may live
         self._rings, self._sealer, self._clock, self._chance = rings, sealer, clock, chance
         self._entry: Entry[KeyRing] | None = None
         self._read_at = float("-inf")
@@ -91,9 +93,9 @@ class Tokens:
         sealed = self._sealer.seal(private.private_bytes_raw(), context=_context(kid), nonce=self._chance.token(12))
         key = SigningKey(kid, private.public_key().public_bytes_raw(), sealed, now)
         entry = await self._rings.load(RING)
-        if len((entry.value or KeyRing()).published(now, self.lifetime)) >= _MOST_KEYS:
+        if len((entry.value or KeyRing()).published(now, self._longest)) >= _MOST_KEYS:
             raise Conflict("the key was rotated too often in a short time", hint="wait a few minutes")
-        ring = (entry.value or KeyRing()).rotated(key, now=now, lifetime=self.lifetime)
+        ring = (entry.value or KeyRing()).rotated(key, now=now, lifetime=self._longest)
         signal = said(SIGNING_KEY_ROTATED, entry, SigningKeyRotated(kid=kid), asker=asker, now=now)
         self._entry = await self._rings.commit(entry, ring, outbox=[signal])
         self._read_at = self._clock.monotonic()
@@ -126,7 +128,6 @@ class Tokens:
         grants: Sequence[Grant],
         proof: Proof = _NOTHING,
         until: datetime | None = None,
-        run: str = "",
     ) -> Issued:
         """A token for a principal.
 
@@ -136,10 +137,20 @@ class Tokens:
             grants: With deny rules.
             proof: What they were made from.
             until: It lives no longer than that, nor longer than usual.
-            run: That it stands for.
         """
         now = self._clock.now()
         lasts = self.lifetime if until is None else min(self.lifetime, max(until - now, _SHORTEST))
+        return await self._signed(subject, name, grants, lasts, _origin(subject, proof))
+
+    async def for_run(self, namespace: str, run: str, lifetime: timedelta) -> Issued:
+        """A token for the code of a task: it may little, and only in the namespace of its run."""
+        grants = [Grant(permission, namespace) for permission in PERMISSIONS]
+        return await self._signed(f"run:{run}", f"run {run}", grants, min(lifetime, LONGEST), {"run": run})
+
+    async def _signed(
+        self, subject: str, name: str, grants: Sequence[Grant], lasts: timedelta, more: Mapping[str, str | int]
+    ) -> Issued:
+        now = self._clock.now()
         key = self._signer(await self._ring())
         claims = {
             "iss": ISSUER,
@@ -150,7 +161,7 @@ class Tokens:
             "iat": int(now.timestamp()),
             "exp": int((now + lasts).timestamp()),
             "jti": new_id(now, self._chance),
-            **_origin(subject, proof, run),
+            **more,
         }
         token = jwt.encode(claims, self._open(key), algorithm=ALGORITHM, headers={"kid": key.kid})
         return Issued(token, lasts)
@@ -158,7 +169,7 @@ class Tokens:
     async def jwks(self) -> dict[str, object]:
         """The public keys (RFC 7517) that a verifier needs now."""
         ring = await self._ring()
-        return {"keys": [_jwk(key) for key in ring.published(self._clock.now(), self.lifetime)]}
+        return {"keys": [_jwk(key) for key in ring.published(self._clock.now(), self._longest)]}
 
     async def fetch(self) -> Mapping[str, object]:
         """The same, as the verifier in this process asks for it (``tocsin_kit.web.jwks.KeySource``)."""
@@ -186,14 +197,13 @@ class Tokens:
         return self._opened[key.kid]
 
 
-def _origin(subject: str, proof: Proof, run: str) -> dict[str, str | int]:
+def _origin(subject: str, proof: Proof) -> dict[str, str | int]:
     """What the token was made from; empty members are left out."""
     claims: dict[str, str | int] = {
         "own": "" if proof.holder == subject else proof.holder,
         "sid": proof.session,
         "rev": proof.revision,
         "pol": proof.policy,
-        "run": run,
     }
     return {name: value for name, value in claims.items() if value}
 

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from integration.auth.harness import Auth, started
-from tocsin.cli.browser import log_in
+from tocsin.cli import browser as command_line
 from tocsin.client import Client, StaticToken
 from tocsin_kit.embedded import free_ports
 from tocsin_kit.testing.waiting import eventually
@@ -156,7 +156,7 @@ async def test_the_command_line_logs_in_through_the_browser(auth: Auth, monkeypa
 
     monkeypatch.setattr("webbrowser.open", browser)
     async with Client(auth.url, StaticToken(None)) as client:
-        tokens = await log_in(client)
+        tokens = await command_line.log_in(client)
     assert (await auth.ask("GET", "/api/v1/auth/me", str(tokens["access_token"])))[1]["name"] == "ada"
 
 

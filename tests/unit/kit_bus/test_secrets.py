@@ -92,6 +92,6 @@ def test_a_resolved_value_is_json() -> None:
 def test_a_service_asks_under_its_own_name_only() -> None:
     """So the auth service knows who asks, and most services cannot ask at all."""
     for service in SERVICES:
-        subjects = [subject for subject in permissions_of(service).publish if subject.startswith("secrets")]
+        subjects = [subject for subject in permissions_of(service).publish if subject.startswith("secrets.resolve")]
         assert subjects == ([f"secrets.resolve.{service}"] if service in ASKS_FOR_SECRETS else [])
     assert "secrets.resolve.*" in permissions_of("auth").subscribe
