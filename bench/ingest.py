@@ -1,8 +1,8 @@
 """Custom events in, matched against many triggers, decided about, recorded, and what follows from them said.
 
 The trigger service is a process of its own; this one publishes and watches the database. Triggers are of mixed kinds: exact
-types, prefixes, filters, sources, webhooks. Most of them cannot match what comes; each event starts one run, and is turned
-down by one filter.
+types, prefixes, filters, sources, webhooks, signals, correlations, forms. Most of them cannot match what comes; each event starts
+one run, and is turned down by one filter.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -23,7 +23,8 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.embedded import DataFolder, MongoOptions, MongoServer, NatsOptions, NatsServer, free_ports
 from tocsin_kit.store import Creation, Database, Outgoing, Relay
 from tocsin_trigger.adapters.stores import COLLECTIONS, EVENTS, MongoTriggers
-from tocsin_trigger.domain.sources import EventSource
+from tocsin_trigger.domain.gathering import Correlate, Gather
+from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, ManualSource, Role, SignalSource
 from tocsin_trigger.domain.triggers import Source, StandardScheme, Target, Trigger, WebhookSource
 
 EVENTS_A_RUN = 5000
@@ -50,6 +51,7 @@ def _trigger(number: int) -> Trigger:
         created=made,
         updated=made,
         filter=condition,
+        gather=Gather(Correlate(2, timedelta(hours=1))) if isinstance(source, CorrelationSource) else None,
         input={"order": "${ .data.order }", "from": "${ .source }"} if number % 3 == 0 else None,
     )
 
@@ -60,7 +62,7 @@ def _listens(number: int) -> tuple[Source, str | None]:
         return EventSource(f"bench.group{number}.*"), None if number % 2 else ".data.total >= 0"
     if number < 10:
         return EventSource(f"bench.group{number - 5}.*"), ".data.total > 1000000"
-    match number % 5:
+    match number % 8:
         case 0:
             return EventSource(f"bench.other{number}"), None
         case 1:
@@ -69,6 +71,14 @@ def _listens(number: int) -> tuple[Source, str | None]:
             return EventSource(f"com.example{number}.*"), None
         case 3:
             return EventSource(f"bench.other{number}.*", "/elsewhere"), ".data.order != null"
+        case 4:
+            return SignalSource("run", "faulted"), ".data.name == null"
+        case 5:
+            parts = (f"bench.first{number}", f"bench.second{number}")
+            clauses = tuple(Clause(kind.replace(".", "-"), Role.PART, EventSource(kind)) for kind in parts)
+            return CorrelationSource(clauses), None
+        case 6:
+            return ManualSource(), None
         case _:
             return WebhookSource(StandardScheme(), ()), None
 

@@ -157,10 +157,15 @@ class Registry:
             self._put(entry)
 
     def _replace(self, entries: Sequence[Entry[Trigger]]) -> None:
-        self._index.clear()
-        self._broken.clear()
+        there = {entry.key: entry.revision for entry in entries}
+        for key in [key for key in self._index.known() if key not in there]:
+            self._index.drop(key)
+        self._broken = {key: why for key, why in self._broken.items() if key in there}
         for entry in entries:
-            self._put(entry)
+            known = self._index.get(entry.key)
+            # Compiling ten thousand triggers takes a second: what has not changed since the last look is not compiled again.
+            if known is None or known.revision != entry.revision or entry.value is None or known.trigger.id != entry.value.id:
+                self._put(entry)
         self._loaded = True
 
     def _keys(self, trigger: Trigger) -> tuple[tuple[str, bytes], ...]:

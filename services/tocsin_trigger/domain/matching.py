@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tocsin_trigger.domain.deciding import Ready
-from tocsin_trigger.domain.sources import WATCHED, BusSource, CorrelationSource, EventSource, SignalSource, SubjectSource
+from tocsin_trigger.domain.sources import WATCHED, CorrelationSource, EventSource, SignalSource, SubjectSource
 from tocsin_trigger.domain.triggers import Trigger
 
 ANY = "*"
@@ -38,7 +38,7 @@ class TriggerIndex:
     def __init__(self) -> None:
         """Empty."""
         self._by_key: dict[str, Ready] = {}
-        self._by_place: dict[Place, dict[tuple[str, str], Ready]] = {}
+        self._by_place: dict[Place, dict[tuple[str, str], tuple[Met, str | None]]] = {}
         self._watched: dict[str, Ready] = {}
 
     def __len__(self) -> int:
@@ -55,8 +55,8 @@ class TriggerIndex:
         self._by_key[key] = ready
         if isinstance(ready.trigger.source, (*WATCHED, SubjectSource)):
             self._watched[key] = ready
-        for clause, place in _places(ready.trigger):
-            self._by_place.setdefault(place, {})[key, clause] = ready
+        for clause, place, source in _places(ready.trigger):
+            self._by_place.setdefault(place, {})[key, clause] = (Met(ready, (clause,)), source)
 
     def drop(self, key: str) -> None:
         """Forget a trigger, if it is there."""
@@ -64,17 +64,15 @@ class TriggerIndex:
         if ready is None:
             return
         self._watched.pop(key, None)
-        for clause, place in _places(ready.trigger):
+        for clause, place, _ in _places(ready.trigger):
             held = self._by_place[place]
             held.pop((key, clause))
             if not held:
                 del self._by_place[place]
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._by_key.clear()
-        self._by_place.clear()
-        self._watched.clear()
+    def known(self) -> list[str]:
+        """The keys of all triggers."""
+        return list(self._by_key)
 
     def get(self, key: str) -> Ready | None:
         """The trigger of this key."""
@@ -111,17 +109,20 @@ class TriggerIndex:
         return self._met([(_SIGNAL, namespace, f"{entity}.{transition}"), (_SIGNAL, namespace, f"{entity}.{ANY}")], "")
 
     def _met(self, places: Sequence[Place], source: str) -> list[Met]:
-        found: dict[str, tuple[Ready, list[str]]] = {}
+        found: dict[str, Met] = {}
+        by_place = self._by_place
         for place in places:
-            for (key, clause), ready in self._by_place.get(place, {}).items():
-                if place[0] == _SIGNAL or _wants(ready.trigger, clause, source):
-                    found.setdefault(key, (ready, []))[1].append(clause)
-        if not found:
-            return []
-        met = [Met(ready, _in_order(ready, clauses)) for ready, clauses in found.values()]
-        if len(met) > 1:
-            met.sort(key=lambda each: each.ready.trigger.name)
-        return met
+            held = by_place.get(place)
+            if held is None:
+                continue
+            for (key, _), (met, wanted) in held.items():
+                if wanted is None or wanted == source:
+                    known = found.get(key)
+                    found[key] = met if known is None else Met(met.ready, known.clauses + met.clauses)
+        met_now = list(found.values())
+        if len(met_now) > 1:
+            met_now.sort(key=_name)
+        return [met if len(met.clauses) == 1 else _in_order(met) for met in met_now]
 
 
 def why_not(source: EventSource, event_type: str, event_source: str) -> str | None:
@@ -133,33 +134,29 @@ def why_not(source: EventSource, event_type: str, event_source: str) -> str | No
     return None
 
 
-def _places(trigger: Trigger) -> Iterator[tuple[str, Place]]:
-    """Where a trigger is found, with the clause that is found there."""
+def _places(trigger: Trigger) -> Iterator[tuple[str, Place, str | None]]:
+    """Where a trigger is found, with the clause that is found there and the only source it is for."""
     source = trigger.source
     if isinstance(source, CorrelationSource):
         for clause in source.clauses:
-            yield clause.name, _place(trigger, clause.source)
+            yield clause.name, *_place(trigger, clause.source)
     elif isinstance(source, EventSource | SignalSource):
-        yield "", _place(trigger, source)
+        yield "", *_place(trigger, source)
 
 
-def _place(trigger: Trigger, source: BusSource) -> Place:
+def _place(trigger: Trigger, source: EventSource | SignalSource) -> tuple[Place, str | None]:
     if isinstance(source, SignalSource):
-        return _SIGNAL, source.namespace or trigger.namespace, f"{source.entity}.{source.transition}"
-    assert isinstance(source, EventSource)
-    return _EVENT, trigger.namespace, source.type
+        return (_SIGNAL, source.namespace or trigger.namespace, f"{source.entity}.{source.transition}"), None
+    return (_EVENT, trigger.namespace, source.type), source.source
 
 
-def _wants(trigger: Trigger, clause: str, source: str) -> bool:
-    wanted = trigger.source
-    if isinstance(wanted, CorrelationSource):
-        wanted = next(each.source for each in wanted.clauses if each.name == clause)
-    return isinstance(wanted, EventSource) and wanted.source in {None, source}
+def _name(met: Met) -> str:
+    return met.ready.trigger.name
 
 
-def _in_order(ready: Ready, clauses: list[str]) -> tuple[str, ...]:
+def _in_order(met: Met) -> Met:
     """In the order of the trigger's list, on which authors rely."""
-    return tuple(clauses) if len(clauses) == 1 else tuple(name for name in ready.clauses if name in clauses)
+    return Met(met.ready, tuple(name for name in met.ready.clauses if name in met.clauses))
 
 
 def _patterns(event_type: str) -> Iterator[str]:

@@ -194,4 +194,3 @@ class SubjectSource:
 
 WatchedSource: TypeAlias = OnceSource | FileSource | PollSource | BucketSource
 WATCHED: Final = (OnceSource, FileSource, PollSource, BucketSource)
-BusSource: TypeAlias = EventSource | SignalSource | CorrelationSource
