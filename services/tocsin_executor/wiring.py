@@ -15,6 +15,7 @@ from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.refusals import BusRefusals
 from tocsin_executor.adapters.retention import Retention
 from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.adapters.workers import SeenWorkers
 from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.approvals import Approvals
 from tocsin_executor.application.definitions import Definitions
@@ -33,6 +34,7 @@ from tocsin_executor.http.migrations import migration_routes
 from tocsin_executor.http.pools import pool_routes
 from tocsin_executor.http.repairs import repair_routes
 from tocsin_executor.http.runs import run_routes
+from tocsin_executor.http.workers import worker_routes
 from tocsin_executor.http.workflows import workflow_routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.imports import Imports
@@ -81,7 +83,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
     served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, clock=clock)
-    worker = own_worker(context, workers_bus, runners, sandbox)
+    worker, seen = own_worker(context, workers_bus, runners, sandbox), SeenWorkers(context.bus, clock)
     return (
         relay,
         hot,
@@ -93,7 +95,8 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         workers_bus,
         worker,
         authenticator,
-        api(context, authenticator, (*served, *pool_routes(pools), *dead_letters)),
+        seen,
+        api(context, authenticator, (*served, *pool_routes(pools), *worker_routes(seen), *dead_letters)),
     )
 
 

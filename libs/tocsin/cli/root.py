@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "workflow": Entry("tocsin.cli.workflow", "Validate, publish and look at workflow definitions."),
     "run": Entry("tocsin.cli.run", "Start, watch and control runs; try a definition with `run exec`."),
     "approval": Entry("tocsin.cli.approval", "Questions of runs to people, and their answers."),
+    "worker": Entry("tocsin.cli.worker", "Processes that run tasks, and how busy they are."),
     "pool": Entry("tocsin.cli.pool", "How many runs go on at once, over all workflows that share a pool."),
     "event": Entry("tocsin.cli.event", "Publish custom events."),
     "signal": Entry("tocsin.cli.signal", "Watch every change of state of anything."),

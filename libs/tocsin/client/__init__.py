@@ -8,7 +8,7 @@ from typing import Self
 
 from tocsin.client.authority import Authority
 from tocsin.client.observing import Alerts, Analytics, Audit, Webhooks
-from tocsin.client.operations import Approvals, Logs, Pools, Repairs
+from tocsin.client.operations import Approvals, Logs, Pools, Repairs, Workers
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.secrets import Secrets
@@ -32,6 +32,7 @@ class Client:
         self.workflows = Workflows(self.transport)
         self.runs = Runs(self.transport)
         self.pools = Pools(self.transport)
+        self.workers = Workers(self.transport)
         self.repairs = Repairs(self.transport)
         self.logs = Logs(self.transport)
         self.approvals = Approvals(self.transport)

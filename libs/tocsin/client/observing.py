@@ -114,6 +114,14 @@ class Analytics:
         """``runs``, ``tasks``, ``failures`` (namespace, workflow, since, until, limit) or ``compare`` (one, other)."""
         return await self._http.get(_path("/api/v1/analytics", question), filters)
 
+    async def health(self) -> Record:
+        """How every part and replica is: ``ready``, ``absent``, ``replicas``, ``measures``."""
+        return await self._http.get("/api/v1/health")
+
+    def kinds(self) -> AsyncIterator[Record]:
+        """All kinds of signals: who says them, who listens, how often, when last."""
+        return self._http.pages("/api/v1/signals/catalogue", paged=False)
+
     async def rebuild(self, since: str | None) -> Record:
         """Have all facts made anew from the signals that are kept."""
         return await self._http.post("/api/v1/analytics/rebuild", {"since": since}, seconds=300)

@@ -67,6 +67,18 @@ class Repairs:
         return await self._http.post(f"{_RUNS}/{run}/{verb}", body)
 
 
+class Workers:
+    """Processes that run tasks."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Over ``transport``."""
+        self._http = transport
+
+    def list(self) -> AsyncIterator[Record]:
+        """Those that were heard of in the last seconds, by name."""
+        return self._http.pages("/api/v1/workers", {})
+
+
 class Logs:
     """What tasks print, live."""
 

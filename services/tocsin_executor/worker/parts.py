@@ -1,11 +1,13 @@
 """A worker as one component: its runners, its sandbox, its life."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.containers import Allowance
+from tocsin_executor.worker.presence import Presence
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.rpc import Rpc
 from tocsin_executor.worker.runners.a2a import AgentRunner
@@ -118,6 +120,8 @@ class WorkerPart:
             log_bytes=settings.log_bytes,
             authorize=runners.caller.authorization,
         )
+        labels = dict(label.split("=", 1) for label in settings.labels)
+        self._presence = Presence(bus, self._worker, labels, clock)
 
     async def start(self) -> None:
         """Ask for work."""
@@ -125,11 +129,15 @@ class WorkerPart:
 
     async def serve(self) -> None:
         """Work until cancelled."""
-        await self._worker.serve()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._worker.serve())
+            group.create_task(self._presence.serve())
 
     async def stop(self) -> None:
         """Finish what is in hand, then close what the runners opened."""
+        await self._presence.say("draining")
         await self._worker.stop()
+        await self._presence.say("gone")
         await self._sandbox.close()
         await self._runners.close()
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,6 +18,9 @@ class WorkerSettings(Section):
         None, max_length=128, description="Name in records and signals; host name and process id if not given."
     )
     queues: tuple[str, ...] = Field(("default",), description="Queues it serves.")
+    labels: tuple[Annotated[str, Field(pattern=r"^[^=\s]{1,63}=[^=]{0,128}$")], ...] = Field(
+        (), max_length=64, description="What people see beside its name, such as `zone=eu`."
+    )
     slots: int = Field(256, ge=1, le=10_000, description="Tasks of each queue at once.")
     allow_private: bool = Field(
         False,

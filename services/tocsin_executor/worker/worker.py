@@ -109,7 +109,7 @@ class Worker:
         self._direct = direct
         self._publisher = GroupPublisher(direct)
         self._orders = OrderedLog(direct, STREAM, clock)
-        self._queues = list(queues)
+        self.queues = list(queues)
         self._attempts = Attempts(runners, sandbox, secrets, clock, authorize)
         self._clock = clock
         self._drain = drain.total_seconds()
@@ -135,7 +135,7 @@ class Worker:
         """Make the durable consumers and ask for work."""
         await self._direct.start()
         await self._publisher.start()
-        for queue in self._queues:
+        for queue in self.queues:
             await self._ensure(queue.name)
             feed = PullFeed(
                 self._direct,
@@ -171,7 +171,7 @@ class Worker:
     async def stop(self) -> None:
         """Take nothing more, finish what is in hand, give back what is not finished in time."""
         self._stopping = True
-        for queue in self._queues:
+        for queue in self.queues:
             if queue.feed is not None:
                 await queue.feed.stop()
         try:
@@ -194,7 +194,7 @@ class Worker:
     def _ask(self) -> None:
         if self._stopping:
             return
-        for queue in self._queues:
+        for queue in self.queues:
             if queue.feed is not None:
                 queue.feed.want(queue.slots - queue.busy)
 
@@ -244,7 +244,7 @@ class Worker:
     async def _oldest(self) -> int:
         """Position below which no task waits any more."""
         floors = []
-        for queue in self._queues:
+        for queue in self.queues:
             info = await call(self._direct.bus, f"CONSUMER.INFO.{STREAM}.worker-{queue.name}")
             floors.append(int(info["ack_floor"]["stream_seq"]))
         return min(floors, default=0)
@@ -323,7 +323,7 @@ class Worker:
         hand.feed.ack(hand.delivery)
         if self._hands.pop(key, None) is None:
             return
-        for queue in self._queues:
+        for queue in self.queues:
             if queue.feed is hand.feed:
                 queue.busy -= 1
         self.completed += 1

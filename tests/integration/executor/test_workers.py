@@ -1,0 +1,48 @@
+"""Workers that are there are seen, with what they do; those that are gone are not."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tocsin_executor.adapters.workers import SeenWorkers
+from tocsin_executor.worker.presence import Presence
+from tocsin_kit.bus import Bus
+from tocsin_kit.testing import ManualClock, eventually
+
+pytestmark = pytest.mark.server
+
+
+async def test_a_worker_is_seen_until_it_goes_or_falls_silent(rig: Any, nats_url: str) -> None:
+    """Name, labels, queues with what is busy; what nobody could have said is not believed."""
+    clock = ManualClock()
+    bus = Bus(nats_url, name="executor")
+    await bus.start()
+    seen = SeenWorkers(bus, clock)
+    await seen.start()
+    async with rig.worker("default", "gpu", name="w 1") as worker:
+        presence = Presence(bus, worker, {"zone": "eu"}, clock)
+        await bus.announce("workers.x", b'{"name": 7}')
+        await presence.say()
+
+        async def heard() -> bool:
+            return bool(seen.now())
+
+        await eventually(heard, within=5)
+        [view] = seen.now()
+        assert (view.name, view.state, view.labels) == ("w 1", "working", {"zone": "eu"})
+        assert {queue.name: (queue.busy, queue.slots) for queue in view.queues}["gpu"] == (0, 50)
+        clock.jump(timedelta(seconds=9))
+        assert seen.now() == []
+        async with asyncio.TaskGroup() as group:
+            saying = group.create_task(presence.serve())
+            await eventually(heard, within=5)
+            saying.cancel()
+        await presence.say("gone")
+
+        async def forgotten() -> bool:
+            return not seen.now()
+
+        await eventually(forgotten, within=5)
+    await bus.stop()
