@@ -247,6 +247,14 @@ class FactStore(Protocol):
         """The assets that a workflow is declared to write."""
         ...
 
+    async def makes(self, namespace: str, workflow: str) -> None:
+        """A workflow has written something, declared or not."""
+        ...
+
+    async def is_maker(self, namespace: str, workflow: str) -> bool:
+        """Whether a workflow is known to write, or declared to make, any asset; as of a second ago."""
+        ...
+
     async def runs_of(self, workflows: Collection[Place]) -> Sequence[Maker]:
         """The latest runs of these workflows (namespace and name), known or not."""
         ...

@@ -74,8 +74,7 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
     keeper = FreshnessKeeper(store, facts, edges, clock=clock)
     automatic = Automation(store, evaluations, clock=clock)
     emission = _emission(context)
-    followers = [automatic.hear, *([emission[0].hear] if emission is not None else [])]
-    hearing = Hearing(facts, edges, recorder, followers=followers)
+    hearing = Hearing(facts, edges, recorder, followers=[automatic.hear])
     listening = Consumer(context.bus, consumer("lineage-signals"), hearing.hear, key=_entity, limits=context.limits)
     cases = UseCases(
         assets=assets,
@@ -105,20 +104,23 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
         listening,
         Ticking("lineage.freshness", freshness.EVERY, keeper.check, clock=clock),
         Ticking("lineage.automation", automation.EVERY, automatic.check, clock=clock),
-        *([Emission(*emission, context)] if emission is not None else []),
+        *emission,
         authenticator,
         server,
     )
 
 
-def _emission(context: ServiceContext[LineageSettings]) -> tuple[Emitting, HttpReceiver] | None:
+def _emission(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
+    """What tells another catalogue, if one is to be told."""
     chosen = context.settings
     if chosen.emit_url is None:
-        return None
+        return ()
     guard = OutgoingGuard(allow_private=chosen.emit_allow_private, setting="lineage.emit_allow_private")
     receiver = HttpReceiver(chosen.emit_url, chosen.emit_token, guard)
     emitter = Emitter(chosen.emit_namespace, context.version)
-    return Emitting(emitter, MongoEmissionStore(context.database), receiver, clock=context.clock), receiver
+    emission = Emitting(emitter, MongoEmissionStore(context.database), receiver, clock=context.clock)
+    listening = Consumer(context.bus, consumer("lineage-emission"), emission.take, key=_entity, limits=context.limits)
+    return listening, Emission(emission, receiver, context)
 
 
 def _entity(delivery: Delivery) -> str:

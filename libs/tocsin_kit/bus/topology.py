@@ -143,7 +143,20 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("scheduler", "scheduler-commands", "COMMANDS", ("commands.scheduler.>",)),
     ConsumerSpec("scheduler", "scheduler-runs", "SIGNALS", ("signals.*.run.>", "signals.*.schedule.fired.>")),
     ConsumerSpec("scheduler", "scheduler-definitions", "SIGNALS", ("signals.*.definition.>",)),
-    ConsumerSpec("lineage", "lineage-signals", "SIGNALS", ("signals.>",)),
+    ConsumerSpec(
+        "lineage",
+        "lineage-signals",
+        "SIGNALS",
+        (
+            "signals.*.definition.>",
+            "signals.*.run.>",
+            "signals.*.task.assets-reported.>",
+            "signals.*.schedule.>",
+            "signals.*.asset.>",
+        ),
+    ),
+    # Only where runs are told to another catalogue.
+    ConsumerSpec("lineage", "lineage-emission", "SIGNALS", ("signals.*.run.>", "signals.*.task.>"), from_now=True),
     ConsumerSpec("case", "case-signals", "SIGNALS", ("signals.>",)),
     ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),
     ConsumerSpec("observer", "observer-webhooks", "SIGNALS", ("signals.>",), max_ack_pending=10_000, from_now=True),

@@ -54,6 +54,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("v.namespace", "v.group")),
         Index(("v.namespace", "v.tags")),
         Index(("v.namespace", "v.upstream")),
+        Index(("v.maker",)),
         Index(("v.due",), only={"v.due": {"$type": "date"}}),
         Index(("v.automation_due",), only={"v.automation_due": {"$type": "date"}}),
     ),

@@ -41,7 +41,7 @@ def asset_document(asset: Asset) -> Document:
         "materializations": asset.materializations,
         "policy": _text(asset.policy.document),
         "upstream": [one.key for one in asset.policy.upstream],
-        "automated": asset.policy.automation is not None,
+        "maker": f"{asset.namespace}/{asset.policy.maker.workflow}" if asset.policy.maker is not None else None,
         "since": asset.since,
         "state": asset.verdict.state.value,
         "state_since": asset.verdict.since,

@@ -6,12 +6,14 @@ from typing import Any
 
 from tocsin_kit.store import Database, translated
 from tocsin_kit.store.indexes import Index, ensure_indexes
+from tocsin_lineage.adapters.assets import ASSETS
 from tocsin_lineage.domain.causes import Clockwork, Maker
 from tocsin_lineage.ports import Place
 
 WORKFLOWS = "workflows"
 SCHEDULES = "schedules"
 DECLARED = "declared"
+LOOK_EVERY = 1.0  # seconds
 INDEXES: Mapping[str, Sequence[Index]] = {
     SCHEDULES: (Index(("namespace", "workflow")),),
     DECLARED: (Index(("namespace", "key")), Index(("workflow",))),
@@ -27,6 +29,8 @@ class MongoFactStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._makers: frozenset[str] = frozenset()
+        self._looked = float("-inf")
 
     async def prepare(self) -> None:
         """Make the indexes."""
@@ -63,6 +67,7 @@ class MongoFactStore:
         with translated(DECLARED):
             await collection.delete_many({"workflow": {"$eq": name}})
             if rows:
+                self._makers |= {name}
                 await collection.insert_many(
                     [
                         {"namespace": ns, "key": key, "workflow": name, "task": task, "version": version}
@@ -82,6 +87,28 @@ class MongoFactStore:
         with translated(DECLARED):
             rows = self._database.collection(DECLARED).find({"workflow": {"$eq": f"{namespace}/{workflow}"}})
             return [(row["namespace"], row["key"]) for row in await rows.to_list(1000)]
+
+    async def makes(self, namespace: str, workflow: str) -> None:
+        """A workflow has written something, declared or not."""
+        name = f"{namespace}/{workflow}"
+        if name not in self._makers:
+            with translated(WORKFLOWS):
+                about = {"$setOnInsert": {"namespace": namespace, "name": workflow}}
+                await self._database.collection(WORKFLOWS).update_one({"_id": name}, about, upsert=True)
+            self._makers |= {name}
+
+    async def is_maker(self, namespace: str, workflow: str) -> bool:
+        """Whether a workflow is known to write, or declared to make, any asset; as of a second ago."""
+        name, now = f"{namespace}/{workflow}", self._database.clock.monotonic()
+        if name in self._makers or now - self._looked < LOOK_EVERY:
+            return name in self._makers
+        self._looked = now
+        found: set[str] = set()
+        for collection, field in ((DECLARED, "workflow"), (WORKFLOWS, "_id"), (ASSETS, "v.maker")):
+            with translated(collection):
+                found |= {one for one in await self._database.collection(collection).distinct(field) if one is not None}
+        self._makers = frozenset(found)
+        return name in self._makers
 
     async def runs_of(self, workflows: Collection[Place]) -> Sequence[Maker]:
         """The latest runs of these workflows, known or not."""

@@ -11,7 +11,8 @@ import structlog
 
 from tocsin.errors import Rejected, Unavailable
 from tocsin.signals import CloudEvent
-from tocsin.signals.subjects import SignalSubject
+from tocsin.signals.subjects import SignalSubject, parse_signal
+from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.clock import Clock
 from tocsin_lineage.domain.emission import Emitter
 from tocsin_lineage.ports import Emission, EmissionStore, Receiver
@@ -40,6 +41,12 @@ class Emitting:
         self._store = store
         self._receiver = receiver
         self._clock = clock
+
+    async def take(self, delivery: Delivery) -> None:
+        """Hear one signal; safe to repeat."""
+        place = parse_signal(delivery.subject)
+        if self._emitter.tells(place):
+            await self.hear(place, delivery.event())
 
     async def hear(self, place: SignalSubject, event: CloudEvent) -> None:
         """Keep what a signal means, if it means something outside."""

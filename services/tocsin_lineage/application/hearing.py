@@ -34,7 +34,7 @@ class Hearing:
         facts: What is kept about workflows and schedules.
         graph: The graph.
         recorder: Records what happened to assets.
-        followers: Who hears each signal besides: automation, emission.
+        followers: Who hears each of them besides: automation.
     """
 
     def __init__(self, facts: FactStore, graph: GraphStore, recorder: Recorder, *, followers: Sequence[Follower] = ()) -> None:
@@ -52,7 +52,7 @@ class Hearing:
     async def hear(self, delivery: Delivery) -> None:
         """Take one signal; safe to repeat."""
         place = parse_signal(delivery.subject)
-        if place.entity == "task" and place.transition not in _TASK_NEWS and not self._followers:
+        if place.transition not in _NEWS.get(place.entity, _NOTHING):
             return
         event = delivery.event()
         take = self._take.get(place.entity)
@@ -66,8 +66,6 @@ class Hearing:
             gone = read_payload(runs.DEFINITION_DELETED, event)
             if gone.version is None:
                 await self._facts.declared(gone.namespace, gone.name, "", {})
-            return
-        if place.transition != "published":
             return
         said = read_payload(runs.DEFINITION_PUBLISHED, event)
         at, cause = _time(event), follow(event)
@@ -88,13 +86,13 @@ class Hearing:
         await self._recorder.record(reports)
 
     async def _task(self, place: SignalSubject, event: CloudEvent) -> None:
-        if place.transition != "assets-reported":
-            return
         said = read_payload(runs.TASK_ASSETS_REPORTED, event)
         job = job_node(place.namespace, workflow_of(said.workflow), said.task)
         edges = [Edge(ASSET + one.asset, job) for one in said.consumed]
         edges += [Edge(job, ASSET + one.asset) for one in said.produced]
         await self._graph.add(place.namespace, [(edge, said.reported_at) for edge in edges])
+        if said.produced:
+            await self._facts.makes(place.namespace, workflow_of(said.workflow))
         cause = follow(event)
         # Which activation it was: a task in a loop writes as often as it runs.
         about = f"{place.namespace}:{place.id}:{said.task}:{event.extensions.get('activation', '')}"
@@ -126,11 +124,11 @@ class Hearing:
         workflow = workflow_of(name) if isinstance(name, str) and place.transition != "refused" else data.get("workflow")
         if not isinstance(workflow, str) or not workflow:
             return
+        if not await self._facts.is_maker(place.namespace, workflow):
+            return  # most runs make no asset; a write for each of them would be as many again
         status = _STATUS.get(place.transition, place.transition)
         if place.transition == "status-changed":
             status = str(data.get("status"))
-        elif place.transition not in {*_STATUS, "faulted", "cancelled", "refused"}:
-            return
         at = _time(event)
         maker = Maker(namespace=place.namespace, name=workflow, run=place.id, status=status, at=at, error=_error(data))
         await self._facts.run_is(maker, position=at)
@@ -149,8 +147,6 @@ class Hearing:
         if place.transition == "deleted":
             await self._facts.schedule_gone(place.namespace, place.id)
             return
-        if place.transition not in {"created", "updated", "paused", "resumed"}:
-            return
         said = read_payload(schedules.SCHEDULE_CREATED, event)
         clockwork = Clockwork(
             name=said.name,
@@ -162,7 +158,14 @@ class Hearing:
         await self._facts.schedule_is(place.namespace, clockwork, position=_time(event))
 
 
-_TASK_NEWS = frozenset({"assets-reported"})
+_NOTHING: frozenset[str] = frozenset()
+_NEWS: Mapping[str, frozenset[str]] = {
+    "definition": frozenset({"published", "deleted"}),
+    "task": frozenset({"assets-reported"}),
+    "run": frozenset({*_STATUS, "status-changed", "faulted", "cancelled", "refused"}),
+    "schedule": frozenset({"created", "updated", "paused", "resumed", "deleted"}),
+    "asset": frozenset({"materialized", "check-evaluated", "freshness-changed"}),
+}
 
 
 def _time(event: CloudEvent) -> datetime:

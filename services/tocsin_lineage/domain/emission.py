@@ -32,6 +32,11 @@ class Emitter:
     namespace: str
     version: str
 
+    @staticmethod
+    def tells(place: SignalSubject) -> bool:
+        """Whether there is a word for such a signal outside."""
+        return place.entity in {"run", "task"} and place.transition in _STAGES
+
     def event_of(self, place: SignalSubject, event: CloudEvent) -> dict[str, Json] | None:
         """The OpenLineage event that says what a signal says; ``None`` for a signal that it has no word for."""
         stage = _STAGES.get(place.transition)

@@ -1,6 +1,6 @@
 """Columns, schemas and assertions in facets."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin_lineage.domain.assertions import assertions_of
@@ -81,6 +81,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["schema", "columnLineage", "dataQualityAssertions"]), JSON)
 def test_facets_may_be_anything(name, value):
     """What cannot be understood is passed over, never a crash."""

@@ -1,6 +1,6 @@
 """Walking and drawing the graph."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin_lineage.domain.graph import Direction, Edge, Walk, as_dot, as_mermaid
@@ -37,6 +37,7 @@ def test_upstream_goes_the_other_way():
     assert set(picture.nodes) == {edge.source for edge in CHAIN} | {"asset:page"}
 
 
+@settings(deadline=None)
 @given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30), st.integers(1, 20))
 def test_cycles_end(pairs, depth):
     """Each node is visited once, whatever points where, and every edge shown joins two nodes shown."""

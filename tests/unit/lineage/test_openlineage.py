@@ -4,7 +4,7 @@ import contextlib
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin_lineage.domain.openlineage import InvalidLineageEvent, Stage, read_event
@@ -50,6 +50,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(EVENT)), JSON)
 def test_nonsense_is_refused_and_never_a_crash(member, value):
     """Any member may be anything."""

@@ -50,6 +50,7 @@ ZONES = [
 
 
 @pytest.mark.parametrize(("every", "zone"), ZONES)
+@settings(deadline=None)
 @given(offset=st.integers(0, 60 * 24 * 330))
 def test_every_instant_is_in_exactly_the_window_of_its_key(every, zone, offset):
     """Windows follow each other without gap; keys lead back to their windows, through every change of the clocks."""

@@ -4,7 +4,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin_lineage.domain.automation import Facts, Part, Simple, Upstream, answered_by, causes, evaluate
@@ -66,6 +66,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(WRONG)), JSON)
 def test_nonsense_is_refused_and_never_a_crash(part, value):
     """Any part may be anything."""
@@ -85,6 +86,7 @@ UPSTREAM = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(UPSTREAM, st.integers(0, 10))
 def test_what_was_answered_is_not_new_again(upstream, minutes):
     """After a start for what was seen nothing of it starts another, and something else does."""
