@@ -25,7 +25,8 @@ def _named(prefix: str, listed: list[dict[str, Any]], *, jumps: bool = True) -> 
 
 def task(random: Random, depth: int) -> dict[str, Any]:
     """A task with up to ``depth`` levels below it, and things around it."""
-    kind = random.choice(_COMPOSITES) if depth and random.random() < 0.6 else random.choice(_LEAVES)
+    leaves = (*_LEAVES, _listen, _listen) if isinstance(random, Listening) else _LEAVES
+    kind = random.choice(_COMPOSITES) if depth and random.random() < 0.6 else random.choice(leaves)
     built = kind(random, depth)
     if random.random() < 0.2:
         built["_then"] = random.choice(["forward", "forward", "exit", "end"])
@@ -47,6 +48,33 @@ def tasks(random: Random, depth: int, prefix: str = "t") -> list[dict[str, Any]]
 
 def _leaf(*choices: dict[str, Any]) -> Build:
     return lambda random, depth: dict(random.choice(choices))
+
+
+class Listening(Random):
+    """Chance of programs that listen as well."""
+
+
+def _listen(random: Random, depth: int) -> dict[str, Any]:
+    one, two = {"with": {"type": "a"}}, {"with": {"type": "b", "data": "${ . >= 0 }"}}
+    tied = [{**found, "correlate": {"room": {"from": ".room"}}} for found in (one, two)]
+    to: dict[str, Any] = random.choice(
+        [
+            {"one": one},
+            {"all": [one, two]},
+            {"all": tied},
+            {"any": [one, two]},
+            {"any": []},
+            {"any": [one], "until": "length == 2"},
+            {"any": [one], "until": "[range(0; 3)] | length > 2"},
+            {"any": [one], "until": {"one": two}},
+        ]
+    )
+    built: dict[str, Any] = {"listen": {"to": to, "read": random.choice(["data", "envelope"])}}
+    if random.random() < 0.3:
+        built["foreach"] = {"item": "e", "do": tasks(random, max(0, depth - 1), "e")}
+    if random.random() < 0.2:
+        built["metadata"] = {"lookback": "PT1M"}
+    return built
 
 
 def _do(random: Random, depth: int) -> dict[str, Any]:
@@ -96,11 +124,14 @@ _LEAVES: tuple[Build, ...] = (
 _COMPOSITES: tuple[Build, ...] = (_do, _fork, _fork, _for, _try, _try)
 
 
-def scenario(seed: int) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
+def scenario(seed: int, chance: type[Random] = Random) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
     """A document's ``do``, and what the world does: kinds of moves, and which of the choices."""
-    random = Random(seed)
+    random = chance(seed)
     return tasks(random, random.randint(1, 4), "m"), [(random.randint(0, 14), random.randint(0, 99)) for _ in range(80)]
 
 
 SCENARIOS = st.integers(0, 2**32 - 1).map(scenario)
 """Random scenarios; a failing one is repeated by its seed, and kept as a trace."""
+
+LISTENING = st.integers(0, 2**32 - 1).map(lambda seed: scenario(seed, Listening))
+"""The same, and they listen."""

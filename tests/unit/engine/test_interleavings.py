@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from tocsin_executor.domain.codec import decode_run, encode_cell
 from tocsin_executor.domain.effects import Dispatch, Effect
-from tocsin_executor.domain.inputs import Input, Lost, Result, StopKind, Stopped, Verb
+from tocsin_executor.domain.inputs import Event, Input, Lost, Result, StopKind, Stopped, Verb
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import HEAD, RunState
 from tocsin_executor.domain.step import step
-from unit.engine.programs import ERROR, SCENARIOS
+from unit.engine.programs import ERROR, LISTENING, SCENARIOS
 from unit.engine.world import Failure, World, program_of
 
 Scenario: TypeAlias = tuple[list[Any], list[tuple[int, int]]]
+FEWER = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 LIMITS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -69,6 +70,12 @@ def move(world: World, kind: int, which: int) -> None:
     elif kind == 11 and world.run.head is not None and which < 10:
         world.control(Verb.OVERRIDE, token=f"h:{which}", output=which)
         world.work = {key: sent for key, sent in world.work.items() if key in _live(world)}
+
+    elif kind == 12 and world.delivered:
+        key = sorted(world.delivered)[which % len(world.delivered)]  # perhaps closed by now
+        for number in (world.delivered[key] + 2, world.delivered[key], which):  # out of order, repeated, any
+            if number != world.delivered[key] + 1:
+                world.send(Event, subscription=key, n=number, filter=0, event=world.event(which))
 
 
 def _revoking(world: World) -> set[str]:
@@ -157,3 +164,32 @@ def test_the_rules_hold_with_extensions_around_everything(scenario: Scenario) ->
         {"two": {"extend": "composite", "when": "$task.fork == null", "before": aside, "after": aside}},
     ]
     assert play(program_of(tasks, use={"extensions": extensions}), moves, persist=True).run.terminal
+
+
+@FEWER
+@given(LISTENING)
+def test_runs_that_listen_keep_the_rules_whatever_is_delivered(scenario: Scenario) -> None:
+    """Deliveries repeated, out of order, to subscriptions that a timeout or a cancel has closed; and every run ends."""
+    tasks, moves = scenario
+    program = program_of(tasks)
+    kept = play(program, moves, persist=False)
+    assert kept.run.terminal
+    assert not kept.subscriptions, "nobody listens in a run that has ended"
+    saved = play(program, moves, persist=True)
+    assert saved.effects == kept.effects
+
+
+@FEWER
+@given(LISTENING, st.integers(0, 1000))
+def test_a_new_owner_of_a_run_that_listens_goes_on_from_any_save(scenario: Scenario, cut: int) -> None:
+    """The same effects, subscriptions included, down to the last id."""
+    tasks, moves = scenario
+    program = program_of(tasks)
+    world = play(program, moves, persist=False)
+    cut %= len(world.log)
+    run = RunState("r")
+    before = replay(program, world.log[: cut + 1], run)
+    saved = encode_cell(run, HEAD)
+    loaded = decode_run("r", [saved.body], saved.values)
+    assert before + replay(program, world.log[cut + 1 :], loaded) == world.effects
+    assert loaded.head == world.run.head

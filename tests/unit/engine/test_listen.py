@@ -8,7 +8,6 @@ from tocsin_executor.domain.effects import Subscribe, Unsubscribe
 from tocsin_executor.domain.inputs import Event, Verb
 from unit.engine.world import EPOCH, World
 
-
 IDS = itertools.count()
 
 

@@ -186,6 +186,12 @@ class World:
         number = self.delivered[subscription] = self.delivered.get(subscription, 0) + 1
         return self.send(Event, subscription=subscription, n=number, filter=filter_index, event=event)
 
+    @staticmethod
+    def event(number: int) -> dict[str, Any]:
+        """An event of the world: of three types in turn, now and then one that was published before."""
+        same = number - 1 if number % 5 == 4 else number
+        return {"specversion": "1.0", "id": str(same), "source": "/w", "type": "abc"[same % 3], "room": "r", "data": same}
+
     def wake(self) -> list[Effect]:
         """Time passes until the next alarm."""
         due = self.run.wake
@@ -208,6 +214,7 @@ class World:
         found += [("confirm", key) for key in self.stopping]
         found += [("slice", str(generation)) for generation in self.slices]
         found += [("child", key) for key in self.children]
+        found += [("event", key) for key in self.subscriptions]
         if self.run.wake is not None and self.run.head is not None and not self.run.head.suspended:
             found.append(("wake", ""))
         return found
@@ -226,6 +233,8 @@ class World:
                 return self.send(Continue, generation=int(key))
             case "child":
                 return self.child(key, output=key)
+            case "event":
+                return self.deliver(key, self.event(self.delivered.get(key, 0)))
             case _:
                 return self.wake()
 
