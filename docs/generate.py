@@ -15,6 +15,7 @@ from tocsin.cli.reference import main as cli
 from tocsin.errors import TocsinError
 from tocsin.signals.reference import main as signals
 from tocsin_kit.config.reference import main as configuration
+from tocsin_kit.platform.permissions_page import permissions_page
 
 ROOT = pathlib.Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -61,6 +62,7 @@ def import_everything() -> None:
 
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
+    "permissions.md": permissions_page,
 }
 
 

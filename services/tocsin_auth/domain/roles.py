@@ -93,7 +93,6 @@ _OPERATES: Final = (
     "case:*",
     "asset:report",
     "event:publish",
-    "event:replay",
     "trigger:fire",
     "trigger:pause",
     "schedule:pause",
