@@ -110,3 +110,35 @@ async def test_a_cancelled_run_listens_no_more_and_binary_events_count(rig) -> N
         await replica.bus.publish("events.default.x", b'{"binary": true}', headers=headers)
         assert (await rig.ended(second)).output == [{"binary": True}]
         assert len(replica.engine.host.correlator) == 0
+
+
+async def test_events_are_consumed_once_while_partitions_move_between_replicas(rig) -> None:
+    """A second replica joins and dies without a word while events come for forty runs; each sees each of its own, once."""
+    correlate = {"order": {"from": ".data.order", "expect": "${ .order }"}}
+    to = {"any": [{"with": {"type": "step"}, "correlate": correlate}], "until": "length == 6"}
+    async with rig.replica("one", lease=1.0) as first:
+        await rig.publish([{"l": {"listen": {"to": to}}}])
+        runs = [await rig.start({"order": n}) for n in range(40)]
+
+        async def all_listen() -> bool:
+            return len(first.engine.host.correlator) == len(runs)
+
+        async def tell(step: int) -> None:
+            for n in range(40):
+                await publish(rig, "step", f"{n}/{step}", {"order": n, "step": step})
+
+        await eventually(all_listen)
+        await tell(0)
+        async with rig.replica("two", orderly=False, lease=1.0) as second:
+            await tell(1)
+
+            async def shared() -> bool:
+                return len(second.engine.host.owned) == 2 and len(first.engine.host.owned) == 2
+
+            await eventually(shared, within=15)
+            await tell(2)
+            await tell(3)
+        await tell(4)
+        await tell(5)
+        views = await asyncio.gather(*(rig.ended(run, 30.0) for run in runs))
+        assert [view.output for view in views] == [[{"order": n, "step": step} for step in range(6)] for n in range(40)]
