@@ -80,8 +80,8 @@ class Issuer:
             "name": name,
             "exp": int(expires.timestamp()),
             "nats": {
-                "pub": _allowed(access.publish),
-                "sub": _allowed(access.subscribe),
+                "pub": _allowed(access.publish, access.publish_denied),
+                "sub": _allowed(access.subscribe, access.subscribe_denied),
                 "subs": _MOST_SUBSCRIPTIONS,
                 "data": -1,
                 "payload": _LARGEST_PAYLOAD,
@@ -110,8 +110,10 @@ class Issuer:
         return f"{body}.{encode_base64url(self._pair.sign(body.encode()))}"
 
 
-def _allowed(subjects: tuple[str, ...]) -> dict[str, list[str]]:
-    return {"allow": list(subjects)} if subjects else {"deny": [">"]}
+def _allowed(subjects: tuple[str, ...], denied: tuple[str, ...]) -> dict[str, list[str]]:
+    if not subjects:
+        return {"deny": [">"]}
+    return {"allow": list(subjects), **({"deny": list(denied)} if denied else {})}
 
 
 def read_request(raw: bytes) -> CalloutRequest:

@@ -102,10 +102,13 @@ class BusLogins:
 
 def access_of(principal: Principal) -> BusAccess:
     """What a principal may do on the bus."""
+    publishes, reads = principal.where("event:publish"), principal.where("signal:read")
     return bus_access(
         principal.subject,
-        publishes_in=_names(principal.where("event:publish")),
-        reads_in=_names(principal.where("signal:read")),
+        publishes_in=_names(publishes),
+        reads_in=_names(reads),
+        publishes_not_in=publishes.excluded,
+        reads_not_in=reads.excluded,
     )
 
 

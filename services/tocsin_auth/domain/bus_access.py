@@ -22,10 +22,14 @@ class BusAccess:
     Attributes:
         publish: May be published.
         subscribe: May be subscribed.
+        publish_denied: Taken away from those again.
+        subscribe_denied: The same.
     """
 
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
+    publish_denied: tuple[str, ...] = ()
+    subscribe_denied: tuple[str, ...] = ()
 
 
 def inbox_prefix(subject: str) -> str:
@@ -33,18 +37,32 @@ def inbox_prefix(subject: str) -> str:
     return f"_INBOX_{derive('inbox', subject)[:16]}"
 
 
-def bus_access(subject: str, *, publishes_in: Iterable[str], reads_in: Iterable[str]) -> BusAccess:
+def bus_access(
+    subject: str,
+    *,
+    publishes_in: Iterable[str],
+    reads_in: Iterable[str],
+    publishes_not_in: Iterable[str] = (),
+    reads_not_in: Iterable[str] = (),
+) -> BusAccess:
     """The subjects for one principal.
 
     Args:
         subject: ``user:<name>`` or ``key:<id>``.
         publishes_in: Namespaces in which it holds ``event:publish`` (``*`` for all).
         reads_in: Namespaces in which it holds ``signal:read`` (``*`` for all).
+        publishes_not_in: Namespaces that a deny rule takes away from ``*``.
+        reads_not_in: The same.
     """
     publish = tuple(f"events.{namespace}.>" for namespace in _narrowed(publishes_in))
     # Signals of runs come from the executor's own stream and are heard live under its subjects.
     subscribe = tuple(f"signals.{namespace}.>" for namespace in _narrowed(reads_in))
-    return BusAccess(publish, (f"{inbox_prefix(subject)}.>", *subscribe))
+    return BusAccess(
+        publish,
+        (f"{inbox_prefix(subject)}.>", *subscribe),
+        tuple(f"events.{namespace}.>" for namespace in sorted(publishes_not_in)),
+        tuple(f"signals.{namespace}.>" for namespace in sorted(reads_not_in)),
+    )
 
 
 def _narrowed(namespaces: Iterable[str]) -> list[str]:

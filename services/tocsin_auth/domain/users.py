@@ -98,6 +98,32 @@ class Departure:
     at: datetime
 
 
+_ROWS: Final = tuple(
+    row + row[::-1] for row in ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop")
+)
+_SPELLED: Final = str.maketrans("0134578@$!", "oieastbasi")
+_WORTHLESS: Final = 7  # letters around such a word that do not make it better
+_TRIED_FIRST: Final = (
+    "password",
+    "passwort",
+    "passphrase",
+    "letmein",
+    "welcome",
+    "willkommen",
+    "administrator",
+    "changeme",
+    "iloveyou",
+    "football",
+    "superman",
+    "sunshine",
+    "princess",
+    "tocsin",
+    "secret",
+    "qwerty",
+    "default",
+)
+
+
 def checked_name(name: str) -> str:
     """``name``, if a user may be called so.
 
@@ -113,7 +139,8 @@ def check_password(name: str, password: str) -> None:
     """Refuse what would be guessed.
 
     Raises:
-        WeakPassword: Too short, too long, one character repeated, or the name with something around it.
+        WeakPassword: Too short, too long, a few characters or a block repeated, a run of the alphabet or the keyboard, a word
+            that everybody tries, or the name with something around it.
     """
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise WeakPassword(
@@ -121,5 +148,20 @@ def check_password(name: str, password: str) -> None:
         )
     if len(set(password)) < 5:
         raise WeakPassword("the password repeats a few characters")
+    if _is_pattern(password):
+        raise WeakPassword("the password is a pattern or a word that is tried first", hint="a few words make a good one")
     if name in password.lower() and len(password) < len(name) + SHORTEST_PASSWORD:
         raise WeakPassword("the password is little more than the name")
+
+
+def _is_pattern(password: str) -> bool:
+    """Whether it is among the first things that are tried, however long it is."""
+    text = password.lower()
+    if text in (text + text)[1:-1]:  # a block, again and again
+        return True
+    in_rows = sum(1 for at in range(len(text) - 1) if any(text[at : at + 2] in row for row in _ROWS))
+    if in_rows * 3 >= len(text) * 2:
+        return True
+    spelled = text.rstrip("0123456789!@$#%&*+-_.? ").translate(_SPELLED)
+    cores = ["".join(character for character in one if character.isalpha()) for one in (text, spelled)]
+    return any(word in core and len(core) - len(word) < _WORTHLESS for core in cores for word in _TRIED_FIRST)

@@ -219,3 +219,21 @@ def _in_seconds(auth: Auth, seconds: float) -> str:
     from datetime import timedelta
 
     return (auth.clock.now() + timedelta(seconds=seconds)).isoformat()
+
+
+async def test_a_deny_rule_takes_a_namespace_away_on_the_bus_too(auth: Auth, guarded: str) -> None:
+    """Whoever may publish everywhere but there is refused there, and hears nothing from there."""
+    root = await auth.token()
+    bindings = [{"role": "operator"}, {"role": "operator", "namespace": "prod", "deny": True}]
+    body = {"name": "eve", "password": "seven quiet harbours at night", "bindings": bindings}
+    assert (await auth.ask("POST", "/api/v1/users", root, json=body))[0] == 201
+    given = await credentials(auth, await auth.token("eve", body["password"]))
+    assert given["publish"] == ["events.*.>"]
+    async with connected(guarded, **options(given)) as client:
+        assert (await client.nats.jetstream().publish("events.default.order.placed", b"{}")).stream == "EVENTS"
+        await client.nats.publish("events.prod.order.placed", b"{}")
+        await client.nats.flush()
+        await eventually(lambda: any("events.prod.order.placed" in text for text in client.refused))
+        await client.nats.subscribe("signals.prod.>")
+        await client.nats.flush()
+        await eventually(lambda: any("signals.prod.>" in text for text in client.refused))

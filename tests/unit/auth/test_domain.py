@@ -122,6 +122,34 @@ def test_a_password_that_would_be_guessed_is_refused(password: str) -> None:
     check_password("ada", "correct horse battery")
 
 
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password12345678",
+        "P4ssw0rd!P4ss!2026",
+        "letmein123456789",
+        "Tocsin-2026-12345",
+        "abcabcabcabcabc",
+        "qwertyuiop123456",
+        "1234567890123456",
+        "zyxwvutsrqponm",
+        "asdfghjklasdfghjkl",
+    ],
+)
+def test_what_is_tried_first_is_no_password(password: str) -> None:
+    """However long it is, and with the usual letters spelled as digits."""
+    with pytest.raises(WeakPassword):
+        check_password("ada", password)
+
+
+@pytest.mark.parametrize(
+    "password", ["seven quiet harbours at night", "my secret is a small boat", "kX9-vv2-Qm7-tR4", "abc river qwerty stone"]
+)
+def test_a_few_words_or_enough_chance_make_a_password(password: str) -> None:
+    """A common word among others does no harm."""
+    check_password("ada", password)
+
+
 @pytest.mark.parametrize("name", ["", "A", "a b", ".a", "a.", "a" * 64, "a\n", "a>"])
 def test_a_name_that_could_be_mistaken_is_refused(name: str) -> None:
     """It goes into subjects, logs and links."""
