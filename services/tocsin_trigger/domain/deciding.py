@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tocsin.errors import Invalid, Rejected, Violation
-from tocsin.expressions import Expression, ExpressionInvalid, Json, Template, compile_condition, compile_template
+from tocsin.expressions import Cost, Expression, ExpressionInvalid, Json, Template, compile_condition, compile_template
 from tocsin.signals import ABSENT, CloudEvent
 from tocsin.signals.codec import format_time
 from tocsin_trigger.domain.conditions import (
@@ -18,6 +18,7 @@ from tocsin_trigger.domain.conditions import (
 )
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Decision, Outcome, run_id
+from tocsin_trigger.domain.gathering import Throttle
 from tocsin_trigger.domain.sources import Clause, CorrelationSource, PollSource
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
@@ -109,7 +110,7 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
             Violation("/input", error.detail, error.hint)
         ]
     if template is not None:
-        violations += open_cost("/input", template.cost)
+        violations += open_cost("/input", template.cost) or _slow_mapping(trigger, template.cost)
     source = trigger.source
     if isinstance(source, PollSource):
         for name in ("items", "id", "cursor"):
@@ -123,6 +124,15 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
         first = violations[0]
         raise TriggerInvalid(f"{first.pointer}: {first.detail}", hint=first.hint, violations=violations)
     return Ready(trigger, revision, conditions, template, keys, message_id, clauses, key)
+
+
+def _slow_mapping(trigger: Trigger, cost: Cost) -> list[Violation]:
+    """Of many events together: what could be refused for their size must be refused when it is written."""
+    gather = trigger.gather
+    if gather is None or isinstance(gather.rule, Throttle) or cost is Cost.NATIVE:
+        return []
+    hint = "Use paths and map, as in `${ .events | map(.data.id) }`, and calculate in the workflow."
+    return [Violation("/input", "This expression is too slow for many events together.", hint)]
 
 
 def _clause(clause: Clause, pointer: str, violations: list[Violation]) -> ReadyClause:

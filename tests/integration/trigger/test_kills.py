@@ -56,6 +56,8 @@ async def prepare(environ: dict[str, str]) -> str:
         secret: str = (await service.webhook())["secret"]
         body = {"kind": "event", "workflow": "w", "event": {"type": "com.example.*"}}
         assert (await service.ask("PUT", "/api/v1/triggers/default/events", json=body))[0] == 201
+        batch = {"mode": "batch", "most": 7, "within": "2s"}
+        assert (await service.ask("PUT", "/api/v1/triggers/default/batched", json={**body, "when": batch}))[0] == 201
         return secret
 
 
@@ -72,7 +74,10 @@ async def send(http: ClientSession, replica: Replica, secret: str, message: str)
 
 @pytest.mark.slow
 async def test_killing_replicas_at_random_loses_nothing_and_fires_nothing_twice(environ: dict[str, str]) -> None:
-    """Two replicas, killed eight times while 80 webhooks and 400 events come in: 480 runs are started, each once."""
+    """Two replicas, killed eight times while 80 webhooks and 400 events come in: 480 runs are started, each once.
+
+    And each of the 400 events is in exactly one batch of a trigger that remembers.
+    """
     secret = await prepare(environ)
     promised: dict[str, str] = {}
     async with replicas(environ, 2) as both, ClientSession() as http:
@@ -100,9 +105,14 @@ async def test_killing_replicas_at_random_loses_nothing_and_fires_nothing_twice(
                     group.create_task(restart(victim))
 
             async def settled() -> bool:
-                runs = [command.subject for command in await observer.said("commands.executor.start")]
+                commands = await observer.said("commands.executor.start")
+                runs = [c.subject for c in commands if c.data["trigger"]["name"] != "batched"]
                 assert len(runs) == len(set(runs)), "a run was started twice"
-                return len(runs) == 480 and set(promised.values()) <= set(runs)
+                batched = [
+                    e["id"] for c in commands if c.data["trigger"]["name"] == "batched" for e in c.data["input"]["events"]
+                ]
+                assert len(batched) == len(set(batched)), "an event is in two batches"
+                return len(runs) == 480 and set(promised.values()) <= set(runs) and len(batched) == 400
 
             await eventually(settled, within=90)
             assert len(promised) == 80

@@ -135,6 +135,19 @@ def test_what_may_take_for_ever_is_refused_when_it_is_written() -> None:
     assert {v.pointer for v in caught.value.violations} == {"/filter", "/input/a"}
 
 
+def test_a_mapping_that_many_events_would_break_is_refused_when_it_is_written() -> None:
+    """Paths and map take any number; what is slower is refused, but not of one event."""
+    batch = Gather(Batch(10, timedelta(seconds=1)))
+    prepare(
+        trigger(gather=batch, input={"ids": "${ .events | map(.data.id) }", "first": "${ .events[0] }", "key": "${ .key }"})
+    )
+    slow = "${ .events | map(.data.n) | add }"
+    with pytest.raises(TriggerInvalid) as caught:
+        prepare(trigger(gather=batch, input=slow))
+    assert [v.pointer for v in caught.value.violations] == ["/input"]
+    prepare(trigger(gather=Gather(Throttle(1, timedelta(seconds=1))), input=slow))
+
+
 def test_ids_from_the_bus_and_from_partners_never_meet() -> None:
     """Nobody who may publish events can occupy the id of a partner's webhook."""
     forged = CloudEvent(id="msg_1", source="/namespaces/default/triggers/a", type="t")
