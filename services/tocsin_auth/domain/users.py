@@ -102,7 +102,7 @@ _ROWS: Final = tuple(
     row + row[::-1] for row in ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop")
 )
 _SPELLED: Final = str.maketrans("0134578@$!", "oieastbasi")
-_WORTHLESS: Final = 7  # letters around such a word that do not make it better
+_WORTHLESS: Final = 5  # letters around such a word that do not make it better
 _TRIED_FIRST: Final = (
     "password",
     "passwort",
