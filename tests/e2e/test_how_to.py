@@ -14,12 +14,19 @@ PAGES = {
     "write-a-workflow": ("price", "completed"),
     "receive-webhooks": ('"outcome":"started"', "signature_invalid", "refused"),
     "connect": ('"duplicate":true', '"outcome":"limited"', "with 2 others", "fires_later", "default/drill applied"),
+    "start-on": ("paid-and-packed applied", "with 1 other"),
     "publish-an-event": ("on disk: EVENTS", "parcels started run"),
     "track-data": ("2 partitions in backfill", " missing", "shop/raw-orders materialized", "flowchart LR"),
     "schedule": ("hourly-hello paused", "schedule.paused", "completed: 4 completed", "2025-11-01T03:00"),
     "explain-events": ("com.example.order.placed in default",),
     "see-what-happened": ("No trigger of namespace default listens", "run.completed"),
+    "limit-runs": ("limit 'workflow:default/bill#acme' is held by 1 runs", "billing-database"),
+    "repair-runs": ("taken off the scales", "done again", "1 can move to 1.1.0", "2 passed, 0 failed"),
+    "wait-for-events": ('"paid":20', "com.example.payment.made", "= 8", "completed"),
+    "call-services": ("looked up with ***", "completed"),
+    "run-programs": ("read 3 values", '"stdout":"the sum is 6\\n"', "default 0/256"),
     "operate": ("ready", '"handled":', "cancelled"),
+    "work-cases": ("Printer on fire", "case.opened"),
 }
 
 
