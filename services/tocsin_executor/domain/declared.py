@@ -7,11 +7,14 @@ engine only reads and bounds it: what it means is the lineage service's business
 from collections.abc import Mapping
 from typing import Final
 
+import orjson
+
 from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 
 PARTS: Final = ("consumes", "produces")
 ITEMS_LIMIT: Final = 500  # of each list: one signal holds them
+BYTES_LIMIT: Final = 64 * 1024  # of both lists: signals carry facts about data, not data
 KEY_LIMIT: Final = 512  # characters, as the lineage service has it
 _TEXTS: Final = ("partition", "version", "kind")
 _FIELDS: Final = ("asset", *_TEXTS, "metadata")
@@ -30,6 +33,9 @@ def read_declared(value: Json) -> dict[str, Json]:
     Raises:
         Raised: An ``expression`` error that says which item is none.
     """
+    size = len(orjson.dumps(value))
+    if size > BYTES_LIMIT:
+        raise _wrong(f"what the task says about data has {size} bytes; the limit is {BYTES_LIMIT}")
     found = value if isinstance(value, dict) else {}
     return {"consumed": _items(found.get("consumes"), "consumes"), "produced": _items(found.get("produces"), "produces")}
 

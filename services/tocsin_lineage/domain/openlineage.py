@@ -4,14 +4,16 @@ Source:
     OpenLineage 2-0-2: run, dataset and job events; facets are kept whole, also those nobody has specified.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
 from tocsin.errors import Invalid, Violation
-from tocsin.signals import Json
+from tocsin.signals import Json, derive
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 KEY_LIMIT = 512  # characters of an asset's key
 
 
@@ -22,8 +24,9 @@ class InvalidLineageEvent(Invalid):
 
 
 def key_of_dataset(namespace: str, name: str) -> str:
-    """What the asset of a dataset is called; the slash between the two is there once."""
-    return f"{namespace.rstrip('/')}/{name.lstrip('/')}"[:KEY_LIMIT]
+    """What the asset of a dataset is called; the slash between the two is there once. What is too long ends in a digest."""
+    key = _CONTROL.sub("", f"{namespace.rstrip('/')}/{name.lstrip('/')}")
+    return key if len(key) <= KEY_LIMIT else f"{key[: KEY_LIMIT - 27]}~{derive('dataset', key)}"
 
 
 class Stage(Enum):

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from tocsin_lineage.domain.graph import Direction
-from tocsin_lineage.domain.openlineage import read_event
+from tocsin_lineage.domain.openlineage import key_of_dataset, read_event
 from tocsin_lineage.ports import HappeningSearch
 
 STANDARDS = pathlib.Path(__file__).parents[4] / "shared" / "standards"
@@ -71,3 +71,28 @@ async def test_every_real_event_is_taken_and_found_again(world):
                 if mention in understood.outputs:
                     assert set(mention.facets) <= set(asset.facets)
                 assert understood.job is None or f"job:{understood.job}" in await world.picture(mention.key, depth=1)
+
+
+async def test_names_and_facets_may_be_hostile(world):
+    """Operators, dots, control characters, deep nesting, numbers and names beyond any limit: taken, kept, and found again."""
+    deep: dict = {}
+    for _ in range(200):
+        deep = {"$where": deep, "a.b": [deep and 1]}
+    facets = {
+        "$set": {"x": 1},
+        "a.b": {"": None},
+        "schema": {"fields": [{"name": 7}, "x", {"name": "ok", "type": ["?"]}]},
+        "columnLineage": {"fields": {"c": {"inputFields": [{"namespace": "n"}, 3]}}, "dataset": "x"},
+        "dataQualityAssertions": {"assertions": [{"success": True}, None]},
+        "version": [],
+        "big": {"n": 2**63 - 1, "f": 1e308, "deep": deep},
+    }
+    for name in ("x" * 3000, "a\x00b\x1fc", "signals.>.*", "тест/表", " "):
+        hostile = event("COMPLETE", f"run-{name[:10]}", "2026-03-02T09:00:00Z", "raw", "tidy")
+        hostile["outputs"] = [{"namespace": "db", "name": name, "facets": facets}]
+        hostile["run"]["facets"] = {"parent": {"run": 7}}
+        await world.take(hostile)
+        await world.settle()
+        asset = (await world.assets.get("default", key_of_dataset("db", name))).value
+        assert asset.facets["big"]["n"] == 2**63 - 1
+        assert asset.materializations == 1

@@ -50,7 +50,15 @@ def test_a_task_can_say_at_run_time_what_it_wrote() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [[7], [{"asset": ""}], [{"asset": "a", "colour": "red"}], "${ 1 }", [{"asset": "a", "metadata": 1}]]
+    "wrong",
+    [
+        [7],
+        [{"asset": ""}],
+        [{"asset": "a", "colour": "red"}],
+        "${ 1 }",
+        [{"asset": "a", "metadata": 1}],
+        [{"asset": "a", "metadata": {"x": "y" * 70_000}}],
+    ],
 )
 def test_what_names_no_asset_is_an_expression_error_and_exports_nothing(wrong: Any) -> None:
     """The task faults as it does when its output cannot be made; the context stays as it was."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin_lineage.domain.openlineage import InvalidLineageEvent, Stage, read_event
+from tocsin_lineage.domain.openlineage import InvalidLineageEvent, Stage, key_of_dataset, read_event
 
 EVENT = {
     "eventType": "COMPLETE",
@@ -56,3 +56,11 @@ def test_nonsense_is_refused_and_never_a_crash(member, value):
     """Any member may be anything."""
     with contextlib.suppress(InvalidLineageEvent):
         read_event({**EVENT, member: value})
+
+
+def test_keys_are_bounded_and_told_apart():
+    """Whatever a dataset is called: no control characters, no more than the limit, and no two names become one."""
+    long = [key_of_dataset("s3://bucket", "x" * 2000 + tail) for tail in "ab"]
+    assert len(set(long)) == 2
+    assert {len(key) for key in long} == {512}
+    assert key_of_dataset("a\x1fb\x00/", "/c\n") == "ab/c"

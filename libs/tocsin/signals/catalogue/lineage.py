@@ -1,6 +1,6 @@
 """Signals of lineage: what is known about data that runs read and write."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,20 +8,21 @@ from tocsin.signals.kinds import AwareDatetime, JsonValue, Name, Payload, Reason
 
 SHELF = Shelf("lineage")
 
+Key = Annotated[str, Field(min_length=1, max_length=512, description="Key of the asset.")]
 Partition = Field(None, max_length=256, description="Key of the partition; absent for the whole asset.")
 
 
 class AssetRegistered(Payload):
     """Data of `asset.registered`."""
 
-    name: Name
+    name: Key
     kind: str | None = Field(None, description="table, file, model, ...")
 
 
 class AssetMaterialized(Payload):
     """Data of `asset.materialized`."""
 
-    name: Name
+    name: Key
     partition: str | None = Partition
     run: str | None = Field(None, description="Id of the run that wrote it.")
     task: str | None = Field(None, description="JSON pointer to the task that wrote it.")
@@ -32,7 +33,7 @@ class AssetMaterialized(Payload):
 class AssetObserved(Payload):
     """Data of `asset.observed`."""
 
-    name: Name
+    name: Key
     run: str | None = None
     version: str | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
@@ -41,7 +42,7 @@ class AssetObserved(Payload):
 class AssetDeleted(Payload):
     """Data of `asset.deleted`."""
 
-    name: Name
+    name: Key
 
 
 class FreshnessCause(Payload):
@@ -57,7 +58,7 @@ class FreshnessCause(Payload):
 class AssetFreshnessChanged(Payload):
     """Data of `asset.freshness-changed`."""
 
-    name: Name
+    name: Key
     partition: str | None = Partition
     before: Literal["unknown", "fresh", "warning", "stale"]
     state: Literal["unknown", "fresh", "warning", "stale"]
@@ -68,7 +69,7 @@ class AssetFreshnessChanged(Payload):
 class AssetCheckEvaluated(Payload):
     """Data of `asset.check-evaluated`."""
 
-    name: Name
+    name: Key
     check: Name
     partition: str | None = Partition
     passed: bool
@@ -81,7 +82,7 @@ class AssetCheckEvaluated(Payload):
 class AssetSchemaChanged(Payload):
     """Data of `asset.schema-changed`; at most 50 names in each list."""
 
-    name: Name
+    name: Key
     run: str | None = None
     added: list[str] = Field(default_factory=list)
     removed: list[str] = Field(default_factory=list)
