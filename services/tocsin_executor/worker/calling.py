@@ -23,6 +23,7 @@ from tocsin_kit.telemetry import current_traceparent
 from tocsin_kit.web.outgoing import OutgoingGuard, OutgoingRefused, open_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=300, connect=10)  # the task's own timeout is the engine's; this bounds a mistake
+_STREAM: Final = aiohttp.ClientTimeout(total=None, connect=10)
 _TOKEN_LIMIT: Final = 64 * 1024  # bytes of a token's answer
 
 
@@ -37,6 +38,7 @@ class Request:
         query: More pairs for the URL.
         body: Bytes, or ``None``.
         limit: Bytes that the answer may have.
+        streams: The answer may take as long as it likes; the task's own timeout is what ends it.
     """
 
     method: str
@@ -45,6 +47,7 @@ class Request:
     query: list[tuple[str, str]] = field(default_factory=list)
     body: bytes | None = None
     limit: int = VALUE_LIMIT
+    streams: bool = False
 
 
 @dataclass(slots=True)
@@ -170,7 +173,7 @@ class Caller:
                 headers=headers,
                 data=request.body,
                 allow_redirects=False,
-                timeout=TIMEOUT,
+                timeout=_STREAM if request.streams else TIMEOUT,
                 middlewares=(digest,) if digest is not None else None,
             ) as response:
                 yield response

@@ -6,6 +6,9 @@ from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 
 RETURNS: Final = ("stdout", "stderr", "code", "all", "none")
+PROGRESS: Final = "::progress "
+"""A line that begins so says how far the work is: ``::progress 40% of the files``."""
+
 _REST: Final = 8192  # bytes kept of a line that does not end
 
 
@@ -30,15 +33,22 @@ class Printed:
         line += piece
         *lines, rest = line.split(b"\n")
         for one in lines:
-            self._task.say(stream, one.decode("utf-8", "replace"))
+            self._say(stream, one)
         self._line[stream] = bytearray(rest[-_REST:])
 
     def close(self) -> None:
         """Nothing comes any more."""
         for stream, line in self._line.items():
             if line:
-                self._task.say(stream, line.decode("utf-8", "replace"))
+                self._say(stream, line)
                 line.clear()
+
+    def _say(self, stream: str, line: bytes | bytearray) -> None:
+        """To the log; how far the work is, said by a line of its own, is told apart."""
+        text = line.decode("utf-8", "replace")
+        if text.startswith(PROGRESS):
+            stream, text = "progress", text.removeprefix(PROGRESS)
+        self._task.say(stream, text)
 
     def text(self, stream: str) -> str:
         """What was printed, as far as it is kept."""

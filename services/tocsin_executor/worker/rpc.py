@@ -56,7 +56,7 @@ class Rpc:
             Failed: ``runtime`` when the peer answers with an error, ``communication`` when it does not answer as it should.
         """
         headers = {"Accept": f"application/json, {_EVENTS}", "Content-Type": "application/json", **peer.headers}
-        request = Request("POST", peer.url, headers, body=orjson.dumps(message))
+        request = Request("POST", peer.url, headers, body=orjson.dumps(message), streams=stream)
         found: list[Json] = []
         async with self._caller.open(task, request, peer.policy) as response:
             with told(peer.url):

@@ -30,6 +30,13 @@ async def test_scripts_get_arguments_environment_and_input(language: str, code: 
     assert await ran("script", language=language, code=code, arguments=["x"], environment={"A": 1}, stdin="in") == "x 1 in"
 
 
+async def test_a_line_can_say_how_far_the_work_is() -> None:
+    """On either stream, told apart in the log."""
+    said: list[tuple[str, str]] = []
+    await ran("shell", said, command="echo '::progress 40% of the files'; echo done")
+    assert said == [("progress", "40% of the files"), ("stdout", "done")]
+
+
 async def test_nothing_of_the_worker_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may hold secrets of the platform."""
     monkeypatch.setenv("TOCSIN_NATS_PASSWORD", "canary")

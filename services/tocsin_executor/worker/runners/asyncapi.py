@@ -136,7 +136,7 @@ class MessageRunner:
     async def _over_http(self, task: Task, channel: Channel, policy: Policy | None) -> AsyncGenerator[Json, None]:
         headers = {"Accept": "text/event-stream, application/x-ndjson, application/json"}
         while True:
-            request = Request(channel.method or "GET", channel.url, dict(headers))
+            request = Request(channel.method or "GET", channel.url, dict(headers), streams=True)
             async with self._caller.open(task, request, policy) as response:
                 if not 200 <= response.status < 300:
                     detail = f"{where(channel.url)} answered {response.status}."
