@@ -181,6 +181,10 @@ class AssetStore(Protocol):
         """Results of the checks of an asset, newest first."""
         ...
 
+    async def forget(self, before: datetime) -> int:
+        """Forget happenings and check results of before an instant; how many these were."""
+        ...
+
     async def schemas(self, namespace: str, key: str, *, limit: int, cursor: str | None) -> Page[SchemaVersion]:
         """Versions of the columns of an asset, newest first."""
         ...
@@ -188,6 +192,10 @@ class AssetStore(Protocol):
 
 class EventStore(Protocol):
     """Foreign events, whole."""
+
+    async def forget(self, before: datetime) -> int:
+        """Forget events of before an instant; how many these were."""
+        ...
 
     async def keep_many(self, events: Sequence[tuple[str, str, LineageEvent]]) -> None:
         """Keep events (namespace, id, event); one that is there already changes nothing."""

@@ -1,8 +1,10 @@
 """What an operator chooses about lineage."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
-from tocsin_kit.config import Secret, Section
+from tocsin_kit.config import Duration, Secret, Section
 
 
 class LineageSettings(Section):
@@ -10,6 +12,11 @@ class LineageSettings(Section):
 
     section = "lineage"
 
+    history: Duration = Field(
+        default=timedelta(days=400),
+        description="How long it is kept what happened to assets: writings, readings, results of checks, foreign events. "
+        "What an asset and its partitions are now stays.",
+    )
     emit_url: str | None = Field(
         default=None,
         pattern=r"^https?://",

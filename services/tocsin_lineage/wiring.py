@@ -8,6 +8,7 @@ from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
+from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits
@@ -29,9 +30,11 @@ from tocsin_lineage.application import (
     Recorder,
     automation,
     emitting,
+    forgetting,
     freshness,
 )
 from tocsin_lineage.application.emitting import Emitting
+from tocsin_lineage.application.forgetting import Forgetting
 from tocsin_lineage.domain.emission import Emitter
 from tocsin_lineage.http.routes import UseCases, routes
 from tocsin_lineage.settings import LineageSettings
@@ -69,7 +72,8 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
     database, clock = context.database, context.clock
     relay = Relay(database, context.bus, (ASSETS, SLOTS))
     store, edges, facts = MongoAssetStore(database, relay), MongoGraphStore(database), MongoFactStore(database)
-    evaluations = MongoEvaluationStore(database)
+    evaluations, events = MongoEvaluationStore(database), MongoEventStore(database)
+    old = Forgetting(store, events, history=context.settings.history, clock=clock)
     assets, recorder = Assets(store, clock=clock), Recorder(store, clock=clock)
     keeper = FreshnessKeeper(store, facts, edges, clock=clock)
     automatic = Automation(store, evaluations, clock=clock)
@@ -79,7 +83,7 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
     cases = UseCases(
         assets=assets,
         recorder=recorder,
-        intake=Intake(MongoEventStore(database), edges, recorder),
+        intake=Intake(events, edges, recorder),
         graph=Graph(edges, store),
         backfills=Backfills(assets, store, clock=clock),
         keeper=keeper,
@@ -105,6 +109,7 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
         Ticking("lineage.freshness", freshness.EVERY, keeper.check, clock=clock),
         Ticking("lineage.automation", automation.EVERY, automatic.check, clock=clock),
         *emission,
+        Housekeeping("lineage.tidy", forgetting.WHEN, old.tidy),
         authenticator,
         server,
     )

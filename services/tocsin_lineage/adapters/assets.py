@@ -59,8 +59,8 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("v.automation_due",), only={"v.automation_due": {"$type": "date"}}),
     ),
     SLOTS: (Index(("v.namespace", "v.asset", "v.partition")),),
-    HAPPENINGS: (Index(("asset", "-at", "-_id")), Index(("run",))),
-    CHECKS: (Index(("asset", "-at", "-_id")),),
+    HAPPENINGS: (Index(("asset", "-at", "-_id")), Index(("run",)), Index(("at",))),
+    CHECKS: (Index(("asset", "-at", "-_id")), Index(("at",))),
     SCHEMAS: (Index(("asset", "-at", "-_id")),),
 }
 
@@ -246,6 +246,15 @@ class MongoAssetStore:
         """Versions of the columns of an asset, newest first."""
         where = Filter().eq("asset", asset_id(namespace, key))
         return await self._newest(SCHEMAS, where, _read_schema, limit, cursor)
+
+    async def forget(self, before: datetime) -> int:
+        """Forget happenings and check results of before an instant; how many these were."""
+        gone = 0
+        for name in (HAPPENINGS, CHECKS):
+            with translated(name):
+                answer = await self._database.collection(name).delete_many({"at": {"$lt": before}})
+                gone += answer.deleted_count
+        return gone
 
     async def _newest(self, name: str, where: Filter, read: Any, limit: int, cursor: str | None) -> Page[Any]:
         with translated(name):

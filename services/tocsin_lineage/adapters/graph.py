@@ -21,7 +21,7 @@ EVENTS = "events"
 EDGES = "edges"
 COLUMN_EDGES = "column_edges"
 INDEXES: Mapping[str, Sequence[Index]] = {
-    EVENTS: (Index(("namespace", "-time")), Index(("run",)), Index(("job", "-time"))),
+    EVENTS: (Index(("namespace", "-time")), Index(("run",)), Index(("job", "-time")), Index(("time",))),
     EDGES: (Index(("namespace", "source", "target")), Index(("namespace", "target", "source"))),
     COLUMN_EDGES: (Index(("namespace", "source")), Index(("namespace", "target"))),
 }
@@ -43,6 +43,12 @@ class MongoEventStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def forget(self, before: datetime) -> int:
+        """Forget events of before an instant; how many these were."""
+        with translated(EVENTS):
+            answer = await self._database.collection(EVENTS).delete_many({"time": {"$lt": before}})
+            return int(answer.deleted_count)
 
     async def keep_many(self, events: Sequence[tuple[str, str, LineageEvent]]) -> None:
         """Keep events; one that is there already changes nothing."""

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from tocsin.signals import derive
 from tocsin.signals.catalogue import executor as runs
+from tocsin_lineage.adapters.graph import MongoEventStore
+from tocsin_lineage.application.forgetting import Forgetting
 from tocsin_lineage.domain.assets import Act, Condition
 from tocsin_lineage.ports import HappeningSearch
 
@@ -102,3 +104,14 @@ async def test_a_run_for_a_partition_fills_it_or_fails_it(world):
         HappeningSearch(namespace="default", key="tidy", partition="2026-02-27"), limit=5, cursor=None
     )
     assert [one.run for one in page.items] == [run_of("r1")]
+
+
+async def test_what_happened_long_ago_is_forgotten_and_what_is_stays(world):
+    """History goes; the asset keeps when and how often it was written."""
+    await world.write("tidy", at=world.clock.now() - timedelta(days=500))
+    await world.write("tidy")
+    old = Forgetting(world.store, MongoEventStore(world.database), history=timedelta(days=400), clock=world.clock)
+    assert await old.tidy() == 1
+    page = await world.assets.happenings(HappeningSearch(namespace="default", key="tidy"), limit=5, cursor=None)
+    assert len(page.items) == 1
+    assert (await world.assets.get("default", "tidy")).value.materializations == 2
