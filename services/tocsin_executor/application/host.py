@@ -21,7 +21,7 @@ from tocsin_executor.application.correlator import Correlator, Decode
 from tocsin_executor.application.intake import Intake
 from tocsin_executor.application.lanes import Lanes
 from tocsin_executor.application.live import Live, Outbound, Output
-from tocsin_executor.application.memory import MEMORY, Memory
+from tocsin_executor.application.memory import Memory
 from tocsin_executor.application.waiters import Waiters
 from tocsin_executor.domain.codec import encode_cell
 from tocsin_executor.domain.effects import Subscribe
@@ -48,6 +48,7 @@ _CYCLE = 256  # inputs a cycle at most: bounds how long the loop is held (about 
 _SAVE_RUNS = 1000  # runs a transaction at most
 _SAVE_GAP = 0.05  # seconds between saves: nothing waits for one, and each costs a disk sync that results wait for
 _BACKLOG = 20_000  # messages on their way before folding pauses
+_UNSAVED = 20_000  # runs with changes that are not saved before folding pauses
 
 
 class Host:
@@ -151,7 +152,11 @@ class Host:
         heard, listening = await self._store.listening(partitions)
         found: list[tuple[Listening, ListenSpec]] = []
         for known in listening:
-            program = self._programs.cached(known.digest) or await self._programs.load(known.digest)
+            try:
+                program = self._programs.cached(known.digest) or await self._programs.load(known.digest)
+            except NotFound:  # one run that lost its definition must not keep the partition from the others
+                log.error("engine.deaf", run=known.run, digest=known.digest)
+                continue
             spec = program.nodes[known.node].spec
             if isinstance(spec, ListenSpec):
                 found.append((known, spec))
@@ -212,7 +217,7 @@ class Host:
                         await self._fold(entry, document, out)
                 self.cycles += 1
                 self._push(out)
-            while self._full() or len(self._dirty) > MEMORY:
+            while self._full() or len(self._dirty) > _UNSAVED:
                 await self._clock.sleep(0.01)
 
     def _full(self) -> bool:

@@ -92,12 +92,22 @@ class Tap:
             if start.after is not None and at.after is not None and start.after >= at.after:
                 return []
             if start.since >= self._floor:
-                return [entry for entry in self._kept if entry.time_ms >= start.since]
+                return self._since(start.since)
         for known in (at, self._plan):
             start = start if known is None else start.earlier(known)
         self._plan = start
         self._reader.interrupt()
         return []
+
+    def _since(self, since: Millis) -> list[EventEntry]:
+        """From the end, since those who begin a moment late need the last few of thousands."""
+        found: list[EventEntry] = []
+        for entry in reversed(self._kept):
+            if entry.time_ms < since:
+                break
+            found.append(entry)
+        found.reverse()
+        return found
 
     async def serve(self) -> None:
         """Read until cancelled."""
