@@ -64,7 +64,7 @@ class AuthSettings(Section):
     session_idle: Duration = Field(timedelta(days=7), description="A login that is not refreshed for so long ends.")
     session_longest: Duration = Field(timedelta(days=30), description="A login ends after so long in any case.")
     bus_lifetime: Duration = Field(
-        timedelta(hours=1),
+        timedelta(minutes=15),
         ge=timedelta(seconds=1),
         description="A NATS connection of a person or program is looked at again after so long.",
     )

@@ -26,6 +26,8 @@ PAGES = {
     "call-services": ("looked up with ***", "completed"),
     "run-programs": ("read 3 values", '"stdout":"the sum is 6\\n"', "default 0/256"),
     "operate": ("ready", '"handled":', "cancelled"),
+    "keep-secrets": ("payment-token", "billing-*", "mail-server deleted"),
+    "say-who-may-do-what": ("ada", "sre", "yes (*:*@*)", "denies", "workflow:*"),
     "work-cases": ("Printer on fire", "case.opened"),
 }
 
