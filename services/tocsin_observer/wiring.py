@@ -1,6 +1,6 @@
 """Puts the observer together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -8,7 +8,7 @@ from typing import Protocol
 from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.lease import PartitionLeases
-from tocsin_kit.bus.topology import consumer
+from tocsin_kit.bus.topology import CONSUMERS, consumer
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
@@ -22,10 +22,12 @@ from tocsin_observer.adapters.audit_store import MongoAuditStore
 from tocsin_observer.adapters.channel_store import CHANNELS, MongoChannelStore
 from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
 from tocsin_observer.adapters.fact_store import MongoFactStore
+from tocsin_observer.adapters.fleet_listener import FleetListener
 from tocsin_observer.adapters.hold_store import HOLDS, MongoHoldStore
 from tocsin_observer.adapters.http_sender import HttpSender
 from tocsin_observer.adapters.keys import AesSeal, Ed25519Signer
 from tocsin_observer.adapters.mailer import MailServer, SmtpMailer
+from tocsin_observer.adapters.signal_counts import MongoSignalCounts
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
 from tocsin_observer.adapters.waking import BusWaker
@@ -42,12 +44,16 @@ from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
 from tocsin_observer.application.notifying import ChannelEndpoints, Notifying
 from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
+from tocsin_observer.domain.fleet import measures
+from tocsin_observer.domain.records import SignalRecord
 from tocsin_observer.http.alert_routes import alert_routes
 from tocsin_observer.http.analytics_routes import analytics_routes
 from tocsin_observer.http.audit_routes import audit_routes
 from tocsin_observer.http.channel_routes import channel_routes
+from tocsin_observer.http.fleet_routes import fleet_routes
 from tocsin_observer.http.routes import routes
 from tocsin_observer.http.webhook_routes import webhook_routes
+from tocsin_observer.ports.fleet import Listener
 from tocsin_observer.settings import ObserverSettings
 
 TIDY = "17 * * * *"  # once an hour, not on the full hour when everyone else tidies
@@ -109,14 +115,14 @@ def build(context: Context) -> Sequence[Component]:
     signals, stream = MongoSignalStore(context.database), BusSignalStream(context.bus, direct)
     relay = Relay(context.database, context.bus, (HOLDS, WEBHOOKS, RULES, ALERT_LIST, CHANNELS))
     post = _post(context, relay)
-    facts = MongoFactStore(context.database)
+    facts, fleet = MongoFactStore(context.database), FleetListener(context.bus, context.clock)
     analytics = Analytics(facts, clock=context.clock, retention=context.settings.retention)
     pieces = [
-        _watching(context, signals, stream, analytics),
+        _watching(context, signals, stream, analytics, fleet),
         _analytics(context, facts, analytics),
         _audit(context, stream, relay),
         _telling(context, signals, post),
-        _alerts(context, stream, relay, post),
+        _alerts(context, stream, relay, post, fleet),
     ]
     consumers = [one for piece in pieces for one in piece.consumers]
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
@@ -146,16 +152,30 @@ def build(context: Context) -> Sequence[Component]:
     )
 
 
-def _watching(context: Context, signals: MongoSignalStore, stream: BusSignalStream, analytics: Analytics) -> Piece:
-    """Signals kept, searched and followed."""
-    observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention, kept=analytics.ended)
+def _watching(
+    context: Context, signals: MongoSignalStore, stream: BusSignalStream, analytics: Analytics, fleet: FleetListener
+) -> Piece:
+    """Signals kept, searched, followed and counted; how every replica is."""
+    counts = MongoSignalCounts(context.database)
+
+    async def kept(records: Sequence[SignalRecord]) -> None:
+        await analytics.ended(records)
+        await counts.count(records, context.clock.now())
+
+    observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention, kept=kept)
     listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
     return Piece(
-        routes=routes(observer),
-        components=[Housekeeping("observer.tidy", TIDY, observer.tidy)],
+        # The catalogue stands first: its path would otherwise be read as something else.
+        routes=(*fleet_routes(fleet, counts, _listeners(), context.clock), *routes(observer)),
+        components=[fleet, Housekeeping("observer.tidy", TIDY, observer.tidy)],
         consumers=[listening],
-        stores=[signals],
+        stores=[signals, counts],
     )
+
+
+def _listeners() -> Sequence[Listener]:
+    """Who reads signals."""
+    return [Listener(one.service, one.name, one.filters) for one in CONSUMERS if one.stream == "SIGNALS"]
 
 
 def _analytics(context: Context, facts: MongoFactStore, analytics: Analytics) -> Piece:
@@ -175,7 +195,7 @@ def _audit(context: Context, stream: BusSignalStream, relay: Relay) -> Piece:
     trail, signer = MongoAuditStore(context.database, context.chance), Ed25519Signer(context.settings.key)
     holds = MongoHoldStore(context.database, relay)
     audit = Audit(trail, holds, signer, clock=context.clock, retention=context.settings.audit_retention)
-    writer = ChainWriter(trail, stream, signer, clock=context.clock)
+    writer = ChainWriter(trail, stream, signer, clock=context.clock, metrics=context.metrics)
 
     async def work(duty: int) -> None:
         if duty == CHAIN:
@@ -265,19 +285,23 @@ def _telling(context: Context, signals: MongoSignalStore, post: Post) -> Piece:
     listening = Consumer(context.bus, consumer("observer-webhooks"), handle_many=telling.hear, limits=context.limits)
     return Piece(
         routes=webhook_routes(use_cases),
-        components=[post.sender, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
+        components=[post.sender, post.dispatcher, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
         consumers=[listening],
         stores=[post.webhooks, post.queues],
         work=work,
     )
 
 
-def _alerts(context: Context, stream: BusSignalStream, relay: Relay, post: Post) -> Piece:
+def _alerts(context: Context, stream: BusSignalStream, relay: Relay, post: Post, fleet: FleetListener) -> Piece:
     """Alerts, their rules, and channels of notifications."""
     clock = context.clock
     rules, alerts = MongoRuleStore(context.database, relay), MongoAlertStore(context.database, relay)
+
+    def readings() -> Mapping[str, float]:
+        return measures(fleet.replicas(), clock.now())
+
     notifying = Notifying(rules, post.queues, post.waker.wake, clock=clock)
-    engine = Alerting(rules, alerts, stream, notifying, measures=dict, clock=clock)
+    engine = Alerting(rules, alerts, stream, notifying, measures=readings, clock=clock)
     channels = Channels(post.channel_store, post.channels, post.seal, clock=clock, chance=context.chance)
 
     async def work(duty: int) -> None:

@@ -127,6 +127,31 @@ async def rebuild(
     say(f"the facts of {record.get('runs')} runs are made anew", as_json=as_json)
 
 
+@app.command()
+@asynchronous
+async def health(url: Url = None, as_json: AsJson = False) -> None:
+    """Show how every part and replica is, with degraded modes in words."""
+    async with connect(url) as client:
+        record = await client.analytics.health()
+    if as_json:
+        print_json(record)
+        return
+    replicas = record.get("replicas")
+    found = [one for one in replicas if isinstance(one, dict)] if isinstance(replicas, list) else []
+    print_records(found, ["service", "instance", "state", "version", "heard:heard", "modes"], as_json=False, empty="Nobody.")
+    if record.get("absent"):
+        say(f"nobody is heard of: {record.get('absent')}", style="red")
+
+
+@app.command()
+@asynchronous
+async def signals(url: Url = None, as_json: AsJson = False) -> None:
+    """List all kinds of signals: who says them, who listens, how often, when last."""
+    async with connect(url) as client:
+        found = [record async for record in client.analytics.kinds()]
+    print_records(found, ["type", "owner", "listeners", "last_hour", "last_seen:seen"], as_json=as_json, empty="None.")
+
+
 def _seconds(name: str, spread: object) -> Record:
     row: Record = {"what": name}
     for key, value in (spread if isinstance(spread, dict) else {}).items():

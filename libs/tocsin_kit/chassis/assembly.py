@@ -10,6 +10,7 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.bus.permissions import SERVICES
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams, streams_of
 from tocsin_kit.chance import Chance
+from tocsin_kit.chassis.beats import Beat
 from tocsin_kit.chassis.components import Chain, Component, Part
 from tocsin_kit.chassis.requests import RequestAudit
 from tocsin_kit.chassis.revoking import RevocationFeed
@@ -97,7 +98,12 @@ def assemble(definition: ServiceDefinition[Own], settings: Settings, *, clock: C
     built = definition.build(context)
     if definition.uses_bus:
         connections += _companions(context, built)
-    return Chain(definition.name, [*connections, *built])
+    components = [*connections, *built]
+    if definition.uses_bus:
+        beat = Beat(definition.name, bus, version=context.version, port=context.port, clock=clock)
+        beat.components = tuple(components)
+        components.append(beat)
+    return Chain(definition.name, components)
 
 
 def _companions(context: ServiceContext[Own], built: Sequence[Component]) -> Iterator[Component]:

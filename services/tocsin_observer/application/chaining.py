@@ -14,6 +14,7 @@ from tocsin.errors import Conflict
 from tocsin.signals.audit_chain import Body, Checkpoint
 from tocsin.signals.codec import format_time
 from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry import Metrics
 from tocsin_observer.domain.audit import Entry, Head, Heard, body_of, gap, sealed, wanted
 from tocsin_observer.ports import AuditStore, CheckpointSigner, SignalStream
 
@@ -34,9 +35,12 @@ class ChainWriter:
         stream: All signals.
         signer: Signs checkpoints.
         clock: Time.
+        metrics: Where it says how far behind it is.
     """
 
-    def __init__(self, store: AuditStore, stream: SignalStream, signer: CheckpointSigner, *, clock: Clock) -> None:
+    def __init__(
+        self, store: AuditStore, stream: SignalStream, signer: CheckpointSigner, *, clock: Clock, metrics: Metrics
+    ) -> None:
         self._store = store
         self._stream = stream
         self._signer = signer
@@ -44,6 +48,7 @@ class ChainWriter:
         self._turn = asyncio.Lock()
         self._head: Head | None = None
         self._read = 0
+        self._lag = metrics.gauge("audit_lag_signals", "Signals that the audit trail has not read yet.").labels()
 
     async def work(self) -> None:
         """Write until cancelled.
@@ -97,6 +102,7 @@ class ChainWriter:
     async def _seal_now_and_then(self) -> None:
         while True:
             await self._clock.sleep(LOOK)
+            self._lag.set(max((await self._stream.bounds())[1] - self._read, 0))
             async with self._turn:
                 head = self._current()
                 if head.number > head.sealed:

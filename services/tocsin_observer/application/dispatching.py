@@ -15,6 +15,7 @@ import structlog
 
 from tocsin.errors import TocsinError
 from tocsin_kit.chance import Chance
+from tocsin_kit.chassis import Part
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry import Metrics
 from tocsin_observer.domain.deliveries import Circuit, Delivery, DeliveryState, Pace, after_attempt, choose
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 LOOK: Final = timedelta(seconds=2)  # between two looks for work that nobody woke us for
 WINDOW: Final = 200  # deliveries of an endpoint that are looked at together
 HEALTHY, SUSPECT = 400, 60  # attempts at once: endpoints that fail have seats of their own, and cannot take the others'
+FINISH: Final = timedelta(seconds=3)  # how long a partition that is given up waits for what is on its way
 OUTCOMES: Final = ("delivered", "failed", "given-up")
 KINDS: Final = ("webhook", "channel")
 
@@ -39,7 +41,7 @@ class _Lane:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Dispatcher:
+class Dispatcher(Part):
     """Sends for the partitions that this replica holds.
 
     Args:
@@ -51,6 +53,9 @@ class Dispatcher:
     """
 
     def __init__(self, store: DeliveryStore, endpoints: Endpoints, *, clock: Clock, chance: Chance, metrics: Metrics) -> None:
+        super().__init__("dispatcher")
+        self._sending: asyncio.TaskGroup | None = None
+        self._able = asyncio.Event()
         self._store = store
         self._endpoints = endpoints
         self._clock = clock
@@ -64,6 +69,13 @@ class Dispatcher:
         self._seconds = metrics.histogram("delivery_seconds", "How long endpoints take to answer.", kind=KINDS)
         self._lag = metrics.histogram("delivery_lag_seconds", "From a signal's matching to its delivery.", kind=KINDS)
 
+    async def serve(self) -> None:
+        """Let attempts live longer than the duty that began them: one that is on its way is finished and settled."""
+        async with asyncio.TaskGroup() as group:
+            self._sending = group
+            self._able.set()
+            await asyncio.Event().wait()
+
     def wake(self, endpoints: Iterable[str]) -> None:
         """Something has begun to wait for these endpoints."""
         for key in endpoints:
@@ -74,15 +86,32 @@ class Dispatcher:
 
     async def work(self, partition: int) -> None:
         """Send what waits in a partition until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                now = self._clock.now()
-                for key in await self._store.endpoints(partition):
-                    lane = self._lanes.setdefault(key, _Lane())
-                    idle = lane.task is None or lane.task.done()
-                    if idle and (lane.asleep_until is None or lane.asleep_until <= now):
-                        lane.task = group.create_task(self._run(key, lane))
-                await self._rest()
+        await self._able.wait()
+        mine: set[str] = set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    now = self._clock.now()
+                    for key in await self._store.endpoints(partition):
+                        lane = self._lanes.setdefault(key, _Lane())
+                        mine.add(key)
+                        idle = lane.task is None or lane.task.done()
+                        if idle and (lane.asleep_until is None or lane.asleep_until <= now):
+                            lane.task = group.create_task(self._run(key, lane))
+                    await self._rest()
+        finally:
+            await self._finish(mine)
+
+    async def _finish(self, keys: Iterable[str]) -> None:
+        """Whoever has the partition next should find settled what is on its way; a slow endpoint is not waited for."""
+        try:
+            async with asyncio.timeout(FINISH.total_seconds()):
+                for key in keys:
+                    while self._lanes[key].busy:
+                        self._lanes[key].woken.clear()
+                        await self._lanes[key].woken.wait()
+        except TimeoutError:
+            log.info("delivery.left_on_its_way")
 
     async def _rest(self) -> None:
         self._woken.clear()
@@ -95,14 +124,12 @@ class Dispatcher:
     async def _run(self, key: str, lane: _Lane) -> None:
         """Send what is due for one endpoint, then end; the look finds it again."""
         try:
-            async with asyncio.TaskGroup() as group:
-                await self._send_all(key, lane, group)
-        except* TocsinError as failed:
-            first = failed.exceptions[0]
-            log.info("delivery.interrupted", endpoint=key, error=str(first))
+            await self._send_all(key, lane)
+        except TocsinError as error:
+            log.info("delivery.interrupted", endpoint=key, error=error.detail)
             lane.asleep_until = self._clock.now() + timedelta(seconds=1)
 
-    async def _send_all(self, key: str, lane: _Lane, group: asyncio.TaskGroup) -> None:
+    async def _send_all(self, key: str, lane: _Lane) -> None:
         while True:
             lane.woken.clear()
             endpoint = await self._endpoints.find(key)
@@ -112,7 +139,8 @@ class Dispatcher:
             chosen = await self._next(endpoint, lane)
             for delivery in chosen:
                 lane.busy[delivery.id] = delivery.key
-                group.create_task(self._one(endpoint, delivery, lane))
+                assert self._sending is not None
+                self._sending.create_task(self._attempt(endpoint, delivery, lane))
             if not chosen and not lane.busy:
                 lane.asleep_until = await self._due(key, lane)
                 return
@@ -158,6 +186,16 @@ class Dispatcher:
         """Look again soon enough for a pace or a retry that is nearer than the next look."""
         if after < LOOK:
             asyncio.get_running_loop().call_later(after.total_seconds(), self._woken.set)
+
+    async def _attempt(self, endpoint: Endpoint, delivery: Delivery, lane: _Lane) -> None:
+        try:
+            await self._one(endpoint, delivery, lane)
+        except TocsinError as error:  # not settled: it is sent again, under the same id
+            log.info("delivery.unsettled", endpoint=endpoint.key, error=error.detail)
+            lane.asleep_until = self._clock.now() + timedelta(seconds=1)
+        except Exception:
+            log.exception("delivery.failed", endpoint=endpoint.key, delivery=delivery.id)
+            lane.asleep_until = self._clock.now() + timedelta(seconds=30)
 
     async def _one(self, endpoint: Endpoint, delivery: Delivery, lane: _Lane) -> None:
         kind = endpoint.key.partition("/")[0]

@@ -60,6 +60,8 @@ class Duties(Part):
         self._clock = clock
         self._running: dict[int, asyncio.Task[None]] = {}
         self._held_until = 0.0
+        self._stopping = False
+        self._turn = asyncio.Lock()
 
     @property
     def held(self) -> frozenset[int]:
@@ -74,14 +76,17 @@ class Duties(Part):
         """Hold and work until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._look(group)
+                async with self._turn:
+                    await self._look(group)
                 await self._clock.sleep(self._lease / 3)
 
     async def stop(self) -> None:
         """End all duties and let the other replicas have them at once."""
-        held = set(self._running)
-        self._drop(held)
-        self._held_until = float("inf")  # not taken again
+        self._stopping = True  # also for a look that is under way: what is given up is not taken again
+        async with self._turn:
+            held = set(self._running)
+        tasks = self._drop(held)
+        await asyncio.gather(*tasks, return_exceptions=True)  # what they have in hand is finished before others have it
         try:
             await self._leases.release(held, leave=True)
         except TocsinError as error:
@@ -92,8 +97,6 @@ class Duties(Part):
         return Health(ready=True, detail="working", facts={"duties": len(self._running)})
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
-        if self._held_until == float("inf"):
-            return
         try:
             held = set(await self._leases.refresh())
         except TocsinError as error:
@@ -102,9 +105,13 @@ class Duties(Part):
                 self._drop(set(self._running))
             return
         self._held_until = self._clock.monotonic() + self._lease * 2 / 3
+        if self._stopping:
+            return
         surplus = set(self._leases.surplus) & held
-        self._drop(set(self._running) - held | surplus)
+        dropped = self._drop(set(self._running) - held | surplus)
         if surplus:
+            if dropped:
+                await asyncio.wait(dropped)
             try:
                 await self._leases.release(surplus)
             except TocsinError as error:
@@ -112,11 +119,11 @@ class Duties(Part):
         for duty in held - surplus - set(self._running):
             self._running[duty] = group.create_task(self._again_and_again(duty), name=f"duty-{duty}")
 
-    def _drop(self, duties: set[int]) -> None:
-        for duty in duties:
-            task = self._running.pop(duty, None)
-            if task is not None:
-                task.cancel()
+    def _drop(self, duties: set[int]) -> list[asyncio.Task[None]]:
+        tasks = [task for duty in duties if (task := self._running.pop(duty, None)) is not None]
+        for task in tasks:
+            task.cancel()
+        return tasks
 
     async def _again_and_again(self, duty: int) -> None:
         while True:

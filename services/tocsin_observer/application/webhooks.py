@@ -42,6 +42,7 @@ from tocsin_observer.ports.deliveries import Seal
 VERIFYING: Final = timedelta(seconds=5)  # how long an endpoint may think about a challenge
 MOST_AGAIN: Final = 10_000  # messages of a window that are sent again at once
 _PAGE: Final = 500
+_TRIES: Final = 5
 _STEPS: Final[dict[str, tuple[Callable[..., Webhook], SignalType[words.WebhookChanged]]]] = {
     "pause": (paused, words.WEBHOOK_PAUSED),
     "resume": (resumed, words.WEBHOOK_RESUMED),
@@ -284,7 +285,14 @@ class Webhooks:
             raise Conflict(f"webhook {webhook.id} is {webhook.state.value}: nothing can be sent", hint="verify or resume it")
         await self._queues.add(fresh)
         reason = f"{len(fresh)} messages"
-        await self._say(entry, webhook, words.WEBHOOK_REDELIVERED, actor=actor, cause=cause, reason=reason)
+        for left in reversed(range(_TRIES)):
+            try:
+                await self._say(entry, entry.value, words.WEBHOOK_REDELIVERED, actor=actor, cause=cause, reason=reason)
+                break
+            except Conflict:  # an attempt took note of something meanwhile
+                if not left:
+                    raise
+                entry = await self.get(webhook.namespace, webhook.name)
         await self._woken(webhook.endpoint)
         return len(fresh)
 

@@ -98,7 +98,7 @@ class Replica:
         self.waker = BusWaker(ground.bus, self.dispatcher.wake)
         telling = Telling(self.store, self.queues, self.waker.wake, clock=clock)
         self.consumer = Consumer(ground.bus, consumer("observer-webhooks"), handle_many=telling.hear)
-        lease = timedelta(seconds=1)
+        lease = timedelta(seconds=4)
         leases = PartitionLeases(ground.bus, "OBSERVER", partitions=PARTITIONS, replica=name, instance=name, lease=lease)
         self.duties = Duties(leases, self.dispatcher.work, lease=lease, clock=clock)
         self.webhooks = Webhooks(
@@ -116,7 +116,7 @@ class Replica:
     @asynccontextmanager
     async def working(self):
         """While it works."""
-        async with serving(self.sender, self.waker, self.consumer, self.duties):
+        async with serving(self.sender, self.dispatcher, self.waker, self.consumer, self.duties):
             yield self
 
 

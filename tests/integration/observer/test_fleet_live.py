@@ -1,0 +1,42 @@
+"""Every service says how it is, and one place hears it."""
+
+from integration.observer.conftest import serving
+from tocsin_kit.chassis.beats import Beat
+from tocsin_kit.chassis.components import Part
+from tocsin_kit.testing.waiting import eventually
+from tocsin_observer.adapters.fleet_listener import FleetListener
+from tocsin_observer.adapters.signal_counts import MongoSignalCounts
+from tocsin_observer.domain.fleet import ReplicaState
+from tocsin_observer.domain.records import record_of
+
+
+async def test_a_replica_is_heard_while_it_lives_and_says_goodbye(ground):
+    """Two replicas of one service are two; one that ends in order is gone at once."""
+    listener = FleetListener(ground.bus, ground.clock)
+    await listener.start()
+    one = Beat("observer", ground.bus, version="1", port=1, clock=ground.clock)
+    two = Beat("observer", ground.bus, version="1", port=2, clock=ground.clock)
+    one.components = (Part("something"),)
+    async with serving(one):
+        async with serving(two):
+            await eventually(lambda: len(listener.replicas()) == 2)
+        await eventually(lambda: len(listener.replicas()) == 1)
+        (replica,) = listener.replicas().values()
+        assert replica.state(ground.clock.now()) is ReplicaState.READY
+        assert replica.components[0].name == "something"
+
+
+async def test_signals_are_counted_by_their_kind(ground):
+    """How many within the hour, and when the last one came."""
+    counts, now = MongoSignalCounts(ground.database), ground.clock.now()
+    await counts.prepare()
+    retention = now - now
+    records = [
+        record_of(ground.signal(n), subject=f"signals.default.case.opened.c{n}", position=n, stored=now, retention=retention)
+        for n in range(3)
+    ]
+    await counts.count(records, now)
+    await counts.count(records[:1], now)
+    hour, last = await counts.seen(now)
+    assert hour == {"io.tocsin.case.opened.v1": 4}
+    assert last["io.tocsin.case.opened.v1"] is not None
