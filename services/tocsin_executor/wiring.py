@@ -48,7 +48,6 @@ from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.chassis.ticking import Ticking
-from tocsin_kit.clock import Clock
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
@@ -82,8 +81,8 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
-    served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, clock=clock)
     worker, seen = own_worker(context, workers_bus, runners, sandbox), SeenWorkers(context.bus, clock)
+    served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, seen=seen)
     return (
         relay,
         hot,
@@ -123,7 +122,7 @@ def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: Mongo
 
 
 def operations(
-    runs: Runs, definitions: Definitions, *, programs: ProgramCache, reading: RunReading, saved: MongoRuns, clock: Clock
+    runs: Runs, definitions: Definitions, *, programs: ProgramCache, reading: RunReading, saved: MongoRuns, seen: SeenWorkers
 ) -> Sequence[Route]:
     """What people and programs can do with workflows and runs."""
     reruns = Reruns(runs, definitions, programs, reading)
@@ -132,8 +131,8 @@ def operations(
         *workflow_routes(definitions, reading, migrations),
         *migration_routes(runs, migrations),
         *run_routes(runs, reading),
-        *explanation_routes(runs),
-        *log_routes(runs, reading, clock),
+        *explanation_routes(runs, lambda: {queue.name for worker in seen.now() for queue in worker.queues}),
+        *log_routes(runs, reading, reading.clock),
         *repair_routes(runs, reruns),
         *approval_routes(Approvals(runs, reading)),
     )

@@ -80,6 +80,8 @@ class MongoQueue:
         """Create the indexes that are not there yet."""
         with translated("indexes"):
             await self._runs.create_indexes(INDEXES)
+            # A collection that a transaction has to make first is a lock that others run into.
+            await self._limits.create_indexes([IndexModel([("revision", ASCENDING)], name="revision")])
 
     async def put(self, waiting: Waiting) -> bool:
         """Accept a run."""

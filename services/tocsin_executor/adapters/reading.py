@@ -9,7 +9,7 @@ import orjson
 from bson.binary import Binary
 from pymongo import UpdateOne
 
-from tocsin.errors import NotFound, TooLarge
+from tocsin.errors import NotFound, TocsinError, TooLarge
 from tocsin.signals import subjects
 from tocsin_executor.adapters.definitions import MongoDefinitions
 from tocsin_executor.adapters.scopes import within
@@ -40,6 +40,7 @@ class RunReading:
         self._database = database
         self._definitions = definitions
         self._bus = bus
+        self.clock = database.clock
 
     async def list_runs(self, search: RunSearch, limit: int, cursor: str | None) -> tuple[Sequence[RunRow], str | None]:
         """Runs, newest first."""
@@ -168,6 +169,14 @@ class RunReading:
             )
             for document in documents
         ]
+
+    async def caught_up(self) -> bool:
+        """Whether all output in the stream is kept; if that cannot be told, it counts as kept."""
+        try:
+            info = await call(self._bus, "CONSUMER.INFO.LOGS.executor-logs", {})
+        except TocsinError:
+            return True
+        return not info.get("num_pending") and not info.get("num_ack_pending")
 
     async def keep_logs(self, deliveries: Sequence[Delivery]) -> None:
         """Keep pieces of output that workers sent; a piece that comes twice is kept once."""

@@ -9,6 +9,8 @@ from tocsin_executor.application.runs import Runs
 from tocsin_kit.clock import Clock
 
 _EVERY = 0.25  # seconds between looks
+_QUIET = 4  # looks without anything new, after which a run that has ended prints nothing more
+_PATIENCE = 60  # looks, if what was printed is still on its way
 _LATE = 8  # looks during which a piece may still turn up behind one that was seen: replicas keep them side by side
 _PIECES = 200
 _TERMINAL = frozenset({"completed", "faulted", "cancelled"})
@@ -41,6 +43,10 @@ class Pieces(Protocol):
         """Pieces behind ``after``, in order."""
         ...
 
+    async def caught_up(self) -> bool:
+        """Whether everything that was published is kept."""
+        ...
+
 
 async def follow(runs: Runs, pieces: Pieces, run: str, clock: Clock, *, after: str = "") -> AsyncIterator[Piece | Ended]:
     """What was printed and what will be, each piece once; at last that the run has ended.
@@ -65,7 +71,7 @@ async def follow(runs: Runs, pieces: Pieces, run: str, clock: Clock, *, after: s
             after = max(after, *settled)
             seen = {known: when for known, when in seen.items() if known > after}
         quiet = 0 if fresh else quiet + 1
-        if ended in _TERMINAL and quiet > _LATE:
+        if ended in _TERMINAL and quiet >= _QUIET and (quiet > _PATIENCE or await pieces.caught_up()):
             yield Ended(ended)
             return
         look += 1

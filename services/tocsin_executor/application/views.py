@@ -43,6 +43,7 @@ class RunView:
     input: Json = None
     output: Json = None
     error: dict[str, Json] | None = None
+    context: Json = None
     parent: str | None = None
     trigger: dict[str, Json] | None = None
     actor: str | None = None
@@ -94,6 +95,7 @@ def view_of(run: str, state: RunState, meta: RunMeta) -> RunView:
         input=head.input,
         output=head.fin.output if head.fin is not None else None,
         error=head.fin.error if head.fin is not None else None,
+        context=head.context,
         parent=head.parent.run if head.parent is not None else None,
         trigger=meta.trigger,
         actor=meta.actor,

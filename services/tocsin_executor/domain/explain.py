@@ -3,6 +3,7 @@
 It is total: every reachable state has an explanation, and a run that is not over always waits for something that is named.
 """
 
+from collections.abc import Collection
 from typing import assert_never
 
 from tocsin_executor.domain.flow import iso
@@ -39,6 +40,16 @@ def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
         detail = "the attempt was asked to stop, and nobody has confirmed that it has"
         found.append({"for": "confirmation", "detail": detail, "attempt": attempt, "since": iso(revocation.asked), **named})
     return found
+
+
+def with_queues(waits: list[dict[str, Json]], served: Collection[str]) -> list[dict[str, Json]]:
+    """The same, with a word where a task waits for a worker of a queue that nobody serves."""
+    for wait in waits:
+        queue = wait.get("queue")
+        if wait.get("for") == "worker" and wait.get("worker") is None and queue not in served:
+            wait["served"] = False
+            wait["detail"] = f"it was sent to queue '{queue}', which no worker serves now"
+    return waits
 
 
 def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:

@@ -186,6 +186,7 @@ class RunOut(BaseModel):
     input: JsonValue = None
     output: JsonValue = None
     error: dict[str, JsonValue] | None = Field(None, description="An RFC 7807 problem, as the language defines errors.")
+    context: JsonValue = Field(None, description="What its tasks have exported by now, while it goes on.")
     parent: str | None = None
     trigger: dict[str, JsonValue] | None = None
     actor: str | None = None
@@ -216,6 +217,7 @@ class RunOut(BaseModel):
             "input": view.input,
             "output": view.output,
             "error": view.error,
+            "context": view.context,
             "parent": view.parent,
             "trigger": view.trigger,
             "actor": view.actor,

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 
-from tocsin_executor.domain.explain import explain
+from tocsin_executor.domain.explain import explain, with_queues
 from tocsin_executor.domain.inputs import Claimed, Verb
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.step import step
@@ -58,3 +58,15 @@ def test_a_run_that_is_not_over_always_waits_for_something(scenario: Scenario) -
     for message in world.log:
         step(program, run, message)
         assert bool(explain(program, run)) is not run.terminal
+
+
+def test_a_queue_that_nobody_serves_is_named() -> None:
+    """Only where no worker has the task, and only where that is known."""
+    waits = [{"for": "worker", "queue": "gpu", "detail": "sent"}, {"for": "worker", "queue": "cpu", "detail": "sent"}]
+    waits.append({"for": "worker", "queue": "gpu", "worker": "w", "detail": "held"})
+    found = with_queues(waits, {"cpu"})
+    assert [wait["detail"] for wait in found] == [
+        "it was sent to queue 'gpu', which no worker serves now",
+        "sent",
+        "held",
+    ]
