@@ -13,7 +13,7 @@ from tocsin_executor.domain.inputs import Input, Start
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.ports import Programs, RunStore, StoredRun
 
-MEMORY = 4_000
+MEMORY = 10_000
 """Runs kept in memory, some 30 kB each; one that waits is loaded again when something happens to it."""
 
 Write: TypeAlias = Callable[[Live, Input, list[Effect], Output], None]
