@@ -143,7 +143,7 @@ class Sessions:
             NotFound: There is none for the asker.
         """
         entry = await self._sessions.load(session_id)
-        own = entry.value is not None and asker.principal.person == f"user:{entry.value.user}"
+        own = entry.value is not None and asker.principal.subject == f"user:{entry.value.user}"
         if entry.value is None or not (own or asker.principal.may("user:write", "*")):
             raise NotFound(f"there is no session {session_id[:64]}")
         if entry.value.ending is None:

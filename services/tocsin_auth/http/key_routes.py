@@ -47,8 +47,9 @@ class KeyHandlers:
     async def index(self, call: Call) -> Page[KeyModel]:
         """List keys."""
         query = call.query(KeyQuery)
-        kind, _, own = call.principal.subject.partition(":")
-        if query.owner is not None and (kind != "user" or query.owner != own):
+        kind, _, name = call.principal.person.partition(":")
+        own = name if kind == "user" else ""  # a service or a run has none, whoever is called like it
+        if query.owner is not None and query.owner != own:
             call.require("api-key:read")
         owner = own if query.owner is None else None if query.owner == "*" else query.owner
         page = await self._keys.page(owner=owner, limit=query.limit, cursor=query.cursor)

@@ -86,6 +86,19 @@ async def refused_here(auth: Auth, token: str) -> bool:
     return (await auth.ask("GET", "/api/v1/auth/me", token))[0] == 401
 
 
+async def test_sessions_are_ones_own(auth: Auth) -> None:
+    """Nobody sees or ends those of others without the permission; a key ends none at all."""
+    ada, bob = await auth.user("ada", ("viewer", "*")), await auth.user("bob", ("author", "*"))
+    session = (await auth.ask("GET", "/api/v1/auth/sessions", ada))[1]["items"][0]["id"]
+    key = (await auth.ask("POST", "/api/v1/api-keys", ada, json={"name": "k"}))[1]["api_key"]
+    assert (await auth.ask("GET", "/api/v1/auth/sessions?user=ada", bob))[0] == 403
+    for token in (bob, key):
+        assert (await auth.ask("DELETE", f"/api/v1/auth/sessions/{session}", token))[0] == 404
+    assert (await auth.ask("DELETE", f"/api/v1/auth/sessions/{session}", ada))[0] == 204
+    await eventually(lambda: refused_here(auth, ada), within=2)
+    assert (await auth.ask("GET", "/api/v1/auth/me", key))[0] == 200, "a key is no session"
+
+
 async def test_a_key_is_refused_at_once_and_one_whose_owner_changed_holds_the_new(
     auth: Auth, service: RemoteAuthenticator
 ) -> None:
