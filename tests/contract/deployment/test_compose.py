@@ -144,8 +144,8 @@ def test_a_volume_keeps_the_owner_it_was_given() -> None:
                 assert volume["source"] in owned
 
 
-def test_only_the_worker_the_gateway_and_what_is_published_reach_beyond() -> None:
+def test_only_the_worker_the_observer_the_gateway_and_what_is_published_reach_beyond() -> None:
     """The inner network has no way out."""
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     outside = {name for name, container in CONTAINERS.items() if "outside" in container.get("networks", [])}
-    assert outside == {"worker", "gateway"} | {name for name, container in CONTAINERS.items() if "ports" in container}
+    assert outside == {"worker", "observer", "gateway"} | {name for name, container in CONTAINERS.items() if "ports" in container}
