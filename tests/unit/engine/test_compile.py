@@ -173,6 +173,6 @@ def test_conditions_over_messages_are_left_to_the_runner() -> None:
     assert set(spec.source["later"]) == {"filter", "until", "as"}  # type: ignore[arg-type]
     assert spec.template.names >= {"workflow"}
     assert "unknown" not in str(spec.source["template"])
-    iterating = {**call, "subscription": {**subscription, "foreach": {"do": []}}}
-    found = violations([{"t": {"call": "asyncapi", "with": iterating}}])
-    assert found[0][0] == "/do/0/t/with/subscription/foreach/do"
+    endless = {"consume": {"while": "${ true }"}, "foreach": {"do": []}}
+    found = violations([{"t": {"call": "asyncapi", "with": {**call, "subscription": endless}}}])
+    assert found[0][0] == "/do/0/t/with/subscription/foreach"

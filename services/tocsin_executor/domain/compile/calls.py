@@ -142,10 +142,6 @@ def _later(builder: Builder, runner: str, source: Json, place: Place) -> tuple[J
         return source, found, place
     each = at_place(source, ("subscription", "foreach"))
     if isinstance(each, Mapping):
-        for part in ("do", "export"):
-            if part in each:
-                hint, what = "Iterate over the output with a 'for' behind it.", f"'foreach.{part}' of a subscription"
-                raise builder.not_offered(place.at("subscription", "foreach", part), what, hint)
         place = place.inside(str(each.get("item", "item")), str(each.get("at", "index")))
     for path in _LATER:
         text = at_place(source, path)

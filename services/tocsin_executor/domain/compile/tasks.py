@@ -9,6 +9,7 @@ from tocsin_executor.domain.compile.calls import compile_call, compile_emit, com
 from tocsin_executor.domain.compile.catching import compile_catch
 from tocsin_executor.domain.compile.extensions import Extension, extensions_of
 from tocsin_executor.domain.compile.listening import compile_listen
+from tocsin_executor.domain.compile.subscriptions import compile_iteration, iterates
 from tocsin_executor.domain.program import (
     END,
     EXIT,
@@ -307,6 +308,8 @@ def _call(builder: Builder, node: Node, task: Task, place: Place, names: Mapping
     functions = builder.use.get("functions")
     if isinstance(name, str) and name not in _PROTOCOLS and isinstance(functions, Mapping) and name in functions:
         _function(builder, node, task, place, functions[name])
+    elif iterates(task):
+        compile_iteration(builder, node, task, place, compile_list)
     else:
         compile_call(builder, node, task, place)
 
