@@ -171,6 +171,10 @@ class AssetStore(Protocol):
         """Partitions that something is known about, by key."""
         ...
 
+    async def slots_of(self, run: str) -> Sequence[SlotPlace]:
+        """The partitions that a run was started for from here."""
+        ...
+
     async def slot_keys(self, namespace: str, key: str, limit: int) -> Sequence[str]:
         """Keys of those that were written or registered, in order."""
         ...

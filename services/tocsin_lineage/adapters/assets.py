@@ -58,7 +58,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("v.due",), only={"v.due": {"$type": "date"}}),
         Index(("v.automation_due",), only={"v.automation_due": {"$type": "date"}}),
     ),
-    SLOTS: (Index(("v.namespace", "v.asset", "v.partition")),),
+    SLOTS: (Index(("v.namespace", "v.asset", "v.partition")), Index(("v.requested_run",))),
     HAPPENINGS: (Index(("asset", "-at", "-_id")), Index(("run",)), Index(("at",))),
     CHECKS: (Index(("asset", "-at", "-_id")), Index(("at",))),
     SCHEMAS: (Index(("asset", "-at", "-_id")),),
@@ -223,6 +223,12 @@ class MongoAssetStore:
             where = where.eq("condition", condition.value)
         page = await self._slots.page(where, sort=Sort("partition"), limit=limit, cursor=cursor)
         return Page([entry.value for entry in page.items if entry.value is not None], page.next_cursor)
+
+    async def slots_of(self, run: str) -> Sequence[SlotPlace]:
+        """The partitions that a run was started for from here."""
+        found = await self._slots.find(Filter().eq("requested_run", run), limit=100)
+        slots = [entry.value for entry in found if entry.value is not None]
+        return [(slot.namespace, slot.asset, slot.partition) for slot in slots]
 
     async def slot_keys(self, namespace: str, key: str, limit: int) -> Sequence[str]:
         """Keys of those that were written or registered, in order."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.errors import NotFound, PreconditionFailed
+from tocsin.errors import Invalid, NotFound, PreconditionFailed
 from tocsin.signals import Cause
 from tocsin.signals.catalogue import lineage as words
 from tocsin_kit.clock import Clock
@@ -12,9 +12,9 @@ from tocsin_lineage.application.announcing import announce, registered
 from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot
 from tocsin_lineage.domain.checks import CheckResult
 from tocsin_lineage.domain.freshness import Verdict
-from tocsin_lineage.domain.partitions import LISTED_LIMIT, all_keys
+from tocsin_lineage.domain.partitions import LISTED_LIMIT, all_keys, is_key
 from tocsin_lineage.domain.schema_history import SchemaVersion
-from tocsin_lineage.ports import AssetSearch, AssetStore, HappeningSearch
+from tocsin_lineage.ports import AssetSearch, AssetStore, Changes, HappeningSearch
 
 READERS_LIMIT = 100
 
@@ -172,6 +172,22 @@ class Assets:
             names = [name for name in names if name]
         found = [slots.get(name) or Slot(namespace=namespace, asset=key, partition=name) for name in names[-LISTED_LIMIT:]]
         return [slot for slot in found if condition is None or slot.condition is condition]
+
+    async def register(self, namespace: str, key: str, partition: str) -> None:
+        """Make a partition known before it is written; one that is known stays as it is.
+
+        Raises:
+            NotFound: There is no such asset.
+            Invalid: It can have no such partition.
+        """
+        asset = (await self.get(namespace, key)).value
+        if asset is None or not is_key(asset.policy.partitions, partition):
+            raise Invalid(f"{key} can have no partition {partition!r}.")
+        place = (namespace, key, partition)
+        entry = (await self._store.load_slots([place]))[place]
+        if entry.value is None:
+            slot = Slot(namespace=namespace, asset=key, partition=partition)
+            await self._store.commit_together(Changes(slots=[(entry, slot, ())]))
 
     async def delete(self, namespace: str, key: str, *, actor: str, cause: Cause) -> None:
         """Forget an asset; what happened to it stays on record.

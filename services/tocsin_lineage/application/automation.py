@@ -22,7 +22,7 @@ from tocsin_lineage.domain.automation import Facts, Finding, Part, Tick, Upstrea
 from tocsin_lineage.domain.checks import blockers
 from tocsin_lineage.domain.freshness import ends_after
 from tocsin_lineage.domain.mappings import Ends, downstream_keys, upstream_keys
-from tocsin_lineage.domain.partitions import WHOLE, Windows, all_keys, is_key, key_of, last_closed, time_of
+from tocsin_lineage.domain.partitions import WHOLE, Windows, all_keys, is_key, key_of, last_closed, time_of, windows_in
 from tocsin_lineage.domain.policy import MadeOf
 from tocsin_lineage.ports import AssetStore, Changes, Evaluation, EvaluationStore
 
@@ -206,7 +206,7 @@ def next_look(asset: Asset, now: datetime) -> datetime | None:
     condition = asset.policy.automation
     tick = tick_of(condition) if condition is not None else None
     coming = parse_timetable(tick.cron, tick.zone).next(now) if tick is not None else None
-    windows = asset.policy.windows
+    windows = windows_in(asset.policy.partitions)
     ending = next(islice(ends_after(windows, now), 1), None) if windows is not None and tick is None else None
     return min((at for at in (coming, ending) if at is not None), default=None)
 

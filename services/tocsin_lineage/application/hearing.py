@@ -132,16 +132,22 @@ class Hearing:
         at = _time(event)
         maker = Maker(namespace=place.namespace, name=workflow, run=place.id, status=status, at=at, error=_error(data))
         await self._facts.run_is(maker, position=at)
+        if status in {"faulted", "cancelled", "refused"}:
+            await self._failed(place, workflow, event)
+
+    async def _failed(self, place: SignalSubject, workflow: str, event: CloudEvent) -> None:
+        """The partitions that the run was for: those it was started for from here, or the one that its signals name."""
+        slots = set(await self._recorder.requested_for(place.id))
         partition = event.extensions.get("assetpartition")
-        if status in {"faulted", "cancelled", "refused"} and partition is not None:
-            places = await self._facts.written_by(place.namespace, workflow)
-            cause = follow(event)
-            await self._recorder.record(
-                [
-                    Report(namespace=namespace, key=key, failed=(str(partition), place.id, at), cause=cause)
-                    for namespace, key in places
-                ]
-            )
+        if partition is not None:
+            slots |= {(*one, str(partition)) for one in await self._facts.written_by(place.namespace, workflow)}
+        at, cause = _time(event), follow(event)
+        await self._recorder.record(
+            [
+                Report(namespace=namespace, key=key, failed=(name, place.id, at), cause=cause)
+                for namespace, key, name in sorted(slots)
+            ]
+        )
 
     async def _schedule(self, place: SignalSubject, event: CloudEvent) -> None:
         if place.transition == "deleted":

@@ -103,6 +103,10 @@ class Recorder:
                 continue
             return
 
+    async def requested_for(self, run: str) -> Sequence[SlotPlace]:
+        """The partitions that a run was started for from here."""
+        return await self._store.slots_of(run)
+
     async def _decide(self, reports: Sequence[Report]) -> Changes:
         news = await self._unknown(reports)
         entries = await self._store.load_many(list(dict.fromkeys(report.place for report in news)))

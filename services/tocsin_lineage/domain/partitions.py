@@ -245,6 +245,12 @@ def time_of(partitions: Partitions, key: str) -> Window | None:
             return window_of(partitions, key)
 
 
+def windows_in(partitions: Partitions) -> Windows | None:
+    """The windows of time of an asset, also where they are one dimension of a pair."""
+    sides = (partitions.first, partitions.second) if isinstance(partitions, Pairs) else (partitions,)
+    return next((one for one in sides if isinstance(one, Windows)), None)
+
+
 def is_interval(text: str) -> bool:
     """Whether a text is an interval or a cron pattern, and so makes windows."""
     return kind_of(text) in {"every", "cron"}

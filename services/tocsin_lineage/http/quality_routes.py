@@ -20,6 +20,7 @@ from tocsin_lineage.http.schemas import (
     EvaluationQuery,
     ExplainQuery,
     OfAssetQuery,
+    PartitionBody,
     PartitionQuery,
 )
 from tocsin_lineage.http.views import (
@@ -109,6 +110,11 @@ class _Handlers:
             if wanted is None or slot.condition is wanted
         ]
         return PartitionList(items=shown, counts=counts)
+
+    async def register(self, call: Call) -> PartitionBody:
+        body = call.body(PartitionBody)
+        await self._assets.register(body.namespace, body.key, body.partition)
+        return body
 
     async def backfill(self, call: Call) -> BackfillView:
         body = call.body(BackfillBody)
@@ -211,6 +217,18 @@ def _of_partitions(on: _Handlers) -> Sequence[Route]:
             response=PartitionList,
             problems=(NotFound,),
             handler=on.partitions,
+        ),
+        Route(
+            method="POST",
+            path="/api/v1/assets/partitions",
+            access=REPORT,
+            summary="Make a partition known before it is written",
+            tags=TAGS,
+            body=PartitionBody,
+            response=PartitionBody,
+            status=201,
+            problems=(NotFound, Conflict),
+            handler=on.register,
         ),
         Route(
             method="POST",

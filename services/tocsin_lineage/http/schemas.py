@@ -209,6 +209,14 @@ class PartitionQuery(Input):
     condition: Literal["missing", "requested", "failed", "materialized"] | None = None
 
 
+class PartitionBody(Input):
+    """A partition to be known, of an asset whose partitions come to be."""
+
+    key: Key
+    namespace: Namespace = "default"
+    partition: PartitionKey
+
+
 class BackfillBody(Input):
     """Which partitions to make."""
 

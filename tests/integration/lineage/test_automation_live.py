@@ -7,6 +7,7 @@ import pytest
 
 from tocsin.errors import Invalid
 from tocsin.signals import root
+from tocsin.signals.catalogue import executor as runs
 from tocsin.signals.subjects import parse_signal
 from tocsin_lineage.application import Automation
 from tocsin_lineage.application.recording import Report
@@ -129,3 +130,23 @@ async def test_gaps_are_filled_by_a_backfill_of_the_scheduler(world):
     assert missing == []
     with pytest.raises(Invalid):
         await world.backfills.start("default", "daily", ["1999-01-01"], concurrency=1, actor="user:ada", cause=root("r"))
+
+
+async def test_a_run_that_is_refused_fails_the_partition_it_was_for(world):
+    """It is not requested for ever; and a partition that comes to be is known before it is written."""
+    await world.describe("a")
+    await world.describe("files", partitions={"dynamic": True}, upstream=["a"], maker=MAKER, automation={"when": "missing"})
+    await world.assets.register("default", "files", "one")
+    with pytest.raises(Invalid):
+        await world.assets.register("default", "files", "a|b")
+    await world.clock.advance(timedelta(seconds=1))
+    await world.automation.check()
+    await world.settle()
+    [command] = world.commands("executor")
+    [slot] = await world.assets.partitions("default", "files", condition=None)
+    assert (slot.partition, slot.condition) == ("one", Condition.REQUESTED)
+    await world.clock.advance(timedelta(seconds=5))
+    payload = runs.RunRefused(run=command["run"], workflow="nightly", code="not_found", detail="there is no such workflow")
+    await world.say(runs.RUN_REFUSED, payload, command["run"])
+    [slot] = await world.assets.partitions("default", "files", condition=None)
+    assert (slot.condition, slot.failed_run) == (Condition.FAILED, command["run"])
