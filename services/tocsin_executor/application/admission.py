@@ -15,7 +15,7 @@ import structlog
 
 from tocsin.errors import Conflict, NotFound, TocsinError, TooMany
 from tocsin_executor.application import wire
-from tocsin_executor.domain.admission import Admit, Displace, Refuse, Situation, Verdict, decide
+from tocsin_executor.domain.admission import Admit, Displace, Refuse, Situation, Verdict, decide, next_look
 from tocsin_executor.domain.inputs import Parent, Verb
 from tocsin_executor.domain.limits import Rule, Terms, rule_of, terms_of
 from tocsin_executor.domain.program import Program
@@ -180,6 +180,7 @@ class Admission:
         self._rules: dict[str, Rule | None] = {}
         self._freed: set[str] = set()
         self._wake = asyncio.Event()
+        self._soon: Millis | None = None  # when a rate opens that somebody waits for
 
     # -- asked by starts ----------------------------------------------------------------------------------------------
 
@@ -255,6 +256,9 @@ class Admission:
             look = await self._queue.look(key, now)
             verdicts = decide(look.situation)
             if not verdicts:
+                soon = next_look(look.situation)
+                if soon is not None:
+                    self._soon = soon if self._soon is None else min(self._soon, soon)
                 return
             try:
                 moved = await self._queue.commit(look, verdicts, now)
@@ -297,10 +301,12 @@ class Admission:
     async def serve(self) -> None:
         """Look where something was freed, and now and then everywhere, until cancelled."""
         while True:
+            until = _EVERY if self._soon is None else min(_EVERY, max(0.01, (self._soon - self._now()) / 1000))
             try:
-                async with asyncio.timeout(_EVERY):
+                async with asyncio.timeout(until):
                     await self._wake.wait()
             except TimeoutError:
+                self._soon = None
                 await self._guarded(self.reconcile)
             self._wake.clear()
             freed, self._freed = self._freed, set()

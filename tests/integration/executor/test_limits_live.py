@@ -105,3 +105,15 @@ async def test_policies_refuse_or_make_room(rig: Any) -> None:
             return old == "cancelled" and new in ALIVE
 
         await eventually(replaced, within=5)
+
+
+async def test_a_rate_lets_runs_begin_as_it_opens(rig: Any) -> None:
+    """Two in half a second: of five the last begins a second after the first, not before."""
+    async with rig.replica() as replica:
+        await rig.publish([{"s": {"set": {"a": 1}}}], limits={"rate": {"limit": 2, "every": {"milliseconds": 500}}})
+        runs = [await rig.start() for _ in range(5)]
+        for run in runs:
+            await rig.ended(run)
+        granted = [d["slots"]["granted"] async for d in replica.database.collection("runs").find({}, {"slots.granted": 1})]
+        granted.sort()
+        assert all(later - earlier >= 500 for earlier, later in zip(granted, granted[2:], strict=False))
