@@ -166,6 +166,7 @@ def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus, runners: Run
         sandbox=sandbox,
         clock=context.clock,
         settings=workers,
+        url=context.platform.services.gateway_url,
     )
 
 

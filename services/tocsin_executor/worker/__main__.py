@@ -22,6 +22,7 @@ def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
         sandbox=sandbox,
         clock=context.clock,
         settings=settings,
+        url=context.platform.services.gateway_url,
     )
     return (worker,)
 

@@ -21,6 +21,9 @@ log = structlog.get_logger()
 Authorize: TypeAlias = Callable[[Task, Policy], Awaitable[str]]
 """The value of an ``Authorization`` header."""
 
+Identity: TypeAlias = Callable[[Task], Awaitable[dict[str, Json]]]
+"""Variables for the environment of a task's code."""
+
 _EVALUATION: Final = timedelta(seconds=5)
 
 
@@ -33,6 +36,7 @@ class Attempts:
         secrets: Where secrets come from.
         clock: Time.
         authorize: Says what a policy sends, for ``$authorization``; nobody if ``None``.
+        identity: Gives a task's code the variables with which it can call the platform; nobody if ``None``.
     """
 
     def __init__(
@@ -41,8 +45,11 @@ class Attempts:
         sandbox: Sandbox,
         secrets: SecretSource,
         clock: Clock,
+        *,
         authorize: Authorize | None = None,
+        identity: Identity | None = None,
     ) -> None:
+        self._identity = identity
         self._runners = runners
         self._authorize = authorize
         self._sandbox = sandbox
@@ -66,6 +73,8 @@ class Attempts:
         try:
             if task.variables is not None and task.runner != "evaluate":
                 await self._resolve(task, read_deferred(task.spec))
+            if isinstance(task.spec, dict) and task.spec.pop("token", None) is True:
+                await self._identify(task, task.spec)
             outcome = await runner.run(task)
             size = len(orjson.dumps(outcome.output))
         except Failed as failure:
@@ -101,6 +110,17 @@ class Attempts:
             except UriUnresolved as error:
                 raise Failed(ErrorKind.EXPRESSION, str(error)) from error
         task.later = dict(deferred.later)
+
+    async def _identify(self, task: Task, spec: dict[str, Json]) -> None:
+        """Put what the code of a task needs to be somebody into its environment."""
+        if self._identity is None:
+            raise Failed(ErrorKind.CONFIGURATION, "This worker gives tasks no tokens.")
+        given = spec.get("environment")
+        try:
+            own = await self._identity(task)
+        except TocsinError as error:
+            raise Failed(ErrorKind.COMMUNICATION, f"The task gets no token: {error.detail}", status=503) from error
+        spec["environment"] = {**own, **(given if isinstance(given, Mapping) else {})}
 
     async def _authorization(self, task: Task, deferred: Deferred) -> Json:
         """The language's description of what a task's authentication comes to."""

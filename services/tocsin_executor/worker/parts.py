@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.domain.values import Json
+from tocsin_executor.worker.attempts import Identity
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.containers import Allowance
 from tocsin_executor.worker.presence import Presence
@@ -21,15 +25,18 @@ from tocsin_executor.worker.runners.openapi import OpenApiRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
 from tocsin_executor.worker.settings import WorkerSettings
-from tocsin_executor.worker.tasks import Runner
+from tocsin_executor.worker.tasks import Runner, Task
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.run_tokens import LONGEST, RunTokens
 from tocsin_kit.bus.secrets import SecretsClient
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
 from tocsin_kit.web.outgoing import OutgoingGuard
+
+_MARGIN: Final = timedelta(seconds=30)  # a token outlives its task by this, for what the code says last
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,20 @@ def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:
     return platform if settings.secrets is None else LocalSecrets(settings.secrets, platform)
 
 
+def identity_of(tokens: RunTokens, url: str, clock: Clock) -> Identity:
+    """What the code of a task needs to call the platform: its address, and a token of the run that ends with the task."""
+
+    async def identity(task: Task) -> dict[str, Json]:
+        left = LONGEST
+        if task.deadline is not None:
+            left = timedelta(milliseconds=task.deadline - int(clock.now().timestamp() * 1000)) + _MARGIN
+        token = (await tokens.issue(task.namespace, task.run, lifetime=left)).reveal()
+        task.redaction.hide(token)
+        return {"TOCSIN_URL": url, "TOCSIN_TOKEN": token}
+
+    return identity
+
+
 class WorkerPart:
     """A worker.
 
@@ -90,6 +111,7 @@ class WorkerPart:
         sandbox: For expressions.
         clock: Time.
         settings: What the operator chose.
+        url: Of the platform, for the code of tasks.
     """
 
     name = "worker"
@@ -104,6 +126,7 @@ class WorkerPart:
         sandbox: Sandbox,
         clock: Clock,
         settings: WorkerSettings,
+        url: str,
     ) -> None:
         self._bus = bus
         self._runners = runners
@@ -119,6 +142,7 @@ class WorkerPart:
             drain=settings.drain,
             log_bytes=settings.log_bytes,
             authorize=runners.caller.authorization,
+            identity=identity_of(RunTokens(bus), url, clock),
         )
         labels = dict(label.split("=", 1) for label in settings.labels)
         self._presence = Presence(bus, self._worker, labels, clock)

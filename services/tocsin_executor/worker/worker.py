@@ -21,7 +21,7 @@ from tocsin_executor.application import wire
 from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
 from tocsin_executor.domain.values import ErrorKind, Json, problem
-from tocsin_executor.worker.attempts import Attempts, Authorize
+from tocsin_executor.worker.attempts import Attempts, Authorize, Identity
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
 from tocsin_executor.worker.tasks import Outcome, Runner, Task, read_task
@@ -87,6 +87,7 @@ class Worker:
         drain: How long :meth:`stop` waits for tasks in hand before they are given back.
         log_bytes: What is kept of one attempt's output.
         authorize: Says what a policy sends.
+        identity: Gives the code of tasks what it needs to call the platform.
     """
 
     name = "worker"
@@ -104,13 +105,14 @@ class Worker:
         drain: timedelta = timedelta(seconds=20),
         log_bytes: int = LIMIT,
         authorize: Authorize | None = None,
+        identity: Identity | None = None,
     ) -> None:
         self.worker_name = name
         self._direct = direct
         self._publisher = GroupPublisher(direct)
         self._orders = OrderedLog(direct, STREAM, clock)
         self.queues = list(queues)
-        self._attempts = Attempts(runners, sandbox, secrets, clock, authorize)
+        self._attempts = Attempts(runners, sandbox, secrets, clock, authorize=authorize, identity=identity)
         self._clock = clock
         self._drain = drain.total_seconds()
         self._log_bytes = log_bytes

@@ -138,7 +138,28 @@ async def test_what_an_authentication_comes_to_can_be_named(sandbox: Sandbox) ->
     query = {"q": "${ $authorization.scheme + $authorization.parameter }"}
     task = task_of({"call": "http", "with": {"method": "get", "endpoint": endpoint, "query": query}}, {"token": "canary-1"})
     echo = Echo()
-    outcome = await Attempts({"http": echo}, sandbox, HELD, Hurried(), authorize).outcome(task)
+    outcome = await Attempts({"http": echo}, sandbox, HELD, Hurried(), authorize=authorize).outcome(task)
     assert isinstance(echo.seen, dict)
     assert echo.seen["query"] == {"q": "Bearercanary-1"}
     assert "canary" not in str(outcome.output["spec"])  # type: ignore[index, call-overload]
+
+
+async def test_the_code_of_a_task_can_be_somebody(sandbox: Sandbox) -> None:
+    """`metadata.token: true` puts the platform's address and a token of the run into its environment; it leaves it nowhere."""
+
+    async def identity(task: Task) -> dict[str, Any]:
+        task.redaction.hide("canary-token")
+        return {"TOCSIN_URL": "http://x", "TOCSIN_TOKEN": "canary-token"}
+
+    shell = {"command": "x", "environment": {"A": "1"}}
+    document = {"document": ABOUT, "do": [{"t": {"metadata": {"token": True}, "run": {"shell": shell}}}]}
+    spec = compile_workflow(document, "d").nodes[1].spec
+    assert isinstance(spec, TaskSpec)
+    assert isinstance(spec.source, dict)
+    task = Task("r", "h:1#1", "shell", "t", "/do/0/t", "team", dict(spec.source), None, None, None, None, "s")
+    echo = Echo()
+    outcome = await Attempts({"shell": echo}, sandbox, HELD, Hurried(), identity=identity).outcome(task)
+    assert isinstance(echo.seen, dict)
+    assert echo.seen["environment"] == {"TOCSIN_URL": "http://x", "TOCSIN_TOKEN": "canary-token", "A": "1"}
+    assert "token" not in echo.seen
+    assert "canary" not in str(outcome.output)

@@ -66,8 +66,10 @@ def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
             known = ", ".join(sorted(builder.offered.languages))
             raise builder.not_offered(here.at(kind, "language"), f"scripts in '{language}'", f"Offered are {known}.")
     source: dict[str, Json] = {**spec, "return": run.get("return", "stdout")}
+    metadata = task.get("metadata")
+    if isinstance(metadata, Mapping) and metadata.get("token") is True:
+        source["token"] = True
     if kind == "container":
-        metadata = task.get("metadata")
         limits = metadata.get("container") if isinstance(metadata, Mapping) else None
         source |= {"workflow": builder.name, **({"limits": limits} if limits is not None else {})}
     _task(builder, node, (task, place), here.at(kind), (kind, source), awaited=awaited)
