@@ -8,7 +8,8 @@ import typer
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import json_argument, now, pairs, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
-from tocsin.errors import NotFound
+from tocsin.client import Record
+from tocsin.errors import Invalid, NotFound
 from tocsin.signals import ABSENT, CloudEvent
 
 app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Custom events.")
@@ -124,8 +125,14 @@ async def explain(
 @app.command()
 @asynchronous
 async def replay(
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Of the records, as `event list` shows them.")],
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY...", help="Of the records, as `event list` shows them.")
+    ] = None,
     *,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="INSTANT", help="Instead of keys: those received from then on.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="And before then; now unless given.")] = None,
     triggers: Annotated[list[str] | None, typer.Option("--trigger", metavar="NAME", help="Only these triggers decide.")] = None,
     name: Annotated[str | None, typer.Option("--id", help="Of the replay: the same again starts nothing twice.")] = None,
     url: Url = None,
@@ -135,7 +142,13 @@ async def replay(
     """Let the triggers of today decide again about events that came in."""
     where = target(url, namespace)
     async with connect(where.url) as client:
-        answer = await client.events.replay(where.namespace, keys, triggers=triggers or [], name=name)
+        if since is not None and not keys:
+            window: Record = {"since": since, "until": until or now().isoformat()}
+            answer = await client.events.replay_window(where.namespace, window, triggers=triggers or [], name=name)
+        elif keys and since is None and until is None:
+            answer = await client.events.replay(where.namespace, keys, triggers=triggers or [], name=name)
+        else:
+            raise Invalid("either keys or --since is needed")
     if as_json:
         print_json(answer)
         return

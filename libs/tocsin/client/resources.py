@@ -207,6 +207,15 @@ class Events:
             body["id"] = name
         return await self._http.post(_path("events", "replay"), body)
 
+    async def replay_window(self, namespace: str, window: Record, *, triggers: Sequence[str], name: str | None) -> Record:
+        """The same for the events of a window: ``since``, ``until``, ``type``, ``trigger``."""
+        body: Record = {"namespace": namespace, "window": window}
+        if triggers:
+            body["triggers"] = list(triggers)
+        if name is not None:
+            body["id"] = name
+        return await self._http.post(_path("events", "replay"), body)
+
 
 class Signals:
     """Every change of state of anything."""

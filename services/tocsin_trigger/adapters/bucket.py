@@ -19,8 +19,7 @@ from defusedxml.ElementTree import fromstring
 
 from tocsin.errors import Forbidden, Invalid, Rejected, Unavailable
 from tocsin.expressions import Json
-from tocsin_kit.bus.secrets import SecretsClient
-from tocsin_trigger.adapters.polling import Fetching
+from tocsin_trigger.adapters.polling import Fetching, SecretSource
 from tocsin_trigger.domain.sources import BucketSource
 from tocsin_trigger.domain.triggers import Trigger
 from tocsin_trigger.domain.watching import Item, Look
@@ -64,7 +63,7 @@ class Buckets:
         secrets: For keys.
     """
 
-    def __init__(self, fetching: Fetching, secrets: SecretsClient) -> None:
+    def __init__(self, fetching: Fetching, secrets: SecretSource) -> None:
         self._fetching = fetching
         self._secrets = secrets
 

@@ -1,7 +1,7 @@
 """HTTP addresses that are asked again and again, through the guard that keeps calls out of the inside."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import aiohttp
@@ -10,7 +10,6 @@ from yarl import URL
 
 from tocsin.errors import Invalid, Rejected, Unavailable
 from tocsin.expressions import Expression, Json, compile_condition
-from tocsin_kit.bus.secrets import SecretsClient
 from tocsin_kit.config import Secret
 from tocsin_kit.web.outgoing import OutgoingGuard, open_session
 from tocsin_trigger.domain.sources import PollSource
@@ -25,7 +24,7 @@ _MOST = 1000  # items in one answer
 class SecretSource(Protocol):
     """Gives secrets at the moment of use."""
 
-    async def resolve(self, namespace: str, names: list[str], *, used_by: Mapping[str, str]) -> Mapping[str, Secret]:
+    async def resolve(self, namespace: str, names: Collection[str], *, used_by: Mapping[str, str]) -> Mapping[str, Secret]:
         """Their values as JSON text."""
         ...
 
@@ -47,7 +46,7 @@ class Fetching:
             await self._session.close()
 
     async def get(self, url: str, headers: Mapping[str, str]) -> tuple[int, bytes, Mapping[str, str]]:
-        """Ask once; redirects are not followed.
+        """Ask once; redirects are not followed. Names of headers come in lower case.
 
         Raises:
             Unavailable: No answer, or one above the limit.
@@ -65,7 +64,7 @@ class Fetching:
                     body += chunk
                     if len(body) > ANSWER:
                         raise Unavailable(f"The answer is above the limit of {ANSWER} bytes.")
-                return response.status, bytes(body), dict(response.headers)
+                return response.status, bytes(body), {name.lower(): value for name, value in response.headers.items()}
         except (aiohttp.InvalidURL, ValueError) as error:
             raise Invalid("This is no URL that can be asked.") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -80,7 +79,7 @@ class HttpPolls:
         secrets: For headers.
     """
 
-    def __init__(self, fetching: Fetching, secrets: SecretsClient) -> None:
+    def __init__(self, fetching: Fetching, secrets: SecretSource) -> None:
         self._fetching = fetching
         self._secrets = secrets
 
@@ -110,7 +109,7 @@ class HttpPolls:
         except orjson.JSONDecodeError as error:
             raise Unavailable("The answer is not JSON.") from error
         found = _items(source, answer)
-        after: dict[str, Json] = {"etag": answered.get("ETag"), "modified": answered.get("Last-Modified")}
+        after: dict[str, Json] = {"etag": answered.get("etag"), "modified": answered.get("last-modified")}
         reached = None if source.cursor is None else _path(source.cursor).evaluate(answer, {})
         after["cursor"] = known.get("cursor") if reached is None else reached
         return Look(

@@ -4,11 +4,13 @@ A deadline is not looked at before every event that was stored ahead of it has b
 time come first, so that nothing counts as missing that was only waiting to be read.
 """
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
-from tocsin.errors import Conflict
+from tocsin.errors import Conflict, TocsinError
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Change, Entry
 from tocsin_trigger.application.gathered import Left, conclude
@@ -22,6 +24,7 @@ from tocsin_trigger.ports import EventStore, GroupStore, Progress
 log = structlog.get_logger()
 
 _MOST = 200  # groups in one look
+_AT_ONCE = 8  # transactions
 
 
 class Timekeeping:
@@ -48,28 +51,45 @@ class Timekeeping:
         Raises:
             Unavailable: The database or the bus is away; look again.
         """
-        now = self._clock.now()
-        entries = await self._groups.due(now, _MOST)
-        if not entries:
-            return 0
-        horizon = await self._progress.horizon(now) if any(not _slot(entry).direct for entry in entries) else now
         done = 0
+        while True:
+            now = self._clock.now()
+            entries = await self._groups.due(now, _MOST)
+            changed = await self._carry_out(entries, now) if entries else 0
+            done += changed
+            if len(entries) < _MOST or not changed:
+                return done
+
+    async def _carry_out(self, entries: Sequence[Entry[Slot]], now: datetime) -> int:
+        horizon = await self._progress.horizon(now) if any(not _slot(entry).direct for entry in entries) else now
+        passed = []
         for entry in entries:
             slot = _slot(entry)
             until = now if slot.direct else horizon
             if until is not None and slot.due is not None and slot.due <= until:
-                done += await self._pass(entry, slot, until)
+                passed.append((entry, slot, until))
+        done = 0
+        for at in range(0, len(passed), _AT_ONCE):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._pass(*each)) for each in passed[at : at + _AT_ONCE]]
+            done += sum(task.result() for task in tasks)
         return done
 
     async def _pass(self, entry: Entry[Slot], slot: Slot, until: datetime) -> bool:
+        try:
+            return await self._close(entry, slot, until)
+        except Conflict:
+            return False  # another replica was first, or an event came; whoever it was has looked at the deadline as well
+        except TocsinError as error:
+            log.warning("gathering.postponed", trigger=f"{slot.namespace}/{slot.name}", code=error.code, error=error.detail)
+            return False
+
+    async def _close(self, entry: Entry[Slot], slot: Slot, until: datetime) -> bool:
         ready = self._ready(slot)
         changed, endings = pass_time(slot, ready, until)
         left = [Left(changed, ready, ending) for ending in endings]
         known = payloads(await self._events.load_many([key for each in left for key in each.keys]))
-        try:
-            await self._groups.commit((), [conclude(each, known) for each in left], [Change(entry, changed)])
-        except Conflict:
-            return False  # another replica was first, or an event came; whoever it was has looked at the deadline as well
+        await self._groups.commit((), [conclude(each, known) for each in left], [Change(entry, changed)])
         for each in left:
             log.info(
                 "gathering.closed", trigger=f"{slot.namespace}/{slot.name}", end=each.ending.end.value, events=len(each.keys)

@@ -26,6 +26,7 @@ from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource
 from tocsin_trigger.domain.triggers import Source
 
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+TriggerName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^(definition\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 TypePattern = Annotated[
     str,
     Field(

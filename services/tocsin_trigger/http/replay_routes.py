@@ -13,7 +13,7 @@ from tocsin_trigger.application.replaying import LIMIT, Replayed, Replaying, tal
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.rehearsing import Tested
 from tocsin_trigger.http.event_schemas import DecisionView, VerdictView
-from tocsin_trigger.http.gather_schemas import Name
+from tocsin_trigger.http.gather_schemas import Name, TriggerName
 from tocsin_trigger.http.schemas import NewTriggerBody
 from tocsin_trigger.ports import EventSearch
 
@@ -28,7 +28,7 @@ class Window(Input):
     since: datetime = Field(description="Received at or after.")
     until: datetime = Field(description="Received before.")
     type: str | None = Field(None, max_length=256)
-    trigger: Name | None = Field(None, description="That decided about it, or that it came by.")
+    trigger: TriggerName | None = Field(None, description="That decided about it, or that it came by.")
 
     def search(self, namespace: str) -> EventSearch:
         """The domain's value."""
@@ -45,7 +45,7 @@ class ReplayBody(Input):
     )
     events: list[Annotated[str, Field(max_length=64)]] | None = Field(None, min_length=1, max_length=LIMIT)
     window: Window | None = None
-    triggers: list[Name] | None = Field(None, max_length=100, description="Only these decide; all without.")
+    triggers: list[TriggerName] | None = Field(None, max_length=100, description="Only these decide; all without.")
 
 
 class BacktestBody(Input):

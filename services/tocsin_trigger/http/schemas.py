@@ -17,6 +17,7 @@ from tocsin_trigger.http.gather_schemas import (
     GatherBody,
     Name,
     SignalBody,
+    TriggerName,
     gather_view,
     refuse_clauses,
     signal_view,
@@ -166,7 +167,7 @@ class TriggerPath(Input):
     """Which trigger."""
 
     namespace: Name
-    name: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^(definition\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+    name: TriggerName
 
 
 class KeyPath(TriggerPath):
@@ -207,7 +208,7 @@ class EventQuery(PageQuery):
 
     namespace: Name | None = None
     type: str | None = Field(None, max_length=256)
-    trigger: Name | None = None
+    trigger: TriggerName | None = None
     outcome: str | None = Field(
         None, max_length=64, description="Of a decision (`started`, `filtered`, ...), or a refusal's code."
     )
