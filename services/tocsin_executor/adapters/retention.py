@@ -43,7 +43,7 @@ class Retention:
         with translated("retention"):
             for _ in range(_BATCHES):
                 query = {"status": {"$in": _TERMINAL}, "ended": {"$lt": now - self._runs}}
-                found = await self._collection("runs").find(query, {"refs": 1}).limit(_BATCH).to_list(None)
+                found = await self._collection("runs").find(query, {"refs": 1, "slots.keys": 1}).limit(_BATCH).to_list(None)
                 if not found:
                     break
                 await self._delete(found)
@@ -67,6 +67,12 @@ class Retention:
         await self._collection("runs").delete_many({"_id": {"$in": ids}})
         if refs:
             await self._delete_values(refs)
+        for key in {key for document in found for key in (document.get("slots") or {}).get("keys", ())}:
+            if (
+                await self._collection("runs").find_one({"slots.keys": key, "slots.state": {"$exists": True}}, {"_id": 1})
+                is None
+            ):
+                await self._collection("limits").delete_one({"_id": key})  # of a key that nobody uses any more
 
     async def _delete_values(self, refs: set[str]) -> None:
         """Those that no run refers to any more."""

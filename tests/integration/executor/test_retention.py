@@ -17,7 +17,8 @@ async def test_ended_runs_go_with_all_that_is_theirs_and_live_ones_stay(rig: Any
     """Records, output and values; a value that a live run refers to as well stays."""
     async with rig.replica() as replica:
         big = "x" * 10_000
-        await rig.publish([{"s": {"set": {"own": "${ .own }"}}}], name="short")
+        limits = {"concurrency": {"limit": 9, "key": ".own | length"}}
+        await rig.publish([{"s": {"set": {"own": "${ .own }"}}}], name="short", limits=limits)
         await rig.publish([{"w": {"wait": {"hours": 9}}}], name="long")
         shared, own = {"shared": [big]}, {"own": [big + "y"]}
         ended = [await rig.start(data, name="short") for data in (shared, own)]
@@ -40,6 +41,7 @@ async def test_ended_runs_go_with_all_that_is_theirs_and_live_ones_stay(rig: Any
         assert [document["_id"] async for document in replica.database.collection("runs").find({}, {"_id": 1})] == [live]
         for name in ("records", "task_logs"):
             assert await replica.database.collection(name).count_documents({"run": {"$in": ended}}) == 0
+        assert await replica.database.collection("limits").count_documents({}) == 0
         left = [bytes(value["body"]) async for value in replica.database.collection("values").find({})]
         assert left
         assert not any(b"y" in body for body in left)
