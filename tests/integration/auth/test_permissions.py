@@ -19,6 +19,9 @@ ALWAYS_PUBLIC = {
     "/api/v1/auth/refresh",
     "/api/v1/auth/logout",
     "/api/v1/auth/token",
+    "/api/v1/auth/oidc",
+    "/api/v1/auth/oidc/begin",
+    "/api/v1/auth/oidc/finish",
     "/api/v1/auth/service-token",
 }
 
