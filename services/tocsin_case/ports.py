@@ -87,6 +87,10 @@ class CaseStore(Protocol):
         """The case, or an entry without value."""
         ...
 
+    async def load_many(self, case_ids: Sequence[str]) -> dict[str, Entry[Case]]:
+        """Those of the cases that there are."""
+        ...
+
     async def commit(self, changes: Sequence[Change]) -> list[Entry[Case]]:
         """Store cases, their history and what lies beside them, and say it: all or nothing.
 
@@ -193,6 +197,10 @@ class BesideStore(Protocol):
 
     async def observable(self, observable_id: str) -> tuple[Observable, list[Sighting]] | None:
         """A thing, and where it was seen."""
+        ...
+
+    async def sightings_of(self, observables: Sequence[str]) -> list[Sighting]:
+        """Where things were seen."""
         ...
 
     async def observables(self, namespace: str, *, text: str | None, limit: int, cursor: str | None) -> Page[Observable]:

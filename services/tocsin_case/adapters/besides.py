@@ -196,6 +196,10 @@ class MongoBesides:
             return None
         return _observable(found), [_sighting(d) for d in await self._all(SIGHTINGS, {"observable": observable_id}, MANY)]
 
+    async def sightings_of(self, observables: Sequence[str]) -> list[Sighting]:
+        """Where things were seen."""
+        return [_sighting(d) for d in await self._all(SIGHTINGS, {"observable": {"$in": list(observables)}}, MANY * 10)]
+
     async def observables(self, namespace: str, *, text: str | None, limit: int, cursor: str | None) -> Page[Observable]:
         """Things of a namespace."""
         chosen = Filter().eq("namespace", namespace)

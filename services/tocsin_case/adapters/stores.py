@@ -91,6 +91,10 @@ class MongoCaseStore:
         """The case, or an entry without value."""
         return await self._cases.load(case_id)
 
+    async def load_many(self, case_ids: Sequence[str]) -> dict[str, Entry[Case]]:
+        """Those of the cases that there are."""
+        return await self._cases.load_many(case_ids)
+
     async def commit(self, changes: Sequence[Change]) -> list[Entry[Case]]:
         """Store cases, their history and what lies beside them, and say it: all or nothing."""
         entries: list[Entry[Case]] = []

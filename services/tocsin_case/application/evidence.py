@@ -1,5 +1,7 @@
 """Files with their chain of custody, and things that were seen."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -7,6 +9,7 @@ from tocsin.errors import Conflict, Defect, Invalid, NotFound, TooLarge
 from tocsin.signals.catalogue import case as words
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import TRIES, By, Decision, Ledger
+from tocsin_case.domain.access import Viewer
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.evidence import (
     LARGEST,
@@ -170,20 +173,32 @@ class Evidence:
         """What was seen in a case."""
         return await self._besides.sightings(case_id)
 
-    async def observable(self, observable: str) -> tuple[Observable, list[Sighting]]:
-        """A thing, and where it was seen.
+    async def observable(self, observable: str, viewer: Viewer) -> tuple[Observable, list[Sighting]]:
+        """A thing, and where it was seen, as far as somebody may see.
 
         Raises:
-            NotFound: It was seen nowhere.
+            NotFound: It was seen nowhere, or in restricted cases only.
         """
         found = await self._besides.observable(observable)
-        if found is None:
+        sightings = [] if found is None else await self._visible(found[1], viewer)
+        if found is None or not sightings:
             raise NotFound(f"there is no observable {observable}", observable=observable)
-        return found
+        return replace(found[0], cases=len(sightings)), sightings
 
-    async def observables(self, namespace: str, *, text: str | None, limit: int, cursor: str | None) -> Page[Observable]:
-        """Things that were seen in a namespace."""
-        return await self._besides.observables(namespace, text=text, limit=limit, cursor=cursor)
+    async def observables(
+        self, namespace: str, viewer: Viewer, *, text: str | None, limit: int, cursor: str | None
+    ) -> Page[Observable]:
+        """Things that were seen in a namespace, in cases that somebody may see; a page may be shorter for it."""
+        page = await self._besides.observables(namespace, text=text, limit=limit, cursor=cursor)
+        sightings = await self._visible(await self._besides.sightings_of([one.id for one in page.items]), viewer)
+        counts = Counter(sighting.observable for sighting in sightings)
+        seen = [replace(one, cases=counts[one.id]) for one in page.items if counts[one.id]]
+        return Page(seen, page.next_cursor)
+
+    async def _visible(self, sightings: Sequence[Sighting], viewer: Viewer) -> list[Sighting]:
+        cases = await self._ledger.store.load_many(sorted({sighting.case for sighting in sightings}))
+        seen = {key for key, entry in cases.items() if entry.value is not None and viewer.sees(entry.value)}
+        return [sighting for sighting in sightings if sighting.case in seen]
 
     async def _one(self, case_id: str, attachment_id: str) -> Attachment:
         found = next((one for one in await self._besides.attachments(case_id) if one.id == attachment_id), None)

@@ -10,19 +10,21 @@ from tocsin_case.domain.cases import Case, ImpossibleTransition
 from tocsin_case.domain.templates import SavedView
 from tocsin_case.http.asking import READ, WRITE, Door, by
 from tocsin_case.http.schemas import (
-    BulkBody,
-    BulkResult,
-    BulkView,
     CaseBody,
     CaseId,
     CasePatch,
     CaseQuery,
     CaseView,
-    FacetsView,
-    MeasuresView,
     TransitionBody,
     opening_of,
     pairs_of,
+)
+from tocsin_case.http.work_schemas import (
+    BulkBody,
+    BulkResult,
+    BulkView,
+    FacetsView,
+    MeasuresView,
 )
 from tocsin_case.ports import CaseSearch
 from tocsin_kit.store import Entry

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from tocsin.errors import Conflict, NotFound
 from tocsin_case.application import Evidence
-from tocsin_case.application.ledger import value_of
 from tocsin_case.domain.evidence import LARGEST
 from tocsin_case.http.asking import READ, WRITE, Door, by
 from tocsin_case.http.beside_schemas import (
@@ -93,21 +92,18 @@ class _Handlers:
 
     async def observables(self, call: Call) -> Page[ObservableView]:
         query = call.query(ObservableQuery)
-        page = await self._evidence.observables(query.namespace, text=query.value, limit=query.limit, cursor=query.cursor)
+        viewer = await self._door.viewer(call, query.namespace)
+        page = await self._evidence.observables(
+            query.namespace, viewer, text=query.value, limit=query.limit, cursor=query.cursor
+        )
         return Page(items=[ObservableView.of(one) for one in page.items], next_cursor=page.next_cursor)
 
     async def observable(self, call: Call) -> SeenView:
         wanted = call.params(AnyObservable).observable
-        found, sightings = await self._evidence.observable(wanted)
+        found, sightings = await self._evidence.observable(wanted, await self._door.viewer(call))
         if not call.may(READ.name, found.namespace):
             raise NotFound(f"there is no observable {wanted}", observable=wanted)
-        seen = []
-        for sighting in sightings:  # of cases that they may see
-            try:
-                value_of(await self._door.permitted(call, sighting.case, READ))
-            except NotFound:
-                continue
-            seen.append(SightingView.of(sighting))
+        seen = [SightingView.of(sighting) for sighting in sightings]
         return SeenView(**ObservableView.of(found).model_dump(), sightings=seen)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, Field
 
 from tocsin.errors import Invalid
 from tocsin_case.application import Opening
@@ -75,68 +75,6 @@ class TransitionBody(Input):
     status: Slug
     resolution: str | None = Field(default=None, min_length=1, max_length=4000, description="How it ended.")
     fields: dict[FieldName, FieldBody] = Field(default_factory=dict, max_length=100, description="Set by the way.")
-
-
-class BulkBody(Input):
-    """The same for many cases."""
-
-    cases: tuple[CaseKey, ...] = Field(min_length=1, max_length=500)
-    change: CasePatch | None = None
-    status: Slug | None = None
-    resolution: str | None = Field(default=None, min_length=1, max_length=4000)
-
-
-class BulkResult(BaseModel):
-    """What became of one case."""
-
-    case: str
-    status: str | None = None
-    error: str | None = Field(default=None, description="Code of the refusal.")
-    detail: str | None = None
-
-
-class BulkView(BaseModel):
-    """What became of all."""
-
-    done: int
-    refused: int
-    results: list[BulkResult]
-
-
-class CasesBody(Input):
-    """Other cases."""
-
-    cases: tuple[CaseKey, ...] = Field(min_length=1, max_length=100)
-
-
-class SplitBody(Input):
-    """What becomes a case of its own."""
-
-    title: Title
-    links: tuple[LinkBody, ...] = Field(default=(), max_length=200)
-    tasks: tuple[CaseKey, ...] = Field(default=(), max_length=200)
-    comments: tuple[CaseKey, ...] = Field(default=(), max_length=500)
-    tags: tuple[Tag, ...] = Field(default=(), max_length=50)
-
-
-class AlertBody(Input):
-    """An alert from outside; the same key again is the same case."""
-
-    namespace: Namespace = "default"
-    key: str = Field(min_length=1, max_length=200)
-    state: Literal["firing", "resolved"] = "firing"
-    title: Title | None = None
-    detail: str = Field(default="", max_length=2000)
-    kind: Slug = "incident"
-    priority: Priority = Priority.NORMAL
-    severity: Severity = 3
-    tags: tuple[Tag, ...] = Field(default=(), max_length=50)
-
-
-class AlertView(BaseModel):
-    """The cases that an alert is about."""
-
-    cases: list[str]
 
 
 class CaseQuery(PageQuery):
@@ -294,65 +232,6 @@ class CaseView(BaseModel):
 
 
 _MADE = frozenset({"fields", "links", "merged", "calendar", "response", "updating", "resolving", "escalation", "playbooks"})
-
-
-class FacetsView(BaseModel):
-    """How many of the cases found have which value."""
-
-    facets: dict[str, dict[str, int]]
-
-
-class MeasuresView(BaseModel):
-    """Numbers about cases."""
-
-    opened: int
-    resolved: int
-    active: int
-    mtta_s: float | None = Field(description="Mean time until somebody answered.")
-    mttr_s: float | None = Field(description="Mean time until it was solved.")
-    clocks: int = Field(description="Promises made.")
-    breached: int = Field(description="Of those, broken.")
-    breach_rate: float | None
-    backlog: dict[str, int] = Field(description="Active cases by age.")
-    oldest: datetime | None
-
-
-class ChangeView(BaseModel):
-    """One field, before and after."""
-
-    name: str
-    before: JsonValue
-    after: JsonValue
-
-
-class RecordView(BaseModel):
-    """One change of a case."""
-
-    revision: int
-    at: datetime
-    actor: str
-    why: str
-    notes: list[str] = Field(description="What clocks and escalation made of it: `resolution.paused` ...")
-    changes: list[ChangeView]
-
-
-class HistoryView(BaseModel):
-    """All changes of a case, oldest first."""
-
-    items: list[RecordView]
-
-
-class AtQuery(Input):
-    """Which instant."""
-
-    at: AwareDatetime
-
-
-class ReportQuery(Input):
-    """In which form."""
-
-    format: Literal["markdown", "json"] = "markdown"
-    internal: bool = Field(default=False, description="Internal comments too, for those who may work on the case.")
 
 
 def opening_of(body: CaseBody) -> Opening:

@@ -13,19 +13,21 @@ from tocsin_case.domain.showing import as_json
 from tocsin_case.http.asking import READ, WRITE, Door, by
 from tocsin_case.http.case_routes import ONE, TAGS, shown
 from tocsin_case.http.schemas import (
+    CaseId,
+    CaseView,
+    LinkBody,
+    links_of,
+)
+from tocsin_case.http.work_schemas import (
     AlertBody,
     AlertView,
     AtQuery,
-    CaseId,
     CasesBody,
-    CaseView,
     ChangeView,
     HistoryView,
-    LinkBody,
     RecordView,
     ReportQuery,
     SplitBody,
-    links_of,
 )
 from tocsin_kit.web import Call, Reply, Route
 

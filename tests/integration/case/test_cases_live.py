@@ -9,6 +9,7 @@ import pytest
 from tocsin.errors import Invalid
 from tocsin_case.adapters.besides import MongoBesides
 from tocsin_case.application import ClockKeeper
+from tocsin_case.domain.access import EVERYBODY
 from tocsin_case.domain.calendars import BusinessCalendar, Window
 from tocsin_case.domain.cases import Link
 from tocsin_case.domain.escalation import Action, ActionKind, Level, Policy, Team
@@ -324,7 +325,7 @@ async def test_a_thing_seen_in_two_cases_is_one_thing(world: World):
     two = await evidence.see(second.key, "domain", "evil[.]example", "", by=ADA)
     again = await evidence.see(second.key, "domain", "evil.example", "", by=ADA)
     assert (one.id, two.id, again.cases) == (two.id, again.id, 2)
-    _, sightings = await evidence.observable(one.id)
+    _, sightings = await evidence.observable(one.id, EVERYBODY)
     assert {(s.case, s.times) for s in sightings} == {(first.key, 1), (second.key, 2)}
 
 
