@@ -29,6 +29,7 @@ from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
 from bench.scale import FINISHED, LONG, WAITING, begin_waiting, long, startup, waiting
 from bench.verify import verify
+from bench.webhooks import webhooks
 
 RUNS, TASKS = 500, 5
 SEQUENCE, FAN, STARTS = 100, 100, 200
@@ -183,7 +184,7 @@ BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
     "waiting": waiting_runs,
     "startup": start_ups,
 }
-ALONE = ("footprint", "ingest", "verify", "cases")  # which bring their own platform
+ALONE = ("footprint", "ingest", "verify", "cases", "webhooks")  # which bring their own platform
 
 
 CURVES = ("lineage",)  # which bring their own as well, and print several lines
@@ -195,6 +196,9 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
         for name in names:
             if name == "footprint":
                 report(name, sync, **await footprint(sync))
+                continue
+            if name == "webhooks":
+                report(name, sync, **await webhooks(sync))
                 continue
             if name == "cases":
                 report(name, sync, **await cases())

@@ -65,6 +65,8 @@ ALERTS = 1
 QUEUES = 2
 DUTIES = QUEUES + PARTITIONS
 
+AT_ONCE = 1000  # signals kept with one write; what a write costs hardly depends on it
+
 Context = ServiceContext[ObserverSettings]
 
 
@@ -163,7 +165,9 @@ def _watching(
         await counts.count(records, context.clock.now())
 
     observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention, kept=kept)
-    listening = Consumer(context.bus, consumer("observer-signals"), handle_many=observer.keep, limits=context.limits)
+    listening = Consumer(
+        context.bus, consumer("observer-signals"), handle_many=observer.keep, batch=AT_ONCE, limits=context.limits
+    )
     return Piece(
         # The catalogue stands first: its path would otherwise be read as something else.
         routes=(*fleet_routes(fleet, counts, _listeners(), context.clock), *routes(observer)),

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
 
 from tocsin_kit.store import Database, Document, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
+from tocsin_observer.adapters.webhook_store import REVISIONS, SUM_OF_REVISIONS
 from tocsin_observer.domain.alert_rules import Actions, AlertRule, Kind, Mute, Severity
 from tocsin_observer.domain.alerts import Alert, AlertState
 from tocsin_observer.domain.tracking import Bucket, Phase, Tracker
@@ -43,6 +44,7 @@ class MongoRuleStore:
         with translated(RULES):
             collection: Any = self._database.collection(RULES)
             await collection.create_index([("v.namespace", ASCENDING), ("_id", ASCENDING)], name="namespace")
+            await collection.create_index([("_rev", ASCENDING)], name=REVISIONS)
 
     async def load(self, rule: str) -> Entry[AlertRule]:
         """The rule, or an entry without value."""
@@ -65,7 +67,7 @@ class MongoRuleStore:
         """Something that is another whenever any rule has changed: every commit raises a revision."""
         with translated(RULES):
             collection: Any = self._database.collection(RULES)
-            found = await collection.aggregate([{"$group": {"_id": None, "revisions": {"$sum": "$_rev"}}}]).to_list(1)
+            found = await collection.aggregate(SUM_OF_REVISIONS, hint=REVISIONS).to_list(1)
             return found[0]["revisions"] if found else 0
 
 

@@ -17,6 +17,9 @@ from tocsin_observer.domain.webhooks import (
 )
 
 WEBHOOKS: Final = "webhooks"
+REVISIONS: Final = "revisions"
+# Asked for every batch of signals: answered from the index alone, without a look at a single document.
+SUM_OF_REVISIONS: Final = [{"$sort": {"_rev": 1}}, {"$group": {"_id": None, "revisions": {"$sum": "$_rev"}}}]
 MOST: Final = 10_000  # webhooks of an installation
 
 
@@ -38,6 +41,7 @@ class MongoWebhookStore:
             collection: Any = self._database.collection(WEBHOOKS)
             await collection.create_index([("v.namespace", ASCENDING), ("_id", ASCENDING)], name="namespace")
             await collection.create_index([("v.state", ASCENDING)], name="state")
+            await collection.create_index([("_rev", ASCENDING)], name=REVISIONS)
 
     async def load(self, webhook: str) -> Entry[Webhook]:
         """The webhook, or an entry without value."""
@@ -60,8 +64,7 @@ class MongoWebhookStore:
         """Something that is another whenever any webhook has changed: every commit raises a revision."""
         with translated(WEBHOOKS):
             collection: Any = self._database.collection(WEBHOOKS)
-            pipeline = [{"$group": {"_id": None, "revisions": {"$sum": "$_rev"}}}]
-            found = await collection.aggregate(pipeline).to_list(1)
+            found = await collection.aggregate(SUM_OF_REVISIONS, hint=REVISIONS).to_list(1)
             return found[0]["revisions"] if found else 0
 
 

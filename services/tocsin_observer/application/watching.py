@@ -46,7 +46,14 @@ class Observer:
             Rejected: One of them is no signal.
         """
         records = [
-            record_of(d.event(), subject=d.subject, position=d.sequence, stored=d.published, retention=self._retention)
+            record_of(
+                d.event(),
+                subject=d.subject,
+                position=d.sequence,
+                stored=d.published,
+                retention=self._retention,
+                payload=d.payload if d.payload[:1] == b"{" and not d.headers.get("ce-specversion") else None,
+            )
             for d in deliveries
         ]
         await self._store.keep(records)

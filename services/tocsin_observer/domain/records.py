@@ -40,7 +40,15 @@ class SignalRecord:
     keep_until: datetime
 
 
-def record_of(event: CloudEvent, *, subject: str, position: int, stored: datetime, retention: timedelta) -> SignalRecord:
+def record_of(
+    event: CloudEvent,
+    *,
+    subject: str,
+    position: int,
+    stored: datetime,
+    retention: timedelta,
+    payload: bytes | None = None,
+) -> SignalRecord:
     """What is kept of a signal.
 
     Args:
@@ -49,6 +57,7 @@ def record_of(event: CloudEvent, *, subject: str, position: int, stored: datetim
         position: Its stream sequence.
         stored: When the stream stored it.
         retention: How long it is kept, from ``stored`` on.
+        payload: Its bytes in structured form, if it came like that.
 
     Raises:
         InvalidSubject: The subject is not one of a signal.
@@ -65,6 +74,6 @@ def record_of(event: CloudEvent, *, subject: str, position: int, stored: datetim
         entity_id=place.id,
         actor=event.text("authid"),
         correlation=event.correlation_id,
-        event=encode(event),
+        event=payload or encode(event),
         keep_until=stored + retention,
     )
