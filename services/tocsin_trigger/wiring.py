@@ -110,7 +110,8 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     clock, registry, intake = context.clock, core.registry, core.intake
     listening = core.consumer("trigger-events", BusEvents(registry, intake, core.refusals, clock).handle_many)
     filters = SignalFilters(context.bus, consumer("trigger-signals"), registry.signals, clock)
-    triggers = Triggers(core.triggers, registry, filters, core.cipher, context.chance)
+    keep = context.settings.keep_events
+    triggers = Triggers(core.triggers, registry, filters, core.cipher, chance=context.chance, keep=keep)
     failures = Failures(registry, core.events, core.groups, triggers, failed=intake.failed, clock=clock)
     wishes = DefinitionTriggers(MongoWishes(context.database, core.relay), triggers, clock)
     signals = core.consumer("trigger-signals", SignalEvents(registry, intake, [failures.hear, wishes.hear], clock).handle_many)

@@ -51,7 +51,7 @@ def conclude(left: Left, events: Mapping[str, CloudEvent]) -> Creation[Gathering
         namespace=slot.namespace,
         trigger=slot.trigger,
         name=slot.name,
-        workflow=slot.workflow,
+        workflow=slot.workflow if left.ready is None else left.ready.trigger.target.workflow,
         group=slot.group,
         outcome=ending.end.value,
         why=ending.why[:500],

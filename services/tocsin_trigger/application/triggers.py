@@ -74,9 +74,20 @@ class Triggers:
         listening: Told when a trigger may need further signals.
         cipher: Seals keys.
         chance: For ids and keys.
+        keep: How long events are kept, and so the longest that any may be held.
     """
 
-    def __init__(self, store: TriggerStore, registry: Registry, listening: Listening, cipher: Cipher, chance: Chance) -> None:
+    def __init__(
+        self,
+        store: TriggerStore,
+        registry: Registry,
+        listening: Listening,
+        cipher: Cipher,
+        *,
+        chance: Chance,
+        keep: timedelta,
+    ) -> None:
+        self._keep = keep
         self._listening = listening
         self._store = store
         self._registry = registry

@@ -264,6 +264,19 @@ def due_of(rule: Rule, group: Group) -> datetime | None:
             assert_never(rule)
 
 
+def longest_wait(rule: Rule) -> timedelta:
+    """How long an event may be held, as far as the rule says; a throttle's queue and a debounce without an end say nothing."""
+    match rule:
+        case Correlate() | Threshold() | Absence() | Batch():
+            return rule.within
+        case Debounce():
+            return max(rule.quiet, rule.at_most or rule.quiet)
+        case Throttle():
+            return rule.per
+        case _:
+            assert_never(rule)
+
+
 def _fall_due(rule: Rule, group: Group, due: datetime) -> tuple[Group, Ending]:
     match rule:
         case Correlate() | Threshold():
