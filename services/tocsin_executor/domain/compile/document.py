@@ -49,7 +49,6 @@ def compile_workflow(document: Mapping[str, Json], digest: str, offered: Offered
         frozenset(node.spec.queue for node in builder.nodes if isinstance(node.spec, TaskSpec)),
         {"name": "tocsin", "version": VERSION, "metadata": dict(builder.offered.metadata)},
         any(node.op is Op.APPROVE for node in builder.nodes),
-        any(node.op is Op.APPROVE for node in builder.nodes),
     )
 
 
