@@ -178,3 +178,42 @@ Feature: Calls and runs
     And given the run is cancelled while it waits
     Then the workflow should cancel
     And 'r' has been cancelled
+
+  Scenario Outline: A secret is given out where it is used, and named where it is not
+    Given a secret 'token':
+    """yaml
+    t1
+    """
+    And a secret 'login':
+    """yaml
+    {username: ada, password: open}
+    """
+    And a workflow with definition:
+    """yaml
+    use: {secrets: [token, login]}
+    do: [{c: {call: http, with: {method: get, endpoint: {uri: '{stub}/<path>', authentication: <authentication>}}}}]
+    """
+    Then the workflow should complete with output:
+    """yaml
+    {authenticated: true}
+    """
+    Examples:
+      | path | authentication |
+      | bearer/t1 | {bearer: {token: '${ $secrets.token }'}} |
+      | basic-auth/ada/open | {basic: {username: '${ $secrets.login.username }', password: '${ $secrets.login.password }'}} |
+      | basic-auth/ada/open | {basic: {use: login}} |
+
+  Scenario: What a call echoes of a secret is taken out
+    Given a secret 'token':
+    """yaml
+    very-secret-words
+    """
+    And a workflow with definition:
+    """yaml
+    use: {secrets: [token]}
+    do: [{c: {call: http, with: {method: get, endpoint: '{stub}/echo', headers: {X-Token: '${ $secrets.token }'}}, output: {as: '.headers["x-token"] | contains("secret")'}}}]
+    """
+    Then the workflow should complete with output:
+    """yaml
+    false
+    """
