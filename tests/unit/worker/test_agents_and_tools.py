@@ -46,7 +46,7 @@ async def test_tools_are_called_over_http() -> None:
                 except OSError:
                     return False
 
-            await eventually(up, within=15)
+            await eventually(up, within=60)
             transport = {"http": {"endpoint": f"http://127.0.0.1:{port}/mcp", "headers": {"X-A": "b"}}}
             runner = opened.by_kind["mcp"]
             listed: Any = (await runner.run(task_of("mcp", mcp(transport, "tools/list")))).output
