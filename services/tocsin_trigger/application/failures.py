@@ -84,11 +84,19 @@ class Failures:
             failed |= {key_of(record.namespace, d.name): record for d in record.decisions if d.outcome is Outcome.FAILED}
         for key, record in failed.items():
             ready = self._registry.known(key)
-            if ready is not None:
+            if ready is None:
+                continue
+            try:
                 await self.weigh(ready.trigger, self._clock.now(), root(record.key))
+            except Conflict:
+                self._failed.append(record)  # somebody changed it at this moment: the next look weighs it again
 
     async def weigh(self, trigger: Trigger, until: datetime, cause: Cause) -> None:
-        """Pause a trigger whose last attempts all failed."""
+        """Pause a trigger whose last attempts all failed.
+
+        Raises:
+            Conflict: Somebody changes it at this moment; weigh it again.
+        """
         most = trigger.pause_after
         if most is None or trigger.status != "active":
             return
@@ -101,8 +109,8 @@ class Failures:
             await self._triggers.pause(
                 trigger.namespace, trigger.name, reason, Request(ACTOR, self._clock.now(), cause), by_itself=True
             )
-        except (Conflict, NotFound):
-            return  # somebody changed or deleted it at this moment; the next failure weighs it again
+        except NotFound:
+            return  # somebody deleted it at this moment
         log.warning("trigger.paused_itself", trigger=trigger.key, failures=most)
 
     async def _mark(self, key: str, run: str, why: str) -> None:
