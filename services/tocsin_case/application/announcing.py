@@ -12,6 +12,7 @@ from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_case.domain.cases import CLOCKS, Case
 from tocsin_case.domain.clocks import clock_events
+from tocsin_case.domain.tasks import CaseTask
 from tocsin_case.domain.types import Stage
 from tocsin_kit.store import Outgoing
 
@@ -63,6 +64,13 @@ def told(before: Case | None, after: Case) -> list[Said]:
         *_runs(before, after),
         *_ends(before, after),
     ]
+
+
+def of_task(kind: SignalType[words.CaseTaskChanged], case: Case, task: CaseTask) -> Said:
+    """What there is to say about a task."""
+    title = "A task of a restricted case." if case.restricted else task.title
+    status, owner = task.status.value, task.owner
+    return kind, words.CaseTaskChanged(task=task.id, title=title, status=status, owner=owner, due=task.due)
 
 
 def notes(before: Case | None, after: Case) -> tuple[str, ...]:
@@ -163,7 +171,11 @@ def _runs(before: Case, after: Case) -> Iterator[Said]:
         if run.run in was and was[run.run] == run.status:
             continue
         payload = words.CasePlaybook(
-            playbook=run.name, workflow=run.workflow, run=run.run, status=run.status, detail=run.detail
+            playbook=run.name,
+            workflow=run.workflow,
+            run=run.run,
+            status=run.status,
+            detail=None if after.restricted else run.detail,
         )
         yield (words.CASE_PLAYBOOK_ENDED if run.run in was else words.CASE_PLAYBOOK_STARTED), payload
 

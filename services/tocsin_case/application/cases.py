@@ -12,7 +12,7 @@ from tocsin_case.domain.cases import LINKS, Case, Link
 from tocsin_case.domain.flow import promised_anew, spoke, transition
 from tocsin_case.domain.history import FieldChange, Record, changes, state_at
 from tocsin_case.domain.measures import Measures, measure
-from tocsin_case.domain.merging import merge, unmerge
+from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.types import FieldValue, check_fields
 from tocsin_case.ports import CaseSearch
 from tocsin_kit.store import Entry, Page
@@ -103,6 +103,8 @@ class Cases:
         """
 
         async def decide(case: Case, guide: Guide, now: datetime) -> Decision:
+            if case.merged_into is not None:
+                raise NotMergeable(f"case {case_id} is a part of {case.merged_into}", hint="take it out again first")
             moved = transition(case, guide.kind, to, now=now, hours=guide.hours, resolution=resolution, fields=fields)
             return Decision(spoke(moved, now, guide.hours) if case.stage.is_active else moved)
 

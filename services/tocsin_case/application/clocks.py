@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tocsin.errors import Conflict, TocsinError
 from tocsin.signals import Cause, root
 from tocsin.signals.catalogue import case as words
-from tocsin_case.application.announcing import Said
+from tocsin_case.application.announcing import Said, of_task
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import By, Decision, Ledger
 from tocsin_case.application.starting import attempted, playbook_of
@@ -78,10 +78,7 @@ class ClockKeeper:
             task = next((task for task in await self._besides.tasks(case_id) if task.id == task_id), None)
             if task is None or not late(task, now):
                 return Decision(case)
-            payload = words.CaseTaskChanged(
-                task=task.id, title=task.title, status=task.status.value, owner=task.owner, due=task.due
-            )
-            return Decision(case, [(words.CASE_TASK_OVERDUE, payload)], [replace(task, overdue=now)])
+            return Decision(case, [of_task(words.CASE_TASK_OVERDUE, case, task)], [replace(task, overdue=now)])
 
         await self._ledger.change(case_id, decide, by=By(PLATFORM, root(f"late:{task_id}")), why="task overdue")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from tocsin.errors import Invalid, TocsinError
 from tocsin.signals import CloudEvent, Json, follow
 from tocsin.signals.catalogue import case as words
-from tocsin_case.application.announcing import Said
+from tocsin_case.application.announcing import Said, of_task
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import By, Decision, Ledger
 from tocsin_case.application.starting import playbook_of, started
@@ -138,10 +138,10 @@ class Playbooks:
         if task is not None and not task.status.is_over:
             over = end.status == "completed"
             status = TaskStatus.DONE if over else TaskStatus.TODO
-            beside.append(replace(task, status=status, ended_at=now if over else None))
+            done = replace(task, status=status, ended_at=now if over else None)
+            beside.append(done)
             after = replace(after, tasks_done=after.tasks_done + (1 if over else 0))
-            changed = words.CaseTaskChanged(task=task.id, title=task.title, status=status.value, owner=task.owner, due=task.due)
-            said.append((words.CASE_TASK_CHANGED, changed))
+            said.append(of_task(words.CASE_TASK_CHANGED, case, done))
         return Decision(after, said, beside)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tocsin.errors import Invalid, NotFound
 from tocsin.signals.catalogue import case as words
-from tocsin_case.application.announcing import Said
+from tocsin_case.application.announcing import of_task
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import By, Decision, Ledger
 from tocsin_case.domain.cases import Case
@@ -68,7 +68,7 @@ class Tasks:
                 created_at=at,
             )
             made[:] = [planned(task, others)]
-            return Decision(replace(case, tasks=case.tasks + 1), [_said(task)], [task])
+            return Decision(replace(case, tasks=case.tasks + 1), [of_task(words.CASE_TASK_CHANGED, case, task)], [task])
 
         await self._ledger.change(case_id, decide, by=by, why="task added")
         return made[0]
@@ -100,7 +100,9 @@ class Tasks:
             if task == before:
                 return Decision(case)
             done = int(task.status.is_over) - int(before.status.is_over)
-            return Decision(replace(case, tasks_done=case.tasks_done + done), [_said(task)], [task])
+            return Decision(
+                replace(case, tasks_done=case.tasks_done + done), [of_task(words.CASE_TASK_CHANGED, case, task)], [task]
+            )
 
         await self._ledger.change(case_id, decide, by=by, why="task changed")
         return made[0]
@@ -119,8 +121,3 @@ class Tasks:
         if found is None:
             raise NotFound(f"case {case_id} has no task {task_id}", task=task_id)
         return found
-
-
-def _said(task: CaseTask) -> Said:
-    payload = words.CaseTaskChanged(task=task.id, title=task.title, status=task.status.value, owner=task.owner, due=task.due)
-    return words.CASE_TASK_CHANGED, payload

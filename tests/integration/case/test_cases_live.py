@@ -13,6 +13,7 @@ from tocsin_case.domain.access import EVERYBODY
 from tocsin_case.domain.calendars import BusinessCalendar, Window
 from tocsin_case.domain.cases import Link
 from tocsin_case.domain.escalation import Action, ActionKind, Level, Policy, Team
+from tocsin_case.domain.merging import NotMergeable
 from tocsin_case.domain.rules import Quiet, Rule
 from tocsin_case.domain.tasks import TaskNotReady, TaskStatus
 from tocsin_case.domain.types import CaseType, Playbook, Priority, Stage, Strategy, Targets
@@ -272,6 +273,8 @@ async def test_merged_cases_are_one_and_can_be_taken_apart(world: World):
 
     await eventually(counted)
     assert ((await world.get(auto.id)).merged_into, (await world.get(auto.id)).stage) == (mine.key, Stage.CLOSED)
+    with pytest.raises(NotMergeable):
+        await world.cases.move(auto.id, "open", by=ADA)
     await world.cases.unmerge(mine.key, auto.id, by=ADA)
     back = await world.get(auto.id)
     assert (back.status, back.merged_into, back.dedupes) == ("open", None, auto.dedupes)
