@@ -70,7 +70,7 @@ async def test_a_start_that_is_refused_is_explained_and_too_many_pause_the_trigg
         return answer["status"] == "paused" and "2 attempts in a row" in answer["reason"]
 
     await eventually(paused)
-    (signal,) = await service.said("signals.default.trigger.auto-paused")
+    (signal,) = await eventually(lambda: service.said("signals.default.trigger.auto-paused"))
     assert signal.data["name"] == "doomed"
 
 
