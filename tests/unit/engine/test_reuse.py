@@ -190,7 +190,8 @@ def test_a_rerun_of_anything_gives_the_same_output_and_does_nothing_twice(seed: 
         return
     new, ledger, _ = again(old, tasks, {})
     assert (new.status, new.output) == (old.status, old.output)
-    assert ledger.done == []
+    if not any(record.status == "cancelled" for record in records):  # what was cut off may be begun again
+        assert ledger.done == []
     start = records[pick % len(records)].token
     new, _, _ = again(old, tasks, {}, start)
     if "compete" not in str(tasks):  # who wins is a matter of time
