@@ -61,9 +61,7 @@ class Intake:
                 digests.add(document["digest"])
             elif document.get("verb") == "migrate":
                 digests.add(document["output"]["digest"])
-                if not document.get("fresh") and run not in self._memory:
-                    missing.append(run)
-            elif run not in self._memory:
+            if not document.get("fresh") and run not in self._memory:  # only a start that is fresh needs nobody to look
                 missing.append(run)
         if missing:
             await self._memory.load(missing)
