@@ -1,8 +1,8 @@
 """Custom events in, matched against many triggers, decided about, recorded, and what follows from them said.
 
 The trigger service is a process of its own; this one publishes and watches the database. Triggers are of mixed kinds: exact
-types, prefixes, filters, sources, webhooks, signals, correlations, forms. Most of them cannot match what comes; each event starts
-one run, and is turned down by one filter.
+types, prefixes, filters, sources, webhooks, signals, correlations, forms. Most of them cannot match what comes; each event
+starts one run, and is turned down by one filter.
 """
 
 import asyncio

@@ -148,4 +148,6 @@ def test_only_the_worker_the_observer_the_gateway_and_what_is_published_reach_be
     """The inner network has no way out."""
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     outside = {name for name, container in CONTAINERS.items() if "outside" in container.get("networks", [])}
-    assert outside == {"worker", "observer", "gateway"} | {name for name, container in CONTAINERS.items() if "ports" in container}
+    assert outside == {"worker", "observer", "gateway"} | {
+        name for name, container in CONTAINERS.items() if "ports" in container
+    }
