@@ -51,7 +51,7 @@ chaos-intake: $(VENV)/.dev ## The same for what starts runs: events and instants
 
 # Each worker has servers of its own; a file stays with one worker, so that what its tests share is made once.
 test: $(VENV)/.dev ## Run all tests with real NATS and MongoDB
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 15 $(ARGS)
 
 check: format lint types imports shape docs-check ## Format, lint, types, import contracts, shape, documents; no servers, under a minute
 
