@@ -30,6 +30,10 @@ PUBLIC = {
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/token",
     "POST /api/v1/auth/service-token",
+    "GET /api/v1/auth/oidc",
+    "POST /api/v1/auth/oidc/begin",
+    "POST /api/v1/auth/oidc/finish",
+    "POST /hooks/{namespace}/{name}/{secret}",
 }
 OWN = {  # what everybody may do who is somebody: it is about oneself, or only calculates
     "POST /api/v1/auth/password",
@@ -38,8 +42,18 @@ OWN = {  # what everybody may do who is somebody: it is about oneself, or only c
     "DELETE /api/v1/api-keys/{id}",
     "POST /api/v1/schedules/preview",
     "POST /api/v1/schedules/simulate",
+    "POST /api/v1/api-keys/{id}/rotate",
+    "POST /api/v1/auth/can-i",
+    "POST /api/v1/auth/explain",
+    "DELETE /api/v1/auth/sessions/{id}",
+    "POST /api/v1/auth/second-factor",
+    "POST /api/v1/auth/second-factor/confirm",
+    "POST /api/v1/auth/second-factor/remove",
 }
-NOT_CHANGING = {"POST /api/v1/workflows/validate"}  # reads a body and answers; nothing is kept
+NOT_CHANGING = {  # reads a body and answers; nothing is kept
+    "POST /api/v1/workflows/validate",
+    "POST /api/v1/backfills/{namespace}/{name}/preview",
+}
 
 
 @dataclass(frozen=True)

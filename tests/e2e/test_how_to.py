@@ -27,7 +27,9 @@ PAGES = {
     "run-programs": ("read 3 values", '"stdout":"the sum is 6\\n"', "default 0/256"),
     "operate": ("ready", '"handled":', "cancelled"),
     "keep-secrets": ("payment-token", "billing-*", "mail-server deleted"),
-    "say-who-may-do-what": ("ada", "sre", "yes (*:*@*)", "denies", "workflow:*"),
+    "say-who-may-do-what": ("grace", "sre", "yes (*:*@*)", "denies", "workflow:*"),
+    "alerts": ("failures",),
+    "send-webhooks": ("failures",),
     "work-cases": ("Printer on fire", "case.opened"),
 }
 

@@ -84,7 +84,7 @@ def _people(run: RunState, token: Token) -> dict[str, Json]:
     names = [str(name) for part in ("assignees", "roles") for name in _list(asked.get(part))]
     until = _due(run, token, Purpose.DEADLINE)
     entry: dict[str, Json] = {"for": "approval", "approval": approval_id(run.run, token.id), "assignees": list(names)}
-    entry["detail"] = f"it waits for {' or '.join(names) or 'anybody who may answer'} to answer: {asked.get('title')}"
+    entry["detail"] = f"it waits for an answer from {' or '.join(names) or 'anybody who may give one'}: {asked.get('title')}"
     if until is not None:
         entry["until"] = until
     return entry

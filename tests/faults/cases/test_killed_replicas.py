@@ -108,7 +108,7 @@ async def test_no_clock_level_or_failure_is_lost_or_doubled_however_replicas_die
                 replicas[victim].send_signal(signal.SIGKILL)
                 await replicas[victim].wait()
                 replicas[victim] = await begin(environ)
-        await eventually(lambda: settled(parts, database), within=60)
+        await eventually(lambda: settled(parts, database), within=150)
     finally:
         for replica in replicas:
             replica.kill()

@@ -107,7 +107,7 @@ async def test_services_may_not_speak_for_each_other(buses: dict[str, Bus]) -> N
     assert await refused(buses["trigger"], "signals.default.run.started.x")
     assert await refused(buses["trigger"], "executor.in.0.run")
     assert await refused(buses["scheduler"], "events.default.x")
-    assert await refused(buses["lineage"], "commands.executor.start.abc")
+    assert await refused(buses["auth"], "commands.executor.start.abc")
     assert await refused(buses["worker"], "signals.default.run.started.x")
     assert await refused(buses["gateway"], "events.default.x")
 

@@ -354,8 +354,12 @@ TASK_STATUS_CHANGED = _task("status-changed", TaskStatusChanged, "The status of 
 TASK_SKIPPED = SHELF.add(
     "task", "skipped", TaskSkipped, "A task did not run, because its `if` said no or its run rule did.", collection="runs"
 )
-TASK_ASSETS_REPORTED = _task(
-    "assets-reported", TaskAssetsReported, "A task that declares what data it reads and writes has completed."
+TASK_ASSETS_REPORTED = SHELF.add(
+    "task",
+    "assets-reported",
+    TaskAssetsReported,
+    "A task that declares what data it reads and writes has completed.",
+    collection="runs",
 )
 APPROVAL_REQUESTED = SHELF.add("approval", "requested", ApprovalRequested, "A run asks people.", collection="runs")
 APPROVAL_REMINDED = SHELF.add(
