@@ -355,11 +355,7 @@ TASK_SKIPPED = SHELF.add(
     "task", "skipped", TaskSkipped, "A task did not run, because its `if` said no or its run rule did.", collection="runs"
 )
 TASK_ASSETS_REPORTED = SHELF.add(
-    "task",
-    "assets-reported",
-    TaskAssetsReported,
-    "A task that declares what data it reads and writes has completed.",
-    collection="runs",
+    "task", "assets-reported", TaskAssetsReported, "A task that declares its data has completed.", collection="runs"
 )
 APPROVAL_REQUESTED = SHELF.add("approval", "requested", ApprovalRequested, "A run asks people.", collection="runs")
 APPROVAL_REMINDED = SHELF.add(
