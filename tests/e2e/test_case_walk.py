@@ -19,8 +19,7 @@ def test_a_failed_source_ends_in_a_case_that_resolves_itself(machine):
     promise = {"kind": "table", "freshness": {"maximum_lag": "PT4S"}}
     assert machine.ask("PUT", "/api/v1/assets/default/shop/sales", promise, token=machine.token).status in {200, 201}
     schedule(machine, {"key": "walk-good", "fail": 0})
-    (good,) = awaited(lambda: runs(machine, "completed"), what="a good run")
-    assert machine.ended(good["id"])["trigger"]["kind"] == "schedule"
+    awaited(lambda: "walk-good" in starters(machine, "completed"), what="a good run of the schedule")
     schedule(machine, {"key": "walk-bad", "fail": 1})
     failed = awaited(lambda: runs(machine, "faulted"), what="a failed run")[-1]
 
@@ -58,6 +57,11 @@ def schedule(machine, data):
 
 def runs(machine, status):
     return machine.get(f"runs?workflow=nightly-sales&status={status}")["items"] or None
+
+
+def starters(machine, status):
+    """Names of what started the runs; other tests on this platform start some too."""
+    return {machine.get(f"runs/{run['id']}")["trigger"]["name"] for run in runs(machine, status) or ()}
 
 
 def open_case(machine):
