@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from contract.http.hosting import Hosted, hosted
 
 SERVICES = ("auth", "trigger", "scheduler", "executor", "lineage", "case", "observer", "gateway")
-EXAMPLES = 4  # for each operation and each way (fitting the schema, not fitting it)
+EXAMPLES = 6  # for each operation and each way (fitting the schema, not fitting it)
 ONLY_STREAMS = "text/event-stream"
 
 
