@@ -1,7 +1,8 @@
 """Makes the folder of secrets that compose mounts, and the same as Kubernetes Secrets; `deploy/make-secrets` runs it.
 
 Every value is drawn at random and written to a file of its own that only its owner can read. What exists is kept, so it can be
-run again after an upgrade: only the NATS users are written anew, because what each service may publish follows from the code.
+run again after an upgrade. Only what follows from the rest is written anew: the NATS users (what each service may publish
+follows from the code) and the list of secrets by which the auth service knows the others.
 It prints no secret, except with `--kubernetes`, whose output is for `kubectl apply -f -`.
 """
 
@@ -22,11 +23,13 @@ from tocsin_kit.bus.permissions import authorization as who_may_come_in
 
 CONTAINER_USER: Final = 10001  # the image's; used when root runs this, since no container of ours runs as root
 KEEPING: Final = tuple(name for name in SERVICES if name not in {"worker", "gateway"})  # those with a database
+CALLING: Final = ("trigger", "case")  # those that call another service in their own name
 OWN: Final = {  # keys that one service alone has
-    "auth": ("auth_key", "nats_callout_seed"),
+    "auth": ("auth_key", "nats_callout_seed", "service_secrets"),
     "trigger": ("trigger_key",),
     "observer": ("observer_key",),
 }
+DERIVED: Final = ("nats_authorization.conf", "service_secrets")  # follow from the others and the code
 MEMBER: Final = "mongo:27017"
 
 
@@ -62,6 +65,7 @@ def wanted() -> dict[str, Callable[[], str]]:
         "observer_key": draw_encryption_key,
     }
     table |= {f"nats_password_{name}": draw_password for name in SERVICES}
+    table |= {f"service_secret_{name}": draw_password for name in CALLING}
     table |= {f"mongo_url_{name}": lambda name=name: mongo_url(name) for name in KEEPING}  # type: ignore[misc]
     return table
 
@@ -72,7 +76,7 @@ def mongo_url(service: str) -> str:
 
 
 def fill(folder: Path) -> list[str]:
-    """Write what is missing, and the NATS users.
+    """Write what is missing; and anew what follows from it, the NATS users and what the auth service knows of the others.
 
     Returns:
         Names of the files that are new.
@@ -86,6 +90,7 @@ def fill(folder: Path) -> list[str]:
     for name in new:
         put(folder / name, wanted()[name]())
     put(folder / "nats_authorization.conf", authorization(folder))
+    put(folder / "service_secrets", service_secrets(folder))
     return new
 
 
@@ -109,6 +114,11 @@ def authorization(folder: Path) -> str:
         users.append(f'{{ user: "{name}", password: "{password}", permissions: {{ {rights(permissions_of(name))} }} }}')
     lines = ["# Written by deploy/make-secrets; do not edit.", *who_may_come_in(users, issuer=issuer, names=SERVICES)]
     return "\n".join(lines) + "\n"
+
+
+def service_secrets(folder: Path) -> str:
+    """By which secret the auth service knows each service that calls another, as a JSON object."""
+    return json.dumps({name: (folder / f"service_secret_{name}").read_text(encoding="utf-8").strip() for name in CALLING})
 
 
 def rights(permissions: Permissions) -> str:
@@ -138,6 +148,8 @@ def of_service(service: str) -> dict[str, str]:
     table = {"nats_password": f"nats_password_{service}"}
     if service in KEEPING:
         table["mongo_url"] = f"mongo_url_{service}"
+    if service in CALLING:
+        table["service_secret"] = f"service_secret_{service}"
     return table | {name: name for name in OWN.get(service, ())}
 
 

@@ -27,5 +27,7 @@ def of_service(service: str) -> frozenset[str]:
 
 def example(name: str) -> str:
     """A value of the right shape."""
+    if name == "service_secrets":
+        return '{"trigger": "one", "case": "another"}'
     draw = MAKER.wanted().get(name)
     return str(draw()) if draw else base64.b64encode(b"x" * 32).decode()

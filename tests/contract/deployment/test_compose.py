@@ -103,7 +103,7 @@ def test_every_variable_is_a_setting_that_takes_the_value(service: str, tmp_path
 def test_every_secret_is_a_file_that_make_secrets_writes() -> None:
     """And every file that a service finds is given to it."""
     folder = "${TOCSIN_SECRETS:-./deploy/secrets}/"
-    made = {*keys.MAKER.wanted(), "nats_authorization.conf"}
+    made = {*keys.MAKER.wanted(), *keys.MAKER.DERIVED}
     for name, secret in COMPOSE["secrets"].items():
         assert secret == {"file": folder + name}
         assert name in made
@@ -144,10 +144,10 @@ def test_a_volume_keeps_the_owner_it_was_given() -> None:
                 assert volume["source"] in owned
 
 
-def test_only_the_worker_the_observer_the_gateway_and_what_is_published_reach_beyond() -> None:
-    """The inner network has no way out."""
+def test_only_what_calls_out_and_what_is_published_reaches_beyond() -> None:
+    """The inner network has no way out; what has nothing to ask outside is on no other."""
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     outside = {name for name, container in CONTAINERS.items() if "outside" in container.get("networks", [])}
-    assert outside == {"worker", "observer", "gateway"} | {
+    assert outside == {"worker", "trigger", "observer", "lineage", "auth", "gateway"} | {
         name for name, container in CONTAINERS.items() if "ports" in container
     }

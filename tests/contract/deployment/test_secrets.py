@@ -24,7 +24,7 @@ def test_every_secret_is_drawn_once_and_kept(tmp_path: Path) -> None:
     first = contents(folder)
     assert keys.MAKER.main(["--folder", str(folder)]) == 0
     assert contents(folder) == first
-    assert set(first) == {*keys.MAKER.wanted(), "nats_authorization.conf", ".gitignore"}
+    assert set(first) == {*keys.MAKER.wanted(), *keys.MAKER.DERIVED, ".gitignore"}
 
 
 def test_no_two_secrets_are_alike_and_only_the_owner_reads_them(tmp_path: Path) -> None:
