@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 from tocsin.errors import Defect
 from tocsin_kit.clock import Clock, SystemClock
 from tocsin_kit.store.errors import StoreUnavailable, translated
+from tocsin_kit.store.orphans import end_orphans
 from tocsin_kit.telemetry.health import Health
 
 log = structlog.get_logger()
@@ -59,6 +60,7 @@ class Database:
         self, url: str, *, name: str, start_timeout: timedelta = timedelta(seconds=10), clock: Clock | None = None
     ) -> None:
         self.database_name = name
+        self._appname = f"tocsin-{name}"[:120]
         self.clock = clock or SystemClock()
         self._url = url
         self._start_timeout = start_timeout.total_seconds()
@@ -67,6 +69,7 @@ class Database:
         self._ready = False
         self._detail = "not started"
         self._down_since: float | None = None
+        self._blind = False  # whether the server tells nothing of open transactions
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -80,7 +83,7 @@ class Database:
         try:
             self._client = AsyncIOMotorClient(
                 self._url,
-                appname=f"tocsin-{self.database_name}"[:120],
+                appname=self._appname,
                 serverSelectionTimeoutMS=3000,
                 connectTimeoutMS=2000,
                 socketTimeoutMS=20000,
@@ -106,10 +109,11 @@ class Database:
             ) from error
 
     async def serve(self) -> None:
-        """Keep the health true until cancelled."""
+        """Keep the health true, and end what dead replicas have left open, until cancelled."""
         while True:
             await self.clock.sleep(PING_EVERY)
-            await self._ping()
+            if await self._ping():
+                await self._end_orphans()
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -156,6 +160,17 @@ class Database:
                     yield transaction
         for call in transaction.after_commit:
             call()
+
+    async def _end_orphans(self) -> None:
+        assert self._client is not None
+        try:
+            await end_orphans(self._client, self._appname)
+        except PyMongoError as error:
+            if not self._blind:
+                log.warning("store.orphans_unseen", error=str(error))
+            self._blind = True
+        else:
+            self._blind = False
 
     async def _ping(self) -> bool:
         try:
