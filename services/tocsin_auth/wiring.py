@@ -10,6 +10,7 @@ from tocsin.errors import Invalid
 from tocsin.signals import root
 from tocsin_auth.adapters.admin_file import JsonAdminFile
 from tocsin_auth.adapters.nats_callout import Callout
+from tocsin_auth.adapters.nats_ending import NatsEnder
 from tocsin_auth.adapters.nats_jwt import Issuer
 from tocsin_auth.adapters.oidc_provider import HttpProvider
 from tocsin_auth.adapters.passwords import Argon2Hasher
@@ -25,6 +26,7 @@ from tocsin_auth.application.api_keys import ApiKeys
 from tocsin_auth.application.authority import Authority
 from tocsin_auth.application.bootstrap import Bootstrap
 from tocsin_auth.application.bus_access_keys import BusKeys
+from tocsin_auth.application.bus_endings import BusEndings
 from tocsin_auth.application.bus_logins import BusLogins
 from tocsin_auth.application.data_keys import DataKeys
 from tocsin_auth.application.logins import Logins
@@ -64,6 +66,8 @@ from tocsin_kit.web.revocations import Revocations
 from tocsin_kit.web.tokens import CredentialVerifier
 
 _RESEAL_EVERY: Final = timedelta(minutes=5)  # finishes what a rotation left, and drops keys that nothing needs
+
+_END_EVERY: Final = timedelta(seconds=1)  # looks at memory only, while nothing new was withdrawn
 
 
 class FirstStart(Part):
@@ -118,11 +122,26 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
         RevocationNews(context.bus, core.ledger.current),
         RevocationFeed(context.bus, revocations),
     ]
-    if settings.callout_seed is not None:
-        logins = BusLogins(verifier=verifier, failures=stored.failures, clock=clock, lifetime=settings.bus_lifetime)
-        issuer = Issuer(settings.callout_seed, settings.callout_account)
-        parts.append(Callout(context.bus, issuer, logins, clock, context.metrics))
-    return [*parts, server]
+    return [*parts, *bus_of(context, stored, verifier, revocations), server]
+
+
+def bus_of(
+    context: ServiceContext[AuthSettings], stored: Collections, verifier: CredentialVerifier, revocations: Revocations
+) -> list[Component]:
+    """Logins of people and programs to the bus, and their end."""
+    settings, clock = context.settings, context.clock
+    if settings.callout_seed is None:
+        return []
+    connections = stored.bus_connections
+    logins = BusLogins(
+        verifier=verifier, failures=stored.failures, connections=connections, clock=clock, lifetime=settings.bus_lifetime
+    )
+    issuer = Issuer(settings.callout_seed, settings.callout_account)
+    endings = BusEndings(connections=connections, ender=NatsEnder(context.bus), known=lambda: revocations.current, clock=clock)
+    return [
+        Callout(context.bus, issuer, logins, clock, context.metrics),
+        Ticking("bus-endings", _END_EVERY, endings.look, clock=clock),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,13 @@ API: Final = "$JS.API"
 
 PLATFORM_ACCOUNT: Final = "PLATFORM"
 PEOPLE_ACCOUNT: Final = "PEOPLE"
+SYSTEM_ACCOUNT: Final = "SYSTEM"
+
+END_CONNECTION: Final = "auth.end"
+"""The auth service publishes ``auth.end.<id of a NATS server>`` to end a connection there; the server's own account does it."""
 
 SERVICES: Final = ("auth", "trigger", "scheduler", "executor", "worker", "lineage", "case", "observer", "gateway")
+_KICK: Final = "$SYS.REQ.SERVER.*.KICK"
 
 # Which services may be asked by which; the verb and key are free.
 _COMMANDS: Final = {
@@ -43,7 +48,7 @@ _ALL_SUBSCRIBE: Final = ("auth.revoked",)
 
 # What is neither a signal nor a command of the topology, and why.
 _PUBLISH: Final = {
-    "auth": ("auth.revoked",),
+    "auth": ("auth.revoked", f"{END_CONNECTION}.*"),
     "trigger": ("events.>",),  # accepted webhooks and events that came over HTTP
     "executor": (
         "events.>",  # the emit task
@@ -213,6 +218,7 @@ def authorization(users: Sequence[str], *, issuer: str, names: Sequence[str]) ->
     People and programs are in an account of their own, which sees nothing of the platform's but custom events going in and
     signals coming out. Permissions alone would not do: JetStream answers to whatever reply subject a publisher names, and asks
     nobody whether that publisher might write there. Between two accounts an answer reaches only the account that asked.
+    The account of the server itself has no users; one thing of it, ending a connection, is lent to the platform's account.
 
     Args:
         users: One entry of the configuration language for each service.
@@ -221,10 +227,13 @@ def authorization(users: Sequence[str], *, issuer: str, names: Sequence[str]) ->
     """
     listed = ", ".join(f'"{name}"' for name in names)
     return [
+        f"system_account: {SYSTEM_ACCOUNT}",
         "accounts {",
+        f'  {SYSTEM_ACCOUNT} {{ exports: [ {{ service: "{_KICK}", accounts: [{PLATFORM_ACCOUNT}] }} ] }}',
         f"  {PLATFORM_ACCOUNT} {{",
         "    jetstream: enabled",
         '    exports: [ { service: "events.>" }, { stream: "signals.>" } ]',
+        f'    imports: [ {{ service: {{ account: {SYSTEM_ACCOUNT}, subject: "{_KICK}" }}, to: "{END_CONNECTION}.*" }} ]',
         "    users: [",
         *(f"      {user}" for user in users),
         "    ]",

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, assert_never
+from functools import partial
+from typing import Final, Protocol, assert_never
 
 import orjson
 from aiohttp import web
@@ -24,7 +25,9 @@ from tocsin_kit.web.problems import RequestTimeout
 from tocsin_kit.web.reading import QueryReader, check_media_type, json_body, name_of, namespace_of, too_large, validated
 from tocsin_kit.web.replies import JSON_TYPE, Answer, EventStream, Reply, Stream
 from tocsin_kit.web.routes import Query, RawBody, Route
-from tocsin_kit.web.streams import send_chunks, send_events
+from tocsin_kit.web.streams import LOOK_AGAIN, send_chunks, send_events
+
+_READS: Final = frozenset({"GET", "HEAD"})  # what was done is said, whoever may hear it by then
 
 
 class Authenticator(Protocol):
@@ -117,6 +120,20 @@ class Endpoint:
             raise Unauthenticated("the Authorization header is not of the form: Bearer <token>")
         return await self._authenticator.authenticate(credential.strip())
 
+    async def _still_proven(self, call: Call) -> bool:
+        """Whether the credential still proves what it did; while nobody can be asked, until it expires."""
+        if isinstance(self.route.access, Public):
+            return True
+        try:
+            principal = await self._authenticate(call)
+        except Unauthenticated:
+            return False
+        except Unavailable:
+            return call.principal.expires is None or call.principal.expires > self._clock.now()
+        if principal is call.principal:
+            return True
+        return principal.subject == call.principal.subject and set(principal.grants) == set(call.principal.grants)
+
     @staticmethod
     def _check_at_the_door(access: Permission, call: Call) -> None:
         """Refuse before the body is read those who could not be permitted whatever it says."""
@@ -189,6 +206,7 @@ class Endpoint:
             yield chunk
 
     async def _handle(self, call: Call) -> Answer:
+        began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self.route.seconds) as deadline:
                 answer = await self.route.handler(call)
@@ -198,14 +216,18 @@ class Endpoint:
             raise
         if not call.checked:
             raise Defect(f"{self.route.method} {self.route.template} answered without checking a namespace")
+        waited = self._clock.monotonic() - began >= LOOK_AGAIN.total_seconds()
+        if waited and call.method in _READS and not await self._still_proven(call):
+            raise Unauthenticated("the credential was withdrawn before the answer was there", hint="log in again or refresh it")
         return answer
 
     async def _send(self, request: web.Request, call: Call, answer: Answer) -> web.StreamResponse:
         match answer:
             case EventStream():
-                return await send_events(request, answer, clock=self._clock, closing=self._closing)
+                still = partial(self._still_proven, call)
+                return await send_events(request, answer, clock=self._clock, closing=self._closing, proven=still)
             case Stream():
-                return await send_chunks(request, answer)
+                return await send_chunks(request, answer, clock=self._clock, proven=partial(self._still_proven, call))
             case Reply():
                 return self._plain(call, answer)
             case BaseModel() | None:

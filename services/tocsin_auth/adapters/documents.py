@@ -5,6 +5,7 @@ from typing import Any
 
 from tocsin_auth.adapters.binding_documents import decode_binding, encode_binding
 from tocsin_auth.domain.api_keys import KeyRecord, Scope
+from tocsin_auth.domain.bus_access import BusConnection, Place
 from tocsin_auth.domain.key_ring import KeyRing, SigningKey
 from tocsin_auth.domain.oidc import Attempt
 from tocsin_auth.domain.roles import Role
@@ -167,6 +168,35 @@ def decode_session(stored: Stored) -> Session:
         ending=Ending[stored["ending"]] if stored["ending"] else None,
         ended_at=stored.get("ended_at"),
         agent=stored.get("agent", ""),
+    )
+
+
+def encode_connection(connection: BusConnection) -> Document:
+    """A connection to the bus."""
+    return {
+        "server": connection.place.server,
+        "client": connection.place.client,
+        "subject": connection.subject,
+        "holder": connection.holder,
+        "session": connection.session,
+        "revision": connection.revision,
+        "policy": connection.policy,
+        "address": connection.address,
+        "ends_at": connection.ends_at,
+    }
+
+
+def decode_connection(stored: Stored) -> BusConnection:
+    """A connection to the bus."""
+    return BusConnection(
+        place=Place(stored["server"], stored["client"]),
+        subject=stored["subject"],
+        holder=stored["holder"],
+        session=stored["session"],
+        revision=stored["revision"],
+        policy=stored["policy"],
+        address=stored["address"],
+        ends_at=stored["ends_at"],
     )
 
 

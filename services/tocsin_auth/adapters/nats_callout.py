@@ -15,6 +15,7 @@ from tocsin.signals import root
 from tocsin_auth.adapters.nats_jwt import CalloutRequest, Issuer, read_request
 from tocsin_auth.application.bus_logins import BusLogins
 from tocsin_auth.application.saying import Asker
+from tocsin_auth.domain.bus_access import Place
 from tocsin_kit.bus import Bus, Subscription
 from tocsin_kit.chassis import Health, Part
 from tocsin_kit.clock import Clock
@@ -103,7 +104,7 @@ class Callout(Part):
         now = self._clock.now()
         asker = Asker(root(request.id), address=request.address)
         try:
-            login = await self._logins.decide(request.credential, asker)
+            login = await self._logins.decide(request.credential, asker, Place(request.server_id, request.client))
         except Unauthenticated as error:
             self._outcomes.labels(outcome="refused").inc()
             log.info("bus_login.refused", address=request.address, reason=error.detail)

@@ -38,6 +38,7 @@ class CalloutRequest:
         server_id: Who asks; the answer is for it.
         credential: Password, or token; ``None`` when neither was given.
         address: Of the client.
+        client: Number of the connection at that server.
         id: Of the request.
     """
 
@@ -45,6 +46,7 @@ class CalloutRequest:
     server_id: str
     credential: str | None
     address: str
+    client: int
     id: str
 
     def __repr__(self) -> str:
@@ -136,6 +138,7 @@ def read_request(raw: bytes) -> CalloutRequest:
             server_id=str(nats["server_id"]["id"]),
             credential=options.get("pass") or options.get("auth_token") or None,
             address=str(client.get("host", "unknown"))[:64],
+            client=int(client["id"]),
             id=str(claims.get("jti", ""))[:64],
         )
     except (ValueError, KeyError, TypeError, AttributeError, InvalidSignature) as error:

@@ -20,6 +20,7 @@ _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "sessions": [Index(("v.ends_at",), expires=timedelta(days=1)), Index(("v.user", "_id")), Index(("v.ended_at",))],
     "secrets": [Index(("v.scope", "_id"))],
     "secret_uses": [Index(("v.at",), expires=timedelta(days=2))],
+    "bus_connections": [Index(("v.ends_at",), expires=timedelta(hours=1))],
     "failures": [Index(("v.last_at",), expires=timedelta(days=2))],
 }
 
@@ -41,6 +42,7 @@ class Collections(Part):
         self.api_keys = self._of("api_keys", documents.encode_key, documents.decode_key)
         self.sessions = self._of("sessions", documents.encode_session, documents.decode_session)
         self.failures = self._of("failures", documents.encode_failures, documents.decode_failures)
+        self.bus_connections = self._of("bus_connections", documents.encode_connection, documents.decode_connection)
         self.key_rings = self._of("key_rings", documents.encode_ring, documents.decode_ring)
         self.attempts = self._of("attempts", documents.encode_attempt, documents.decode_attempt)
         self.departures = self._of("departures", documents.encode_departure, documents.decode_departure)

@@ -12,7 +12,7 @@ from tocsin.errors import TocsinError, Unauthenticated
 from tocsin.signals import derive
 from tocsin.signals.catalogue.auth import BUS_LOGIN_FAILED, BusLoginFailed
 from tocsin_auth.application.saying import Asker, said
-from tocsin_auth.domain.bus_access import BusAccess, bus_access
+from tocsin_auth.domain.bus_access import BusAccess, BusConnection, Place, bus_access
 from tocsin_auth.domain.throttle import Failures
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
@@ -51,20 +51,31 @@ class BusLogins:
     Args:
         verifier: Proves identities.
         failures: Where refusals are recorded.
+        connections: Those that were let in, so that they can be ended.
         clock: Time.
         lifetime: Of a connection at most.
     """
 
-    def __init__(self, *, verifier: Verifier, failures: Records[Failures], clock: Clock, lifetime: timedelta) -> None:
-        self._verifier, self._failures, self._clock, self._lifetime = verifier, failures, clock, lifetime
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        failures: Records[Failures],
+        connections: Records[BusConnection],
+        clock: Clock,
+        lifetime: timedelta,
+    ) -> None:
+        self._verifier, self._failures, self._connections = verifier, failures, connections
+        self._clock, self._lifetime = clock, lifetime
         self._said: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
 
-    async def decide(self, credential: str | None, asker: Asker) -> BusLogin:
+    async def decide(self, credential: str | None, asker: Asker, place: Place) -> BusLogin:
         """Let somebody in.
 
         Args:
             credential: Access token or API key, from the password or the token of the connection.
             asker: With the address that the NATS server saw.
+            place: Where the connection is; remembered before it is let in.
 
         Raises:
             Unauthenticated: It proves nothing; recorded.
@@ -79,7 +90,22 @@ class BusLogins:
             await self._refused(error.detail, asker)
             raise
         latest = self._clock.now() + self._lifetime
-        return BusLogin(principal, access_of(principal), min(latest, principal.expires) if principal.expires else latest)
+        expires = min(latest, principal.expires) if principal.expires else latest
+        if principal.proof.holder:  # the others are nobody's to withdraw
+            proof = principal.proof
+            entry = await self._connections.load(place.key)
+            connection = BusConnection(
+                place=place,
+                subject=principal.subject,
+                holder=proof.holder,
+                session=proof.session,
+                revision=proof.revision,
+                policy=proof.policy,
+                address=asker.address,
+                ends_at=expires,
+            )
+            await self._connections.commit(entry, connection)
+        return BusLogin(principal, access_of(principal), expires)
 
     async def _refused(self, reason: str, asker: Asker) -> None:
         now = self._clock.now()

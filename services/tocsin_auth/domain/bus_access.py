@@ -8,6 +8,7 @@ the server publish where they themselves may not. Gap-free reading is the signal
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from tocsin.signals import derive
@@ -30,6 +31,49 @@ class BusAccess:
     subscribe: tuple[str, ...]
     publish_denied: tuple[str, ...] = ()
     subscribe_denied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection is.
+
+    Attributes:
+        server: Id of the NATS server (its public nkey).
+        client: Number of the connection there; a server counts up and never uses one twice.
+    """
+
+    server: str
+    client: int
+
+    @property
+    def key(self) -> str:
+        """Unique, and fit for a subject."""
+        return derive("bus-connection", self.server, str(self.client))
+
+
+@dataclass(frozen=True, slots=True)
+class BusConnection:
+    """A connection that was let in, with what its credential was made from.
+
+    Attributes:
+        place: Where it is.
+        subject: ``user:<name>`` or ``key:<id>``.
+        holder: The person or service account behind it.
+        session: Id of the login it came of.
+        revision: Of the holder's record, as it was then.
+        policy: Number of the roles and rules, as they were then.
+        address: Of the client.
+        ends_at: The server itself ends it then.
+    """
+
+    place: Place
+    subject: str
+    holder: str
+    session: str
+    revision: int
+    policy: int
+    address: str
+    ends_at: datetime
 
 
 def inbox_prefix(subject: str) -> str:

@@ -237,3 +237,34 @@ async def test_a_deny_rule_takes_a_namespace_away_on_the_bus_too(auth: Auth, gua
         await client.nats.subscribe("signals.prod.>")
         await client.nats.flush()
         await eventually(lambda: any("signals.prod.>" in text for text in client.refused))
+
+
+async def test_a_connection_ends_when_its_credential_is_withdrawn(auth: Auth, guarded: str) -> None:
+    """A revoked key, a disabled person: their connections end at once, others stay, and the ends are recorded."""
+    root = await auth.token()
+    mine = await auth.user("leaver", ("operator", "default"))
+    first, second = await credentials(auth, mine), await credentials(auth, mine)
+    other = await credentials(auth, root, ("event:publish", "default"))
+    async with (
+        connected(guarded, **options(first)) as by_key,
+        connected(guarded, **options(second)) as by_other_key,
+        connected(guarded, user="leaver", password=mine) as by_token,
+        connected(guarded, **options(other)) as stranger,
+    ):
+        assert (await auth.ask("DELETE", f"/api/v1/api-keys/{first['key']}", mine))[0] == 204
+        await eventually(lambda: not by_key.nats.is_connected, within=60)
+        assert by_other_key.nats.is_connected
+        assert by_token.nats.is_connected
+        assert (await auth.ask("PATCH", "/api/v1/users/leaver", root, json={"disabled": True}))[0] == 200
+        await eventually(lambda: not (by_other_key.nats.is_connected or by_token.nats.is_connected), within=60)
+        assert stranger.nats.is_connected
+        assert (await stranger.nats.jetstream().publish("events.default.order.placed", b"{}")).stream == "EVENTS"
+    observer = Bus(guarded, name="observer", user="observer", password="observer-password")
+    await observer.start()
+
+    async def said() -> bool:
+        found = await observer.jetstream.stream_info("SIGNALS", subjects_filter="signals.system.bus-login.ended.>")
+        return sum((found.state.subjects or {}).values()) == 3
+
+    await eventually(said, within=60)
+    await observer.stop()

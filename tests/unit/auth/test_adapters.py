@@ -18,7 +18,7 @@ from tocsin_kit.config import Secret
 from tocsin_kit.web.encoding import decode_base64url, encode_base64url
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-REQUEST = CalloutRequest(user_nkey="UABC", server_id="NABC", credential="x", address="::1", id="1")
+REQUEST = CalloutRequest(user_nkey="UABC", server_id="NABC", credential="x", address="::1", client=7, id="1")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ GOOD = {
         "user_nkey": "UABC",
         "server_id": {"id": "NABC"},
         "connect_opts": {"user": "a", "pass": "p"},
-        "client_info": {"host": "::1"},
+        "client_info": {"host": "::1", "id": 7},
     },
 }
 
@@ -117,7 +117,7 @@ GOOD = {
 def test_a_request_of_a_server_is_read() -> None:
     """The password, or the token in its place; the credential is not shown."""
     request = read_request(signed(GOOD))
-    assert (request.credential, request.address) == ("p", "::1")
+    assert (request.credential, request.address, request.server_id, request.client) == ("p", "::1", "NABC", 7)
     assert "credential" not in repr(request)
 
 

@@ -51,6 +51,14 @@ class BusLoginFailed(Payload):
     more: int = Field(0, ge=0, description="Refusals from there since the last such signal; they are not said one by one.")
 
 
+class BusLoginEnded(Payload):
+    """Data of `bus-login.ended`."""
+
+    name: str = Field(max_length=256, description="Subject that was connected: `user:<name>` or `key:<id>`.")
+    address: str = Field(max_length=256, description="Where the connection came from, as the NATS server saw it.")
+    reason: Reason
+
+
 class ApiKeyChanged(Payload):
     """Data of the signals about an API key."""
 
@@ -135,6 +143,9 @@ LOGIN_FAILED = SHELF.add("login", "failed", LoginFailed, "Somebody failed to log
 LOGIN_ENDED = SHELF.add("login", "ended", LoginEnded, "Somebody logged out, or their session was closed.")
 BUS_LOGIN_FAILED = SHELF.add(
     "bus-login", "failed", BusLoginFailed, "Somebody failed to connect to NATS.", severity=Severity.WARN
+)
+BUS_LOGIN_ENDED = SHELF.add(
+    "bus-login", "ended", BusLoginEnded, "A NATS connection was ended because its credential counts no more."
 )
 API_KEY_CREATED = SHELF.add("api-key", "created", ApiKeyChanged, "An API key was created.")
 API_KEY_REVOKED = SHELF.add("api-key", "revoked", ApiKeyChanged, "An API key was revoked and is refused.")
