@@ -1,9 +1,9 @@
 """What the trigger service needs from outside: its stores, the bus, a cipher for secrets."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from tocsin.expressions import Json
 from tocsin.signals import CloudEvent
@@ -60,9 +60,18 @@ class EventSearch:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All triggers as they are now; what was known before is void."""
+    """All triggers as they are now; what was known before is void.
+
+    Attributes:
+        entries: Those that were not known as they are.
+        same: Keys of those that were.
+    """
 
     entries: Sequence[Entry[Trigger]]
+    same: frozenset[str] = frozenset()
+
+
+Known: TypeAlias = Mapping[str, tuple[str, int]]  # a trigger's key: its id, and which state of it
 
 
 class TriggerStore(Protocol):
@@ -88,8 +97,11 @@ class TriggerStore(Protocol):
         """All of them."""
         ...
 
-    def follow(self) -> AsyncIterator[Snapshot | Entry[Trigger]]:
+    def follow(self, known: Callable[[], Known]) -> AsyncIterator[Snapshot | Entry[Trigger]]:
         """A snapshot, then each change by any replica, without a gap.
+
+        Args:
+            known: Says which states need not be read.
 
         Raises:
             Unavailable: The database was lost; follow again.

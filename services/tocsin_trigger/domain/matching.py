@@ -70,6 +70,10 @@ class TriggerIndex:
             if not held:
                 del self._by_place[place]
 
+    def states(self) -> dict[str, tuple[str, int]]:
+        """The id of each trigger and which state of it is known, by key."""
+        return {key: (ready.trigger.id, ready.revision) for key, ready in self._by_key.items()}
+
     def known(self) -> list[str]:
         """The keys of all triggers."""
         return list(self._by_key)

@@ -1,7 +1,7 @@
 """What a replica knows of the triggers while they are read and changed at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +12,7 @@ from tocsin_kit.store import Entry, Outgoing, Page
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.domain.sources import EventSource
 from tocsin_trigger.domain.triggers import Target, Trigger
-from tocsin_trigger.ports import Snapshot, TriggerSearch
+from tocsin_trigger.ports import Known, Snapshot, TriggerSearch
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -52,7 +52,7 @@ class SlowStore:
     async def snapshot(self) -> Snapshot:
         return Snapshot(list(self.entries.values()))
 
-    async def follow(self) -> AsyncIterator[Snapshot | Entry[Trigger]]:
+    async def follow(self, known: Callable[[], Known]) -> AsyncIterator[Snapshot | Entry[Trigger]]:
         snapshot = await self.snapshot()
         self.read.set()
         await self.handed.wait()
