@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Final
 
 import orjson
@@ -27,7 +28,7 @@ from tocsin_kit.web.call import Call
 from tocsin_kit.web.endpoint import Authenticator, Endpoint, Limits
 from tocsin_kit.web.idempotency import IdempotencyRecords
 from tocsin_kit.web.measures import UNMATCHED, HttpMeasures
-from tocsin_kit.web.openapi import document
+from tocsin_kit.web.openapi import Json, document
 from tocsin_kit.web.problems import PROBLEM_TYPE, Malformed, MethodNotAllowed, as_problem, headers_for, unknown_defect
 from tocsin_kit.web.replies import Answer, Reply
 from tocsin_kit.web.routes import ANY_METHOD, Route
@@ -88,8 +89,7 @@ class HttpServer:
         self.name = f"{service}.http"
         described = any(route.path == _DOCUMENT for route in routes)  # the gateway's own describes all services
         self.routes = (*routes, *([] if described else [self._openapi_route()]))
-        self.document = document(self.routes, title=f"Tocsin {service}", version=version)
-        self._service = service
+        self._service, self._version = service, version
         self._host, self._port = host, port
         self._clock, self._chance = clock, chance
         self._limits = limits or Limits()
@@ -105,6 +105,11 @@ class HttpServer:
             )
             for route in self.routes
         ]
+
+    @cached_property
+    def document(self) -> Json:
+        """The OpenAPI document. Made when it is first asked for: half a second of a platform's start otherwise."""
+        return document(self.routes, title=f"Tocsin {self._service}", version=self._version)
 
     def _openapi_route(self) -> Route:
         async def openapi(_: Call) -> Answer:

@@ -1,6 +1,7 @@
 """The API described: OpenAPI of all services as one document, AsyncAPI of the signals."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from tocsin.signals import asyncapi
 from tocsin_gateway.application import Gateway
@@ -16,14 +17,20 @@ def document_routes(gateway: Gateway, own: Sequence[Route]) -> Sequence[Route]:
         gateway: Asks the services for theirs.
         own: The gateway's own routes; what it passes on is described by its owners.
     """
-    rendered = asyncapi.render().encode()
-    described = document(own, title="Tocsin gateway", version="1")
+
+    @cache  # when it is first asked for, here and below: a start would wait for what few read
+    def described() -> dict[str, object]:
+        return document(own, title="Tocsin gateway", version="1")
+
+    @cache
+    def signals() -> bytes:
+        return asyncapi.render().encode()
 
     async def openapi(_: Call) -> Reply:
-        return Reply(body=await gateway.openapi(described))
+        return Reply(body=await gateway.openapi(described()))
 
     async def asyncapi_document(_: Call) -> Reply:
-        return Reply(body=rendered, media_type="application/json")
+        return Reply(body=signals(), media_type="application/json")
 
     return (
         Route(
