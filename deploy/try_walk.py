@@ -142,6 +142,28 @@ def run_workflow(api: Api, file: Path, data: dict[str, object]) -> Any:
     return latest
 
 
+def wait_for_webhook(api: Api) -> Any:
+    """Send a webhook that waits for its run: the trigger service asks the executor in its own name for it.
+
+    Returns:
+        What the run made.
+
+    Raises:
+        Failed: It is not there within the time that the trigger gives it.
+    """
+    wanted = {
+        "kind": "webhook",
+        "workflow": "hello",
+        "webhook": {"scheme": "bearer", "answer_within": "20s"},
+        "input": {"name": "${ .data.name }"},
+    }
+    api.call("PUT", "/api/v1/triggers/default/compose", json.dumps(wanted).encode())
+    answer = api.call("POST", "/hooks/default/compose?wait=20s", b'{"name": "webhook"}')
+    if answer.get("status") != "completed":
+        raise Failed(f"a webhook that waits for its run was answered {answer}")
+    return answer["output"]
+
+
 def unscraped(prometheus: Api) -> str:
     """Which services Prometheus does not reach."""
     targets = prometheus.call("GET", "/api/v1/targets?state=active")["data"]["activeTargets"]
@@ -168,6 +190,7 @@ def main() -> int:
         for name, data in walks:
             run = run_workflow(api, ROOT / "examples" / name, data)
             print(f"{name}: {run['status']}, output {json.dumps(run.get('output'))}")
+        print(f"a webhook was answered with {json.dumps(wait_for_webhook(api))}")
         within(60, "Prometheus does not scrape everything", lambda: unscraped(Api(options.prometheus)))
         print(f"Prometheus scrapes {len(SERVICES)} services")
     except Failed as error:
