@@ -25,7 +25,7 @@ from tocsin_lineage.application import Graph, Intake, Recorder
 from tocsin_lineage.application.graph import View
 from tocsin_lineage.domain.graph import ASSET, JOB, Direction
 
-SIZES = (1_000, 10_000, 100_000)
+SIZES = (1_000, 10_000, 50_000, 100_000)
 EDGES_PER_ASSET = 4
 DEPTH = 10
 QUESTIONS = 15
@@ -110,14 +110,24 @@ async def ask(system: System, assets: int) -> dict[str, object]:
     }
 
 
-async def take(system: System, events: int, jobs: int) -> dict[str, object]:
-    """Take events from several clients at once; events a second until the last signal is in the stream."""
+async def take(system: System, events: int, jobs: int, *, name: str, new: str = "") -> dict[str, object]:
+    """Take events from several clients at once; events a second until the last signal is in the stream.
+
+    Args:
+        system: What is measured.
+        events: How many, each of a run of its own.
+        jobs: Of how many jobs, each with an input and an output of its own.
+        name: Of this measurement, so that its runs are others.
+        new: What the names of jobs and datasets begin with.
+    """
     numbers = iter(range(events))
     cause = root("bench")
 
     async def client() -> None:
         for number in numbers:
-            await system.intake.take(_event(number, jobs), namespace="default", actor="key:bench", cause=cause)
+            await system.intake.take(
+                _event(number % jobs, f"{name}-{number}", new), namespace="default", actor="key:bench", cause=cause
+            )
 
     begin = system.clock.monotonic()
     async with asyncio.TaskGroup() as group:
@@ -129,20 +139,20 @@ async def take(system: System, events: int, jobs: int) -> dict[str, object]:
     return {"events": events, "jobs": jobs, "taken_per_s": round(events / taken), "said_per_s": round(events / said)}
 
 
-def _event(number: int, jobs: int) -> dict[str, Json]:
-    job = number % jobs
+def _event(job: int, run: str, new: str) -> dict[str, Json]:
+    number = int(run.rpartition("-")[2])
     return {
         "eventType": "COMPLETE",
         "eventTime": f"2026-03-01T12:{number // 60 % 60:02d}:{number % 60:02d}Z",
         "producer": "https://example.com/bench",
         "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        "run": {"runId": f"{number:08d}-0000-4000-8000-000000000000"},
-        "job": {"namespace": "bench", "name": f"job{job}"},
-        "inputs": [{"namespace": "bench", "name": f"in{job}"}],
+        "run": {"runId": run},
+        "job": {"namespace": "bench", "name": f"{new}job{job}"},
+        "inputs": [{"namespace": "bench", "name": f"{new}in{job}"}],
         "outputs": [
             {
                 "namespace": "bench",
-                "name": f"out{job}",
+                "name": f"{new}out{job}",
                 "facets": {"schema": {"fields": [{"name": f"c{n}", "type": "text"} for n in range(8)]}},
                 "outputFacets": {"outputStatistics": {"rowCount": number, "size": 1000}},
             }
@@ -158,6 +168,8 @@ async def lineage(sizes: Sequence[int] = SIZES) -> AsyncIterator[dict[str, objec
             for size in sizes:
                 await grow(system, size)
                 yield await ask(system, size)
-            await take(system, EVENTS // 4, 100)  # warm
-            for jobs in (10, 100, 1_000):
-                yield await take(system, EVENTS, jobs)
+            await take(system, EVENTS // 4, 1_000, name="warm")
+            for jobs in (100, 1_000):
+                yield {"jobs_are": "known", **await take(system, EVENTS, jobs, name=f"known{jobs}")}
+            for name in ("a", "b"):  # each event has a job and two datasets that nobody has heard of
+                yield {"jobs_are": "new", **await take(system, EVENTS, EVENTS, name=name, new=name)}

@@ -133,7 +133,7 @@ class AssetStore(Protocol):
         """
         ...
 
-    async def known(self, ids: Collection[str]) -> frozenset[str]:
+    async def known(self, happenings: Collection[str], checks: Collection[str]) -> frozenset[str]:
         """Which of these happenings and check results are recorded already."""
         ...
 

@@ -130,6 +130,15 @@ class Repository(Generic[T]):
             documents = await self._collection.find({"_id": {"$in": list(keys)}, VALUE: {"$exists": True}}).to_list(None)
         return {d["_id"]: self._entry(d["_id"], d) for d in documents}
 
+    async def load_all(self, keys: Sequence[str]) -> dict[str, Entry[T]]:
+        """Every one of ``keys``, as :meth:`load`, in one query: also those that were deleted or never were."""
+        found: dict[str, Entry[T]] = {key: Entry(key, None, 0, 0) for key in keys}
+        if found:
+            with translated(self.name):
+                rows = self._collection.find({"_id": {"$in": list(found)}}, {OUTBOX: 0, PENDING: 0})
+                found.update({row["_id"]: self._entry(row["_id"], row) for row in await rows.to_list(None)})
+        return found
+
     async def find(self, where: Filter, *, limit: int = 1000) -> list[Entry[T]]:
         """Entities that match, in the order of their keys; at most ``limit``."""
         with translated(self.name):
@@ -296,7 +305,7 @@ class Repository(Generic[T]):
                 document = self._changes(change.value, revision + 1, sequence, change.outbox)
                 self._keep_unchanged(document["$set"], change.entry.value)
                 operations.append(UpdateOne(where, document))
-        told = [change.entry.key for change in changes if change.outbox]
+        told = [change.entry.key for change in changes if change.outbox and change.entry.revision]
         with translated(self.name):
             try:
                 answer = await self._collection.bulk_write(operations, ordered=False, session=within.session)
@@ -306,8 +315,14 @@ class Repository(Generic[T]):
                 raise
             if answer.matched_count + answer.inserted_count < len(changes):
                 raise RevisionConflict(f"An entity of {self.name} was changed by someone else.")
-            # With what earlier commits left unsaid: whoever relays says it first, so order holds.
-            found = await self._collection.find({"_id": {"$in": told}}, {OUTBOX: 1}, session=within.session).to_list(None)
+            # With what earlier commits left unsaid: whoever relays says it first, so order holds. New ones hold their own only.
+            found = []
+            if told:
+                rows = self._collection.find({"_id": {"$in": told}}, {OUTBOX: 1}, session=within.session)
+                found = await rows.to_list(None)
+        for change in changes:
+            if change.outbox and not change.entry.revision:
+                self._after(within, change.entry.key, change.outbox)
         for document in found:
             self._after(within, document["_id"], [Outgoing.from_document(item) for item in document.get(OUTBOX, [])])
 
@@ -377,6 +392,8 @@ class Repository(Generic[T]):
 
 def _same(one: object, other: object) -> bool:
     """Whether two plain values are stored the same; ``1``, ``1.0`` and ``True``, which Python calls equal, are not."""
+    if one is other:
+        return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

@@ -96,25 +96,14 @@ class MongoAssetStore:
     async def load_many(self, places: Collection[Place]) -> Mapping[Place, Entry[Asset]]:
         """Each of them, as :meth:`load`."""
         names = {place: asset_id(*place) for place in places}
-        found = await self._entries(self._assets, list(names.values()))
+        found = await self._assets.load_all(list(names.values()))
         return {place: found[name] for place, name in names.items()}
 
     async def load_slots(self, places: Collection[SlotPlace]) -> Mapping[SlotPlace, Entry[Slot]]:
         """Each of these partitions, or entries without value."""
         names = {place: slot_id(place) for place in places}
-        found = await self._entries(self._slots, list(names.values()))
+        found = await self._slots.load_all(list(names.values()))
         return {place: found[name] for place, name in names.items()}
-
-    async def _entries(self, repository: Repository[Any], names: list[str]) -> dict[str, Entry[Any]]:
-        found = await repository.load_many(names)
-        missing = [name for name in names if name not in found]
-        fresh: dict[str, Entry[Any]] = {name: Entry(name, None, 0, 0) for name in missing}
-        if missing:
-            # Deleted ones have no value, but a revision to go on from.
-            with translated(repository.name):
-                rows = self._database.collection(repository.name).find({"_id": {"$in": missing}}, {"_id": 1})
-                fresh.update({row["_id"]: await repository.load(row["_id"]) for row in await rows.to_list(None)})
-        return {**found, **fresh}
 
     async def commit(self, entry: Entry[Asset], asset: Asset | None, outbox: Sequence[Outgoing]) -> Entry[Asset]:
         """Store (``None`` deletes) and say it."""
@@ -145,13 +134,14 @@ class MongoAssetStore:
                     raise RevisionConflict(f"Someone else wrote to {name} at the same moment.") from error
                 raise
 
-    async def known(self, ids: Collection[str]) -> frozenset[str]:
+    async def known(self, happenings: Collection[str], checks: Collection[str]) -> frozenset[str]:
         """Which of these happenings and check results are recorded already."""
         found: set[str] = set()
-        for name in (HAPPENINGS, CHECKS):
-            with translated(name):
-                rows = self._database.collection(name).find({"_id": {"$in": list(ids)}}, {"_id": 1})
-                found |= {row["_id"] for row in await rows.to_list(None)}
+        for name, ids in ((HAPPENINGS, happenings), (CHECKS, checks)):
+            if ids:
+                with translated(name):
+                    rows = self._database.collection(name).find({"_id": {"$in": list(ids)}}, {"_id": 1})
+                    found |= {row["_id"] for row in await rows.to_list(None)}
         return frozenset(found)
 
     async def happenings(self, search: HappeningSearch, *, limit: int, cursor: str | None) -> Page[Happening]:

@@ -101,22 +101,11 @@ class MongoGraphStore:
             name = derive("edge", namespace, edge.source, edge.target)
             if (name not in wanted or wanted[name][1] < at) and self._is_news(name, at):
                 wanted[name] = (edge, at)
-        operations = [
-            UpdateOne(
-                {"_id": name},
-                {
-                    "$setOnInsert": {"namespace": namespace, "source": edge.source, "target": edge.target},
-                    "$min": {"first": at},
-                    "$max": {"last": at},
-                },
-                upsert=True,
-            )
+        rows = [
+            {"_id": name, "namespace": namespace, "source": edge.source, "target": edge.target, "first": at, "last": at}
             for name, (edge, at) in wanted.items()
         ]
-        if operations:
-            with translated(EDGES):
-                await self._database.collection(EDGES).bulk_write(operations, ordered=False)
-            self._remember((name, at) for name, (_, at) in wanted.items())
+        await self._add(EDGES, rows, {})
 
     async def touching(
         self, namespace: str, nodes: frozenset[str], direction: Direction, since: datetime | None, until: datetime | None
@@ -137,27 +126,60 @@ class MongoGraphStore:
 
     async def add_columns(self, namespace: str, edges: Iterable[tuple[ColumnEdge, datetime]]) -> None:
         """The same for columns."""
-        operations = []
-        names: list[tuple[str, datetime]] = []
+        rows: dict[str, dict[str, Any]] = {}
+        latest: dict[str, dict[str, Any]] = {}
         for edge, at in edges:
             name = derive("column", namespace, edge.source, edge.target, edge.type, edge.subtype or "")
-            if not self._is_news(name, at):
+            if not self._is_news(name, at) or (name in rows and rows[name]["last"] >= at):
                 continue
-            names.append((name, at))
-            about = {
+            latest[name] = {"description": edge.description, "masking": edge.masking}
+            rows[name] = {
+                "_id": name,
                 "namespace": namespace,
                 "source": edge.source,
                 "target": edge.target,
                 "type": edge.type,
                 "subtype": edge.subtype,
+                **latest[name],
+                "first": at,
+                "last": at,
             }
-            latest = {"description": edge.description, "masking": edge.masking}
-            change = {"$setOnInsert": about, "$set": latest, "$min": {"first": at}, "$max": {"last": at}}
-            operations.append(UpdateOne({"_id": name}, change, upsert=True))
-        if operations:
-            with translated(COLUMN_EDGES):
-                await self._database.collection(COLUMN_EDGES).bulk_write(operations, ordered=False)
-            self._remember(names)
+        await self._add(COLUMN_EDGES, list(rows.values()), latest)
+
+    async def _add(self, name: str, rows: Sequence[dict[str, Any]], latest: Mapping[str, dict[str, Any]]) -> None:
+        """Insert what is new; of the rest, and of what others insert at this moment, mark when it was seen.
+
+        Args:
+            name: Of the collection.
+            rows: Each edge once, seen at its ``first`` instant, which is its ``last`` one.
+            latest: What the newest report changes of those that are there, by id.
+        """
+        if not rows:
+            return
+        with translated(name):
+            collection = self._database.collection(name)
+            found = await collection.find({"_id": {"$in": [row["_id"] for row in rows]}}, {"_id": 1}).to_list(None)
+            known = {row["_id"] for row in found}
+            try:
+                # An insert costs a fraction of an upsert, and most of what this process has not seen is new.
+                if len(known) < len(rows):
+                    await collection.insert_many([row for row in rows if row["_id"] not in known], ordered=False)
+            except BulkWriteError as error:
+                failed = error.details.get("writeErrors", [])
+                if error.details.get("writeConcernErrors") or any(one["code"] != DUPLICATE for one in failed):
+                    raise
+                known |= {one["op"]["_id"] for one in failed}
+            seen = [
+                UpdateOne(
+                    {"_id": row["_id"]},
+                    {"$min": {"first": row["first"]}, "$max": {"last": row["last"]}, **_set(latest.get(row["_id"]))},
+                )
+                for row in rows
+                if row["_id"] in known
+            ]
+            if seen:
+                await collection.bulk_write(seen, ordered=False)
+        self._remember((row["_id"], row["last"]) for row in rows)
 
     async def touching_columns(self, namespace: str, nodes: frozenset[str], direction: Direction) -> Sequence[ColumnEdge]:
         """The same for columns."""
@@ -186,3 +208,7 @@ class MongoGraphStore:
             self._recent.move_to_end(name)
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
+
+
+def _set(fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"$set": fields} if fields else {}

@@ -7,15 +7,16 @@ is safe to repeat: a sender that got no answer sends again, and nothing is count
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
+from tocsin.errors import TocsinError
 from tocsin.signals import Cause, Json, derive
-from tocsin_lineage.application.recording import Recorder, Report, happening_of
+from tocsin_lineage.application.recording import Recorder, Report, happening_id
 from tocsin_lineage.domain.assertions import assertions_of
-from tocsin_lineage.domain.assets import Act
+from tocsin_lineage.domain.assets import Act, Happening
 from tocsin_lineage.domain.checks import CheckResult, Grade
 from tocsin_lineage.domain.columns import column_edges
 from tocsin_lineage.domain.graph import ASSET, JOB, Edge
@@ -108,12 +109,23 @@ class Intake:
             made = ((mention, one.event.time) for mention in one.event.outputs if "columnLineage" in mention.facets)
             columns.setdefault(one.namespace, []).extend(made)
             reports += _reports(one)
+        try:
+            async with asyncio.TaskGroup() as group:  # neither needs the other: the database works while we decide
+                group.create_task(self._join(edges, columns))
+                group.create_task(self._recorder.record(reports))
+        except* TocsinError as failed:
+            raise failed.exceptions[0] from None
+
+    async def _join(
+        self,
+        edges: Mapping[str, Sequence[tuple[Edge, datetime]]],
+        columns: Mapping[str, Sequence[tuple[DatasetMention, datetime]]],
+    ) -> None:
         for namespace, found in edges.items():
             await self._graph.add(namespace, found)
         for namespace, mentions in columns.items():
             parts = [(edge, at) for mention, at in mentions for edge in column_edges(mention.key, mention.facets)]
             await self._graph.add_columns(namespace, parts)
-        await self._recorder.record(reports)
 
 
 def _edges(event: LineageEvent) -> list[Edge]:
@@ -139,9 +151,16 @@ def _report(taken: _Taken, act: Act, mention: DatasetMention) -> Report:
     event = taken.event
     # A run that says START and COMPLETE has read its inputs once; a dataset event stands for itself.
     about = f"{event.run}" if event.run else f"{event.job}@{event.time.isoformat()}"
-    bare = happening_of(act, cause_id=f"{taken.namespace}:{about}", key=mention.key, at=event.time, actor=taken.actor)
-    job = JOB + event.job if event.job is not None else None
-    happening = replace(bare, run=event.run, task=event.job, job=job, version=_version(mention.facets))
+    happening = Happening(
+        id=happening_id(act, f"{taken.namespace}:{about}", mention.key),
+        act=act,
+        at=event.time,
+        run=event.run,
+        task=event.job,
+        job=JOB + event.job if event.job is not None else None,
+        version=_version(mention.facets),
+        actor=taken.actor,
+    )
     checks = tuple(
         CheckResult(
             id=derive("assertion", taken.id, mention.key, str(number)),

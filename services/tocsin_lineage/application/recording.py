@@ -136,9 +136,9 @@ class Recorder:
 
     async def _unknown(self, reports: Sequence[Report]) -> list[Report]:
         """What is not recorded; of two of the same id the first."""
-        ids = {report.happening.id for report in reports if report.happening is not None}
-        ids |= {check.id for report in reports for check in report.checks}
-        seen = set(await self._store.known(ids)) if ids else set()
+        happenings = {report.happening.id for report in reports if report.happening is not None}
+        checked = {check.id for report in reports for check in report.checks}
+        seen = set(await self._store.known(happenings, checked))
         news = []
         for report in reports:
             happening = report.happening if report.happening is not None and report.happening.id not in seen else None
@@ -146,7 +146,12 @@ class Recorder:
             if happening is None and not checks and report.failed is None and not report.mention:
                 continue
             seen |= {*([happening.id] if happening else []), *(check.id for check in checks)}
-            news.append(replace(report, happening=happening, checks=checks, facets=report.facets if happening else {}))
+            whole = happening is report.happening and len(checks) == len(report.checks)
+            news.append(
+                report
+                if whole
+                else replace(report, happening=happening, checks=checks, facets=report.facets if happening else {})
+            )
         return news
 
     @staticmethod
@@ -182,9 +187,14 @@ def _begin(entry: Entry[Asset], report: Report) -> _Draft:
 def _of_columns(asset: Asset, report: Report, draft: _Draft, changes: Changes) -> Asset:
     """The asset with the version of its columns, if what happened says what they are and nothing newer has."""
     happening = report.happening
-    columns = columns_of(report.facets)
-    if columns is None or happening is None or columns_of(asset.facets) != columns:
+    told, before_told = report.facets.get("schema"), draft.asset.facets.get("schema")
+    if happening is None or told is None or asset.facets.get("schema") is not told:
         return asset  # not spoken of, or what is known is newer
+    if asset.schema is not None and told == before_told:
+        return asset
+    columns = columns_of(report.facets)
+    if columns is None:
+        return asset
     found = fingerprint(columns)
     if found == asset.schema:
         return asset
@@ -240,7 +250,11 @@ def happening_of(
     act: Act, *, cause_id: str, key: str, at: datetime, actor: str, partition: str = WHOLE, noted: datetime | None = None
 ) -> Happening:
     """A happening whose id is derived from its cause."""
-    parts = (partition,) if partition else ()
     return Happening(
-        id=derive("asset", act.value, cause_id, key, *parts), act=act, at=at, actor=actor, partition=partition, noted=noted
+        id=happening_id(act, cause_id, key, partition), act=act, at=at, actor=actor, partition=partition, noted=noted
     )
+
+
+def happening_id(act: Act, cause_id: str, key: str, partition: str = WHOLE) -> str:
+    """The id of what happened to an asset for a cause."""
+    return derive("asset", act.value, cause_id, key, *([partition] if partition else []))

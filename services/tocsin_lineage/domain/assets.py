@@ -191,8 +191,14 @@ def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> 
 def filled(slot: Slot, happening: Happening) -> Slot:
     """A partition after it was written."""
     newest = slot.written is None or happening.at >= slot.written
-    after = replace(slot, count=slot.count + 1, noted=happening.noted, happening=happening.id)
-    return replace(after, written=happening.at, run=happening.run) if newest else after
+    return replace(
+        slot,
+        count=slot.count + 1,
+        noted=happening.noted,
+        happening=happening.id,
+        written=happening.at if newest else slot.written,
+        run=happening.run if newest else slot.run,
+    )
 
 
 def failed(slot: Slot, run: str, at: datetime) -> Slot:
