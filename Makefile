@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format lint types imports shape docs docs-check unit bench conformance chaos chaos-intake lock clean
+.PHONY: help up test fuzz check format lint types imports shape docs docs-check unit bench conformance chaos chaos-intake lock clean
 
 help: ## List the verbs
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ chaos-intake: $(VENV)/.dev ## The same for what starts runs: events and instants
 # Each worker has servers of its own; a file stays with one worker, so that what its tests share is made once.
 test: $(VENV)/.dev ## Run all tests with real NATS and MongoDB
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 15 $(ARGS)
+
+fuzz: $(VENV)/.dev ## Let Hypothesis look for examples that no run of the tests has drawn yet; what it finds becomes a test
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --hypothesis-profile fuzz tests/unit $(ARGS)
 
 check: format lint types imports shape docs-check ## Format, lint, types, import contracts, shape, documents; no servers, under a minute
 
