@@ -9,6 +9,7 @@ from tocsin.signals import Json
 from tocsin_case.domain.access import Viewer
 from tocsin_case.domain.calendars import BusinessCalendar
 from tocsin_case.domain.cases import Case
+from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.escalation import Policy, Team
 from tocsin_case.domain.evidence import Attachment, Custody, Observable, Sighting
 from tocsin_case.domain.history import Record
@@ -20,7 +21,7 @@ from tocsin_case.domain.templates import CaseTemplate, SavedView
 from tocsin_case.domain.types import CaseType
 from tocsin_kit.store import Entry, Outgoing, Page
 
-Beside = Comment | CaseTask | Attachment | Custody
+Beside = Comment | CaseTask | Attachment | Custody | Counted
 """What is stored in a collection of its own, in one transaction with the case."""
 Configured = CaseType | BusinessCalendar | Policy | Rotation | Team | CaseTemplate | SavedView | Rule
 C = TypeVar("C", bound=Configured)
@@ -138,6 +139,10 @@ class CaseStore(Protocol):
 
 class BesideStore(Protocol):
     """What lies beside cases."""
+
+    async def counted(self, mark: str) -> bool:
+        """Whether a case knows of this occurrence."""
+        ...
 
     async def comments(self, cases: Sequence[str], *, internal: bool, limit: int, cursor: str | None) -> Page[Comment]:
         """Comments of cases, oldest first."""

@@ -86,7 +86,7 @@ def assemble(database: Database, relay: Relay, runs: Runs, *, clock: Clock, chan
     ledger = Ledger(store, desk, clock=clock)
     cases, openings = Cases(ledger), Openings(ledger, configuration, chance=chance)
     playbooks = Playbooks(ledger, besides, runs, chance=chance)
-    intake = Intake(ledger, openings, configuration, playbooks)
+    intake = Intake(ledger, openings, configuration, playbooks, besides)
     talk, tasks = Talk(ledger, besides, chance=chance), Tasks(ledger, besides, chance=chance)
     evidence = Evidence(ledger, besides, chance=chance)
     return Parts(

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from tocsin.errors import Conflict
 from tocsin_case.adapters.documents import plain, reader
+from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.evidence import Attachment, Custody, Observable, Sighting
 from tocsin_case.domain.talk import Comment
 from tocsin_case.domain.tasks import TASKS, CaseTask
@@ -22,7 +23,9 @@ CONTENTS = "contents"
 CUSTODY = "custody"
 OBSERVABLES = "observables"
 SIGHTINGS = "sightings"
+COUNTED = "counted"
 MANY = 1000  # of one case that are read at once
+REMEMBERED = 45 * 24 * 3600  # seconds; no stream of signals should deliver anything again after that
 
 INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     COMMENTS: (IndexModel([("case", ASCENDING), ("_id", ASCENDING)], name="case"),),
@@ -38,6 +41,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("case", ASCENDING), ("_id", ASCENDING)], name="case"),
         IndexModel([("observable", ASCENDING), ("_id", ASCENDING)], name="observable"),
     ),
+    COUNTED: (IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=REMEMBERED),),
 }
 
 _comment, _task, _attachment = reader(Comment), reader(CaseTask), reader(Attachment)
@@ -55,6 +59,8 @@ def collection_of(beside: Beside) -> str:
             return ATTACHMENTS
         case Custody():
             return CUSTODY
+        case Counted():
+            return COUNTED
     assert_never(beside)
 
 
@@ -84,6 +90,10 @@ class MongoBesides:
         for name, indexes in INDEXES.items():
             with translated(name):
                 await self._database.collection(name).create_indexes(list(indexes))
+
+    async def counted(self, mark: str) -> bool:
+        """Whether a case knows of this occurrence."""
+        return await self._one(COUNTED, {"_id": mark}) is not None
 
     async def comments(self, cases: Sequence[str], *, internal: bool, limit: int, cursor: str | None) -> Page[Comment]:
         """Comments of cases, oldest first."""

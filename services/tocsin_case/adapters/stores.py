@@ -5,19 +5,21 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from tocsin.errors import Conflict
 from tocsin_case.adapters.besides import COMMENTS, collection_of, document_of
 from tocsin_case.adapters.documents import case_document, read_case
 from tocsin_case.adapters.searching import BEGINNING, case_filter
 from tocsin_case.domain.cases import Case
+from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.history import Record, difference
-from tocsin_case.ports import CaseSearch, Change
+from tocsin_case.ports import Beside, CaseSearch, Change
 from tocsin_kit.store import AlreadyExists, Database, Entry, Filter, Page, Relay, Repository, Sort, translated
 
 CASES = "cases"
 HISTORY = "history"
+DUPLICATE = 11000
 FACETS = ("status", "priority", "kind", "owner", "team", "queue", "tags", "severity")
 FACET_VALUES = 50
 RECORDS = 20_000  # changes of one case that are read at once
@@ -106,11 +108,14 @@ class MongoCaseStore:
                     entries.append(entry)
                     writes.setdefault(HISTORY, []).append(InsertOne(_history_document(change, entry.revision)))
                     for beside in change.beside:
-                        document = document_of(beside)
-                        replacing = ReplaceOne({"_id": document["_id"]}, document, upsert=True)
-                        writes.setdefault(collection_of(beside), []).append(replacing)
+                        writes.setdefault(collection_of(beside), []).append(_writing(beside))
                 for name, operations in writes.items():
-                    await self._database.collection(name).bulk_write(operations, session=transaction.session)
+                    try:
+                        await self._database.collection(name).bulk_write(operations, session=transaction.session)
+                    except BulkWriteError as error:
+                        if any(one["code"] == DUPLICATE for one in error.details.get("writeErrors", ())):
+                            raise Conflict("somebody else did the same at the same moment", case=changes[0].case.id) from error
+                        raise
         except AlreadyExists as error:
             raise Conflict("another active case is about the same thing", case=changes[0].case.id) from error
         return entries
@@ -177,6 +182,13 @@ class MongoCaseStore:
     def read(self, state: Mapping[str, object]) -> Case:
         """The case that the stored members of its history make."""
         return read_case(state)
+
+
+def _writing(beside: Beside) -> InsertOne[dict[str, Any]] | ReplaceOne[dict[str, Any]]:
+    document = document_of(beside)
+    if isinstance(beside, Counted):  # twice is once too often
+        return InsertOne(document)
+    return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
 
 
 def _history_document(change: Change, revision: int) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from tocsin_case.application.opening import Openings
 from tocsin_case.application.playbooks import Playbooks
 from tocsin_case.domain.cases import PLATFORM, Case, occur_again
 from tocsin_case.domain.causes import Meaning, Occurrence, read_occurrence
+from tocsin_case.domain.counted import Counted, mark_of
 from tocsin_case.domain.flow import arrive
 from tocsin_case.domain.rules import Rule, dedupe_of, links_of, matching, open_case, quiet, recovered
 from tocsin_case.domain.types import Stage
-from tocsin_case.ports import Configuration
+from tocsin_case.ports import BesideStore, Configuration
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.store import Entry
 
@@ -32,10 +33,14 @@ class Intake:
         openings: Opens cases.
         configuration: Where rules are.
         playbooks: Told about the ends of runs.
+        besides: Where it is kept what was counted.
     """
 
-    def __init__(self, ledger: Ledger, openings: Openings, configuration: Configuration, playbooks: Playbooks) -> None:
+    def __init__(
+        self, ledger: Ledger, openings: Openings, configuration: Configuration, playbooks: Playbooks, besides: BesideStore
+    ) -> None:
         self._ledger = ledger
+        self._besides = besides
         self._openings = openings
         self._configuration = configuration
         self._playbooks = playbooks
@@ -86,12 +91,15 @@ class Intake:
             await self._well(occurrence, sorted({dedupe_of(rule, occurrence) for rule in named}), event)
 
     async def _broken(self, occurrence: Occurrence, rules: list[Rule], event: CloudEvent) -> None:
+        mark = mark_of(event.source, event.id, place=occurrence.position if occurrence.kind == "alert" else None)
+        if await self._besides.counted(mark):
+            return
         rule = matching(rules, occurrence)
         keys = {occurrence.key} if rule is None else {dedupe_of(rule, occurrence)}
         known = await self._ledger.store.active(sorted(keys)) if rule is not None or occurrence.meaning is not None else []
         if known:
             if rule is None or rule.append:
-                await self._again(known[0], occurrence, event)
+                await self._again(known[0], occurrence, event, mark)
             return
         if rule is None or not await self._speaks(rule, occurrence):
             return
@@ -105,12 +113,12 @@ class Intake:
         case = replace(case, tags=tuple(dict.fromkeys((*template.tags, *case.tags))), fields={**template.fields, **case.fields})
         case = replace(case, team=case.team or template.team, owner=case.owner or template.owner)
         case = replace(case, restricted=template.restricted)
-        by = By(PLATFORM, follow(event))
+        by, why, counted = By(PLATFORM, follow(event)), f"opened by {rule.name}", [Counted(mark, case_id, now)]
         try:
-            await self._openings.complete(case, template, rule.promise, by=by, now=now, why=f"opened by {rule.name}")
+            await self._openings.complete(case, template, rule.promise, by=by, now=now, why=why, counted=counted)
         except Invalid:  # fields that the type does not take (any more): a case without them is better than none
             bare = replace(case, fields={}, kind="incident")
-            await self._openings.complete(bare, template, rule.promise, by=by, now=now, why=f"opened by {rule.name}")
+            await self._openings.complete(bare, template, rule.promise, by=by, now=now, why=why, counted=counted)
 
     async def _speaks(self, rule: Rule, occurrence: Occurrence) -> bool:
         """Whether a rule opens something now: not in times of quiet, nor soon after the last case about the same thing."""
@@ -119,13 +127,15 @@ class Intake:
             return False
         return not rule.suppress or not await self._ledger.store.ended_since(dedupe_of(rule, occurrence), now - rule.suppress)
 
-    async def _again(self, known: Entry[Case], occurrence: Occurrence, event: CloudEvent) -> None:
+    async def _again(self, known: Entry[Case], occurrence: Occurrence, event: CloudEvent, mark: str) -> None:
         async def decide(case: Case, _guide: Guide, now: datetime) -> Decision:
+            if await self._besides.counted(mark):  # by another replica, a moment ago
+                return Decision(case)
             link, *behind = links_of(occurrence)
             after = occur_again(case, link, position=occurrence.position, now=now)
             for more in behind if after is not case else ():
                 after = after.linked(more)
-            return Decision(after)
+            return Decision(after, beside=[Counted(mark, case.id, now)])
 
         await self._ledger.change(known.key, decide, by=By(PLATFORM, follow(event)), why="happened again")
 

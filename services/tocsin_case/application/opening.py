@@ -1,6 +1,6 @@
 """Opening cases: by people, from templates, by alerts from outside, by splitting."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from tocsin.errors import NotFound
 from tocsin_case.application.ledger import By, Decision, Ledger
 from tocsin_case.application.starting import attempted, playbook_of
 from tocsin_case.domain.cases import Case, Link
+from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.flow import promise_of, with_promise
 from tocsin_case.domain.tasks import CaseTask
 from tocsin_case.domain.templates import CaseTemplate
@@ -68,9 +69,17 @@ class Openings:
         return await self.complete(case, template, own, by=by, now=now, why="opened")
 
     async def complete(
-        self, case: Case, template: CaseTemplate, own: Targets, *, by: By, now: datetime, why: str
+        self,
+        case: Case,
+        template: CaseTemplate,
+        own: Targets,
+        *,
+        by: By,
+        now: datetime,
+        why: str,
+        counted: Sequence[Counted] = (),
     ) -> Entry[Case]:
-        """Store a new case with its clocks, the tasks and the playbooks of its template."""
+        """Store a new case with its clocks, the tasks and the playbooks of its template, and what it was opened by."""
         guide = await self._ledger.desk.guide(case)
         kind = guide.kind
         case = replace(case, fields=check_fields(kind, case.fields, opening=True))
@@ -83,7 +92,9 @@ class Openings:
             case, leaving = attempted(case, playbook, mark="template", now=now, actor=by.actor, cause=by.cause)
             commands += leaving
         entry = await self._ledger.store.load(case.id)
-        return await self._ledger.commit(entry, Decision(case, (), tasks, commands), guide, by=by, why=why, now=now)
+        return await self._ledger.commit(
+            entry, Decision(case, (), [*tasks, *counted], commands), guide, by=by, why=why, now=now
+        )
 
     async def _template(self, namespace: str, name: str | None) -> CaseTemplate:
         if name is None:

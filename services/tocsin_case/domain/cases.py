@@ -164,7 +164,7 @@ class Case:
         template: The template that it was opened from.
         dedupes: What further occurrences of the same thing have in common; none for cases that people open.
         occurrences: How often it happened; 1 for cases that people open.
-        last_position: Place in the stream of signals of the last occurrence; an earlier one is a repeat.
+        last_position: Place in the stream of signals of the last occurrence; what was well before it proves nothing.
         auto_resolve: Whether it resolves itself when the cause recovers.
         sla: What was promised.
         clocks: By name: ``response``, ``update``, ``resolution``.
@@ -241,9 +241,10 @@ class Case:
 def occur_again(case: Case, link: Link, *, position: int, now: datetime) -> Case:
     """The same thing happened again: count it and link it.
 
-    A repeat of an occurrence that is already counted changes nothing.
+    Occurrences come in any order: what a killed replica had in hand is delivered again when later ones are long counted. The
+    caller knows which ones are (:mod:`tocsin_case.domain.counted`); only a repeat of the last one is recognised here.
     """
-    if position <= case.last_position:
+    if position == case.last_position:
         return case
-    linked = case.linked(link)
-    return replace(linked, occurrences=case.occurrences + 1, last_position=position, updated_at=now)
+    linked, last = case.linked(link), max(position, case.last_position)
+    return replace(linked, occurrences=case.occurrences + 1, last_position=last, updated_at=now)

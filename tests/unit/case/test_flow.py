@@ -218,3 +218,10 @@ def test_a_second_occurrence_joins_the_case_once():
     again = occur_again(case, Link("run", "r2"), position=9, now=NOW)
     assert (again.occurrences, [link.target for link in again.links]) == (2, ["r1", "r2"])
     assert occur_again(again, Link("run", "r2"), position=9, now=NOW) is again
+
+
+def test_an_occurrence_that_a_killed_replica_had_in_hand_still_counts_when_it_comes_late():
+    """And what was well in between proves nothing: the last place stays the last."""
+    case = new_case(links=(Link("run", "r3"),), last_position=9)
+    late = occur_again(case, Link("run", "r2"), position=7, now=NOW)
+    assert (late.occurrences, late.last_position, [link.target for link in late.links]) == (2, 9, ["r3", "r2"])
