@@ -10,14 +10,17 @@ fixture                   scope       gives
 ``mongo_prefix``          function    a database prefix of this test's own; its databases are dropped afterwards
 ``clean_jetstream``       function    the promise of ``nats_url`` by name, for tests that take the URL elsewhere
 ``clock``                 function    a :class:`~tocsin_kit.testing.clocks.ManualClock`
+``seed``                  function    of what a test leaves to chance; another one each time, unless ``--seed`` names it
 ========================  ==========  ===========================================================================
 """
 
+import sys
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
+from tocsin_kit.chance import SystemChance
 from tocsin_kit.testing.clocks import ManualClock
 from tocsin_kit.testing.servers import (
     container_mongo,
@@ -41,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mongo-url", help="use this running MongoDB replica set; tests make databases of their own there")
     group.addoption("--nats-image", default="nats:2.12-alpine", help="image for --infra=containers")
     group.addoption("--mongo-image", default="mongo:8.0", help="image for --infra=containers")
+    group.addoption("--seed", type=int, help="repeat what a failed test had left to chance")
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +103,12 @@ def mongo_prefix(mongo_server: str) -> Iterator[str]:
 def clock() -> ManualClock:
     """A clock that moves when the test says so."""
     return ManualClock()
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Of what a test leaves to chance; shown when it fails."""
+    chosen: int | None = request.config.option.seed
+    seed = int(SystemChance().sample() * 1_000_000) if chosen is None else chosen
+    sys.stdout.write(f"again with: --seed {seed}\n")
+    return seed

@@ -1,10 +1,6 @@
 """Two case services, killed over and over: no clock missed or doubled, no level reached twice, no failure lost."""
 
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -19,13 +15,14 @@ from tocsin_case.domain.rules import Rule
 from tocsin_case.domain.types import CaseType, Targets
 from tocsin_case.ports import CaseSearch
 from tocsin_case.wiring import OUTBOXES, Parts, assemble
-from tocsin_kit.bus import Bus, ensure_streams
+from tocsin_kit.bus import Bus
 from tocsin_kit.chance import SeededChance, SystemChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database, Relay
-from tocsin_kit.testing.waiting import eventually
+from tocsin_kit.testing.replicas import Replicas
 
-CASES, FAILURES, KILLS, REPLICAS = 20, 60, 6, 2
+SERVICE = "case"
+CASES, FAILURES, KILLS = 20, 60, 6
 SECOND = timedelta(seconds=1)
 LEVELS = 5
 ADA = By("user:ada", root("test"))
@@ -46,23 +43,6 @@ class NoRuns:
         raise AssertionError(run)
 
 
-@pytest.fixture
-async def database(mongo_url: str, mongo_prefix: str) -> AsyncIterator[Database]:
-    """The database of the case service."""
-    database = Database(mongo_url, name=f"{mongo_prefix}_case")
-    await database.start()
-    yield database
-    await database.stop()
-
-
-async def begin(environ: dict[str, str]) -> asyncio.subprocess.Process:
-    """A case service as an operator starts it."""
-    nowhere = asyncio.subprocess.DEVNULL
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tocsin_case", env=environ, stdout=nowhere, stderr=nowhere
-    )
-
-
 def failure(number: int, clock: SystemClock) -> CloudEvent:
     """The end of a run of one of six workflows."""
     run, now = derive("run", number), clock.now()
@@ -75,13 +55,10 @@ def failure(number: int, clock: SystemClock) -> CloudEvent:
 
 @pytest.mark.slow
 async def test_no_clock_level_or_failure_is_lost_or_doubled_however_replicas_die(
-    nats_url: str, mongo_url: str, mongo_prefix: str, database: Database
+    bus: Bus, database: Database, two_replicas: Callable[[], Replicas], seed: int
 ) -> None:
     """Twenty cases with two clocks and five levels each, sixty failures meanwhile, a SIGKILL every second or so."""
-    clock, chance = SystemClock(), SeededChance(11)
-    bus = Bus(nats_url, name="case")
-    await bus.start()
-    await ensure_streams(bus)
+    clock, chance = SystemClock(), SeededChance(seed)
     relay = Relay(database, bus, OUTBOXES)
     parts = assemble(database, relay, NoRuns(), clock=clock, chance=SystemChance())
     await parts.preparation.start()
@@ -89,32 +66,15 @@ async def test_no_clock_level_or_failure_is_lost_or_doubled_however_replicas_die
         await parts.settings.put(value, by=ADA, expect=None)
     opened = [await parts.openings.open(Opening(namespace="default", title=f"c{n}", kind="kill"), by=ADA) for n in range(CASES)]
     await relay.stop()
-    environ = {
-        "PATH": os.defpath,
-        "TOCSIN_NATS_URL": nats_url,
-        "TOCSIN_MONGO_URL": mongo_url,
-        "TOCSIN_MONGO_DATABASE_PREFIX": mongo_prefix,
-        "TOCSIN_HTTP_PORT": "0",
-        "TOCSIN_OPS_PORT": "0",
-    }
-    replicas = [await begin(environ) for _ in range(REPLICAS)]
-    try:
+    async with two_replicas() as replicas:
         for number in range(FAILURES):
             event = failure(number, clock)
             await bus.publish_event(subject_of(event), event)
             if number % (FAILURES // KILLS) == FAILURES // KILLS - 1:
                 await clock.sleep(0.7 + chance.sample())
-                victim = int(chance.sample() * REPLICAS)
-                replicas[victim].send_signal(signal.SIGKILL)
-                await replicas[victim].wait()
-                replicas[victim] = await begin(environ)
-        await eventually(lambda: settled(parts, database), within=150)
-    finally:
-        for replica in replicas:
-            replica.kill()
-            await replica.wait()
+                await replicas.kill_one(chance)
+        await replicas.settled(lambda: settled(parts, database), within=150)
     told = await said(bus)
-    await bus.stop()
     for entry in opened:
         assert entry.value is not None
         begun, own = entry.value.opened_at, told[entry.key]
@@ -131,11 +91,13 @@ async def test_no_clock_level_or_failure_is_lost_or_doubled_however_replicas_die
 
 async def settled(parts: Parts, database: Database) -> bool:
     """Whether nothing is due any more, nothing unsaid, and every failure counted."""
-    left = await database.collection("cases").count_documents(
-        {"$or": [{"v.next_due": {"$ne": None}}, {"_pending": {"$exists": True}}]}
-    )
+    cases = database.collection("cases")
+    due = await cases.count_documents({"v.next_due": {"$ne": None}})
+    unsaid = await cases.count_documents({"_pending": {"$exists": True}})
     page = await parts.cases.search(CaseSearch(kind="incident"), limit=50, cursor=None)
-    return left == 0 and sum(entry.value.occurrences for entry in page.items if entry.value) >= FAILURES
+    counted = sum(entry.value.occurrences for entry in page.items if entry.value)
+    assert (due, unsaid, counted) == (0, 0, FAILURES), "due, unsaid, failures counted"
+    return True
 
 
 async def said(bus: Bus) -> dict[str, list[CloudEvent]]:

@@ -1,10 +1,6 @@
 """Two lineage services, killed over and over: no promise's clock missed or doubled, no report lost, no run started twice."""
 
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,45 +8,19 @@ import pytest
 from tocsin.signals import CloudEvent, decode, derive, root
 from tocsin.signals.catalogue import executor as words
 from tocsin.signals.make import make_signal, subject_of
-from tocsin_kit.bus import Bus, ensure_streams
+from tocsin_kit.bus import Bus
 from tocsin_kit.chance import SeededChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database, Relay
-from tocsin_kit.testing.waiting import eventually
+from tocsin_kit.testing.replicas import Replicas
 from tocsin_lineage.adapters.assets import ASSETS, SLOTS, MongoAssetStore
 from tocsin_lineage.application import Assets
 from tocsin_lineage.domain.assets import Asset
 from tocsin_lineage.domain.policy import read_policy
 
-CLOCKS, REPORTS, SOURCES, KILLS, REPLICAS = 20, 60, 6, 6, 2
+SERVICE = "lineage"
+CLOCKS, REPORTS, SOURCES, KILLS = 20, 60, 6, 6
 PROMISE = {"freshness": {"maximum_lag": "PT4S", "warn": "PT2S"}}
-
-
-@pytest.fixture
-async def database(mongo_url: str, mongo_prefix: str) -> AsyncIterator[Database]:
-    """The database of lineage."""
-    database = Database(mongo_url, name=f"{mongo_prefix}_lineage")
-    await database.start()
-    yield database
-    await database.stop()
-
-
-@pytest.fixture
-async def bus(nats_url: str) -> AsyncIterator[Bus]:
-    """The bus, with all streams."""
-    bus = Bus(nats_url, name="lineage")
-    await bus.start()
-    await ensure_streams(bus)
-    yield bus
-    await bus.stop()
-
-
-async def begin(environ: dict[str, str]) -> asyncio.subprocess.Process:
-    """A lineage service as an operator starts it."""
-    nowhere = asyncio.subprocess.DEVNULL
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tocsin_lineage", env=environ, stdout=nowhere, stderr=nowhere
-    )
 
 
 def report(number: int, clock: SystemClock) -> CloudEvent:
@@ -65,10 +35,10 @@ def report(number: int, clock: SystemClock) -> CloudEvent:
 
 @pytest.mark.slow
 async def test_no_clock_or_report_is_lost_or_doubled_however_replicas_die(
-    nats_url: str, mongo_url: str, mongo_prefix: str, database: Database, bus: Bus
+    bus: Bus, database: Database, two_replicas: Callable[[], Replicas], seed: int
 ) -> None:
     """Twenty promises, sixty reports, six assets that are made anew for them, a SIGKILL every second or so."""
-    clock, chance = SystemClock(), SeededChance(11)
+    clock, chance = SystemClock(), SeededChance(seed)
     relay = Relay(database, bus, (ASSETS, SLOTS))
     store = MongoAssetStore(database, relay)
     await store.prepare()
@@ -80,32 +50,15 @@ async def test_no_clock_or_report_is_lost_or_doubled_however_replicas_die(
         asset = Asset(namespace="default", key=key, declared=True, policy=read_policy(policy))
         await assets.describe(asset, expect=None, actor="user:ada", cause=root("test"))
     await relay.stop()
-    environ = {
-        "PATH": os.defpath,
-        "TOCSIN_NATS_URL": nats_url,
-        "TOCSIN_MONGO_URL": mongo_url,
-        "TOCSIN_MONGO_DATABASE_PREFIX": mongo_prefix,
-        "TOCSIN_HTTP_PORT": "0",
-        "TOCSIN_OPS_PORT": "0",
-    }
-    replicas = [await begin(environ) for _ in range(REPLICAS)]
-    try:
+    async with two_replicas() as replicas:
         for number in range(REPORTS):
             event = report(number, clock)
             await bus.publish_event(subject_of(event), event)
             if number % (REPORTS // KILLS) == REPORTS // KILLS - 1:
                 await clock.sleep(timedelta(seconds=1 + chance.sample()))
-                victim = int(chance.sample() * REPLICAS)
-                replicas[victim].send_signal(signal.SIGKILL)
-                await replicas[victim].wait()
-                replicas[victim] = await begin(environ)
-        await eventually(
-            lambda: settled(database), within=100
-        )  # what a dead one had in hand is delivered again after half a minute, twice in a row
-    finally:
-        for replica in replicas:
-            replica.kill()
-            await replica.wait()
+                await replicas.kill_one(chance)
+        # What a dead one had in hand is delivered again after half a minute, and again if that one is killed too.
+        await replicas.settled(lambda: settled(database), within=150)
     told, started = await said(bus)
     for number in range(CLOCKS):
         states = [e.data["state"] for e in told[f"clock{number}"] if e.type == "io.tocsin.asset.freshness-changed.v1"]

@@ -1,11 +1,7 @@
 """Two schedulers as processes of their own, killed at random, over and over: each instant starts one run."""
 
-import asyncio
-import os
-import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,30 +9,21 @@ from prometheus_client import CollectorRegistry
 
 from tocsin.signals import decode, root
 from tocsin.signals.catalogue import scheduler as words
-from tocsin_kit.bus import Bus, ensure_streams
+from tocsin_kit.bus import Bus
 from tocsin_kit.chance import SeededChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database, Relay
 from tocsin_kit.telemetry import Metrics
-from tocsin_kit.testing.waiting import eventually
+from tocsin_kit.testing.replicas import Replicas
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
 from tocsin_scheduler.application import Firer, Schedules, Timekeeper, Wanted
 from tocsin_scheduler.domain.schedules import CatchUp, Policy, Start
 from tocsin_scheduler.domain.timetables import When
 
+SERVICE = "scheduler"
 SCHEDULED = 20  # schedules that fire every second
 SECONDS = 15.0
-REPLICAS = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(mongo_url: str, mongo_prefix: str) -> AsyncIterator[Database]:
-    """The scheduler's database."""
-    database = Database(mongo_url, name=f"{mongo_prefix}_scheduler")
-    await database.start()
-    yield database
-    await database.stop()
 
 
 async def make(database: Database, bus: Bus, ends_at: datetime) -> None:
@@ -60,61 +47,29 @@ async def make(database: Database, bus: Bus, ends_at: datetime) -> None:
     await relay.stop()
 
 
-async def begin(environ: dict[str, str]) -> asyncio.subprocess.Process:
-    """A scheduler as an operator starts it."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tocsin_scheduler",
-        env=environ,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-
-
 @pytest.mark.slow
 async def test_no_instant_is_lost_or_doubled_however_replicas_die(
-    nats_url: str, mongo_url: str, mongo_prefix: str, database: Database
+    bus: Bus, database: Database, two_replicas: Callable[[], Replicas], seed: int
 ) -> None:
     """Twenty schedules, every second, two replicas, a SIGKILL every second or so: a ledger without gaps and doubles."""
-    clock, chance = SystemClock(), SeededChance(7)
-    bus = Bus(nats_url, name="scheduler")
-    await bus.start()
-    await ensure_streams(bus)
+    clock, chance = SystemClock(), SeededChance(seed)
     ends_at = (clock.now() + timedelta(seconds=SECONDS)).replace(microsecond=0)
     await make(database, bus, ends_at)
-    environ = {
-        "PATH": os.defpath,
-        "TOCSIN_NATS_URL": nats_url,
-        "TOCSIN_MONGO_URL": mongo_url,
-        "TOCSIN_MONGO_DATABASE_PREFIX": mongo_prefix,
-        "TOCSIN_HTTP_PORT": "0",
-        "TOCSIN_OPS_PORT": "0",
-    }
-    replicas = [await begin(environ) for _ in range(REPLICAS)]
-    kills = 0
-    try:
+
+    async def finished() -> bool:
+        schedules = database.collection(SCHEDULES)
+        active = await schedules.count_documents({"v.status": "active"})
+        unsaid = await schedules.count_documents({"_pending": {"$exists": True}})
+        assert (active, unsaid) == (0, 0), "active, unsaid"
+        return True
+
+    async with two_replicas() as replicas:
         while clock.now() < ends_at:
             await clock.sleep(0.6 + chance.sample())
-            victim = int(chance.sample() * REPLICAS)
-            replicas[victim].send_signal(signal.SIGKILL)
-            await replicas[victim].wait()
-            kills += 1
-            replicas[victim] = await begin(environ)
-
-        async def finished() -> bool:
-            left = await database.collection(SCHEDULES).count_documents(
-                {"$or": [{"v.status": "active"}, {"_pending": {"$exists": True}}]}
-            )
-            return left == 0
-
-        await eventually(finished, within=30)
-    finally:
-        for replica in replicas:
-            replica.kill()
-            await replica.wait()
+            await replicas.kill_one(chance)
+        kills = len(replicas.story)
+        await replicas.settled(finished, within=90)
     ledger, signals = await said(bus)
-    await bus.stop()
     assert kills >= 8
     assert [run for run, count in Counter(ledger.values()).items() if count > 1] == []
     for number in range(SCHEDULED):
