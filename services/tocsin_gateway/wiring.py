@@ -30,10 +30,11 @@ def build(context: ServiceContext[GatewaySettings]) -> Sequence[Component]:
         clock=context.clock,
         chance=context.chance,
         limits=Limits(drain=context.platform.http.drain),
+        metrics=context.metrics,
         version=context.version,
         trusted_proxies=context.platform.http.trusted_proxies,
     )
     return (upstream, authenticator, server)
 
 
-SERVICE = ServiceDefinition(name="gateway", settings=GatewaySettings, build=build, uses_bus=False, uses_database=False)
+SERVICE = ServiceDefinition(name="gateway", settings=GatewaySettings, build=build, needs_bus=False, uses_database=False)

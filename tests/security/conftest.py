@@ -1,4 +1,7 @@
-"""One platform for all attacks, with people of every kind on it."""
+"""One platform for all attacks, with people of every kind on it.
+
+At the end every attempt that any of them made has to be in the audit trail: refused is not enough, it has to be known.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -7,6 +10,9 @@ import pytest
 
 from e2e.machine import Platform
 from security.world import World
+from tocsin_kit.clock import SystemClock
+
+_CLOCK = SystemClock()
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +21,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     platform = Platform(tmp_path_factory.mktemp("attacked"), "--ephemeral")
     try:
         platform.wait()
-        yield World(platform.ready)
+        world = World(platform.ready)
+        yield world
+        world.root = world.login("admin", world.admin_password)["access_token"]
+        until = _CLOCK.monotonic() + 60  # for the trail to catch up
+        while (missing := world.unrecorded()) and _CLOCK.monotonic() < until:
+            pass
+        assert not missing, f"refused and not recorded: {sorted(missing)[:10]}"
     finally:
         assert platform.stop(signal.SIGTERM) == 0

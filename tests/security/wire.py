@@ -63,6 +63,17 @@ class Wire:
         self._connection.sendall(f"SUB {subject} {self._subscriptions}\r\n".encode())
         return not self.errors()
 
+    def until_closed(self) -> None:
+        """Read until the server ends the connection; a minute at most.
+
+        Raises:
+            TimeoutError: It does not.
+        """
+        self._connection.settimeout(60)
+        with contextlib.suppress(ConnectionError):
+            while line := self._lines.readline():
+                assert not line.startswith(b"PING"), "two minutes have gone"
+
     def close(self) -> None:
         """End it."""
         self._lines.close()

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+Refusal = tuple[int, str, str]
+"""Status; the request's id, or for want of a credential the address; why."""
 PASSWORD = "seven quiet harbours at night"
 ROLES = ("viewer", "operator", "author", "admin")
 HOME, NEAR = "team-a", "team-ab"  # the second begins with the first
@@ -52,6 +54,7 @@ class World:
         self.admin_password = str(admin["password"])
         self.root = self.login(str(admin["user"]), self.admin_password)["access_token"]
         self._people: dict[str, str] = {}
+        self._refused: list[Refusal] = []
 
     # ---- HTTP ------------------------------------------------------------------------------------------------------------
 
@@ -79,9 +82,39 @@ class World:
             answer = connection.getresponse()
             head = {name.lower(): value for name, value in answer.getheaders()}
             endless = head.get("content-type", "").startswith("text/event-stream")
-            return Answer(answer.status, head, b"" if endless else answer.read())
+            found = Answer(answer.status, head, b"" if endless else answer.read())
+            self._note(path, given, found)
+            return found
         finally:
             connection.close()
+
+    def _note(self, path: str, headers: Mapping[str, str], answer: Answer) -> None:
+        """Remember a refusal that has to be in the audit trail; logins and webhooks have entries of their own there."""
+        if path.startswith(("/hooks/", "/api/v1/auth/login")) or not answer.code:
+            return
+        if answer.status == 403:
+            self._refused.append((403, answer.headers["x-request-id"], ""))
+        if answer.status == 401:
+            self._refused.append((401, headers.get("X-Forwarded-For", "127.0.0.1"), answer.json["detail"]))
+
+    def unrecorded(self) -> set[Refusal]:
+        """What was refused since the last look and is not in the audit trail."""
+        query = "action=request.refused&limit=500"
+        recorded: set[Refusal] = set()
+        cursor = ""
+        while True:
+            page = self.good("GET", f"/api/v1/audit?{query}{cursor}")
+            for one in page["items"]:
+                data = one["event"]["data"]
+                recorded.add((403, one["request"], ""))
+                recorded.add((data["status"], one["address"], data.get("reason") or ""))
+            if page["next_cursor"] is None:
+                break
+            cursor = "&cursor=" + quote(page["next_cursor"])
+        # From more than a hundred addresses and reasons in a minute only the number is told.
+        many = {where for _, where, _ in recorded if where == "many addresses"}
+        missing = set(self._refused) - recorded
+        return {one for one in missing if not (many and one[0] == 401)}
 
     @contextlib.contextmanager
     def open(self, path: str, token: str) -> Iterator[http.client.HTTPResponse]:

@@ -36,6 +36,9 @@ _COMMANDS: Final = {
     "observer": ("executor",),  # what an alert has done: a run cancelled, a workflow started
 }
 
+# Who says what was asked of it over HTTP, and with what outcome.
+_ANSWERS_HTTP: Final = tuple(name for name in SERVICES if name != "worker")
+
 # Who may ask the auth service for secrets; each under its own name, which is how the auth service knows who asks.
 ASKS_FOR_SECRETS: Final = ("executor", "worker", "trigger", "observer")
 
@@ -170,7 +173,7 @@ def permissions_of(service: str) -> Permissions:
 
 def _signals(service: str) -> Iterator[str]:
     for kind in CATALOGUE.values():
-        if kind.owner == service or (kind.owner == ANY_SERVICE and "SIGNALS" in streams_of(service)):
+        if kind.owner == service or (kind.owner == ANY_SERVICE and service in _ANSWERS_HTTP):
             yield f"signals.*.{kind.entity}.>"
 
 

@@ -10,6 +10,7 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.bus.permissions import SERVICES
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams, streams_of
 from tocsin_kit.chance import Chance
+from tocsin_kit.chassis.aside import Aside
 from tocsin_kit.chassis.beats import Beat
 from tocsin_kit.chassis.components import Chain, Component, Part
 from tocsin_kit.chassis.requests import RequestAudit
@@ -91,18 +92,17 @@ def assemble(definition: ServiceDefinition[Own], settings: Settings, *, clock: C
         log=structlog.get_logger().bind(service=definition.name),
     )
     connections: list[Component] = []
-    if definition.uses_bus:
+    if definition.uses_bus and definition.needs_bus:
         connections += [bus, Streams(bus, definition.name, limits)]
     if definition.uses_database:
         connections.append(database)
     built = definition.build(context)
-    if definition.uses_bus:
-        connections += _companions(context, built)
-    components = [*connections, *built]
+    companions = list(_companions(context, built)) if definition.uses_bus else []
+    components = [*connections, *(companions if definition.needs_bus else []), *built]
     if definition.uses_bus:
         beat = Beat(definition.name, bus, version=context.version, port=context.port, clock=clock)
         beat.components = tuple(components)
-        components.append(beat)
+        components.append(beat if definition.needs_bus else Aside([bus, *companions, beat], clock))
     return Chain(definition.name, components)
 
 
@@ -114,5 +114,4 @@ def _companions(context: ServiceContext[Own], built: Sequence[Component]) -> Ite
                 context.name, component, context.bus, metrics=context.metrics, clock=context.clock, chance=context.chance
             )
         if isinstance(component, RemoteAuthenticator):
-            component.fed = True
             yield RevocationFeed(context.bus, component.revocations)

@@ -1,9 +1,10 @@
 """Says what was asked of a service over HTTP and with what outcome, for the audit trail: who, what, from where, permitted?
 
-Every request that changes something, and every one that was refused for want of a permission. Requests without a valid
-credential have nobody to name and are counted in the metrics instead; logins and webhooks say their refusals themselves. The
-signal follows within a fraction of a second and does not hold up the answer: what a request changed says who asked for it in
-its own signal, in the same write, so a process that dies in between loses the address of a change and never the change.
+Every request that changes something, and every one that was refused for want of a permission or of a credential; those without
+a valid credential have nobody to name and are added up (:mod:`tocsin_kit.chassis.strangers`). Logins and webhooks say their
+refusals themselves. The signal follows within a fraction of a second and does not hold up the answer: what a request changed
+says who asked for it in its own signal, in the same write, so a process that dies in between loses the address of a change and
+never the change.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.bus.messages import Message
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.chassis.components import Part
+from tocsin_kit.chassis.strangers import Strangers
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.web import Call, HttpServer, Permission, Public, Route
@@ -32,6 +34,8 @@ log = structlog.get_logger()
 
 TOGETHER: Final = timedelta(milliseconds=50)  # what came in meanwhile goes out as one block
 MOST: Final = 10_000  # requests that wait to be said; beyond, an attacker would choose what the process keeps in memory
+ADD_UP: Final = timedelta(seconds=5)  # how often what came in without a credential is looked at
+_SAID_ELSEWHERE: Final = ("/hooks/", "/api/v1/auth/login")  # say their refusals themselves
 _READS: Final = frozenset({"GET", "HEAD"})
 _SPOKEN_FOR: Final = frozenset({"event:publish"})  # each event is recorded with its sender, thousands a second
 
@@ -54,6 +58,7 @@ class RequestAudit(Part):
         self._bus = bus
         self._clock = clock
         self._chance = chance
+        self._strangers = Strangers()
         self._waiting: list[Message] = []
         self._woken = asyncio.Event()
         self._lost = metrics.counter("audit_requests_lost", "Requests that were not said to the audit trail.").labels()
@@ -61,16 +66,35 @@ class RequestAudit(Part):
 
     def answered(self, call: Call, route: Route, status: int) -> None:
         """A request was answered."""
-        if not _matters(call, route, status):
+        if status == 401:
+            if not route.path.startswith(_SAID_ELSEWHERE):
+                told = self._strangers.came(self._payload(call, route, status), self._clock.now())
+                self._queue(call, told)
+        elif _matters(call, route, status):
+            self._queue(call, self._payload(call, route, status))
+
+    def _queue(self, call: Call | None, payload: RequestAnswered | None) -> None:
+        if payload is None:
             return
         if len(self._waiting) >= MOST:
             self._lost.inc()
             return
-        self._waiting.append(self._message(call, route, status))
+        self._waiting.append(self._message(call, payload))
         self._woken.set()
 
     async def serve(self) -> None:
         """Say it until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._add_up())
+            group.create_task(self._say_on())
+
+    async def _add_up(self) -> None:
+        while True:
+            await self._clock.sleep(ADD_UP)
+            for payload in self._strangers.due(self._clock.now()):
+                self._queue(None, payload)
+
+    async def _say_on(self) -> None:
         while True:
             await self._woken.wait()
             await self._clock.sleep(TOGETHER)
@@ -84,6 +108,8 @@ class RequestAudit(Part):
 
     async def stop(self) -> None:
         """Say what waits."""
+        for payload in self._strangers.due():
+            self._queue(None, payload)
         try:
             await self._say()
         except TocsinError as error:
@@ -101,34 +127,40 @@ class RequestAudit(Part):
                 self._lost.inc(len(block))
             del self._waiting[: len(block)]
 
-    def _message(self, call: Call, route: Route, status: int) -> Message:
+    def _payload(self, call: Call, route: Route, status: int) -> RequestAnswered:
+        return RequestAnswered(
+            service=self._service,
+            method=call.method[:16],
+            route=route.template[:256],
+            target=call.target[:256],
+            permission=route.access.name if isinstance(route.access, Permission) else None,
+            status=status,
+            address=call.client_address,
+            request=call.request_id,
+            reason=call.refusal[:256] or None,
+        )
+
+    def _message(self, call: Call | None, payload: RequestAnswered) -> Message:
+        """The signal of a request, or (without one) of several that were added up."""
+        status = payload.status
         kind = REQUEST_FAILED if status >= 500 else REQUEST_REFUSED if status >= 400 else REQUEST_ACCEPTED
         now = self._clock.now()
         signal = make_signal(
             kind,
-            namespace=_namespace(call),
+            namespace=SYSTEM_NAMESPACE if call is None else _namespace(call),
             # Not the request id: its sender chooses that, and a repeated one would hide the second request.
             entity_id=new_id(now, self._chance),
             sequence=1,
-            time=call.received_at,
-            payload=RequestAnswered(
-                service=self._service,
-                method=call.method[:16],
-                route=route.template[:256],
-                target=call.target[:256],
-                permission=route.access.name if isinstance(route.access, Permission) else None,
-                status=status,
-                address=call.client_address,
-                request=call.request_id,
-            ),
-            cause=root(call.request_id, call.traceparent),
-            actor=None if call.principal.is_anonymous else call.principal.subject,
+            time=now if call is None else call.received_at,
+            payload=payload,
+            cause=root(payload.request, None if call is None else call.traceparent),
+            actor=None if call is None or call.principal.is_anonymous else call.principal.subject,
         )
         return Message(subject_of(signal), encode(signal), None, signal.id)
 
 
 def _matters(call: Call, route: Route, status: int) -> bool:
-    if isinstance(route.access, Public) or status in {401, 499} or call.principal.is_anonymous:
+    if isinstance(route.access, Public) or status == 499 or call.principal.is_anonymous:
         return False
     if status == 403:
         return True

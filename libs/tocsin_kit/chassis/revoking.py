@@ -73,7 +73,9 @@ class RevocationFeed(Part):
             reply = await self._bus.request(SUBJECT, b"", within=_PATIENCE)
             self._revocations.take(RevocationModel.model_validate_json(reply.payload).read())
             self._missed = 0
+            self._revocations.fed = True
         except (TocsinError, ValidationError) as error:
             self._missed += 1
+            self._revocations.fed = self._bus.connected  # who is cut off from NATS may still reach the auth service
             if self._missed == 3:  # the first ones belong to a start or a deployment
                 log.warning("revocations.not_fresh", error=getattr(error, "detail", "not a list"))

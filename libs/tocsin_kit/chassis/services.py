@@ -78,6 +78,7 @@ class ServiceDefinition(Generic[Own]):
         build: Makes its components, in the order of their start, from what it is given; connects nothing yet.
         more_settings: Further sections it reads.
         uses_bus: Whether it connects to NATS.
+        needs_bus: Whether it is of no use without; otherwise it connects in the background.
         uses_database: Whether it has a database.
     """
 
@@ -86,6 +87,7 @@ class ServiceDefinition(Generic[Own]):
     build: Callable[[ServiceContext[Own]], Sequence[Component]]
     more_settings: tuple[type[Section], ...] = ()
     uses_bus: bool = True
+    needs_bus: bool = True
     uses_database: bool = True
 
 

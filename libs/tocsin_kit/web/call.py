@@ -31,6 +31,7 @@ class Call:
         traceparent: W3C trace context to hand on; handlers always have one.
         raw: The bytes of the body; empty when streamed.
         content: The body as it arrives (``RawBody(streamed=True)``).
+        refusal: Why nobody is let in, or not here (401, 403); empty otherwise.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call:
     content: AsyncIterator[bytes] | None = None
     parts: Mapping[str, BaseModel] = field(default_factory=dict, repr=False)
     checked: bool = False
+    refusal: str = ""
 
     def params(self, model: type[Model]) -> Model:
         """The path parameters; ``model`` is the one the route declares."""

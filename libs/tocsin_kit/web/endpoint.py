@@ -94,6 +94,13 @@ class Endpoint:
         Raises:
             TocsinError: Becomes a problem.
         """
+        try:
+            return await self._answered(request, call)
+        except (Unauthenticated, Forbidden) as error:
+            call.refusal = error.detail
+            raise
+
+    async def _answered(self, request: web.Request, call: Call) -> web.StreamResponse:
         access = self.route.access
         match access:
             case Permission():

@@ -79,11 +79,13 @@ class RevocationModel(BaseModel):
 class Revocations:
     """The newest list that is known here."""
 
-    __slots__ = ("current",)
+    __slots__ = ("current", "fed")
 
     def __init__(self) -> None:
         """Empty until somebody fetches one."""
         self.current = RevocationList()
+        self.fed = False
+        """Whether the bus keeps it fresh; otherwise whoever looks at it fetches it."""
 
     def take(self, newer: RevocationList) -> None:
         """Believe this one from now on; rules never go back, whichever replica answered last."""

@@ -9,7 +9,7 @@ from typing import Final
 
 SILENT: Final = timedelta(seconds=16)  # three beats; silence for so long means gone or cut off
 FORGOTTEN: Final = timedelta(hours=1)  # a silent replica is shown for so long
-EXPECTED: Final = ("auth", "trigger", "scheduler", "executor", "lineage", "case", "observer")
+EXPECTED: Final = ("auth", "trigger", "scheduler", "executor", "lineage", "case", "observer", "gateway")
 _BEHIND: Final = 10_000  # messages that wait for a consumer
 
 # What it means when a component cannot work, by the pattern of its name.

@@ -25,7 +25,7 @@ async def service(auth: Auth, nats_url: str) -> AsyncIterator[RemoteAuthenticato
     bus = Bus(nats_url, name="case")
     await bus.start()
     verifier = RemoteAuthenticator(auth.url, auth.clock)
-    verifier.fed = True
+    verifier.revocations.fed = True
     await verifier.start()
     feed = RevocationFeed(bus, verifier.revocations)
     await feed.start()

@@ -23,6 +23,10 @@ class RequestAnswered(Payload):
     status: int = Field(description="HTTP status of the answer.")
     address: str = Field(max_length=64, description="Of the person or program, behind trusted proxies too.")
     request: str = Field(max_length=128, description="Request id; what came of the request has it as its `causationid`.")
+    reason: str | None = Field(None, max_length=256, description="Why somebody is not let in, or not here.")
+    more: int = Field(
+        0, ge=0, description="Requests without a valid credential that were refused like this one since; not said one by one."
+    )
 
 
 REQUEST_ACCEPTED = SHELF.add("request", "accepted", RequestAnswered, "A request that changes something was carried out.")
