@@ -13,6 +13,7 @@ from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.escalation import Policy, Team
 from tocsin_case.domain.evidence import Attachment, Custody, Observable, Sighting
 from tocsin_case.domain.history import Record
+from tocsin_case.domain.measures import Measured
 from tocsin_case.domain.oncall import Rotation
 from tocsin_case.domain.rules import Rule
 from tocsin_case.domain.talk import Comment
@@ -38,6 +39,7 @@ class CaseSearch:
         text: Words of title, description, resolution, tags and text fields, all of which must be there; ``fail*`` begins one.
         fields: Custom fields with their values.
         overdue: Whether a clock of it has breached and is not met.
+        restricted: ``False`` for cases that everybody sees, ``True`` for restricted ones that the viewer sees.
         sort: ``updated_at``, ``opened_at``, ``next_due``; ``None`` for the one that the rest can be answered in.
     """
 
@@ -60,6 +62,7 @@ class CaseSearch:
     text: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     overdue: bool | None = None
+    restricted: bool | None = None
     opened_after: datetime | None = None
     opened_before: datetime | None = None
     sort: str | None = None
@@ -68,6 +71,21 @@ class CaseSearch:
     def order(self) -> str:
         """What the cases found are sorted by: words and fields are indexed by the opening."""
         return self.sort or ("opened_at" if self.text is not None or self.fields else "updated_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many cases have which value.
+
+    Attributes:
+        counts: By field and value; the most frequent values.
+        counted: How many cases were looked at.
+        complete: Whether these are all that were found; otherwise the most recent ones.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    counted: int
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +138,12 @@ class CaseStore(Protocol):
         """One page of cases."""
         ...
 
-    async def facets(self, search: CaseSearch) -> dict[str, dict[str, int]]:
-        """How many of the cases found have which value, by field."""
+    async def facets(self, search: CaseSearch) -> Facets:
+        """How many of the cases found have which value."""
+        ...
+
+    async def measured(self, search: CaseSearch) -> Sequence[Measured]:
+        """What numbers about the cases found are made of, most recently opened first; of very many the most recent."""
         ...
 
     async def load_of(self, owners: Sequence[str]) -> dict[str, int]:

@@ -59,6 +59,7 @@ async def fetch_page(
     limit: int,
     cursor: str | None,
     read: Callable[[Mapping[str, Any]], T],
+    hint: str | None = None,
 ) -> Page[T]:
     """Read one page.
 
@@ -69,6 +70,7 @@ async def fetch_page(
         limit: Entries wanted; cut to 1..500.
         cursor: From the page before, or ``None``.
         read: Document to entry.
+        hint: Name of the index that answers; unless given, the database chooses.
 
     Raises:
         InvalidCursor: The cursor is not from this list.
@@ -79,7 +81,8 @@ async def fetch_page(
         query = {"$and": [query, _beyond(sort, *_unpack(cursor, name))]} if query else _beyond(sort, *_unpack(cursor, name))
     direction = -1 if sort.descending else 1
     order = [("_id", direction)] if sort.field == "_id" else [(sort.field, direction), ("_id", direction)]
-    documents = await collection.find(query, {"_outbox": 0}).sort(order).limit(limit + 1).to_list(limit + 1)
+    found = collection.find(query, {"_outbox": 0}).sort(order).limit(limit + 1)
+    documents = await (found if hint is None else found.hint(hint)).to_list(limit + 1)
     more = len(documents) > limit
     documents = documents[:limit]
     next_cursor = _pack(_value(documents[-1], sort.field), documents[-1]["_id"], name) if more else None

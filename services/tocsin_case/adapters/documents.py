@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from tocsin_case.domain.cases import Case
+from tocsin_case.domain.labels import labelled
 from tocsin_case.domain.rules import Rule
 from tocsin_case.domain.types import STANDARD_STATUSES
 from tocsin_case.domain.words import facts_of, words_of
@@ -51,7 +52,7 @@ def reader(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
 
 
 def case_document(case: Case) -> Document:
-    """A case as a document; ``next_due``, ``active``, ``overdue``, ``words`` and ``facts`` are there to be looked for."""
+    """A case as a document, with what it is found and counted by: the members from ``next_due`` on."""
     document: Document = plain(case)
     document["next_due"] = case.next_due
     document["active"] = case.stage.is_active
@@ -59,6 +60,7 @@ def case_document(case: Case) -> Document:
     texts = [value for value in case.fields.values() if isinstance(value, str)]
     document["words"] = words_of(case.title, *case.tags, *texts, case.resolution or "", case.description)
     document["facts"] = facts_of(case.fields)
+    document["labels"] = labelled(case.tags)
     return document
 
 

@@ -4,52 +4,27 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne
+from pymongo import ASCENDING, IndexModel, InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from tocsin.errors import Conflict
 from tocsin_case.adapters.besides import COMMENTS, collection_of, document_of
+from tocsin_case.adapters.counting import count_facets, read_measured
 from tocsin_case.adapters.documents import case_document, read_case
+from tocsin_case.adapters.indexes import CASE_INDEXES, OLD_INDEXES, answering
 from tocsin_case.adapters.searching import BEGINNING, case_filter
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.history import Record, difference
-from tocsin_case.ports import Beside, CaseSearch, Change
-from tocsin_kit.store import AlreadyExists, Database, Entry, Filter, Page, Relay, Repository, Sort, translated
+from tocsin_case.domain.measures import Measured
+from tocsin_case.ports import Beside, CaseSearch, Change, Facets
+from tocsin_kit.store import AlreadyExists, Database, Entry, Filter, Page, Relay, Repository, Sort, fetch_page, translated
 
 CASES = "cases"
 HISTORY = "history"
 DUPLICATE = 11000
-FACETS = ("status", "priority", "kind", "owner", "team", "queue", "tags", "severity")
-FACET_VALUES = 50
 RECORDS = 20_000  # changes of one case that are read at once
 
-CASE_INDEXES = (
-    # One active case about one thing: two replicas that hear of two failures at once cannot both open one.
-    IndexModel(
-        [("v.dedupes", ASCENDING)],
-        name="one_active_each",
-        unique=True,
-        partialFilterExpression={"v.active": True, "v.dedupes.0": {"$exists": True}},
-    ),
-    IndexModel([("v.dedupes", ASCENDING), ("v.resolved_at", ASCENDING)], name="ended"),
-    IndexModel([("v.updated_at", DESCENDING), ("_id", DESCENDING)], name="updated"),
-    IndexModel([("v.namespace", ASCENDING), ("v.updated_at", DESCENDING), ("_id", DESCENDING)], name="namespace"),
-    IndexModel(
-        [("v.namespace", ASCENDING), ("v.status", ASCENDING), ("v.updated_at", DESCENDING), ("_id", DESCENDING)], name="status"
-    ),
-    IndexModel([("v.owner", ASCENDING), ("v.active", ASCENDING), ("v.updated_at", DESCENDING)], name="owner"),
-    IndexModel([("v.tags", ASCENDING), ("v.updated_at", DESCENDING)], name="tags"),
-    IndexModel([("v.opened_at", DESCENDING), ("_id", DESCENDING)], name="opened"),
-    IndexModel([("v.links.target", ASCENDING)], name="links"),
-    IndexModel([("v.playbooks.run", ASCENDING)], name="playbooks"),
-    IndexModel([("v.next_due", ASCENDING), ("_id", ASCENDING)], name="due"),
-    IndexModel([("v.namespace", ASCENDING), ("v.next_due", ASCENDING), ("_id", ASCENDING)], name="namespace_due"),
-    # By the opening, which never changes: by the last change, every change would rewrite an entry for each word.
-    IndexModel([("v.words", ASCENDING), ("v.opened_at", DESCENDING), ("_id", DESCENDING)], name="said"),
-    IndexModel([("v.facts", ASCENDING), ("v.opened_at", DESCENDING), ("_id", DESCENDING)], name="facts"),
-)
-OLD_INDEXES = ("one_active", "text", "words", "next_due")
 # The first version knew one key; what is looked for must be there before a case changes next.
 _OLD: dict[str, Any] = {"v.status": {"$exists": True}, "v.dedupes": {"$exists": False}}
 _NEW: list[dict[str, Any]] = [
@@ -143,24 +118,26 @@ class MongoCaseStore:
 
     async def search(self, search: CaseSearch, *, limit: int, cursor: str | None) -> Page[Entry[Case]]:
         """One page of cases."""
-        sort = Sort(search.order, descending=search.order != "next_due")
-        return await self._cases.page(case_filter(search), sort=sort, limit=limit, cursor=cursor)
-
-    async def facets(self, search: CaseSearch) -> dict[str, dict[str, int]]:
-        """How many of the cases found have which value, by field; the most frequent values of each."""
-        stages: dict[str, list[dict[str, Any]]] = {}
-        for name in FACETS:
-            unwound = [{"$unwind": "$v.tags"}] if name == "tags" else []
-            stages[name] = [*unwound, {"$sortByCount": f"$v.{name}"}, {"$limit": FACET_VALUES}]
-        query = {**case_filter(search).query("v"), "v": {"$exists": True}}
-        pipeline: list[Mapping[str, Any]] = [
-            {"$match": query},
-            {"$project": {f"v.{name}": 1 for name in FACETS}},
-            {"$facet": stages},
-        ]
         with translated(CASES):
-            (found,) = await self._database.collection(CASES).aggregate(pipeline).to_list(1)
-        return {name: {str(d["_id"]): d["count"] for d in counted if d["_id"] is not None} for name, counted in found.items()}
+            return await fetch_page(
+                self._database.collection(CASES),
+                {**case_filter(search).query("v"), "v": {"$exists": True}},
+                sort=Sort(search.order, descending=search.order != "next_due").within("v"),
+                limit=limit,
+                cursor=cursor,
+                read=_entry,
+                hint=answering(search),
+            )
+
+    async def facets(self, search: CaseSearch) -> Facets:
+        """How many of the cases found have which value, by field; the most frequent values of each."""
+        with translated(CASES):
+            return await count_facets(self._database.collection(CASES), search)
+
+    async def measured(self, search: CaseSearch) -> Sequence[Measured]:
+        """What numbers about the cases found are made of, most recently opened first."""
+        with translated(CASES):
+            return await read_measured(self._database.collection(CASES), search)
 
     async def load_of(self, owners: Sequence[str]) -> dict[str, int]:
         """Active cases by owner."""
@@ -182,6 +159,10 @@ class MongoCaseStore:
     def read(self, state: Mapping[str, object]) -> Case:
         """The case that the stored members of its history make."""
         return read_case(state)
+
+
+def _entry(document: Mapping[str, Any]) -> Entry[Case]:
+    return Entry(document["_id"], read_case(document["v"]), document["_rev"], document["_seq"])
 
 
 def _writing(beside: Beside) -> InsertOne[dict[str, Any]] | ReplaceOne[dict[str, Any]]:

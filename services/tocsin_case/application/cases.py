@@ -14,11 +14,10 @@ from tocsin_case.domain.history import FieldChange, Record, changes, state_at
 from tocsin_case.domain.measures import Measures, measure
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.types import FieldValue, check_fields
-from tocsin_case.ports import CaseSearch
+from tocsin_case.ports import CaseSearch, Facets
 from tocsin_kit.store import Entry, Page
 
 BULK = 500  # cases changed with one request
-MEASURED = 20_000  # cases that numbers are made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +54,13 @@ class Cases:
         """One page of cases."""
         return await self._ledger.store.search(search, limit=limit, cursor=cursor)
 
-    async def facets(self, search: CaseSearch) -> dict[str, dict[str, int]]:
-        """How many of the cases found have which value, by field."""
+    async def facets(self, search: CaseSearch) -> Facets:
+        """How many of the cases found have which value."""
         return await self._ledger.store.facets(search)
 
     async def measure(self, search: CaseSearch) -> Measures:
-        """Numbers about the cases found; of the most recent ones, where there are very many."""
-        found: list[Case] = []
-        cursor: str | None = None
-        while len(found) < MEASURED:
-            page = await self._ledger.store.search(replace(search, sort="opened_at"), limit=500, cursor=cursor)
-            found += [entry.value for entry in page.items if entry.value is not None]
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        return measure(found, self._ledger.clock.now())
+        """Numbers about the cases found; of the most recently opened ones, where there are very many."""
+        return measure(await self._ledger.store.measured(search), self._ledger.clock.now())
 
     async def change(self, case_id: str, fields: Mapping[str, object], *, by: By, expect: int | None = None) -> Entry[Case]:
         """Change fields of a case; custom fields are added to those it has, ``None`` takes one away.

@@ -4,9 +4,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tocsin_case.domain.cases import Case
-
 AGES = (("under 1 hour", 1), ("under 8 hours", 8), ("under 1 day", 24), ("under 3 days", 72), ("under 1 week", 168))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the numbers need of one case.
+
+    Attributes:
+        opened_at: When.
+        answered_at: When somebody first answered.
+        resolved_at: When it was last resolved or closed.
+        active: Whether somebody still has to do something.
+        merged: Whether it is a part of another, and counted there.
+        clocks: How many promises were made for it.
+        breached: How many of them were broken.
+    """
+
+    opened_at: datetime
+    answered_at: datetime | None = None
+    resolved_at: datetime | None = None
+    active: bool = True
+    merged: bool = False
+    clocks: int = 0
+    breached: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +62,10 @@ class Measures:
         return self.breached / self.promised if self.promised else None
 
 
-def measure(cases: Iterable[Case], now: datetime) -> Measures:
+def measure(cases: Iterable[Measured], now: datetime) -> Measures:
     """Numbers about some cases."""
-    found = [case for case in cases if case.merged_into is None]
-    active = [case for case in found if case.stage.is_active]
-    clocks = [clock for case in found for clock in case.clocks.values()]
+    found = [case for case in cases if not case.merged]
+    active = [case for case in found if case.active]
     ages = dict.fromkeys((*(name for name, _ in AGES), "older"), 0)
     for case in active:
         hours = (now - case.opened_at) / timedelta(hours=1)
@@ -56,8 +76,8 @@ def measure(cases: Iterable[Case], now: datetime) -> Measures:
         active=len(active),
         mtta=_mean([case.answered_at - case.opened_at for case in found if case.answered_at is not None]),
         mttr=_mean([case.resolved_at - case.opened_at for case in found if case.resolved_at is not None]),
-        promised=len(clocks),
-        breached=sum(1 for clock in clocks if clock.breaches),
+        promised=sum(case.clocks for case in found),
+        breached=sum(case.breached for case in found),
         backlog=tuple(ages.items()),
         oldest=min((case.opened_at for case in active), default=None),
     )

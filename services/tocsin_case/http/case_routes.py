@@ -51,7 +51,9 @@ class CaseHandlers:
     async def facets(self, call: Call) -> FacetsView:
         """Counts."""
         search, _ = await self._search(call)
-        return FacetsView(facets=await self._cases.facets(search))
+        found = await self._cases.facets(search)
+        counts = {name: dict(values) for name, values in found.counts.items()}
+        return FacetsView(facets=counts, counted=found.counted, complete=found.complete)
 
     async def measures(self, call: Call) -> MeasuresView:
         """Numbers."""

@@ -77,6 +77,8 @@ class FacetsView(BaseModel):
     """How many of the cases found have which value."""
 
     facets: dict[str, dict[str, int]]
+    counted: int = Field(description="How many cases were looked at.")
+    complete: bool = Field(description="Whether these are all that were found; otherwise they are the most recent ones.")
 
 
 class MeasuresView(BaseModel):

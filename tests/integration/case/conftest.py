@@ -131,6 +131,12 @@ class World:
         return found
 
 
+async def emptied(database: Database) -> None:
+    """A database that holds nothing but its indexes."""
+    for name in await database.raw.list_collection_names():
+        await database.collection(name).delete_many({})
+
+
 def opening(**said):
     from tocsin_case.application import Opening
 
@@ -138,9 +144,10 @@ def opening(**said):
 
 
 @pytest.fixture
-async def world(nats_url, mongo_url, mongo_prefix, clock) -> AsyncIterator[World]:
-    world = World(nats_url, mongo_url, mongo_prefix, clock)
+async def world(nats_url, mongo_url, clock) -> AsyncIterator[World]:
+    world = World(nats_url, mongo_url, "one_for_case_tests", clock)
     await world.database.start()
+    await emptied(world.database)  # and not a new one: indexes take longer to make than most tests take
     await world.parts.preparation.start()
     async with serving(world.bus):
         await ensure_streams(world.bus)

@@ -346,4 +346,4 @@ async def test_search_finds_by_words_fields_and_facets(world: World):
     assert await found(fields={"floor": "3"}) == ["printer on fire"]
     assert await found(priority=("high",), active=True) == ["printer on fire"]
     facets = await world.cases.facets(CaseSearch(text="printer"))
-    assert (facets["priority"], facets["status"]) == ({"high": 1, "normal": 1}, {"open": 2})
+    assert (facets.counts["priority"], facets.counts["status"]) == ({"high": 1, "normal": 1}, {"open": 2})

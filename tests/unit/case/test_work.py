@@ -14,7 +14,7 @@ from tocsin_case.domain.calendars import ALWAYS
 from tocsin_case.domain.cases import Link
 from tocsin_case.domain.evidence import Attachment, handled, normal, observable_id, unbroken
 from tocsin_case.domain.history import Record, difference, state_at
-from tocsin_case.domain.measures import measure
+from tocsin_case.domain.measures import Measured, measure
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.talk import Comment, edited, mentioned
 from tocsin_case.domain.tasks import CaseTask, TaskNotReady, TaskStatus, moved, planned, ready
@@ -177,9 +177,10 @@ def test_the_state_at_any_instant_is_the_state_there_was(states):
 def test_numbers_about_cases():
     """Means over what has an end, the backlog by age, merged cases not twice."""
     hour = timedelta(hours=1)
-    done = new_case(answered_at=NOW + hour, resolved_at=NOW + 3 * hour, stage=Stage.RESOLVED)
-    cases = [done, new_case(), new_case(merged_into="x")]
+    done = Measured(opened_at=NOW, answered_at=NOW + hour, resolved_at=NOW + 3 * hour, active=False, clocks=3, breached=1)
+    cases = [done, Measured(opened_at=NOW, clocks=1), Measured(opened_at=NOW, merged=True, clocks=9, breached=9)]
     found = measure(cases, NOW + 30 * hour)
     assert (found.opened, found.resolved, found.active) == (2, 1, 1)
     assert (found.mtta, found.mttr, found.oldest) == (hour, 3 * hour, NOW)
     assert dict(found.backlog)["under 3 days"] == 1
+    assert found.breach_rate == 0.25
