@@ -16,6 +16,7 @@ from pymongo import InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from tocsin.errors import NotFound
+from tocsin_kit.store.crowds import Decided, together
 from tocsin_kit.store.database import Database, Document, Transaction
 from tocsin_kit.store.errors import RevisionConflict, translated
 from tocsin_kit.store.filters import Filter
@@ -269,15 +270,13 @@ class Repository(Generic[T]):
         """
         if not changes:
             return {}
-        operations = []
+        decided = []
         for change in changes:
             revision, sequence = change.entry.revision, last_sequence(change.outbox, change.entry.sequence)
-            where = {"_id": change.entry.key, REVISION: revision, OUTBOX: {"$exists": False}}
-            document = self._changes(change.value, revision + 1, sequence, change.outbox)
-            self._keep_unchanged(document["$set"], change.entry.value)
-            operations.append(UpdateOne(where, document))
+            fresh = {**self._fresh(change.value, sequence, change.outbox), REVISION: revision + 1}
+            decided.append(Decided(change.entry.key, revision, fresh, sum(len(item.payload) for item in change.outbox)))
         with translated(self.name):
-            answer = await self._collection.bulk_write(operations, ordered=False)
+            answer = await self._collection.bulk_write(list(together(decided)), ordered=False)
             stored = changes if answer.modified_count == len(changes) else await self._stored(changes)
         done: dict[str, Entry[T]] = {}
         for change in stored:
@@ -392,8 +391,6 @@ class Repository(Generic[T]):
 
 def _same(one: object, other: object) -> bool:
     """Whether two plain values are stored the same; ``1``, ``1.0`` and ``True``, which Python calls equal, are not."""
-    if one is other:
-        return True
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

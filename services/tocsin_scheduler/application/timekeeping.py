@@ -6,6 +6,7 @@ replica: what it had in its heap, the others have too, or find when they look.
 """
 
 import asyncio
+import gc
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from tocsin_scheduler.ports import ScheduleStore
 log = structlog.get_logger()
 
 LOOK_EVERY = timedelta(seconds=2)
-HORIZON = timedelta(seconds=5)  # longer than the time between looks, so that an instant is known before it comes
+HORIZON = timedelta(seconds=10)  # longer than the time between looks and that of deciding about a crowd before its instant
 LOOK_LIMIT = 20_000  # schedules near their instant; what is beyond is found by the next look
 FEW = 8  # up to so many are committed by themselves, which is quicker; a crowd is committed in bulk
 BULK = 250  # decisions in one round trip: some 50 ms of computing, in which the loop does nothing else
@@ -201,6 +202,10 @@ class Timekeeper(Part):
         else:
             self._near.pop(entry.key, None)
         self._changed.set()
+
+    async def start(self) -> None:
+        """Look for cycles among the living less often: a crowd is many objects, all freed by reference counts."""
+        gc.set_threshold(50_000, 50, 100)
 
     async def serve(self) -> None:
         """Look, wait, fire, until cancelled."""

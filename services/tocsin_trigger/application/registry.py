@@ -46,8 +46,8 @@ class Registry:
     async def start(self) -> None:
         """Read all triggers."""
         self._replace(await self._store.snapshot())
-        # The triggers stay, and what an event makes is freed by reference counts. Walking all of it for cycles that are not there
-        # made each event dearer the more triggers there were, whatever they listen to.
+        # The triggers stay, and what an event makes is freed by reference counts. Walking all of it for cycles that are not
+        # there made each event dearer the more triggers there were, whatever they listen to.
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
 

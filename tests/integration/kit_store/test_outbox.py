@@ -279,6 +279,7 @@ async def test_many_commits_at_once_are_each_as_one_alone(database: Database, he
         ({"n": 1}, {"n": 1, "new": None}),
         ({"n": 1, "gone": 1}, {"n": 1}),
         ({"n": {"a": 1, "b": 2}}, {"n": {"a": 1}}),
+        ({"n": "x"}, {"n": "$_id", "list": ["$$ROOT", {"$literal": 1}]}),
     ],
 )
 async def test_what_many_commits_store_is_the_new_value_whole(
