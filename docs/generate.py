@@ -16,6 +16,7 @@ from tocsin.errors import TocsinError
 from tocsin.signals.reference import main as signals
 from tocsin_kit.config.reference import main as configuration
 from tocsin_kit.platform.permissions_page import permissions_page
+from tocsin_kit.telemetry.reference import metrics_page
 
 ROOT = pathlib.Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -63,6 +64,7 @@ def import_everything() -> None:
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "permissions.md": permissions_page,
+    "metrics.md": lambda: metrics_page(ROOT),
 }
 
 

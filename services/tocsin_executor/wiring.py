@@ -11,6 +11,7 @@ from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
 from tocsin_executor.adapters.pools import POOLS, MongoPools
+from tocsin_executor.adapters.queue_gauges import LOOK, QueueGauges
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.refusals import BusRefusals
 from tocsin_executor.adapters.retention import Retention
@@ -89,6 +90,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         engine,
         AdmissionPart(admission, queue),
         Housekeeping("executor.retention", RETENTION, retention_of(context).sweep),
+        *measuring(context, engine, seen, queue),
         Ticking("executor.measure", MEASURE_EVERY, Measures(engine.host, context.metrics).take, clock=clock),
         *listening,
         workers_bus,
@@ -97,6 +99,18 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         seen,
         api(context, authenticator, (*served, *pool_routes(pools), *worker_routes(seen), *dead_letters)),
     )
+
+
+def measuring(
+    context: ServiceContext[ExecutorSettings], engine: Engine, seen: SeenWorkers, queue: MongoQueue
+) -> Sequence[Component]:
+    """What looks at queues, slots and leases."""
+    metrics, clock = context.metrics, context.clock
+    metrics.gauge("lease_age_seconds", "Time since this replica renewed what it owns; 0 without.").labels().set_function(
+        engine.lease_age
+    )
+    gauges = QueueGauges(context.bus, seen, queue, partitions=context.settings.partitions, metrics=metrics, clock=clock)
+    return [Ticking("executor.queues", LOOK, gauges.look, clock=clock)]
 
 
 def retention_of(context: ServiceContext[ExecutorSettings]) -> Retention:

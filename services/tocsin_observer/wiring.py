@@ -329,7 +329,11 @@ def _duties(context: Context, works: Sequence[Work]) -> Duties:
         for one in works:
             await one(duty)
 
-    return Duties(leases, work, lease=lease, clock=context.clock)
+    duties = Duties(leases, work, lease=lease, clock=context.clock)
+    context.metrics.gauge(
+        "lease_age_seconds", "Time since this replica renewed what it owns; 0 without."
+    ).labels().set_function(duties.lease_age)
+    return duties
 
 
 SERVICE = ServiceDefinition(name="observer", settings=ObserverSettings, build=build)

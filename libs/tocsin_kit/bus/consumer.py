@@ -23,6 +23,7 @@ from nats import errors as nats_errors
 from prometheus_client import Counter
 
 from tocsin.errors import Conflict, Defect, Rejected, TocsinError, Unavailable
+from tocsin_kit.bus.backlog import Backlog
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.deadletters import bury, dead_letters, forget
 from tocsin_kit.bus.delivery import Delivery
@@ -111,9 +112,7 @@ class Consumer:
         self._counts = dict.fromkeys(OUTCOMES, 0)
         metrics = metrics or Metrics(spec.service)
         self._count = _counters(metrics, spec.name)
-        self._lag = 0
-        lag = metrics.gauge("bus_lag_messages", "Messages that wait for a consumer.", consumer=64)
-        self._lag_gauge = lag.labels(consumer=spec.name)
+        self._backlog = Backlog(bus, spec, self._held, metrics)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -130,6 +129,7 @@ class Consumer:
                 group.create_task(self._pull.serve())
                 group.create_task(self._keep_alive())
                 group.create_task(self._mend())
+                group.create_task(self._backlog.watch())
                 for number in range(self._workers):
                     queue = self._queues[number % len(self._queues)]
                     group.create_task(self._work_many(queue) if self._handle_many else self._work(queue))
@@ -151,7 +151,7 @@ class Consumer:
 
     def health(self) -> Health:
         """Ready while the durable consumer exists; readiness of the bus itself is the bus's."""
-        facts = {**self._counts, "in_hand": len(self._held), "lag": self._lag}
+        facts = {**self._counts, "in_hand": len(self._held), "lag": self._backlog.lag}
         if self._broken.is_set():
             return Health(ready=False, detail=f"the durable consumer {self.spec.name} is being made again", facts=facts)
         return Health(ready=True, detail="consuming", facts=facts)
@@ -184,9 +184,7 @@ class Consumer:
         if delivery.sequence in self._held or self._stopping:
             self._pull.release(1)  # in hand already: its settlement counts for both deliveries
             return
-        if delivery.waiting != self._lag:
-            self._lag = delivery.waiting
-            self._lag_gauge.set(self._lag)
+        self._backlog.received(delivery)
         if delivery.attempt > 1:
             self._counted("redelivered")
         self._held[delivery.sequence] = delivery
@@ -323,6 +321,8 @@ class Consumer:
         await self._say(delivery.reply, verdict)
         self._held.pop(delivery.sequence, None)
         self._since.pop(delivery.sequence, None)
+        if not verdict.startswith(b"-NAK") or self._stopping:
+            self._backlog.settled(delivery.sequence)
         if not keep_excuse:
             self._excused.pop(delivery.sequence, None)
         self._pull.release(1)

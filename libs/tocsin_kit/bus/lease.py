@@ -70,6 +70,11 @@ class PartitionLeases:
         self._joined = False
         self.owned: dict[int, int] = {}
         self.surplus: set[int] = set()
+        self._renewed: float | None = None
+
+    def age(self) -> float:
+        """Seconds since this replica last renewed what it holds; 0 when it holds nothing."""
+        return 0.0 if self._renewed is None or not self.owned else self._bus.clock.monotonic() - self._renewed
 
     async def start(self) -> None:
         """Create the bucket if it is not there."""
@@ -112,7 +117,7 @@ class PartitionLeases:
                 await self._write(table, revision)
             except WrongSequence:
                 continue
-            self._joined = True
+            self._joined, self._renewed = True, self._bus.clock.monotonic()
             self.owned = {int(p): table.epochs[p] for p, owner in table.owners.items() if owner == self._replica}
             return dict(self.owned)
         raise Unavailable("The table of leases changes faster than this replica can.")

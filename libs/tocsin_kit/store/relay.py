@@ -7,7 +7,7 @@ document only after JetStream has acknowledged it.
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -51,6 +51,7 @@ class Relay:
         self._idle.set()
         self._stuck: dict[_Key, str] = {}
         self._said = 0
+        self._oldest: dict[str, datetime] = {}  # by collection: since when something is unsaid, as the last sweep saw it
         self._in_hand = 0  # batches that are being said or marked
         self._flying: set[tuple[_Key, str]] = set()  # what is in them: it still lies in the documents
         self._may_mark = asyncio.Semaphore(MARKS)
@@ -89,9 +90,24 @@ class Relay:
         except TocsinError as error:
             log.info("relay.left_for_later", entities=len(self._waiting), error=error.detail)
 
+    @property
+    def waiting(self) -> int:
+        """Entities whose signals this process has still to publish."""
+        return len(self._waiting)
+
+    @property
+    def stuck(self) -> int:
+        """Entities whose signals cannot be published at all."""
+        return len(self._stuck)
+
+    def oldest(self) -> float:
+        """Seconds for which the oldest signal of all replicas is unsaid; 0 while none is older than a commit takes."""
+        first = min(self._oldest.values(), default=None)
+        return 0.0 if first is None else max((self._database.clock.now() - first).total_seconds(), 0.0)
+
     def health(self) -> Health:
         """Ready unless some document's signals cannot be published at all."""
-        facts = {"waiting": len(self._waiting), "stuck": len(self._stuck), "said": self._said}
+        facts = {"waiting": self.waiting, "stuck": self.stuck, "said": self._said, "oldest_s": round(self.oldest(), 1)}
         if self._stuck:
             (collection, key), reason = next(iter(self._stuck.items()))
             return Health(
@@ -238,8 +254,17 @@ class Relay:
     async def _collect(self, name: str) -> None:
         before = self._database.clock.now() - ORPHAN_AFTER
         with translated("outbox"):
-            found = self._database.collection(name).find({PENDING: {"$lt": before}}, {OUTBOX: 1}).sort(PENDING, 1).limit(BATCH)
+            found = (
+                self._database.collection(name)
+                .find({PENDING: {"$lt": before}}, {OUTBOX: 1, PENDING: 1})
+                .sort(PENDING, 1)
+                .limit(BATCH)
+            )
             documents = await found.to_list(BATCH)
+        if documents:
+            self._oldest[name] = documents[0][PENDING]
+        else:
+            self._oldest.pop(name, None)
         for document in documents:
             if (name, document["_id"]) not in self._waiting:
                 self.wake(name, document["_id"], [Outgoing.from_document(item) for item in document.get(OUTBOX, [])])

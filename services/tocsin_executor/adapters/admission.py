@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from tocsin_executor.adapters.pools import POOLS
 from tocsin_executor.adapters.runs import moment
-from tocsin_executor.application.admission import Admission, Look, Waiting
+from tocsin_executor.application.admission import Admission, Held, Look, Waiting
 from tocsin_executor.domain.admission import Admit, Candidate, Displace, Holder, Refuse, Situation, Verdict
 from tocsin_executor.domain.inputs import Parent
 from tocsin_executor.domain.limits import Gate, Policy, Rate, Terms
@@ -25,6 +25,7 @@ from tocsin_kit.store.errors import RevisionConflict, translated
 
 _LIVE = ["pending", "running", "waiting", "suspended", "cancelling"]
 _LOOKED_AT = 500  # runs that wait at one limit that one decision is about
+_LONG_AGO: Millis = 60_000  # a run that was let in begins within a moment
 _STATED = {"slots.state": {"$exists": True}}
 
 INDEXES = [
@@ -223,6 +224,20 @@ class MongoQueue:
             holding = await self._runs.count_documents(query)
             waiting = await self._runs.count_documents({"slots.keys": key, "slots.state": "waiting"})
         return int(holding), int(waiting)
+
+    async def held(self, now: Millis) -> Held:
+        """All limits together, for whoever watches."""
+        unbegun = {"slots.state": "granted", "status": "pending", "slots.granted": {"$lt": now - _LONG_AGO}}
+        grouped = [
+            {"$match": {"slots.state": "waiting"}},
+            {"$group": {"_id": None, "n": {"$sum": 1}, "first": {"$min": "$slots.since"}}},
+        ]
+        with translated("runs"):
+            found = await self._runs.aggregate(grouped).to_list(None)
+            waiting, first = (int(found[0]["n"]), int(found[0]["first"])) if found else (0, now)
+            holding = await self._runs.count_documents({"slots.state": "granted", "status": {"$in": _LIVE}})
+            late = await self._runs.count_documents(unbegun)
+        return Held(waiting, int(holding), int(late), max(now - first, 0))
 
     async def ahead(self, waiting: Waiting, key: str) -> int:
         """How many are before a run at a limit."""

@@ -140,6 +140,10 @@ class Engine:
         """Ready while the leases are renewed."""
         return Health(ready=self._ready, detail=self._detail, facts=self.host.facts)
 
+    def lease_age(self) -> float:
+        """Seconds since the partitions of this replica were last renewed; 0 when it owns none."""
+        return self._leases.age()
+
     async def _lease_loop(self) -> None:
         while True:
             await self._clock.sleep(self._lease / 3)

@@ -92,6 +92,23 @@ class Look:
     revisions: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All limits together.
+
+    Attributes:
+        waiting: Runs that wait at one.
+        holding: Live runs that hold a place.
+        unbegun: Runs that were let in long ago and have not begun: none, unless something is broken.
+        oldest_ms: For how long the first of those that wait does.
+    """
+
+    waiting: int
+    holding: int
+    unbegun: int
+    oldest_ms: Millis
+
+
 class Queue(Protocol):
     """Where runs wait."""
 

@@ -62,6 +62,12 @@ class ChainWriter:
         first, last = await self._stream.bounds()
         head = await self._bridged(head, first, last)
         self._head, self._read = head, head.position
+        try:
+            await self._follow(head)
+        finally:
+            self._lag.set(0)  # whoever writes next says how far behind it is
+
+    async def _follow(self, head: Head) -> None:
         async with asyncio.TaskGroup() as group:
             sealing = group.create_task(self._seal_now_and_then())
             async for batch in self._stream.read(("signals.>",), after=head.position):

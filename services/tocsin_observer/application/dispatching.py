@@ -6,9 +6,10 @@ sends it once more, with the same message id.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -35,9 +36,10 @@ KINDS: Final = ("webhook", "channel")
 class _Lane:
     circuit: Circuit = field(default_factory=Circuit)
     pace: Pace = field(default_factory=Pace)
-    busy: dict[str, str] = field(default_factory=dict)
+    busy: dict[str, Delivery] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
     asleep_until: datetime | None = None
+    oldest: datetime | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -68,6 +70,32 @@ class Dispatcher(Part):
         )
         self._seconds = metrics.histogram("delivery_seconds", "How long endpoints take to answer.", kind=KINDS)
         self._lag = metrics.histogram("delivery_lag_seconds", "From a signal's matching to its delivery.", kind=KINDS)
+        self._export(metrics)
+
+    def _export(self, metrics: Metrics) -> None:
+        """What is read when somebody scrapes."""
+        queues = metrics.gauge("delivery_queues", "Endpoints of this replica for which something waits.", kind=KINDS)
+        failing = metrics.gauge(
+            "delivery_endpoints_failing", "Endpoints of this replica whose last attempts failed.", kind=KINDS
+        )
+        oldest = metrics.gauge("delivery_oldest_seconds", "Age of the oldest message that waits for an endpoint.", kind=KINDS)
+        for kind in KINDS:
+            queues.labels(kind=kind).set_function(partial(self._queues, kind))
+            failing.labels(kind=kind).set_function(partial(self._failing, kind))
+            oldest.labels(kind=kind).set_function(partial(self._oldest, kind))
+
+    def _queues(self, kind: str) -> int:
+        return sum(1 for lane in self._of(kind) if lane.oldest is not None)
+
+    def _failing(self, kind: str) -> int:
+        return sum(1 for lane in self._of(kind) if lane.oldest is not None and lane.circuit.suspect)
+
+    def _oldest(self, kind: str) -> float:
+        first = min((lane.oldest for lane in self._of(kind) if lane.oldest is not None), default=None)
+        return 0.0 if first is None else max((self._clock.now() - first).total_seconds(), 0.0)
+
+    def _of(self, kind: str) -> Iterator[_Lane]:
+        return (lane for key, lane in list(self._lanes.items()) if key.startswith(kind + "/"))
 
     async def serve(self) -> None:
         """Let attempts live longer than the duty that began them: one that is on its way is finished and settled."""
@@ -101,6 +129,8 @@ class Dispatcher(Part):
                     await self._rest()
         finally:
             await self._finish(mine)
+            for key in mine:
+                self._lanes[key].oldest = None  # another replica tells of it now
 
     async def _finish(self, keys: Iterable[str]) -> None:
         """Whoever has the partition next should find settled what is on its way; a slow endpoint is not waited for."""
@@ -135,10 +165,11 @@ class Dispatcher(Part):
             endpoint = await self._endpoints.find(key)
             if endpoint is None:
                 await self._store.discard(key, "the endpoint is gone or not told any more")
+                lane.oldest = None
                 return
             chosen = await self._next(endpoint, lane)
             for delivery in chosen:
-                lane.busy[delivery.id] = delivery.key
+                lane.busy[delivery.id] = delivery
                 assert self._sending is not None
                 self._sending.create_task(self._attempt(endpoint, delivery, lane))
             if not chosen and not lane.busy:
@@ -155,13 +186,14 @@ class Dispatcher(Part):
         room = min(lane.circuit.room(endpoint.parallel, now) - len(lane.busy), lane.pace.room)
         if room <= 0:
             return []
-        busy = set(lane.busy.values()) if endpoint.ordered else set(lane.busy)
+        busy = {one.key for one in lane.busy.values()} if endpoint.ordered else set(lane.busy)
         waiting = await self._store.waiting(
             endpoint.key,
             but_keys=busy if endpoint.ordered else (),
             now=None if endpoint.ordered else now,
             limit=WINDOW,
         )
+        lane.oldest = min((one.created_at for one in (*waiting, *lane.busy.values())), default=lane.oldest)
         chosen = choose(waiting, ordered=endpoint.ordered, busy=busy, now=now, room=room)
         if endpoint.ordered and not chosen and len(waiting) == WINDOW:
             # All that we looked at waits behind messages that failed: look past their keys.
@@ -175,6 +207,8 @@ class Dispatcher(Part):
         """When the lane has something to do again; ``None``: look at once."""
         now = self._clock.now()
         due = await self._store.next_due(key)
+        if due is None:
+            lane.oldest = None
         times = [time for time in (due, lane.circuit.rests_until) if time is not None and time > now]
         if lane.pace.rate is not None and lane.pace.room == 0:
             times.append(now + timedelta(seconds=(1 - lane.pace.allowance) / lane.pace.rate))

@@ -29,6 +29,10 @@ class Leases(Protocol):
 
     surplus: set[int]
 
+    def age(self) -> float:
+        """Seconds since the last renewal; 0 when nothing is held."""
+        ...
+
     async def start(self) -> None:
         """Make ready."""
         ...
@@ -62,6 +66,10 @@ class Duties(Part):
         self._held_until = 0.0
         self._stopping = False
         self._turn = asyncio.Lock()
+
+    def lease_age(self) -> float:
+        """Seconds since the duties of this replica were last renewed; 0 when it has none."""
+        return self._leases.age()
 
     @property
     def held(self) -> frozenset[int]:

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from contract.deployment.manifests import ROOT, named
 from tocsin_kit.bus.permissions import SERVICES
+from tocsin_kit.telemetry.reference import declared
 
 RULES = ROOT / "deploy/prometheus/rules.yaml"
 DASHBOARD = ROOT / "deploy/grafana/dashboards/tocsin.json"
@@ -30,22 +31,9 @@ def dashboard_expressions() -> Iterator[str]:
             yield target["expr"]
 
 
-def declared() -> set[str]:
+def series() -> set[str]:
     """Names of the metrics that the code declares, as Prometheus shows them."""
-    names: set[str] = set()
-    for path in (*ROOT.glob("libs/**/*.py"), *ROOT.glob("services/**/*.py")):
-        text = path.read_text(encoding="utf-8")
-        for kind, name in re.findall(r"\.(counter|gauge|histogram)\(\s*\"([a-z_]+)\"", text):
-            names |= shown(kind, f"tocsin_{name}")
-        for kind, name in re.findall(r"\b(Counter|Gauge|Histogram)\(\s*\"(tocsin_[a-z_]+)\"", text):
-            names |= shown(kind.lower(), name)
-    return names
-
-
-def shown(kind: str, name: str) -> set[str]:
-    if kind == "counter":
-        return {f"{name.removesuffix('_total')}_total"}
-    return {name} if kind == "gauge" else {f"{name}_bucket", f"{name}_count", f"{name}_sum"}
+    return {name for metric in declared(ROOT) for name in metric.series}
 
 
 def test_the_rules_are_valid_for_prometheus() -> None:
@@ -63,9 +51,18 @@ def test_the_alerts_fire_when_they_should_and_stay_quiet_just_below() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("there is no promtool: it comes with Debian's package prometheus")
-    series = ROOT / "tests/contract/deployment/alerts.yaml"
-    done = subprocess.run([promtool, "test", "rules", str(series)], capture_output=True, text=True, timeout=60, check=False)
+    made_up = ROOT / "tests/contract/deployment/alerts.yaml"
+    done = subprocess.run([promtool, "test", "rules", str(made_up)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tried_on_series() -> None:
+    """A rule that nobody tried may never fire, or always."""
+    tried = YAML(typ="safe", pure=True).load(
+        io.StringIO((ROOT / "tests/contract/deployment/alerts.yaml").read_text(encoding="utf-8"))
+    )
+    named_there = {one["alertname"] for test in tried["tests"] for one in test["alert_rule_test"]}
+    assert {rule["alert"] for rule in rules()} <= named_there
 
 
 def test_every_alert_says_what_to_do() -> None:
@@ -86,11 +83,19 @@ def test_kubernetes_has_the_same_alerts() -> None:
 
 def test_alerts_and_panels_are_about_metrics_that_exist() -> None:
     """A metric that was renamed would silence its alert without anybody noticing."""
-    known = declared()
+    known = series()
     for expression in (*(rule["expr"] for rule in rules()), *dashboard_expressions()):
         ours = set(re.findall(r"\btocsin_\w+", expression))
         assert ours <= known, expression
         assert ours or FOREIGN.search(expression), expression
+
+
+def test_every_metric_is_on_the_dashboard_and_explained() -> None:
+    """What nobody can look at is measured for nothing; what has no sentence is understood by nobody."""
+    shown = set(re.findall(r"\btocsin_\w+", " ".join(dashboard_expressions())))
+    for metric in declared(ROOT):
+        assert shown & set(metric.series), metric.name
+        assert metric.about.endswith("."), metric.name
 
 
 def test_every_service_is_scraped() -> None:
