@@ -47,7 +47,8 @@ class ConsumerSpec:
         name: Its durable name; unique in its stream; one NATS token.
         stream: What it reads.
         filters: Which subjects; a single one is enforced by the server's permissions, several only by this table.
-        ack_wait: A delivery that is neither settled nor reported in progress for so long is delivered again.
+        ack_wait: A delivery that is neither settled nor reported in progress for so long is delivered again: how long what a
+            killed replica had in hand waits for another one.
         max_ack_pending: Bound of deliveries in hand over all replicas.
         max_deliver: After so many failed deliveries a message is dead-lettered by the consumer loop (never by the server).
         from_now: Start with what is published from now on instead of what the stream still has.
@@ -57,7 +58,7 @@ class ConsumerSpec:
     name: str
     stream: str
     filters: tuple[str, ...]
-    ack_wait: timedelta = timedelta(seconds=30)
+    ack_wait: timedelta = timedelta(seconds=10)
     max_ack_pending: int = 2000
     max_deliver: int = 6
     from_now: bool = False

@@ -60,7 +60,7 @@ class Replicas:
 
     async def kill(self, number: int) -> None:
         """SIGKILL for one of them, and a new one in its place."""
-        process = self._processes[number]
+        process = self._processes.pop(number)  # nobody is to revive it meanwhile
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
         self._note(f"replica {number} killed, pid {process.pid}")
@@ -76,6 +76,7 @@ class Replicas:
         """Start again what has ended by itself."""
         for number, process in list(self._processes.items()):
             if process.returncode is not None:
+                del self._processes[number]
                 self._note(f"replica {number} ended by itself with {process.returncode}, pid {process.pid}")
                 await self._begin(number)
 
@@ -97,7 +98,7 @@ class Replicas:
 
     def tell(self) -> str:
         """What happened, and the last words of each."""
-        words = [f"--- replica {n}\n{self._output(n).read_text()[-LAST_WORDS:]}" for n in self._processes]
+        words = [f"--- replica {n}\n{self._output(n).read_text()[-LAST_WORDS:]}" for n in range(len(self._environs))]
         return "\n".join([*self.story, *words])
 
     def _note(self, line: str) -> None:
