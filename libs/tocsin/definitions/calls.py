@@ -44,7 +44,8 @@ _PROTOCOLS = (
     "amqp", "amqp1", "anypointmq", "googlepubsub", "http", "ibmmq", "jms", "kafka", "mercure", "mqtt",
     "mqtt5", "nats", "pulsar", "redis", "sns", "solace", "sqs", "stomp", "ws",
 )  # fmt: skip
-_MESSAGE = Record({"payload": Table(Data()), "headers": Table(Data())})
+_VALUES = Either((Table(Data()), Strict()))
+_MESSAGE = Record({"payload": _VALUES, "headers": _VALUES})
 _CONSUME = Record(
     {"for": Duration(), "amount": Whole(least=1), "while": Strict(), "until": Strict()},
     one_of=(("amount",), ("while",), ("until",)),
@@ -88,7 +89,7 @@ CALLS: dict[str, Record] = {
                 required=("name", "host"),
             ),
             "method": TEXT,
-            "arguments": Table(Data()),
+            "arguments": _VALUES,
         },
         required=("proto", "service", "method"),
     ),
@@ -96,9 +97,9 @@ CALLS: dict[str, Record] = {
         {
             "method": TEXT,
             "endpoint": Rule("endpoint"),
-            "headers": Either((Table(TEXT), Strict())),
+            "headers": _VALUES,
             "body": Data(),
-            "query": Either((Table(TEXT), Strict())),
+            "query": _VALUES,
             "output": _OUTPUT,
             "redirect": Flag(),
         },
@@ -108,7 +109,7 @@ CALLS: dict[str, Record] = {
         {
             "document": Rule("resource"),
             "operationId": TEXT,
-            "parameters": Table(Data()),
+            "parameters": _VALUES,
             "authentication": Rule("authentication or name"),
             "output": _OUTPUT,
             "redirect": Flag(),

@@ -61,11 +61,13 @@ class Check:
         marks: Where each pointer stands.
         use: The names in each section of ``use``.
         evaluates: Whether expressions are jq, and so can be compiled here.
+        loose: Whether any value may be an expression, and what does not evaluate is text.
     """
 
     marks: Mapping[str, Mark]
     use: Mapping[str, frozenset[str]]
     evaluates: bool
+    loose: bool = False
     violations: list[Violation] = field(default_factory=list)
     expressions: int = 0
 
@@ -158,7 +160,9 @@ class Check:
             self.report(pointer, f"must be an expression, not {article(value)}")
             return
         text = expression_text(value)
-        if text is None and isinstance(shape, Strict):
+        if self.loose and isinstance(shape, Condition) and shape.text:
+            return
+        if text is None and isinstance(shape, Strict) and not self.loose:
             self.report(pointer, "must be an expression inside ${ }", f"Write ${{ {value[:40]} }}.")
             return
         self.expressions += 1
@@ -193,6 +197,9 @@ class Check:
         try:
             parse_duration(value)
         except DurationInvalid as wrong:
+            if self.loose and isinstance(value, str):
+                self._expression(Strict(), value, pointer, scope)
+                return
             self.report(pointer, wrong.detail, wrong.hint)
 
     def _reference(self, section: str, value: Value, pointer: str) -> None:
@@ -209,7 +216,7 @@ class Check:
 
     def _data(self, value: Value, pointer: str, scope: Scope) -> None:
         if isinstance(value, str):
-            if expression_text(value) is not None:
+            if expression_text(value) is not None and not self.loose:
                 self._expression(Strict(), value, pointer, scope)
         elif isinstance(value, dict):
             for key, held in value.items():
@@ -302,8 +309,6 @@ class Check:
         for name, _, place in entries:
             if name in names:
                 self.report(place, f"there is another task '{name}' in this list")
-            if name in DIRECTIVES:
-                self.report(place, f"'{name}' is a flow directive and cannot be the name of a task")
             names.add(name)
         inner = replace(scope, targets=frozenset(names) if shape.jumps else frozenset())
         for _, held, place in entries:
@@ -366,7 +371,9 @@ class Check:
             if catalog != "default" and catalog not in self.use["catalogs"]:
                 self.report(place, f"'{catalog}' is not defined in 'use.catalogs'", nearest(catalog, self.use["catalogs"]))
         elif called not in self.use["functions"] and called not in OWN_CALLS:
-            self.report(place, f"there is no function '{called}'", nearest(called, [*self.use["functions"], *CALLS]))
+            self.report(
+                place, f"there is no function '{called}'", nearest(called, [*self.use["functions"], *CALLS, *OWN_CALLS])
+            )
 
     def _catch(self, shape: Shape, value: Value, place: str, scope: Scope) -> None:
         if not isinstance(value, dict) or not isinstance(shape, Record):

@@ -94,8 +94,9 @@ def validate(definition: Definition) -> list[Violation]:
     """
     document = definition.document
     evaluate = document.get("evaluate")
-    language = evaluate.get("language", "jq") if isinstance(evaluate, dict) else "jq"
-    check = Check(definition.marks, _used(document), evaluates=language == "jq")
+    options = evaluate if isinstance(evaluate, dict) else {}
+    evaluates, loose = options.get("language", "jq") == "jq", options.get("mode") == "loose"
+    check = Check(definition.marks, _used(document), evaluates, loose)
     for key, held in document.items():
         # Reusable components are evaluated where they are used, so any variable of the document may be there.
         scope = Scope(VARIABLES | _declared(document)) if key == "use" else Scope()

@@ -37,7 +37,7 @@ PLAIN = Text(expression=False)
 URI = Text(pattern=_URI, expects="a URI or a URI template (RFC 6570)")
 LABEL = Text(pattern=_LABEL, expects="letters, digits and dashes, at most 63", expression=False)
 SEMVER = Text(pattern=_SEMVER, expects="a semantic version such as 1.0.0", expression=False)
-EXPRESSION_OR_DATA = Either((Condition(), Table(Data())))
+EXPRESSION_OR_DATA = Either((Condition(text=True), Table(Data())))
 TEXTS = Items(TEXT)
 
 
@@ -109,7 +109,12 @@ _READ = Text(("data", "envelope", "raw"))
 
 RULES: dict[str, Shape] = {
     "authentication": Record(_SCHEMES, one_of=_EACH_SCHEME),
-    "authentication or name": Record({**_SCHEMES, "use": Reference("authentications")}, one_of=(*_EACH_SCHEME, ("use",))),
+    "authentication or name": Either(
+        (
+            Reference("authentications"),
+            Record({**_SCHEMES, "use": Reference("authentications")}, one_of=(*_EACH_SCHEME, ("use",))),
+        )
+    ),
     "endpoint": Either((URI, Record({"uri": URI, "authentication": Rule("authentication or name")}, required=("uri",)))),
     "resource": Record({"name": TEXT, "endpoint": Rule("endpoint")}, required=("endpoint",)),
     "schema": Record(
@@ -277,7 +282,7 @@ KINDS: dict[str, tuple[dict[str, Shape], tuple[str, ...]]] = {
                         required=("command",),
                     ),
                     "workflow": Record(
-                        {"namespace": TEXT, "name": TEXT, "version": TEXT, "input": Table(Data())},
+                        {"namespace": TEXT, "name": TEXT, "version": TEXT, "input": Data()},
                         required=("namespace", "name", "version"),
                     ),
                 },

@@ -6,7 +6,7 @@ from typing import Final
 
 from tocsin.definitions.checking import Check
 from tocsin.definitions.reading import Value
-from tocsin.definitions.wording import nearest, token
+from tocsin.definitions.wording import DIRECTIVES, nearest, token
 from tocsin.expressions.secrets import secrets_in
 
 _VERBATIM: Final = frozenset({"metadata", "tags", "document"})  # never evaluated; `document` is a schema's, or the head
@@ -21,10 +21,22 @@ def check_sense(check: Check, document: dict[str, Value]) -> None:
         _reached(check, pointer, tasks)
     for pointer, task in _tasks(document, ""):
         _call(check, pointer, task)
+    _schedule(check, document.get("schedule"))
     use = document.get("use")
     functions = use.get("functions") if isinstance(use, dict) else None
     if isinstance(functions, dict):
         _recursion(check, functions)
+
+
+def _schedule(check: Check, schedule: Value) -> None:
+    if not isinstance(schedule, dict):
+        return
+    if "read" in schedule and "on" not in schedule:
+        check.report(
+            "/schedule/read", "'read' says how events are read; without 'on' there are none", "Add 'on', or remove it."
+        )
+    if not schedule.keys() & {"every", "cron", "after", "on"}:
+        check.report("/schedule", "one of 'every', 'cron', 'after', 'on' is needed")
 
 
 def _texts(value: Value, pointer: str) -> Iterator[tuple[str, str]]:
@@ -104,7 +116,7 @@ def _reached(check: Check, pointer: str, tasks: list[Value]) -> None:
         for target in _targets(task):
             if target == "continue":
                 pending.append(index + 1)
-            elif target in places:
+            elif target in places and target not in DIRECTIVES:
                 pending.append(places[target])
     for index, (name, _) in enumerate(named):
         if index not in reached:

@@ -27,7 +27,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A runtime expression; ``${ }`` may be left out."""
+    """A runtime expression; ``${ }`` may be left out.
+
+    Attributes:
+        text: Whether it may be plain text in loose mode: what does not evaluate there is its own result.
+    """
+
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

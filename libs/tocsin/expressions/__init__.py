@@ -8,7 +8,7 @@ from tocsin.expressions.cost import Cost
 from tocsin.expressions.failures import EvaluateElsewhere, ExpressionFailed, ExpressionInvalid
 from tocsin.expressions.json_values import Json
 from tocsin.expressions.program import Expression, compile_expression
-from tocsin.expressions.template import Template, compile_condition, compile_template, expression_text, truthy
+from tocsin.expressions.template import Template, compile_condition, compile_template, expression_text, loosened, truthy
 
 __all__ = [
     "Cost",
@@ -22,5 +22,6 @@ __all__ = [
     "compile_expression",
     "compile_template",
     "expression_text",
+    "loosened",
     "truthy",
 ]

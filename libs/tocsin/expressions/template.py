@@ -1,9 +1,10 @@
 """Data with expressions in it: ``${ ... }`` is evaluated when it is the whole string, and nothing else ever is.
 
-Strict mode of the DSL. Data that arrives at run time is never looked at for expressions: only what the author wrote is
-compiled.
+Strict mode of the DSL; :func:`loosened` writes what an author left to loose mode in strict form. Data that arrives at run
+time is never looked at for expressions: only what the author wrote is compiled.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
@@ -95,6 +96,30 @@ def compile_template(data: Json, variables: frozenset[str]) -> Template:
     expressions: list[Expression] = []
     part = _compile(data, variables, expressions, "")
     return Template(data, expressions, part)
+
+
+def loosened(data: Json, variables: frozenset[str]) -> Json:
+    """Data in which every string may be an expression, in strict form.
+
+    A string that compiles is evaluated, with ``${ }`` or without; one that does not, or that fails on the value at hand,
+    gives its own text. So says the language of the loose mode.
+
+    Args:
+        data: JSON data as the author wrote it. Keys are never expressions.
+        variables: Names that may be used as ``$name``.
+    """
+    if isinstance(data, str):
+        text = (expression_text(data) or "").strip() or data
+        try:
+            compile_expression(text, variables)
+        except ExpressionInvalid:
+            return text
+        return f"${{ try (\n{text}\n) catch {json.dumps(text)} }}"
+    if isinstance(data, Mapping):
+        return {key: loosened(held, variables) for key, held in data.items()}
+    if isinstance(data, Sequence):
+        return [loosened(held, variables) for held in data]
+    return data
 
 
 def _compile(data: Json, variables: frozenset[str], found: list[Expression], pointer: str) -> _Part | None:

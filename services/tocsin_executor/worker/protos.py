@@ -5,9 +5,11 @@ The compiler runs in a process of its own, because it reads what strangers write
 
 import asyncio
 import hashlib
+import re
 import sys
 import tempfile
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,10 @@ from tocsin_executor.worker.tasks import Failed
 
 _KEPT: Final = 64
 _SECONDS: Final = 20.0
+_FILES: Final = 64
+_COMMENTS: Final = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_IMPORTS: Final = re.compile(rb'\bimport\s+(?:public\s+|weak\s+|option\s+)?"([^"\n]+)"\s*;')
+_OWN: Final = "tocsin/service.proto"  # a name that no import has
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +75,18 @@ class Protos:
         self._pools: OrderedDict[str, Any] = OrderedDict()
         self._compiling = asyncio.Lock()
 
-    async def method(self, proto: bytes, service: str, name: str) -> Method:
+    async def method(self, proto: Mapping[str, bytes], service: str, name: str) -> Method:
         """A method of a service.
 
         Args:
-            proto: The text.
+            proto: The text and what it imports, as :func:`with_imports` gives them.
             service: With its package, or without where only one is called so.
             name: Of the method.
 
         Raises:
             Failed: ``configuration``: the text does not compile, or has no such method.
         """
-        digest = hashlib.sha256(proto).hexdigest()
+        digest = hashlib.sha256(repr(sorted(proto.items())).encode()).hexdigest()
         async with self._compiling:
             if digest not in self._pools:
                 self._pools[digest] = _pool(await _compiled(proto))
@@ -105,13 +111,45 @@ class Protos:
         )
 
 
-async def _compiled(proto: bytes) -> bytes:
+async def with_imports(proto: bytes, fetch: Callable[[str], Awaitable[bytes]]) -> dict[str, bytes]:
+    """A proto and everything that it imports, and those import, by the names of their imports.
+
+    Args:
+        proto: The text that describes the service.
+        fetch: Gives the text of an import. What Protocol Buffers themselves bring along is not asked for.
+
+    Raises:
+        Failed: An import is not to be had, leads elsewhere, or there are too many.
+    """
+    found = {_OWN: proto}
+    pending = [proto]
+    while pending:
+        for imported in _IMPORTS.findall(_COMMENTS.sub(b"", pending.pop())):
+            name = imported.decode("utf-8", "replace")
+            if name in found or name.startswith("google/protobuf/"):
+                continue
+            if not re.fullmatch(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", name):
+                raise Failed(ErrorKind.CONFIGURATION, f"The import {name[:200]!r} of the proto is no relative path.")
+            if len(found) > _FILES:
+                raise Failed(ErrorKind.CONFIGURATION, f"The proto imports more than {_FILES} files.")
+            found[name] = await fetch(name)
+            pending.append(found[name])
+    return found
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+async def _compiled(proto: Mapping[str, bytes]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="tocsin-proto-") as folder:
         place = Path(folder)
-        await asyncio.to_thread((place / "service.proto").write_bytes, proto)
+        await asyncio.to_thread(_write, place, proto)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-m", "grpc_tools.protoc", f"-I{folder}", "--include_imports"),
-            *(f"--descriptor_set_out={folder}/out", "service.proto"),
+            *(f"--descriptor_set_out={folder}/out", _OWN),
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -126,9 +164,8 @@ async def _compiled(proto: bytes) -> bytes:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            text = said.decode("utf-8", "replace").strip()[:1000]
-            hint = " Protos with imports of their own have to be one file." if "not found" in text else ""
-            raise Failed(ErrorKind.CONFIGURATION, f"The proto does not compile: {text}{hint}")
+            text = said.decode("utf-8", "replace").replace(f"{folder}/", "").replace(_OWN, "service.proto").strip()[:1000]
+            raise Failed(ErrorKind.CONFIGURATION, f"The proto does not compile: {text}")
         return await asyncio.to_thread((place / "out").read_bytes)
 
 

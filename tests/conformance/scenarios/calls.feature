@@ -23,6 +23,10 @@ Feature: Calls and runs
       | method: get, endpoint: '{stub}/echo/{id}' | .path | /echo/7 |
       | method: get, endpoint: '${ "{stub}/echo/\(.id + 1)" }' | .path | /echo/8 |
       | method: get, endpoint: '{stub}/echo', query: {q: '${ .word }'} | .query | {q: a b} |
+      | method: get, endpoint: '{stub}/echo', query: {n: 3, yes: true, none: null, list: [1, 2]} | .query | {n: '3', 'yes': 'true', list: '2'} |
+      | method: get, endpoint: '{stub}/echo', query: '${ {q: .id} }' | .query | {q: '7'} |
+      | method: get, endpoint: '{stub}/echo', headers: {X-One: 1} | .headers."x-one" | '1' |
+      | method: get, endpoint: {uri: '{stub}/echo', authentication: {basic: {username: a, password: b}}} | $authorization | {scheme: Basic, parameter: '***'} |
       | method: get, endpoint: '{stub}/echo', headers: {X-One: '1'} | .headers."x-one" | '1' |
       | method: get, endpoint: '{stub}/echo', headers: {X-Id: '${ .id \| tostring }'} | .headers."x-id" | '7' |
       | method: get, endpoint: '{stub}/echo', output: response | [.statusCode, .content.method] | [200, GET] |

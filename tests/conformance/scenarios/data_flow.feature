@@ -146,3 +146,47 @@ Feature: Data flow, expressions and schemas
       | if: '.s \| error', set: {a: 1} |
       | input: {from: '.s + 1'}, set: {a: 1} |
       | wait: '${ .s }' |
+
+  Scenario Outline: In loose mode any value is evaluated, and what does not evaluate is text
+    Given a workflow with definition:
+    """yaml
+    evaluate: {mode: loose}
+    do: [{t: {<task>}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 5, short: PT0.01S, word: a b}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | task | output |
+      | set: {a: .n, b: 'plain words', c: '${ .n }', d: hello} | {a: 5, b: plain words, c: 5, d: hello} |
+      | set: {a: '${ .n + }', b: .n.x} | {a: .n +, b: .n.x} |
+      | set: .word | a b |
+      | set: {a: 1}, output: {as: Done it} | Done it |
+      | wait: .short, output: {as: .n} | 5 |
+      | if: .n > 9, set: {a: 1}, then: end | {n: 5, short: PT0.01S, word: a b} |
+      | call: http, with: {method: post, endpoint: '{stub}/echo/x', body: {w: .word, t: some text}}, output: {as: .body} | {w: a b, t: some text} |
+      | run: {shell: {command: 'echo "$1"', arguments: [.word]}} | a b |
+
+  Scenario Outline: The URIs that the engine makes are templates
+    Given a workflow with definition:
+    """yaml
+    do: [{t: {try: [{r: {raise: {error: {type: 'https://example.com/{kind}/{none}', status: 400}}}}], catch: {do: [{h: {set: '${ $error.type }'}}]}}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {kind: <kind>}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <type>
+    """
+    Examples:
+      | kind | type |
+      | 7 | https://example.com/7/ |
+      | a b | https://example.com/a%20b/ |
+      | [1] | https://open-workflow-specification.org/spec/1.0.0/errors/expression |

@@ -33,6 +33,10 @@ Feature: Definitions that are refused
       | do: [{a: {set: {x: 1}, timeout: {}}}] | after |
       | do: [{a: {set: {x: 1}, timeout: missing}}] | missing |
       | do: [{a: {run: {}}}] | /do/0/a/run |
+      | {schedule: {every: PT1H, read: data}, do: [{a: {set: {x: 1}}}]} | /schedule/read |
+      | {schedule: {}, do: [{a: {set: {x: 1}}}]} | /schedule |
+      | {evaluate: {language: cel}, do: [{a: {set: {x: 1}}}]} | cel |
+      | do: [{a: {call: aproval}}] | aproval |
       | do: [{a: {run: {workflow: {name: n}}}}] | namespace |
       | do: [{a: {run: {script: {code: x}}}}] | language |
       | do: [{a: {set: {x: 1}, wait: PT1S}}] | /do/0/a |

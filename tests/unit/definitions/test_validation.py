@@ -33,7 +33,10 @@ def test_our_examples_are_valid(path: pathlib.Path) -> None:
         ("do:\n  - a: {set: {x: 1}, thn: b}\n", 3, "'set' task has no 'thn'", "Did you mean 'then'?"),
         ("do:\n  - a: {set: {x: 1}, then: c}\n  - b: {set: {x: 1}}\n", 3, "no task 'c'", None),
         ("do:\n  - a: {set: {x: 1}}\n  - a: {set: {x: 1}}\n", 4, "another task 'a'", None),
-        ("do:\n  - end: {set: {x: 1}}\n", 3, "flow directive", None),
+        ("do:\n  - a: {set: {x: 1}, then: end}\n  - end: {set: {x: 1}}\n", 4, "'end' is never reached", None),
+        ("schedule: {every: PT1H, read: data}\ndo: [{a: {set: {x: 1}}}]\n", 2, "without 'on' there are none", None),
+        ("schedule: {}\ndo: [{a: {set: {x: 1}}}]\n", 2, "one of 'every', 'cron', 'after', 'on' is needed", None),
+        ("do: [{a: {call: aproval}}]\n", 2, "no function 'aproval'", "Did you mean 'approval'?"),
         ("do:\n  - a: {wait: 5 seconds}\n", 3, "ISO 8601", None),
         ("do:\n  - a: {wait: {second: 5}}\n", 3, "not a part of a duration", None),
         ("do:\n  - a: {try: [{b: {wait: PT1S}}]}\n", 3, "needs 'catch'", None),
@@ -220,3 +223,24 @@ def test_validation_is_total(document: dict[str, object]) -> None:
     for violation in validate(parse(json.dumps(document), "x")):
         assert violation.detail
         assert violation.line is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "evaluate: {mode: loose}\ndo: [{a: {set: {x: .y, z: 'some text', w: '${ .x + }'}, output: {as: Hello there}}}]\n",
+        "evaluate: {mode: loose}\ndo: [{a: {wait: .delay}}]\n",
+        "do: [{a: {call: http, with: {method: get, endpoint: 'http://x', query: {n: 1, l: [a, 2]}, headers: {x: 1}}}}]\n",
+        "do: [{a: {run: {workflow: {namespace: n, name: w, version: 1.0.0, input: '${ . }'}}}}]\n",
+        "do: [{a: {call: openapi, with: {document: {endpoint: u}, operationId: o, parameters: '${ . }'}}}]\n",
+        (
+            "use: {authentications: {b: {basic: {username: u, password: p}}}}\ndo: [{a: {call: asyncapi, with: {document: {endpoint: u}, "
+            "operation: o, message: {payload: '${ . }'}, authentication: b}}}]\n"
+        ),
+        "do: [{end: {set: {x: 1}}}]\n",
+        "do: [{a: {call: approval, with: {title: t}}}]\n",
+    ],
+)
+def test_what_the_reference_allows_is_accepted(body: str) -> None:
+    """Where the text of the reference says more than the schema."""
+    assert judged(body) == []

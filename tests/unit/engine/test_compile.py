@@ -88,8 +88,8 @@ def test_what_the_runtime_lacks_is_refused_by_name(task: dict[str, Any], what: s
 
 def test_sections_that_are_not_offered_are_refused() -> None:
     """Never ignored."""
-    found = violations([{"t": {"set": 1}}], schedule={"cron": "* * * * *", "on": {}}, evaluate={"mode": "loose"})
-    assert [pointer for pointer, _ in found] == ["/evaluate/mode", "/schedule/on"]  # of the second: it names no events
+    found = violations([{"t": {"set": 1}}], schedule={"cron": "* * * * *", "on": {}}, evaluate={"language": "cel"})
+    assert [pointer for pointer, _ in found] == ["/evaluate/language", "/schedule/on"]  # of the second: it names no events
 
 
 def test_secrets_are_left_to_the_runner() -> None:

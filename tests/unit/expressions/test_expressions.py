@@ -9,9 +9,11 @@ from tocsin.expressions import (
     EvaluateElsewhere,
     ExpressionFailed,
     ExpressionInvalid,
+    Json,
     compile_condition,
     compile_expression,
     compile_template,
+    loosened,
     truthy,
 )
 
@@ -238,3 +240,25 @@ def test_escapes_beyond_sixteen_bits_are_one_character() -> None:
     """As in JSON, they are written in pairs."""
     text = r'"\ud83d\ude00 \(.a)"'
     assert compile_expression(text, VARIABLES).evaluate({"a": "x"}, {}) == "\U0001f600 x"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "gives"),
+    [
+        (".a", {"a": 1}, 1),
+        ("${ .a }", {"a": 1}, 1),
+        ("Hello, world!", {}, "Hello, world!"),
+        ("https://example.com/{id}", {}, "https://example.com/{id}"),
+        ("${ .a + }", {}, ".a +"),
+        (".a.b", {"a": "text"}, ".a.b"),
+        ('"quoted \\(.a)"', {"a": 1}, "quoted 1"),
+        ("$unknown", {}, "$unknown"),
+        (".a # why", {"a": 2}, 2),
+        ("", {}, ""),
+        ("no 'quotes\" are safe \\(.a)", {}, "no 'quotes\" are safe \\(.a)"),
+    ],
+)
+def test_loose_mode_evaluates_what_it_can_and_leaves_the_rest_as_text(text: str, value: Json, gives: Json) -> None:
+    """With ``${ }`` or without; what does not compile, or fails on the value, is a string with the expression in it."""
+    template = compile_template(loosened({"x": [text]}, frozenset()), frozenset())
+    assert template.evaluate_anyway(value, {}) == {"x": [gives]}

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from local_http import serving
 from tocsin_executor.worker.channels import channel_of
-from tocsin_executor.worker.protos import Protos
+from tocsin_executor.worker.protos import Protos, with_imports
 from tocsin_executor.worker.tasks import Failed, Task
 from tocsin_kit.bus import Bus
 from unit.worker.calls_world import runners, task_of
@@ -178,7 +178,7 @@ class Greeter(grpc.GenericRpcHandler):  # type: ignore[misc]
 async def test_methods_of_a_proto_are_called(tmp_path: Path) -> None:
     """The proto is compiled when it is called; streams are lists; statuses become errors; tokens go as metadata."""
     (tmp_path / "greet.proto").write_bytes(PROTO)
-    greeter = Greeter(await Protos().method(PROTO, "Greeter", "SayHello"))
+    greeter = Greeter(await Protos().method(await with_imports(PROTO, _nothing), "Greeter", "SayHello"))
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((greeter,))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -214,8 +214,46 @@ async def test_methods_of_a_proto_are_called(tmp_path: Path) -> None:
         await server.stop(None)
 
 
+async def _nothing(name: str) -> bytes:
+    raise AssertionError(name)
+
+
+async def test_what_a_proto_imports_is_fetched_beside_it_or_above(tmp_path: Path) -> None:
+    """Imports of imports too; what leads elsewhere is refused before anything is asked for."""
+    (tmp_path / "api" / "v1").mkdir(parents=True)
+    service = b"""syntax = "proto3"; package demo.v1;
+        // import "ghost.proto";
+        import "names.proto"; import public "common/kinds.proto"; import "google/protobuf/duration.proto";
+        service Greeter { rpc SayHello (demo.Name) returns (demo.Kind); }"""
+    (tmp_path / "api" / "v1" / "greet.proto").write_bytes(service)
+    (tmp_path / "api" / "v1" / "names.proto").write_text('syntax = "proto3"; package demo; message Name { string text = 1; }')
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "kinds.proto").write_text(
+        'syntax = "proto3"; package demo; import "common/ids.proto"; message Kind { Id id = 1; }'
+    )
+    (tmp_path / "common" / "ids.proto").write_text('syntax = "proto3"; package demo; message Id { int32 n = 1; }')
+    async with runners(tmp_path) as opened:
+
+        async def refusal(uri: str) -> str:
+            spec = {
+                "proto": {"endpoint": {"uri": uri}},
+                "service": {"name": "Greeter", "host": "localhost", "port": 1},
+                "method": "SayHello",
+                "arguments": {"text": "x"},
+            }
+            with pytest.raises(Failed) as failure:
+                await opened.by_kind["grpc"].run(task_of("grpc", spec))
+            return str(failure.value.problem["detail"])
+
+        assert "answered UNAVAILABLE" in await refusal("file://api/v1/greet.proto")  # so it compiled
+        (tmp_path / "common" / "ids.proto").unlink()
+        assert "imports 'common/ids.proto', which is neither beside" in await refusal("file://api/v1/greet.proto")
+        (tmp_path / "outside.proto").write_text('syntax = "proto3"; import "../secret.proto";')
+        assert "is no relative path" in await refusal("file://outside.proto")
+
+
 async def test_a_proto_that_does_not_compile_says_why() -> None:
     """With the compiler's own words."""
     with pytest.raises(Failed) as failure:
-        await Protos().method(b'syntax = "proto3"; message {', "X", "Y")
+        await Protos().method(await with_imports(b'syntax = "proto3"; message {', _nothing), "X", "Y")
     assert "service.proto:1:" in str(failure.value.problem["detail"])

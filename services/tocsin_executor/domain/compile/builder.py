@@ -5,7 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from tocsin.errors import Violation
-from tocsin.expressions import Expression, ExpressionInvalid, Template, compile_condition, compile_template, expression_text
+from tocsin.expressions import (
+    Expression,
+    ExpressionInvalid,
+    Template,
+    compile_condition,
+    compile_template,
+    expression_text,
+    loosened,
+)
+from tocsin_executor.domain.compile.authorizing import with_authorization
 from tocsin_executor.domain.declared import declared_parts
 from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
 from tocsin_executor.domain.program import EXIT, Node, Op, Post, Pre, Scope, Source
@@ -149,14 +158,27 @@ class Builder:
                 raise BadDuration("an expression is a string")
             return compile_condition(text, self.variables(place, *more))
 
+    @property
+    def loose(self) -> bool:
+        """Whether any value may be an expression, and gives its text if it does not evaluate (``evaluate.mode``)."""
+        evaluate = self.document.get("evaluate")
+        return isinstance(evaluate, Mapping) and evaluate.get("mode") == "loose"
+
     def template(self, data: Json, place: Place, *more: str) -> Template:
         """Data with strict expressions inside."""
         with self.noting(place):
             return compile_template(data, self.variables(place, *more))
 
+    def evaluated(self, data: Json, place: Place, *more: str) -> Json:
+        """Data whose strings the mode of evaluation makes expressions, in strict form."""
+        return loosened(data, self.variables(place, *more)) if self.loose else data
+
     def source(self, data: Json, place: Place, *more: str) -> Source:
         """A transformation: a string is an expression, anything else data with expressions inside."""
-        return self.expression(data, place, *more) if isinstance(data, str) else self.template(data, place, *more)
+        data = self.evaluated(data, place, *more)
+        if isinstance(data, str) and (expression_text(data) is not None or not self.loose):
+            return self.expression(data, place, *more)
+        return self.template(data, place, *more)
 
     def duration(self, data: Json, place: Place, *more: str) -> Duration:
         """A duration: constant where it can be."""
@@ -165,7 +187,12 @@ class Builder:
         if isinstance(data, Mapping) and not (template := self.template(data, place, *more)).constant:
             return Duration(None, template)
         with self.noting(place):
-            return Duration(parse_duration(data), None)
+            try:
+                return Duration(parse_duration(data), None)
+            except BadDuration:
+                if not self.loose or not isinstance(data, str):
+                    raise
+        return Duration(None, self.expression(data, place, *more))
 
     def schema(self, data: Json, place: Place) -> Schema:
         """An inline JSON schema."""
@@ -222,13 +249,17 @@ class Builder:
         """Data flow out."""
         output, export = task.get("output"), task.get("export")
         parts: list[Source | Schema | None] = [None, None, None, None]
+
+        def transformed(given: Mapping[str, Json], here: Place, *more: str) -> Source:
+            return self.source(with_authorization(given["as"], task, self.use), here.at("as"), *more)
+
         if isinstance(output, Mapping):
             here = place.at("output")
-            parts[0] = self.source(output["as"], here.at("as")) if "as" in output else None
+            parts[0] = transformed(output, here) if "as" in output else None
             parts[1] = self.schema(output["schema"], here.at("schema")) if "schema" in output else None
         if isinstance(export, Mapping):
             here = place.at("export")
-            parts[2] = self.source(export["as"], here.at("as"), "output") if "as" in export else None
+            parts[2] = transformed(export, here, "output") if "as" in export else None
             parts[3] = self.schema(export["schema"], here.at("schema")) if "schema" in export else None
         declared = declared_parts(task.get("metadata"))
         assets = self.template(declared, place.at("metadata"), "output") if declared is not None else None

@@ -7,6 +7,7 @@ from tocsin.expressions import Cost, Expression, Template, expression_text
 from tocsin.expressions.secrets import secrets_in
 from tocsin_executor.domain.compile.approvals import APPROVAL, compile_approval
 from tocsin_executor.domain.compile.builder import Builder, Place
+from tocsin_executor.domain.compile.uris import expanding
 from tocsin_executor.domain.program import CallSpec, EmitSpec, Node, Op, TaskSpec
 from tocsin_executor.domain.requests import Deferred, at_place, policy_places, uri_templates, with_place
 from tocsin_executor.domain.values import Json
@@ -19,6 +20,17 @@ _LATER: Final = (
     ("subscription", "consume", "until"),
     ("subscription", "foreach", "output", "as"),
 )
+# What is data in a task's `with` or process, and so may be an expression without `${ }` in loose mode; the rest are names.
+_DATA: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "http": (("endpoint",), ("endpoint", "uri"), ("headers",), ("query",), ("body",)),
+    "openapi": (("parameters",),),
+    "asyncapi": (("message",),),
+    "grpc": (("arguments",),),
+    "a2a": (("parameters",),),
+    "mcp": (("parameters",),),
+    **dict.fromkeys(("container", "script", "shell"), (("stdin",), ("arguments",), ("environment",))),
+}
+_NAMES: Final = frozenset({"id", "source", "type", "specversion", "datacontenttype", "dataschema"})  # of an event
 _GRANTS: Final = frozenset(
     {"client_credentials", "password", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"}
 )
@@ -85,7 +97,9 @@ def compile_emit(builder: Builder, node: Node, task: Task, place: Place) -> None
     if not isinstance(attributes, Mapping) or "type" not in attributes:
         builder.wrong(here, "an event needs 'type'")
         return
-    node.spec = EmitSpec(builder.template(attributes, here))
+    data = {name: held if name in _NAMES else builder.evaluated(held, here.at(name)) for name, held in attributes.items()}
+    data |= {name: expanding(data[name]) for name in ("source", "dataschema") if name in data}
+    node.spec = EmitSpec(builder.template(data, here))
 
 
 def _input_with_secrets(builder: Builder, task: Task, place: Place) -> Template | None:
@@ -94,6 +108,7 @@ def _input_with_secrets(builder: Builder, task: Task, place: Place) -> Template 
         return None
     given = task["input"]
     source: Json = given["from"] if isinstance(given, Mapping) else None
+    source = builder.evaluated(source, place.at("input", "from"), "secrets")
     if isinstance(source, str) and expression_text(source) is None:
         source = f"${{ {source} }}"
     return builder.template(source, place.at("input", "from"), "secrets")
@@ -107,6 +122,7 @@ def _task(
     node.op = Op.TASK
     metadata = task.get("metadata")
     queue = metadata.get("queue") if isinstance(metadata, Mapping) else None
+    source = _evaluated(builder, runner, source, place)
     source, later, inside = _later(builder, runner, _authenticated(builder, runner, source, place), place)
     template = builder.template(source, place, "secrets", "authorization")
     given = _input_with_secrets(builder, task, base)
@@ -129,6 +145,19 @@ def _task(
         template = builder.template(parts, inside, "secrets", "authorization")
     spec = TaskSpec(runner, queue if isinstance(queue, str) else builder.queue, source, template, single, deferred, awaited)
     node.spec = spec
+
+
+def _evaluated(builder: Builder, runner: str, source: Json, place: Place) -> Json:
+    """What a runner reads, with its data in strict form, whatever the mode of evaluation."""
+    if not builder.loose:
+        return source
+    if runner not in _DATA:
+        return builder.evaluated(source, place, "secrets", "authorization")
+    for path in _DATA[runner]:
+        held = at_place(source, path)
+        if held is not None and not (path == ("endpoint",) and isinstance(held, Mapping)):
+            source = with_place(source, path, builder.evaluated(held, place.at(*path), "secrets", "authorization"))
+    return source
 
 
 def _authorization(runner: str, source: Json) -> tuple[str, ...]:
@@ -172,7 +201,8 @@ def _secrets(builder: Builder, runner: str, source: Json, expressions: list[Expr
 
 def _child(builder: Builder, node: Node, spec: Mapping[str, Json], place: Place, *, awaited: bool) -> None:
     node.op = Op.CALL
-    given = builder.template(spec["input"], place.at("input")) if "input" in spec else None
+    here = place.at("input")
+    given = builder.template(builder.evaluated(spec["input"], here), here) if "input" in spec else None
     version = str(spec.get("version", "latest"))
     namespace = str(spec.get("namespace", "default"))
     if not isinstance(spec.get("name"), str):

@@ -86,11 +86,9 @@ def _unoffered(builder: Builder, place: Place) -> None:
     """Parts of a document that the language has and this version does not."""
     evaluate = builder.document.get("evaluate")
     if isinstance(evaluate, Mapping):
-        language, mode = evaluate.get("language", "jq"), evaluate.get("mode", "strict")
+        language = evaluate.get("language", "jq")
         if language != "jq":
             builder.not_offered(place.at("evaluate", "language"), f"expressions in '{language}'", "Use jq.")
-        if mode != "strict":
-            builder.not_offered(place.at("evaluate", "mode"), f"the evaluation mode '{mode}'", "Use strict mode.")
     for wrong in start_events(builder.document.get("schedule"))[1]:
         builder.wrong(place.at(*wrong.pointer.strip("/").split("/")), wrong.detail, wrong.hint)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from tocsin.expressions import expression_text
+from tocsin.expressions import Template, expression_text
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.program import Correlation, Filter, ListenSpec
 from tocsin_executor.domain.schemas import BadSchema, Schema, compile_schema
@@ -76,8 +76,9 @@ def _filter(builder: Builder, given: Json, place: Place) -> Filter:
     constants: dict[str, Json] = {}
     exact: dict[str, Json] = {}
     patterns, conditions = [], []
-    for name, value in wanted.items():
+    for name, given_value in wanted.items():
         here = place.at("with", name)
+        value = builder.evaluated(given_value, here) if name == "data" else given_value
         if isinstance(value, str) and expression_text(value) is not None:
             conditions.append((name, builder.expression(value, here)))
         else:
@@ -94,9 +95,13 @@ def _filter(builder: Builder, given: Json, place: Place) -> Filter:
         if not isinstance(rule, Mapping) or "from" not in rule:
             builder.wrong(here, "a correlation needs 'from'")
             continue
-        expect = builder.template(rule["expect"], here.at("expect")) if "expect" in rule else None
+        expect = _expected(builder, rule["expect"], here.at("expect")) if "expect" in rule else None
         correlations.append(Correlation(name, builder.expression(rule["from"], here.at("from")), expect))
     return Filter(constants, exact, tuple(patterns), tuple(conditions), tuple(correlations))
+
+
+def _expected(builder: Builder, value: Json, place: Place) -> Template:
+    return builder.template(builder.evaluated(value, place), place)
 
 
 def _pattern(value: Json) -> Schema | None:

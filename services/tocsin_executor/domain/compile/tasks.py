@@ -10,6 +10,7 @@ from tocsin_executor.domain.compile.catching import compile_catch
 from tocsin_executor.domain.compile.extensions import Extension, extensions_of
 from tocsin_executor.domain.compile.listening import compile_listen
 from tocsin_executor.domain.compile.subscriptions import compile_iteration, iterates
+from tocsin_executor.domain.compile.uris import expanding
 from tocsin_executor.domain.program import (
     END,
     EXIT,
@@ -31,6 +32,7 @@ from tocsin_executor.domain.program import (
 from tocsin_executor.domain.values import Json
 
 Task = Mapping[str, Json]
+_SAID: Final = frozenset({"title", "detail"})  # of an error: what people read
 
 
 def compile_list(builder: Builder, tasks: Json, scope: Scope, place: Place) -> None:
@@ -208,7 +210,8 @@ def _do(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[s
 
 def _set(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[str, int]) -> None:
     node.op = Op.EVAL
-    node.spec = EvalSpec(builder.template(task["set"], place.at("set")))
+    here = place.at("set")
+    node.spec = EvalSpec(builder.template(builder.evaluated(task["set"], here), here))
 
 
 def _switch(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[str, int]) -> None:
@@ -276,7 +279,8 @@ def _raise(builder: Builder, node: Node, task: Task, place: Place, names: Mappin
     if not isinstance(error, Mapping) or "type" not in error or "status" not in error:
         builder.wrong(here, "an error needs 'type' and 'status'")
         return
-    node.spec = ThrowSpec(builder.template(error, here))
+    said = {name: builder.evaluated(held, here) if name in _SAID else held for name, held in error.items()}
+    node.spec = ThrowSpec(builder.template({**said, "type": expanding(said["type"])}, here))
 
 
 def _wait(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[str, int]) -> None:
@@ -330,7 +334,8 @@ def _function(builder: Builder, node: Node, task: Task, place: Place, function: 
     inner = builder.add_node(Op.PASS, scope.index, node.name, inside, function)
     inner.silent = True
     scope.entry = inner.index
-    given = builder.template(task["with"], place.at("with")) if "with" in task else None
+    here = place.at("with")
+    given = builder.template(builder.evaluated(task["with"], here), here) if "with" in task else None
     node.spec = SeqSpec(scope.index, given)
     builder.inlining.append(name)
     compile_task(builder, inner, function, inside, {})

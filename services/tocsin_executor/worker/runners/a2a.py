@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit
+from uuid import NAMESPACE_URL, uuid5
 
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.policies import read_policy
@@ -39,7 +40,8 @@ class AgentRunner:
             given = parameters.get("message")
             message = given if isinstance(given, Mapping) else {}
             # From the attempt, so that an agent can tell a repeated delivery from a new message.
-            defaults: dict[str, Json] = {"messageId": f"{task.run}-{task.attempt}", "role": "user", "kind": "message"}
+            identity = str(uuid5(NAMESPACE_URL, f"tocsin:{task.run}/{task.attempt}"))
+            defaults: dict[str, Json] = {"messageId": identity, "role": "user", "kind": "message"}
             parameters = {**parameters, "message": {**defaults, **message}}
         request: dict[str, Json] = {"jsonrpc": "2.0", "id": task.attempt, "method": method, "params": dict(parameters)}
         streams = method in _STREAMS

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from tocsin_executor.domain.values import ErrorKind, Json
-from tocsin_executor.worker.calling import Caller
+from tocsin_executor.worker.calling import Caller, where
 from tocsin_executor.worker.policies import read_policy
-from tocsin_executor.worker.protos import Method, Protos
+from tocsin_executor.worker.protos import Method, Protos, with_imports
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.runners.http import as_mapping
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
@@ -23,6 +23,7 @@ except ImportError:  # an extra: most workers never need it
 
 _SECONDS: Final = 300.0  # the task's own timeout is the engine's; this only bounds a mistake
 _TLS: Final = 443
+_UP: Final = 4  # folders above a proto that may be the root of its imports
 # The HTTP status that says the same (google.rpc.Code).
 _STATUS: Final = {
     "CANCELLED": 499, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404, "ALREADY_EXISTS": 409,
@@ -53,8 +54,7 @@ class GrpcRunner:
         host, name, port = service.get("host"), service.get("name"), service.get("port", _TLS)
         if not isinstance(spec, Mapping) or not isinstance(host, str) or not isinstance(name, str) or not isinstance(port, int):
             raise Failed(ErrorKind.CONFIGURATION, "A gRPC call needs a service with its name, host and port.")
-        _, proto = await self._resources.fetch(task, spec.get("proto"))
-        method = await self._protos.method(proto, name, str(spec.get("method")))
+        method = await self._protos.method(await self._proto(task, spec.get("proto")), name, str(spec.get("method")))
         request = method.encode(dict(as_mapping(spec.get("arguments"), "arguments")))
         metadata = []
         policy = read_policy(task, service.get("authentication"))
@@ -71,6 +71,34 @@ class GrpcRunner:
             detail = f"{method.path} answered {code}: {str(error.details())[:500]}"
             raise Failed(ErrorKind.COMMUNICATION, detail, status=_STATUS.get(code, 500)) from error
         return Outcome(answers if method.server_streams else answers[0])
+
+    async def _proto(self, task: Task, resource: Json) -> dict[str, bytes]:
+        """The proto with its imports, which are looked for beside it and above: a path of an import begins at some root."""
+        uri, proto = await self._resources.fetch(task, resource)
+        endpoint = resource.get("endpoint") if isinstance(resource, Mapping) else resource
+
+        async def fetch(name: str) -> bytes:
+            for root in _roots(uri):
+                place = root + name
+                beside: Json = {**endpoint, "uri": place} if isinstance(endpoint, Mapping) else place
+                try:
+                    return (await self._resources.fetch(task, {"endpoint": beside}))[1]
+                except Failed as failure:
+                    if failure.problem.get("status") != 404:
+                        raise
+            detail = f"The proto imports {name!r}, which is neither beside {where(uri)} nor above it."
+            raise Failed(ErrorKind.CONFIGURATION, detail)
+
+        return await with_imports(proto, fetch)
+
+
+def _roots(uri: str) -> list[str]:
+    """The folder of a proto and those above it, on the same host."""
+    scheme, separator, path = uri.partition("?")[0].rpartition("://")
+    parts = path.split("/")
+    least = 1 if scheme in {"http", "https"} else 0
+    ends = range(len(parts) - 1, max(least, len(parts) - _UP) - 1, -1)
+    return [scheme + separator + "".join(f"{part}/" for part in parts[:end]) for end in ends]
 
 
 def _channel(host: str, address: str, port: int) -> Any:  # the library has no types
