@@ -234,8 +234,9 @@ def test_validation_is_total(document: dict[str, object]) -> None:
         "do: [{a: {run: {workflow: {namespace: n, name: w, version: 1.0.0, input: '${ . }'}}}}]\n",
         "do: [{a: {call: openapi, with: {document: {endpoint: u}, operationId: o, parameters: '${ . }'}}}]\n",
         (
-            "use: {authentications: {b: {basic: {username: u, password: p}}}}\ndo: [{a: {call: asyncapi, with: {document: {endpoint: u}, "
-            "operation: o, message: {payload: '${ . }'}, authentication: b}}}]\n"
+            "use: {authentications: {b: {basic: {username: u, password: p}}}}\n"
+            "do: [{a: {call: asyncapi, with: {document: {endpoint: u}, operation: o, message: {payload: '${ . }'}, "
+            "authentication: b}}}]\n"
         ),
         "do: [{end: {set: {x: 1}}}]\n",
         "do: [{a: {call: approval, with: {title: t}}}]\n",
