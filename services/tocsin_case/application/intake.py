@@ -14,7 +14,7 @@ from tocsin_case.domain.cases import PLATFORM, Case, occur_again
 from tocsin_case.domain.causes import Meaning, Occurrence, read_occurrence
 from tocsin_case.domain.counted import Counted, mark_of
 from tocsin_case.domain.flow import arrive
-from tocsin_case.domain.rules import Rule, dedupe_of, links_of, matching, open_case, quiet, recovered
+from tocsin_case.domain.rules import Rule, asked_for, dedupe_of, links_of, matching, open_case, quiet, recovered
 from tocsin_case.domain.types import Stage
 from tocsin_case.ports import BesideStore, Configuration
 from tocsin_kit.bus.delivery import Delivery
@@ -71,7 +71,7 @@ class Intake:
             subject=place.id,
             position=delivery.sequence,
         )
-        await self.take(occurrence, event)
+        await self.take(occurrence, event, asked_for(occurrence))
 
     async def take(self, occurrence: Occurrence, event: CloudEvent, last: Rule | None = None) -> None:
         """Open, append to, or resolve what a signal is about; ``last`` is the rule for what no other rule matches."""

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Final
 
 from tocsin.cesql import CesqlInvalid, parse
 from tocsin.errors import Invalid, Violation
 from tocsin_case.domain.cases import PLATFORM, Case, Link
 from tocsin_case.domain.causes import Meaning, Occurrence
 from tocsin_case.domain.types import CaseType, FieldValue, Priority, Stage, Targets
+
+_SEVERITIES: Final = {"critical": 1, "error": 2, "warning": 3, "info": 4}  # of alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,14 @@ class Rule:
     def key(self) -> str:
         """Its name across namespaces."""
         return f"{self.namespace}/{self.name}"
+
+
+def asked_for(occurrence: Occurrence) -> Rule | None:
+    """The rule that applies where no other matches, because the alert rule asks for a case; ``None`` when it does not."""
+    if occurrence.signal != "alert.fired" or occurrence.attributes.get("dataopencase") is not True:
+        return None
+    severity = _SEVERITIES.get(str(occurrence.attributes.get("dataseverity")), 3)
+    return Rule(namespace=occurrence.namespace, name="alerts", signal="alert.fired", severity=severity)
 
 
 def matching(rules: Iterable[Rule], occurrence: Occurrence) -> Rule | None:

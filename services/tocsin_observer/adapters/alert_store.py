@@ -184,6 +184,7 @@ def _rule_document(rule: AlertRule) -> Document:
             "notify": list(rule.actions.notify),
             "cancel_run": rule.actions.cancel_run,
             "start_workflow": rule.actions.start_workflow,
+            "open_case": rule.actions.open_case,
         },
     }
 
@@ -203,6 +204,7 @@ def _read_rule(document: Mapping[str, Any]) -> AlertRule:
                 notify=tuple(actions["notify"]),
                 cancel_run=actions["cancel_run"],
                 start_workflow=actions["start_workflow"],
+                open_case=actions.get("open_case", False),
             ),
         }
     )

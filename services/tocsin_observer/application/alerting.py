@@ -246,7 +246,7 @@ class Alerting:
         if entry.value is not None:  # made before a crash
             return
         outbox = announce(
-            [(words.ALERT_FIRED, alert.said())],
+            [(words.ALERT_FIRED, alert.said(open_case=rule.actions.open_case or None))],
             namespace=alert.namespace,
             entity_id=alert.id,
             after=entry.sequence,

@@ -1,8 +1,8 @@
 """Sends what waits: a lane for each endpoint that has something to send, so that a slow or dead one delays nobody else.
 
 A replica works at the lanes of the partitions that it holds. What a lane knows beyond the database (how the endpoint behaves,
-its pace) is lost with the replica and learnt again. A delivery is settled after the answer: a process that dies in between
-sends it once more, with the same message id.
+its pace) is lost with the replica and learnt again. A delivery is settled after the answer: where a process is killed in
+between it is sent once more, with the same message id. An orderly stop repeats nothing: it waits for the answers.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 LOOK: Final = timedelta(seconds=2)  # between two looks for work that nobody woke us for
 WINDOW: Final = 200  # deliveries of an endpoint that are looked at together
 HEALTHY, SUSPECT = 400, 60  # attempts at once: endpoints that fail have seats of their own, and cannot take the others'
-FINISH: Final = timedelta(seconds=3)  # how long a partition that is given up waits for what is on its way
+FINISH: Final = timedelta(seconds=15)  # how long a partition that is given up waits for answers; below the stop's deadline
 OUTCOMES: Final = ("delivered", "failed", "given-up")
 KINDS: Final = ("webhook", "channel")
 

@@ -63,6 +63,7 @@ class Duties(Part):
         self._lease = lease.total_seconds()
         self._clock = clock
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._leaving: dict[int, asyncio.Task[None]] = {}  # asked for by others, and finishing what is in hand
         self._held_until = 0.0
         self._stopping = False
         self._turn = asyncio.Lock()
@@ -92,8 +93,8 @@ class Duties(Part):
         """End all duties and let the other replicas have them at once."""
         self._stopping = True  # also for a look that is under way: what is given up is not taken again
         async with self._turn:
-            held = set(self._running)
-        tasks = self._drop(held)
+            held = {*self._running, *self._leaving}
+        tasks = [*self._drop(held), *self._leaving.values()]
         await asyncio.gather(*tasks, return_exceptions=True)  # what they have in hand is finished before others have it
         try:
             await self._leases.release(held, leave=True)
@@ -115,17 +116,27 @@ class Duties(Part):
         self._held_until = self._clock.monotonic() + self._lease * 2 / 3
         if self._stopping:
             return
+        self._drop(set(self._running) - held)
         surplus = set(self._leases.surplus) & held
-        dropped = self._drop(set(self._running) - held | surplus)
-        if surplus:
-            if dropped:
-                await asyncio.wait(dropped)
-            try:
-                await self._leases.release(surplus)
-            except TocsinError as error:
-                log.info("duties.not_released", error=error.detail)
-        for duty in held - surplus - set(self._running):
+        for duty in surplus & self._running.keys():
+            self._leaving[duty] = self._running[duty]
+        self._drop(surplus)
+        await self._hand_over(surplus)
+        for duty in held - surplus - self._running.keys() - self._leaving.keys():
             self._running[duty] = group.create_task(self._again_and_again(duty), name=f"duty-{duty}")
+
+    async def _hand_over(self, surplus: set[int]) -> None:
+        """Release what others are to have; what still has something in hand with one of the next looks."""
+        if self._leaving:
+            await asyncio.wait(self._leaving.values(), timeout=self._lease / 6)
+        self._leaving = {duty: task for duty, task in self._leaving.items() if not task.done()}
+        free = surplus - self._leaving.keys()
+        if not free:
+            return
+        try:
+            await self._leases.release(free)
+        except TocsinError as error:
+            log.info("duties.not_released", error=error.detail)
 
     def _drop(self, duties: set[int]) -> list[asyncio.Task[None]]:
         tasks = [task for duty in duties if (task := self._running.pop(duty, None)) is not None]

@@ -93,11 +93,13 @@ class Actions:
         notify: Channels of the namespace.
         cancel_run: Whether the run that it is about is cancelled.
         start_workflow: A workflow of the namespace to start, with the alert as its input.
+        open_case: Whether a case is opened; the end of the alert resolves it.
     """
 
     notify: tuple[str, ...] = ()
     cancel_run: bool = False
     start_workflow: str | None = None
+    open_case: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

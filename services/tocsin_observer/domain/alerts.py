@@ -60,7 +60,7 @@ class Alert:
     resolved_by: str | None = None
     note: str | None = None
 
-    def said(self, *, by: str | None = None, note: str | None = None) -> words.AlertChanged:
+    def said(self, *, by: str | None = None, note: str | None = None, open_case: bool | None = None) -> words.AlertChanged:
         """Data of its signals."""
         return words.AlertChanged(
             rule=self.rule,
@@ -70,6 +70,7 @@ class Alert:
             workflow=self.workflow,
             run=self.run,
             fired_at=self.fired_at,
+            open_case=open_case,
             by=by,
             note=note,
         )

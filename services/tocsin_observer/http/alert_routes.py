@@ -80,6 +80,8 @@ class _AlertHandlers:
             call.require("signal:read", EVERYWHERE)
         if body.actions.cancel_run:
             call.require("run:cancel", path.namespace)
+        if body.actions.open_case:
+            call.require("case:write", path.namespace)
         if body.actions.start_workflow is not None:
             call.require("run:start", path.namespace)
         entry = await self._alerts.put(

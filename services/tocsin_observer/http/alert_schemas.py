@@ -45,6 +45,9 @@ class ActionsBody(Input):
 
     notify: tuple[Slug, ...] = Field(default=(), max_length=20, description="Channels of the namespace.")
     cancel_run: bool = Field(default=False, description="Needs `run:cancel`, and `run` in `group_by`.")
+    open_case: bool = Field(
+        default=False, description="Open a case, which ends with the alert; rules of cases shape it. Needs `case:write`."
+    )
     start_workflow: Slug | None = Field(default=None, description="Gets the alert as its input; needs `run:start`.")
 
 

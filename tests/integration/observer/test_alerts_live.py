@@ -210,7 +210,7 @@ async def test_a_promise_that_is_broken_cancels_the_run_once_through_a_change_of
         name="in-time",
         kind=Kind.COUNT,
         window=timedelta(seconds=2),
-        actions=Actions(cancel_run=True, start_workflow="cleanup"),
+        actions=Actions(cancel_run=True, start_workflow="cleanup", open_case=True),
     )
     one, two = make("one"), make("two")
     async with one.working():
@@ -239,6 +239,9 @@ async def test_a_promise_that_is_broken_cancels_the_run_once_through_a_change_of
         assert asked["type"] == "io.tocsin.command.run.cancel.v1"
         assert start.startswith("commands.executor.start.")
         assert begun["data"]["workflow"] == "cleanup"
+        assert begun["data"]["input"]["alert"]["id"] == alert.id
+        said = await anext(ground.stream.follow((f"signals.default.alert.fired.{alert.id}",), after=0))
+        assert orjson.loads(said.event)["data"]["open_case"] is True
         await ground.say(ended(ground, 1, well=True))
 
         async def over():

@@ -8,7 +8,7 @@ import pytest
 from tocsin.errors import Invalid
 from tocsin.signals import CloudEvent
 from tocsin_case.domain.causes import Meaning, Occurrence, read_occurrence
-from tocsin_case.domain.rules import Rule, checked_rule, dedupe_of, matching, open_case, recovered
+from tocsin_case.domain.rules import Rule, asked_for, checked_rule, dedupe_of, matching, open_case, recovered
 from tocsin_case.domain.types import standard
 from tocsin_case.domain.words import asked, fact, facts_of, words_of
 
@@ -45,6 +45,16 @@ def test_a_signal_means_that_something_broke_or_is_well_again(signal, data, fami
     found = read(*signal.split("."), data)
     assert (found.family, found.name, found.meaning) == (family, name, meaning)
     assert found.key == f"default/{family}/{name}"
+
+
+def test_an_alert_whose_rule_asks_for_a_case_gets_one_without_rules_of_cases():
+    """Only a firing asks, and the alert's severity is the case's."""
+    asked = read("alert", "fired", {"rule": "late", "summary": "late", "severity": "critical", "open_case": True})
+    rule = asked_for(asked)
+    assert rule is not None
+    assert (matching([rule], asked), rule.severity) == (rule, 1)
+    assert asked_for(read("alert", "fired", {"rule": "late", "summary": "late", "severity": "critical"})) is None
+    assert asked_for(read("alert", "resolved", {"rule": "late", "open_case": True})) is None
 
 
 def test_what_a_signal_says_is_behind_it_is_linked():

@@ -80,6 +80,7 @@ class AlertChanged(Payload):
     workflow: str | None = None
     run: str | None = Field(None, description="Id of the run that it is about.")
     fired_at: AwareDatetime
+    open_case: bool | None = Field(None, description="On `alert.fired`: the rule asks for a case.")
     by: str | None = Field(None, description="Who acknowledged or resolved it; absent when it resolved by itself.")
     note: Reason | None = None
 
