@@ -49,9 +49,8 @@ chaos-intake: $(VENV)/.dev ## The same for what starts runs: events and instants
 
 # ---- proving ----------------------------------------------------------------------------------------------------
 
-# Each worker has servers of its own; a file stays with one worker, so that what its tests share is made once.
 test: $(VENV)/.dev ## Run all tests with real NATS and MongoDB
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 15 $(ARGS)
+	@tests/run $(ARGS)
 
 fuzz: $(VENV)/.dev ## Let Hypothesis look for examples that no run of the tests has drawn yet; what it finds becomes a test
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --hypothesis-profile fuzz tests/unit $(ARGS)
