@@ -96,7 +96,9 @@ class Accounts:
         encoded = NO_PASSWORD if password is None else await self._hasher.hash(password)
         held = tuple(dict.fromkeys(bindings))
         user = User(name, encoded, held, False, now, now, changed_at=now, floor=entry.revision + 1, machine=password is None)
-        return await self._users.commit(entry, user, outbox=[said(USER_CREATED, entry, _about(user), asker=asker, now=now)])
+        return await self._users.commit(
+            entry, user, outbox=[said(USER_CREATED, entry, _about(user), asker=asker, now=now, to=user)]
+        )
 
     async def change(
         self, name: str, *, bindings: Sequence[Binding] | None, disabled: bool | None, expect: int | None, asker: Asker
@@ -118,7 +120,8 @@ class Accounts:
         if not _is_administrator(user):
             await self._keep_an_administrator(entry.value)
         kind = USER_DISABLED if user.disabled and not entry.value.disabled else USER_UPDATED
-        stored = await self._users.commit(entry, user, outbox=[said(kind, entry, _about(user), asker=asker, now=now)])
+        signal = said(kind, entry, _about(user), asker=asker, now=now, to=user)
+        stored = await self._users.commit(entry, user, outbox=[signal])
         await self._teller.tell()
         return stored
 
@@ -139,7 +142,7 @@ class Accounts:
         entry = await self._users.commit(entry, gone)
         await self._departures.commit(await self._departures.load(name), Departure(entry.revision + 1, now))
         await self._groups.forget(name)
-        signal = said(USER_DELETED, entry, _about(gone), asker=asker, now=now)
+        signal = said(USER_DELETED, entry, _about(gone), asker=asker, now=now, to=None)
         await self._users.commit(entry, None, outbox=[signal])
         await self._teller.tell()
 
@@ -168,7 +171,8 @@ class Accounts:
         if entry.value.machine or entry.value.origin:
             raise Conflict(f"{entry.key} has no password here", hint="service accounts have API keys")
         user = entry.value.with_password(encoded, now, entry.revision + 1)
-        await self._users.commit(entry, user, outbox=[said(USER_PASSWORD_CHANGED, entry, _about(user), asker=asker, now=now)])
+        signal = said(USER_PASSWORD_CHANGED, entry, _about(user), asker=asker, now=now, to=user)
+        await self._users.commit(entry, user, outbox=[signal])
         await self._teller.tell()
 
     async def enrol(self, password: str, asker: Asker) -> Enrolment:
@@ -287,7 +291,7 @@ class Roles:
         await self._authority.require_within(wanted, asker.principal, deed="this role")
         entry = await self._roles.load(name)
         kind = ROLE_CREATED if entry.value is None else ROLE_UPDATED
-        signal = said(kind, entry, _about_role(role), asker=asker, now=self._clock.now())
+        signal = said(kind, entry, _about_role(role), asker=asker, now=self._clock.now(), to=role)
         await self._roles.commit(entry, role, outbox=[signal])
         await self._renewal.of_role(name)
         return role
@@ -310,7 +314,7 @@ class Roles:
         holders += [f"group {entry.key}" for entry in await self._groups.find(bound, limit=1)]
         if holders:
             raise InUse(f"{holders[0]} holds the role {name}", hint="take it from its users and groups first")
-        signal = said(ROLE_DELETED, entry, _about_role(entry.value), asker=asker, now=self._clock.now())
+        signal = said(ROLE_DELETED, entry, _about_role(entry.value), asker=asker, now=self._clock.now(), to=None)
         await self._roles.commit(entry, None, outbox=[signal])
 
 

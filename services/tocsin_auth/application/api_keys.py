@@ -128,7 +128,7 @@ class ApiKeys:
         entry = await self._keys.load(new_id(wanted.created_at, self._chance))
         key = make_api_key(entry.key, self._chance.token(32))
         record = replace(wanted, id=key.id, digest=key.digest)
-        signal = said(API_KEY_CREATED, entry, _payload(record), asker=asker, now=wanted.created_at)
+        signal = said(API_KEY_CREATED, entry, _payload(record), asker=asker, now=wanted.created_at, to=record)
         await self._keys.commit(entry, record, outbox=[signal])
         return Made(key, record)
 
@@ -167,8 +167,9 @@ class ApiKeys:
         if entry.value.revoked_at is not None:
             return
         now = self._clock.now()
-        signal = said(API_KEY_REVOKED, entry, _payload(entry.value), asker=asker, now=now)
-        await self._keys.commit(entry, entry.value.revoked(now), outbox=[signal])
+        revoked = entry.value.revoked(now)
+        signal = said(API_KEY_REVOKED, entry, _payload(entry.value), asker=asker, now=now, to=revoked)
+        await self._keys.commit(entry, revoked, outbox=[signal])
         await self._teller.tell()
 
     async def token_for(self, text: str) -> Issued:

@@ -6,6 +6,7 @@ moment who was refused a moment later. What cannot be ended now is tried again, 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -24,6 +25,7 @@ from tocsin_kit.web.revocations import RevocationList
 
 LOOK_ON: Final = timedelta(seconds=10)  # twice the time after which a replica has heard of it in any case
 _PAGE: Final = 500
+_PAST: Final = timedelta(milliseconds=1)
 
 log = structlog.get_logger()
 
@@ -86,7 +88,8 @@ class BusEndings:
         asker = Asker(root(f"bus-ending-{entry.key}"))
         signal = said(BUS_LOGIN_ENDED, entry, payload, asker=asker, now=now, actor="service:auth")
         try:
-            await self._connections.commit(entry, None, outbox=[signal])
+            # Over now, so nobody looks at it again, and it goes with the others.
+            await self._connections.commit(entry, replace(connection, ends_at=now - _PAST), outbox=[signal])
         except Conflict:  # another replica has just done the same
             return False
         log.info("bus_login.ended", principal=connection.subject, address=connection.address)

@@ -142,7 +142,7 @@ class OidcLogins:
             user = entry.value.with_claims(identity.groups, now, entry.revision + 1)
             if user == entry.value:
                 return entry
-            changed = said(USER_UPDATED, entry, _about(user), asker=asker, now=now, actor=user.subject)
+            changed = said(USER_UPDATED, entry, _about(user), asker=asker, now=now, actor=user.subject, to=user)
             stored = await self._users.commit(entry, user, outbox=[changed])
             await self._teller.tell()
             return stored
@@ -154,7 +154,7 @@ class OidcLogins:
             user = User(
                 name, NO_PASSWORD, (), False, now, now, changed_at=now, floor=entry.revision + 1, origin=identity.origin
             ).with_claims(identity.groups, now, entry.revision + 1)
-            made = said(USER_CREATED, entry, _about(user), asker=asker, now=now, actor=user.subject)
+            made = said(USER_CREATED, entry, _about(user), asker=asker, now=now, actor=user.subject, to=user)
             return await self._users.commit(entry, user, outbox=[made])
         raise Conflict("there are users of this name already", hint="ask an administrator")
 

@@ -63,7 +63,7 @@ class Groups:
         if before is not None:
             await self._may_touch(before, asker)
         kind = GROUP_CREATED if before is None else GROUP_UPDATED
-        signal = said(kind, entry, _about(group), asker=asker, now=self._clock.now())
+        signal = said(kind, entry, _about(group), asker=asker, now=self._clock.now(), to=group)
         stored = await self._groups.commit(entry, group, outbox=[signal])
         await self._renewal.of_groups(group, *([before] if before else []))
         return stored
@@ -78,7 +78,7 @@ class Groups:
         entry = await self.show(name)
         assert entry.value is not None
         await self._may_touch(entry.value, asker)
-        signal = said(GROUP_DELETED, entry, _about(entry.value), asker=asker, now=self._clock.now())
+        signal = said(GROUP_DELETED, entry, _about(entry.value), asker=asker, now=self._clock.now(), to=None)
         await self._groups.commit(entry, None, outbox=[signal])
         await self._renewal.of_groups(entry.value)
 
@@ -120,7 +120,7 @@ class NamespaceBook:
         await self._authority.require_within([Grant("*:*")], asker.principal, deed="saying what a namespace is")
         entry = await self._namespaces.load(rules.name)
         payload = NamespaceRuled(name=rules.name, environment=rules.environment, protected=rules.protected)
-        signal = said(NAMESPACE_RULED, entry, payload, asker=asker, now=self._clock.now())
+        signal = said(NAMESPACE_RULED, entry, payload, asker=asker, now=self._clock.now(), to=rules)
         await self._namespaces.commit(entry, rules, outbox=[signal])
         if rules != (entry.value or NamespaceRules(rules.name)):
             await self._renewal.of_everybody()

@@ -1,17 +1,34 @@
-"""Who asks, and what is said about it: the two things that every use case carries along."""
+"""Who asks, and what is said about it: the two things that every use case carries along.
+
+A signal about a write says what the write changes, for the audit trail; secrets are hidden, and what nobody asked for (times,
+revisions of tokens) is left out.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from enum import Enum
+from typing import Final, TypeVar
 
 from tocsin.signals import Cause
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import SYSTEM_NAMESPACE, Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.store import Entry, Outgoing
+from tocsin_kit.store.changes import changes
 from tocsin_kit.web.access import ANONYMOUS, Principal
 
 P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
+
+_HIDDEN: Final = frozenset({"second", "digest", "versions"})
+_NOT_ASKED_FOR: Final = frozenset({"floor", "secure_since", "created_at", "changed_at", "last_used_at", "name", "id", "scope"})
+
+
+class _Untold(Enum):
+    UNTOLD = 0
+
+
+UNTOLD: Final = _Untold.UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,7 @@ def said(
     asker: Asker,
     now: datetime,
     actor: str | None = None,
+    to: T | _Untold | None = UNTOLD,
     nth: int = 1,
     namespace: str = SYSTEM_NAMESPACE,
     entity: str | None = None,
@@ -52,10 +70,14 @@ def said(
         asker: On whose behalf.
         now: When.
         actor: Who did it, where that is not the asker (a login).
+        to: What is stored in the same commit, ``None`` for a deletion: the signal says what that changes.
         nth: 1 for the first signal of the commit, 2 for the second.
         namespace: Of the entity, where it belongs to one.
         entity: What the signal calls it, where that is not its key; always the same for one key.
     """
+    if to is not UNTOLD and isinstance(payload, Changed):
+        found = changes(entry.value, to, hidden=_HIDDEN, without=_NOT_ASKED_FOR)
+        payload = payload.model_copy(update={"changes": found})
     subject = actor or (None if asker.principal.is_anonymous else asker.principal.subject)
     event = make_signal(
         kind,

@@ -108,7 +108,7 @@ class SecondFactors:
 
     async def _commit(self, entry: Entry[User], user: User, asker: Asker) -> None:
         payload = UserChanged(name=user.name, roles=user.role_names)
-        signal = said(USER_UPDATED, entry, payload, asker=asker, now=self._clock.now())
+        signal = said(USER_UPDATED, entry, payload, asker=asker, now=self._clock.now(), to=user)
         await self._users.commit(entry, user, outbox=[signal])
 
 

@@ -121,7 +121,7 @@ class Secrets:
         elif value is not None:
             record = record.stored(await self._version(record, value, asker))
         kind = SECRET_CREATED if entry.value is None else SECRET_UPDATED
-        return await self._records.commit(entry, record, outbox=[self._said(kind, entry, record, asker)])
+        return await self._records.commit(entry, record, outbox=[self._said(kind, entry, record, asker, to=record)])
 
     async def restore(self, scope: str, name: str, number: int, asker: Asker) -> Entry[SecretRecord]:
         """Give out an earlier value again, as a new version.
@@ -136,7 +136,8 @@ class Secrets:
             raise NotFound(f"version {number} of {name} is not kept", hint="the last ten are")
         plain = await self._keys.open(version.data_key, version.sealed, context=context_of(scope, name, number))
         record = entry.value.stored(await self._version(entry.value, orjson.loads(plain), asker))
-        return await self._records.commit(entry, record, outbox=[self._said(SECRET_UPDATED, entry, record, asker)])
+        signal = self._said(SECRET_UPDATED, entry, record, asker, to=record)
+        return await self._records.commit(entry, record, outbox=[signal])
 
     async def delete(self, scope: str, name: str, asker: Asker) -> None:
         """It is gone, with all versions.
@@ -146,7 +147,7 @@ class Secrets:
         """
         entry = await self.show(scope, name)
         assert entry.value is not None
-        await self._records.commit(entry, None, outbox=[self._said(SECRET_DELETED, entry, entry.value, asker)])
+        await self._records.commit(entry, None, outbox=[self._said(SECRET_DELETED, entry, entry.value, asker, to=None)])
 
     async def reseal(self) -> int:
         """Seal everything under the active data key, then drop the keys that nothing needs.
@@ -196,11 +197,17 @@ class Secrets:
         return checked_reference(provider, reference)
 
     def _said(
-        self, kind: SignalType[SecretChanged], entry: Entry[SecretRecord], record: SecretRecord, asker: Asker
+        self,
+        kind: SignalType[SecretChanged],
+        entry: Entry[SecretRecord],
+        record: SecretRecord,
+        asker: Asker,
+        *,
+        to: SecretRecord | None,
     ) -> Outgoing:
         payload = SecretChanged(name=record.name, scope=record.scope, provider=record.provider.value, version=record.latest)
         namespace, entity = place_of(record.scope, record.name)
-        return said(kind, entry, payload, asker=asker, now=self._clock.now(), namespace=namespace, entity=entity)
+        return said(kind, entry, payload, asker=asker, now=self._clock.now(), namespace=namespace, entity=entity, to=to)
 
 
 def place_of(scope: str, name: str) -> tuple[str, str]:

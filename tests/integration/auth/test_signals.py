@@ -78,6 +78,19 @@ async def test_every_change_is_said_in_order_and_without_gaps(auth: Auth, nats_u
     created = next(s for s in signals if s.type.startswith("io.tocsin.user.created") and s.subject == "ada")
     assert created.extensions["authid"] == "user:admin"
     assert created.correlation_id
+    disabled = next(s for s in signals if s.type.startswith("io.tocsin.user.disabled"))
+    assert changes_of(disabled) == {"disabled": (False, True)}
+    assert changes_of(created)["password_hash"] == (None, "**hidden**")
+    role = next(s for s in signals if s.type.startswith("io.tocsin.role.created"))
+    assert changes_of(role)["permissions"] == (None, ["run:read"])
+    revoked = next(s for s in signals if s.type.startswith("io.tocsin.api-key.revoked"))
+    assert set(changes_of(revoked)) == {"revoked_at"}
+
+
+def changes_of(signal: CloudEvent) -> dict[str, tuple[Any, Any]]:
+    """Before and after by field."""
+    data: Any = signal.payload
+    return {one["field"]: (one.get("before"), one.get("after")) for one in data["changes"]}
 
 
 async def test_no_secret_is_said_or_logged(auth: Auth, nats_url: str) -> None:

@@ -2,19 +2,20 @@
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
 
 SHELF = Shelf("auth")
 
 
-class UserChanged(Payload):
+class UserChanged(Changed):
     """Data of the signals about a user."""
 
     name: Name
     roles: list[str] = Field(default_factory=list)
 
 
-class RoleChanged(Payload):
+class RoleChanged(Changed):
     """Data of the signals about a role."""
 
     name: Name
@@ -59,7 +60,7 @@ class BusLoginEnded(Payload):
     reason: Reason
 
 
-class ApiKeyChanged(Payload):
+class ApiKeyChanged(Changed):
     """Data of the signals about an API key."""
 
     key: str = Field(description="Public id of the key.")
@@ -74,7 +75,7 @@ class SigningKeyRotated(Payload):
     kid: str
 
 
-class GroupChanged(Payload):
+class GroupChanged(Changed):
     """Data of the signals about a group."""
 
     name: Name
@@ -83,7 +84,7 @@ class GroupChanged(Payload):
     roles: list[str] = Field(default_factory=list)
 
 
-class NamespaceRuled(Payload):
+class NamespaceRuled(Changed):
     """Data of `namespace.ruled`."""
 
     name: Name
@@ -97,7 +98,7 @@ class DataKeyRotated(Payload):
     key: str = Field(description="Id of the key that values are sealed under from now on.")
 
 
-class SecretChanged(Payload):
+class SecretChanged(Changed):
     """Data of the signals about a secret; never its value."""
 
     name: Name
