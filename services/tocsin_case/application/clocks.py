@@ -60,7 +60,7 @@ class ClockKeeper:
             if case.next_due is None or case.next_due > now:
                 break
             before = case
-            case = settled(before, tick(case, now), guide.policy, now)
+            case = settled(before, tick(case, now), guide.policy, now, guide.waits)
             case, fired = _climb(case, guide, now)
             for one in fired:
                 mark = f"{one.turn}:{one.level}:{entry.revision}:{turn}"
@@ -89,7 +89,7 @@ def _climb(case: Case, guide: Guide, now: datetime) -> tuple[Case, tuple[Fired, 
         return case, ()
     if guide.policy is None:  # deleted meanwhile
         return replace(case, escalation=replace(case.escalation, ended="stopped", next_at=None)), ()
-    state, fired = climb(case.escalation, guide.policy, now)
+    state, fired = climb(case.escalation, guide.policy, now, guide.waits)
     return replace(case, escalation=state), fired
 
 

@@ -14,12 +14,21 @@ from tocsin_case.ports import CaseStore, Configuration
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Everything configured that a decision about one case needs."""
+    """Everything configured that a decision about one case needs.
+
+    Attributes:
+        kind: Its type.
+        hours: The time that its clocks count.
+        policy: Its escalation.
+        directory: Who there is.
+        waits: The time that its escalation counts.
+    """
 
     kind: CaseType
     hours: Hours
     policy: Policy | None
     directory: Directory
+    waits: Hours = ALWAYS
 
 
 class Desk:
@@ -51,7 +60,12 @@ class Desk:
             teams = await self._configuration.of_namespace(Team, case.namespace)
             rotations = await self._configuration.of_namespace(Rotation, case.namespace)
             directory = Directory({team.name: team for team in teams}, {one.name: one for one in rotations})
-        return Guide(kind, hours, policy, directory)
+        waits = ALWAYS
+        if policy is not None and policy.business:
+            team = directory.teams.get(case.team or "")
+            own = team.calendar if team is not None else None
+            waits = hours if own is None else await self.hours(case.namespace, own)
+        return Guide(kind, hours, policy, directory, waits)
 
     async def hours(self, namespace: str, calendar: str | None) -> Hours:
         """Business hours; around the clock where there is no such calendar."""

@@ -120,7 +120,7 @@ class Ledger:
             case = await self.desk.assigned(case, guide, now)
         if before is None or before.team != case.team:
             case = await self.desk.shut(case)
-        case = settled(before, case, guide.policy, now)
+        case = settled(before, case, guide.policy, now, guide.waits)
         commands = list(decision.commands)
         for event in _events(before, case):
             for playbook in guide.kind.playbooks:

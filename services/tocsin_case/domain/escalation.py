@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from tocsin.errors import Invalid, Violation
+from tocsin_case.domain.calendars import ALWAYS, Hours, NeverOpen
 from tocsin_case.domain.cases import Case, Escalation
 from tocsin_case.domain.oncall import Rotation, on_call
 from tocsin_case.domain.types import Stage
@@ -83,6 +84,7 @@ class Policy:
         levels: In order.
         repeat: How often it begins anew after its last level.
         repeat_after: How long after the last level.
+        business: Whether it counts business time: of the case's team, else of its type.
     """
 
     namespace: str
@@ -92,6 +94,7 @@ class Policy:
     levels: tuple[Level, ...] = ()
     repeat: int = 0
     repeat_after: timedelta = timedelta(minutes=30)
+    business: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +106,14 @@ class Team:
         name: Its name there.
         members: ``user:<name>``, in the order of turns.
         restricted: Whether its cases are seen by its members only.
+        calendar: When it is at work, for escalations that count business time; ``None`` for as its cases' types say.
     """
 
     namespace: str
     name: str
     members: tuple[str, ...] = ()
     restricted: bool = False
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +160,14 @@ class Directory:
         return tuple(found)
 
 
-def begin(policy: Policy, now: datetime) -> Escalation:
+def begin(policy: Policy, now: datetime, hours: Hours = ALWAYS) -> Escalation:
     """A chain at its beginning."""
     if not policy.levels:
         return Escalation(policy=policy.name, since=now, ended="exhausted")
-    return Escalation(policy=policy.name, since=now, next_at=now + policy.levels[0].after)
+    return Escalation(policy=policy.name, since=now, next_at=_later(hours, now, policy.levels[0].after))
 
 
-def climb(state: Escalation, policy: Policy, now: datetime) -> tuple[Escalation, tuple[Fired, ...]]:
+def climb(state: Escalation, policy: Policy, now: datetime, hours: Hours = ALWAYS) -> tuple[Escalation, tuple[Fired, ...]]:
     """Reach every level that is due, each at the instant it was due."""
     fired: list[Fired] = []
     while state.ended is None and state.next_at is not None and state.next_at <= now and len(fired) < AT_ONCE:
@@ -175,31 +180,31 @@ def climb(state: Escalation, policy: Policy, now: datetime) -> tuple[Escalation,
         next_at: datetime | None = None
         ended: str | None = None
         if level < len(policy.levels):
-            next_at = at + policy.levels[level].after
+            next_at = _later(hours, at, policy.levels[level].after)
         elif turn < policy.repeat:
-            level, turn, next_at = 0, turn + 1, at + policy.repeat_after
+            level, turn, next_at = 0, turn + 1, _later(hours, at, policy.repeat_after)
         else:
             ended = "exhausted"
         state = replace(state, level=level, turn=turn, next_at=next_at, ended=ended, fired=state.fired + 1)
     return state, tuple(fired)
 
 
-def settled(before: Case | None, case: Case, policy: Policy | None, now: datetime) -> Case:
+def settled(before: Case | None, case: Case, policy: Policy | None, now: datetime, hours: Hours = ALWAYS) -> Case:
     """The escalation of a case after it changed: begun, held, going on, or stopped."""
     state = case.escalation
     if state is None:
         begun = _beginning(before, case, policy) if policy is not None and case.stage.is_active else None
         if policy is None or begun is None or not _wanted(case, policy):
             return case
-        state = begin(policy, begun)
+        state = begin(policy, begun, hours)
     if state.ended is None and not case.stage.is_active:
         state = replace(state, ended="resolved", next_at=None, left=None)
     elif state.ended is None and policy is not None and not _wanted(case, policy):
         state = replace(state, ended="acknowledged", next_at=None, left=None)
     elif case.stage is Stage.PAUSED and state.next_at is not None:
-        state = replace(state, left=max(state.next_at - now, timedelta(0)), next_at=None)
+        state = replace(state, left=hours.between(now, state.next_at), next_at=None)
     elif case.stage is not Stage.PAUSED and state.left is not None:
-        state = replace(state, next_at=now + state.left, left=None)
+        state = replace(state, next_at=_later(hours, now, state.left), left=None)
     return case if state == case.escalation else replace(case, escalation=state)
 
 
@@ -226,6 +231,14 @@ def checked_policy(policy: Policy) -> Policy:
     if wrong:
         raise Invalid(f"escalation {policy.name} cannot work: {wrong[0].detail}", violations=wrong)
     return policy
+
+
+def _later(hours: Hours, at: datetime, wait: timedelta) -> datetime:
+    """After so much time; in a calendar without any business time around the clock, because a chain must not end in silence."""
+    try:
+        return hours.after(at, wait)
+    except NeverOpen:
+        return at + wait
 
 
 def _wanted(case: Case, policy: Policy) -> bool:

@@ -147,6 +147,9 @@ class PolicyBody(Input):
     levels: tuple[LevelBody, ...] = Field(min_length=1, max_length=LEVELS)
     repeat: int = Field(default=0, ge=0, le=TURNS, description="How often the chain begins anew after its last level.")
     repeat_after: Within = timedelta(minutes=30)
+    business: bool = Field(
+        default=False, description="Count business time: by the calendar of the case's team, else by that of its type."
+    )
 
 
 class WindowBody(Input):
@@ -190,6 +193,7 @@ class TeamBody(Input):
 
     members: tuple[Person, ...] = Field(default=(), max_length=500, description="In the order of turns.")
     restricted: bool = Field(default=False, description="Whether cases of the team are seen by its members only.")
+    calendar: Slug | None = Field(default=None, description="When it is at work, for escalations in business time.")
 
 
 class TaskTemplateBody(Input):
