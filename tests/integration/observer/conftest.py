@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,14 +19,19 @@ from tocsin_observer.adapters.signal_stream import BusSignalStream
 
 @asynccontextmanager
 async def serving(*parts) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for part in parts:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        tasks = [group.create_task(part.serve()) for part in parts]
-        yield
-        for task in tasks:
-            task.cancel()
+    """Start in order and stop in reverse, as the chassis does: a part serves until it was stopped."""
+    begun = []
+    async with asyncio.TaskGroup() as group:
+        try:
+            for part in parts:
+                await part.start()
+                begun.append((part, group.create_task(part.serve())))
+            yield
+        finally:
+            for part, task in reversed(begun):
+                await part.stop()
+                task.cancel()
+                await asyncio.wait([task])
 
 
 class Ground:
