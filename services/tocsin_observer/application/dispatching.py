@@ -27,7 +27,7 @@ log = structlog.get_logger()
 LOOK: Final = timedelta(seconds=2)  # between two looks for work that nobody woke us for
 WINDOW: Final = 200  # deliveries of an endpoint that are looked at together
 HEALTHY, SUSPECT = 400, 60  # attempts at once: endpoints that fail have seats of their own, and cannot take the others'
-FINISH: Final = timedelta(seconds=5)  # how long a partition that is given up waits for answers: nobody waits for a stop much longer
+FINISH: Final = timedelta(seconds=5)  # how long a partition that is given up waits for answers: a stop must not take long
 OUTCOMES: Final = ("delivered", "failed", "given-up")
 KINDS: Final = ("webhook", "channel")
 
