@@ -23,7 +23,7 @@ from tocsin_kit.bus.permissions import authorization as who_may_come_in
 
 CONTAINER_USER: Final = 10001  # the image's; used when root runs this, since no container of ours runs as root
 KEEPING: Final = tuple(name for name in SERVICES if name not in {"worker", "gateway"})  # those with a database
-CALLING: Final = ("trigger", "case")  # those that call another service in their own name
+CALLING: Final = ("trigger", "lineage", "case")  # those that call another service in their own name
 OWN: Final = {  # keys that one service alone has
     "auth": ("auth_key", "nats_callout_seed", "service_secrets"),
     "trigger": ("trigger_key",),

@@ -8,7 +8,7 @@ from typing import Protocol
 from tocsin.signals import Json
 from tocsin_kit.store import Entry, Outgoing, Page
 from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot
-from tocsin_lineage.domain.causes import Clockwork, Maker
+from tocsin_lineage.domain.causes import Clockwork, Maker, Wait
 from tocsin_lineage.domain.checks import CheckResult
 from tocsin_lineage.domain.columns import ColumnEdge
 from tocsin_lineage.domain.graph import Direction, Edge
@@ -273,6 +273,14 @@ class FactStore(Protocol):
 
     async def schedules_of(self, workflows: Collection[Place]) -> Sequence[Clockwork]:
         """The schedules that start these workflows."""
+        ...
+
+
+class Waits(Protocol):
+    """What runs wait for, as the executor says."""
+
+    async def of(self, workflows: Collection[Place]) -> Sequence[Wait]:
+        """Of the newest runs of these workflows that have not ended; nothing where nobody can be asked."""
         ...
 
 

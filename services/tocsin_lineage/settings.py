@@ -17,6 +17,9 @@ class LineageSettings(Section):
         description="How long it is kept what happened to assets: writings, readings, results of checks, foreign events. "
         "What an asset and its partitions are now stays.",
     )
+    service_secret: Secret | None = Field(
+        None, description="With it lineage asks what runs wait for when an asset is late; one of `auth.service_secrets`."
+    )
     emit_url: str | None = Field(
         default=None,
         pattern=r"^https?://",

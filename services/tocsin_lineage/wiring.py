@@ -19,6 +19,7 @@ from tocsin_lineage.adapters.facts import MongoFactStore
 from tocsin_lineage.adapters.graph import MongoEventStore, MongoGraphStore
 from tocsin_lineage.adapters.journals import MongoEmissionStore, MongoEvaluationStore
 from tocsin_lineage.adapters.receiver import HttpReceiver
+from tocsin_lineage.adapters.runs import HttpWaits
 from tocsin_lineage.application import (
     Assets,
     Automation,
@@ -75,7 +76,9 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
     evaluations, events = MongoEvaluationStore(database), MongoEventStore(database)
     old = Forgetting(store, events, history=context.settings.history, clock=clock)
     assets, recorder = Assets(store, clock=clock), Recorder(store, clock=clock)
-    keeper = FreshnessKeeper(store, facts, edges, clock=clock)
+    services = context.platform.services
+    waits = HttpWaits(services.auth_url, services.executor_url, context.settings.service_secret, clock=clock)
+    keeper = FreshnessKeeper(store, facts, edges, waits, clock=clock)
     automatic = Automation(store, evaluations, clock=clock)
     emission = _emission(context)
     hearing = Hearing(facts, edges, recorder, followers=[automatic.hear])
@@ -89,7 +92,7 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
         keeper=keeper,
         evaluations=evaluations,
     )
-    authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
+    authenticator = RemoteAuthenticator(services.auth_url, clock)
     server = HttpServer(
         "lineage",
         (*routes(cases, clock=clock), *dead_letter_routes("lineage", context.bus, [listening])),
@@ -105,6 +108,7 @@ def build(context: ServiceContext[LineageSettings]) -> Sequence[Component]:
     return (
         Preparation(store.prepare, edges.prepare, facts.prepare, evaluations.prepare),
         relay,
+        waits,
         listening,
         Ticking("lineage.freshness", freshness.EVERY, keeper.check, clock=clock),
         Ticking("lineage.automation", automation.EVERY, automatic.check, clock=clock),

@@ -51,6 +51,7 @@ def asset_document(asset: Asset) -> Document:
         "automation_due": asset.automation_due,
         "standings": _text({name: _standing(one) for name, one in asset.standings.items()}),
         "schema": asset.schema,
+        "made_with": asset.made_with,
     }
 
 
@@ -82,6 +83,7 @@ def read_asset(document: Mapping[str, Any]) -> Asset:
         automation_due=document.get("automation_due"),
         standings={name: _read_standing(one) for name, one in orjson.loads(document.get("standings", "{}")).items()},
         schema=document.get("schema"),
+        made_with=document.get("made_with"),
     )
 
 

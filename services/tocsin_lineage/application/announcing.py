@@ -92,7 +92,16 @@ def of_freshness(asset: Asset, change: Change, causes: Sequence[Reason]) -> Said
         before=change.before.value,
         state=change.after.value,
         materialized_at=asset.materialized,
-        causes=[words.FreshnessCause(kind=one.why.value, detail=one.detail[:1000], subject=one.subject) for one in causes],
+        causes=[
+            words.FreshnessCause(
+                kind=one.why.value,
+                detail=one.detail[:1000],
+                subject=one.subject,
+                limit=one.limit,
+                held_by=list(one.held_by[:20]) or None,
+            )
+            for one in causes
+        ],
     )
     severity = {State.STALE: Severity.ERROR, State.WARNING: Severity.WARN}.get(change.after)
     return words.ASSET_FRESHNESS_CHANGED, payload, severity

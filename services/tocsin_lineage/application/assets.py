@@ -1,22 +1,24 @@
 """What people and programs do with assets."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.errors import Invalid, NotFound, PreconditionFailed
+from tocsin.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from tocsin.signals import Cause
 from tocsin.signals.catalogue import lineage as words
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Page
 from tocsin_lineage.application.announcing import announce, registered
-from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot
+from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot, described
 from tocsin_lineage.domain.checks import CheckResult
-from tocsin_lineage.domain.freshness import Verdict
+from tocsin_lineage.domain.freshness import EachPartition
 from tocsin_lineage.domain.partitions import LISTED_LIMIT, all_keys, is_key
 from tocsin_lineage.domain.schema_history import SchemaVersion
 from tocsin_lineage.ports import AssetSearch, AssetStore, Changes, HappeningSearch
 
 READERS_LIMIT = 100
+TRIES = 8  # against other writers of an asset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,30 +60,7 @@ class Assets:
         if expect is not None and expect != entry.revision:
             raise PreconditionFailed(f"asset {asset.key} has changed since you read it", hint="read it again")
         now = self._clock.now()
-        before = entry.value
-        if before is not None:
-            asset = replace(
-                before,
-                kind=asset.kind,
-                group=asset.group,
-                description=asset.description,
-                owners=asset.owners,
-                tags=asset.tags,
-                code_version=asset.code_version,
-                declared=True,
-                policy=asset.policy,
-            )
-        if before is None or before.policy.document != asset.policy.document:
-            promised = before is not None and before.policy.promise == asset.policy.promise
-            promised = promised and before is not None and before.policy.partitions == asset.policy.partitions
-            verdict = asset.verdict if promised else Verdict(since=now)
-            since = before.since if promised and before is not None and before.since is not None else now
-            asset = replace(
-                asset,
-                since=since,
-                verdict=replace(verdict, due=now if asset.policy.promise is not None else None),
-                automation_due=now if asset.policy.automation is not None else None,
-            )
+        asset = described(asset, entry.value, now)
         outbox = announce(
             [registered(asset)],
             namespace=asset.namespace,
@@ -186,8 +165,21 @@ class Assets:
         place = (namespace, key, partition)
         entry = (await self._store.load_slots([place]))[place]
         if entry.value is None:
-            slot = Slot(namespace=namespace, asset=key, partition=partition)
+            slot = Slot(namespace=namespace, asset=key, partition=partition, known=self._clock.now())
             await self._store.commit_together(Changes(slots=[(entry, slot, ())]))
+            if isinstance(asset.policy.promise, EachPartition):
+                await self._judge_again(namespace, key)
+
+    async def _judge_again(self, namespace: str, key: str) -> None:
+        """The promise about each partition is about one more."""
+        for _ in range(TRIES):
+            entry = await self._store.load(namespace, key)
+            if entry.value is None:
+                return
+            verdict = replace(entry.value.verdict, due=self._clock.now())
+            with suppress(Conflict):
+                await self._store.commit(entry, replace(entry.value, verdict=verdict), ())
+                return
 
     async def delete(self, namespace: str, key: str, *, actor: str, cause: Cause) -> None:
         """Forget an asset; what happened to it stays on record.

@@ -161,6 +161,7 @@ class Automation:
             requested=slot.condition is Condition.REQUESTED,
             tick=_last_tick(tick, since, now) if tick is not None else None,
             ticked=slot.ticked if slot.ticked is not None else since,
+            code=_other_code(slot, asset),
         )
 
     async def _upstream(self, asset: Asset, made_of: MadeOf, partition: str) -> Upstream:
@@ -187,6 +188,13 @@ class Automation:
             fixed = one.policy.partitions is None or isinstance(one.policy.partitions, Windows)
             known.append(() if fixed else await self._store.slot_keys(one.namespace, one.key, KNOWN_LIMIT))
         return Ends(asset.policy.partitions, source.policy.partitions, self._clock.now(), known[0], known[1])
+
+
+def _other_code(slot: Slot, asset: Asset) -> tuple[str, str] | None:
+    """The version of the code that a partition was written with, and that of now, where they differ."""
+    if slot.code is None or asset.code_version is None or slot.code == asset.code_version:
+        return None
+    return slot.code, asset.code_version
 
 
 def input_of(asset: Asset, partition: str) -> Mapping[str, Json]:

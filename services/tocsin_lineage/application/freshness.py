@@ -14,12 +14,14 @@ from tocsin_kit.clock import Clock
 from tocsin_lineage.application.announcing import announce, of_freshness
 from tocsin_lineage.domain.assets import Asset
 from tocsin_lineage.domain.causes import Maker, Reason, Source, explain
-from tocsin_lineage.domain.freshness import Change, State, Verdict, judge, open_keys
+from tocsin_lineage.domain.freshness import Change, EachPartition, Known, State, Verdict, judge, open_keys
 from tocsin_lineage.domain.graph import JOB
-from tocsin_lineage.ports import AssetStore, FactStore, GraphStore
+from tocsin_lineage.domain.partitions import LISTED_LIMIT, Windows, grid_of
+from tocsin_lineage.ports import AssetStore, FactStore, GraphStore, Waits
 
 EVERY = timedelta(seconds=1)
 AT_ONCE = 500  # assets of one look
+ASKED = 5  # workflows whose runs are asked for when an asset is late
 
 
 class FreshnessKeeper:
@@ -29,11 +31,13 @@ class FreshnessKeeper:
         store: Where assets are.
         facts: What is known about workflows and schedules.
         graph: Who writes what.
+        waits: What runs wait for.
         clock: Time.
     """
 
-    def __init__(self, store: AssetStore, facts: FactStore, graph: GraphStore, *, clock: Clock) -> None:
+    def __init__(self, store: AssetStore, facts: FactStore, graph: GraphStore, waits: Waits, *, clock: Clock) -> None:
         self._store = store
+        self._waits = waits
         self._facts = facts
         self._graph = graph
         self._clock = clock
@@ -72,21 +76,27 @@ class FreshnessKeeper:
         await self._store.commit(entry, replace(asset, verdict=verdict), outbox)
 
     async def _verdict(self, asset: Asset, now: datetime) -> tuple[Verdict, list[Change]]:
-        promise = asset.policy.promise
-        if promise is None:
-            return replace(asset.verdict, due=None), []
+        promise, partitions = asset.policy.promise, asset.policy.partitions
         since = asset.since or now
-        keys = open_keys(promise, asset.verdict, now=now, since=since, windows=asset.policy.windows)
+        grid = None
+        if isinstance(promise, EachPartition):
+            plain = isinstance(partitions, Windows)
+            known = () if plain else await self._store.slot_keys(asset.namespace, asset.key, LISTED_LIMIT)
+            grid = grid_of(partitions, now, known)
+        keys = open_keys(promise, asset.verdict, now=now, since=since, grid=grid)
         slots = await self._store.load_slots([(asset.namespace, asset.key, key) for key in keys])
-        written = {place[2] for place, entry in slots.items() if entry.value is not None and entry.value.written is not None}
+        found = {
+            place[2]: Known(entry.value.written, entry.value.known) for place, entry in slots.items() if entry.value is not None
+        }
         return judge(
             promise,
             asset.verdict,
             now=now,
             since=since,
             written=asset.materialized,
-            windows=asset.policy.windows,
-            is_written=lambda key: key in written,
+            outdated=asset.outdated,
+            grid=grid,
+            look=lambda key: found.get(key, Known()),
         )
 
     async def explain(self, asset: Asset) -> list[Reason]:
@@ -99,7 +109,9 @@ class FreshnessKeeper:
             for entry in entries.values()
             if entry.value is not None
         ]
-        return explain(asset.materialized, makers, schedules, sources)
+        waits = await self._waits.of([(maker.namespace, maker.name) for maker in makers[:ASKED]])
+        code = (asset.made_with, asset.code_version) if asset.made_with and asset.code_version and asset.outdated else None
+        return explain(asset.materialized, makers, schedules, sources, waits=waits, code=code)
 
     async def _makers(self, asset: Asset) -> Sequence[Maker]:
         """Workflows that are declared to make it here or in their definition; else those that were seen to write it."""

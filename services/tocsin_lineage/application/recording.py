@@ -13,7 +13,7 @@ from tocsin.signals import Cause, Json, derive
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Outgoing
 from tocsin_lineage.application.announcing import Said, announce, of_check, of_happening, of_schema, registered
-from tocsin_lineage.domain.assets import Act, Asset, Happening, Slot, failed, filled, happened
+from tocsin_lineage.domain.assets import Act, Asset, Happening, Slot, code_of, failed, filled, happened
 from tocsin_lineage.domain.checks import CheckPolicy, CheckResult, stood
 from tocsin_lineage.domain.partitions import WHOLE
 from tocsin_lineage.domain.schema_history import SchemaVersion, columns_of, difference, fingerprint
@@ -126,7 +126,7 @@ class Recorder:
                     or slots[place].value
                     or Slot(namespace=place[0], asset=place[1], partition=place[2])
                 )
-                report, filled_slots[place] = _fill(report, slot, now)  # noqa: PLW2901  # it gets its time of recording
+                report, filled_slots[place] = _fill(report, slot, draft.asset, now)  # noqa: PLW2901  # gets its time of recording
             self._take(report, draft, changes)
         for draft in drafts.values():
             if draft.said or draft.entry.value is None or draft.asset != draft.entry.value:
@@ -220,7 +220,7 @@ def _empty(place: SlotPlace) -> Slot:
     return Slot(namespace=place[0], asset=place[1], partition=place[2])
 
 
-def _fill(report: Report, slot: Slot, now: datetime) -> tuple[Report, Slot]:
+def _fill(report: Report, slot: Slot, asset: Asset, now: datetime) -> tuple[Report, Slot]:
     """The report with its time of recording, which grows from writing to writing, and the partition after it."""
     if report.failed is not None:
         return report, failed(slot, report.failed[1], report.failed[2])
@@ -228,7 +228,7 @@ def _fill(report: Report, slot: Slot, now: datetime) -> tuple[Report, Slot]:
         return report, slot
     noted = now if slot.noted is None else max(now, slot.noted + _MILLISECOND)
     happening = replace(report.happening, noted=noted)
-    return replace(report, happening=happening), filled(slot, happening)
+    return replace(report, happening=happening), filled(slot, happening, code_of(happening, asset))
 
 
 def _outbox(draft: _Draft, now: datetime) -> list[Outgoing]:

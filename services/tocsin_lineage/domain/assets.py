@@ -79,6 +79,8 @@ class Slot:
         handled: See ``automation.Facts``.
         answered: The same.
         ticked: The same.
+        known: When it was registered, before anything was written.
+        code: Version of the code that it was written with.
     """
 
     namespace: str
@@ -96,6 +98,8 @@ class Slot:
     handled: datetime | None = None
     answered: tuple[str, ...] = ()
     ticked: datetime | None = None
+    known: datetime | None = None
+    code: str | None = None
 
     @property
     def condition(self) -> Condition:
@@ -135,6 +139,7 @@ class Asset:
         automation_due: When its condition has to be looked at next, if nothing happens before.
         standings: The latest results of its checks.
         schema: The latest version of its columns.
+        made_with: Version of the code that it was written with last.
     """
 
     namespace: str
@@ -156,6 +161,53 @@ class Asset:
     automation_due: datetime | None = None
     standings: Mapping[str, Standing] = field(default_factory=dict)
     schema: str | None = None
+    made_with: str | None = None
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the code that makes it has changed since it was written."""
+        return self.made_with is not None and self.code_version is not None and self.made_with != self.code_version
+
+
+def described(said: Asset, before: Asset | None, now: datetime) -> Asset:
+    """What a person says about an asset; what runs did to it stays, and so does the verdict unless the promise is another.
+
+    Args:
+        said: What was said.
+        before: The asset as it was; ``None`` for a new one.
+        now: When.
+    """
+    judged = now if said.policy.promise is not None or said.code_version is not None else None
+    looked = now if said.policy.automation is not None else None
+    if before is None:
+        return replace(said, since=now, verdict=Verdict(since=now, due=judged), automation_due=looked)
+    after = replace(
+        before,
+        kind=said.kind,
+        group=said.group,
+        description=said.description,
+        owners=said.owners,
+        tags=said.tags,
+        code_version=said.code_version,
+        # What was written before anybody said what its code is was written with the first version that was said.
+        made_with=before.made_with or (before.code_version if before.materialized is not None else None),
+        declared=True,
+        policy=said.policy,
+    )
+    if before.code_version != said.code_version:
+        after = replace(after, verdict=replace(after.verdict, due=now), automation_due=looked)
+    if before.policy.document == said.policy.document:
+        return after
+    old, new = before.policy, said.policy
+    if old.promise == new.promise and old.partitions == new.partitions and before.since is not None:
+        return replace(after, verdict=replace(after.verdict, due=judged), automation_due=looked)
+    return replace(after, since=now, verdict=Verdict(since=now, due=judged), automation_due=looked)
+
+
+def code_of(happening: Happening, asset: Asset) -> str | None:
+    """Version of the code that wrote: what the writer says as ``code_version``, or else what is declared now."""
+    said = happening.metadata.get("code_version")
+    return said if isinstance(said, str) and said else asset.code_version
 
 
 def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> Asset:
@@ -177,7 +229,8 @@ def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> 
         )
     newest = asset.materialized is None or happening.at >= asset.materialized
     verdict = asset.verdict
-    if asset.policy.promise is not None:
+    made_with = code_of(happening, asset) if newest else asset.made_with
+    if asset.policy.promise is not None or asset.code_version is not None:
         verdict = replace(verdict, due=happening.noted or happening.at)  # its keeper looks at once
     return replace(
         asset,
@@ -185,11 +238,12 @@ def happened(asset: Asset, happening: Happening, facets: Mapping[str, Json]) -> 
         materializations=asset.materializations + 1,
         facets={**asset.facets, **facets} if newest else {**facets, **asset.facets},
         verdict=verdict,
+        made_with=made_with,
     )
 
 
-def filled(slot: Slot, happening: Happening) -> Slot:
-    """A partition after it was written."""
+def filled(slot: Slot, happening: Happening, code: str | None = None) -> Slot:
+    """A partition after it was written, with this version of the code."""
     newest = slot.written is None or happening.at >= slot.written
     return replace(
         slot,
@@ -198,6 +252,7 @@ def filled(slot: Slot, happening: Happening) -> Slot:
         happening=happening.id,
         written=happening.at if newest else slot.written,
         run=happening.run if newest else slot.run,
+        code=code if newest else slot.code,
     )
 
 

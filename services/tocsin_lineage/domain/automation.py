@@ -27,6 +27,7 @@ class Simple(Enum):
     UPSTREAM_FRESH = "upstream-fresh"
     CHECKS_PASSED = "checks-passed"
     MISSING = "missing"
+    CODE_CHANGED = "code-changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Facts:
         requested: Whether a run that was started for it has not ended.
         tick: The last instant of the condition's cron pattern.
         ticked: The last one that something was started for; from the beginning the instant of the declaration.
+        code: The version that it was written with and that of now, where they differ.
     """
 
     partition: str
@@ -109,6 +111,7 @@ class Facts:
     requested: bool
     tick: datetime | None = None
     ticked: datetime | None = None
+    code: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,8 @@ def causes(condition: Condition, facts: Facts) -> tuple[str, ...]:
     texts = sorted({part.happening for _, part in _parts(facts) if part.happening is not None and _is_new(part, facts)})
     if tick_of(condition) is not None and facts.tick is not None:
         texts.append(f"tick:{facts.tick.isoformat()}")
+    if _asks(condition, Simple.CODE_CHANGED) and facts.code is not None:
+        texts.append(f"code:{facts.code[1]}")
     return tuple(texts) or ("missing",)
 
 
@@ -183,6 +188,16 @@ def ticks_in(condition: Condition) -> list[Tick]:
             return ticks_in(part)
         case Both(parts=parts) | Either(parts=parts):
             return [tick for part in parts for tick in ticks_in(part)]
+
+
+def _asks(condition: Condition, simple: Simple) -> bool:
+    match condition:
+        case Simple() | Tick():
+            return condition is simple
+        case Negated(part=part):
+            return _asks(part, simple)
+        case Both(parts=parts) | Either(parts=parts):
+            return any(_asks(part, simple) for part in parts)
 
 
 def _parts(facts: Facts) -> Iterator[tuple[Upstream, Part]]:
@@ -254,6 +269,14 @@ def _missing(facts: Facts) -> tuple[bool, str]:
     return (False, "a run for it is under way") if facts.requested else (True, "it was never written")
 
 
+def _code(facts: Facts) -> tuple[bool, str]:
+    if facts.code is None:
+        return False, "it was written with the code of now, or never"
+    if facts.requested:
+        return False, "a run for it is under way"
+    return True, f"it was written with {facts.code[0]}, the code is {facts.code[1]} now"
+
+
 def _tick(facts: Facts) -> Finding:
     if facts.tick is None:
         return Finding("cron", False, "no instant has come yet")
@@ -270,6 +293,7 @@ _SIMPLE: dict[Simple, Callable[[Facts], tuple[bool, str]]] = {
     Simple.UPSTREAM_FRESH: _fresh,
     Simple.CHECKS_PASSED: _checks,
     Simple.MISSING: _missing,
+    Simple.CODE_CHANGED: _code,
 }
 
 EAGER = Both((Simple.ANY_UPDATED, Simple.UPSTREAM_PRESENT, Simple.CHECKS_PASSED))

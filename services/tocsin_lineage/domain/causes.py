@@ -11,6 +11,7 @@ from tocsin_lineage.domain.freshness import State
 class Why(Enum):
     """Kinds of causes, from what explains most to what explains least."""
 
+    CODE_CHANGED = "code-changed"
     FAILED_RUN = "failed-run"
     PAUSED_SCHEDULE = "paused-schedule"
     REFUSED_RUN = "refused-run"
@@ -28,12 +29,41 @@ class Reason:
     Attributes:
         why: Its kind.
         detail: One sentence.
-        subject: The run, schedule or asset that it is about.
+        subject: The run, schedule or asset that it is about; the version of the code.
+        limit: The limit or the queue of workers that a run waits at.
+        held_by: Runs that hold what it waits for.
     """
 
     why: Why
     detail: str
     subject: str | None = None
+    limit: str | None = None
+    held_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a run waits for, as the executor explains it.
+
+    Attributes:
+        namespace: Of its workflow.
+        workflow: The same.
+        run: Its id.
+        status: ``pending``, ``running``, ``waiting``, ``suspended``.
+        waits_for: ``limit``, ``worker``, ``time``, ``event``, ``approval`` ...
+        detail: One sentence.
+        limit: The limit, or the queue that no worker takes it from.
+        held_by: Runs that hold the limit.
+    """
+
+    namespace: str
+    workflow: str
+    run: str
+    status: str
+    waits_for: str
+    detail: str
+    limit: str | None = None
+    held_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +108,13 @@ class Source:
 
 
 def explain(
-    written: datetime | None, makers: Sequence[Maker], schedules: Sequence[Clockwork], sources: Sequence[Source]
+    written: datetime | None,
+    makers: Sequence[Maker],
+    schedules: Sequence[Clockwork],
+    sources: Sequence[Source],
+    *,
+    waits: Sequence[Wait] = (),
+    code: tuple[str, str] | None = None,
 ) -> list[Reason]:
     """All causes that apply, the strongest first; never empty.
 
@@ -87,8 +123,15 @@ def explain(
         makers: Who makes it.
         schedules: Who starts those.
         sources: What it is made of.
+        waits: What runs of the makers wait for, as far as the executor was asked.
+        code: The version of the code that it was made with, and the one of now, where the two differ.
     """
-    found = [reason for maker in makers if (reason := _of_maker(maker, written)) is not None]
+    found = [_of_wait(wait) for wait in waits]
+    told = {wait.run for wait in waits}
+    found += [reason for maker in makers if maker.run not in told and (reason := _of_maker(maker, written)) is not None]
+    if code is not None:
+        detail = f"the code that makes it is version {code[1]} now, and it was made with {code[0]}"
+        found.append(Reason(Why.CODE_CHANGED, detail, code[1]))
     found += [
         Reason(Why.PAUSED_SCHEDULE, f"schedule {one.name} is paused" + (f": {one.reason}" if one.reason else ""), one.name)
         for one in schedules
@@ -123,6 +166,16 @@ def _of_maker(maker: Maker, written: datetime | None) -> Reason | None:
             return Reason(Why.RUNNING, f"run {maker.run} of {who} is still running", maker.run)
         case _:
             return None
+
+
+def _of_wait(wait: Wait) -> Reason:
+    who = f"run {wait.run} of {wait.namespace}/{wait.workflow}"
+    if wait.waits_for not in {"limit", "worker"} or (wait.waits_for == "worker" and wait.limit is None):
+        return Reason(Why.RUNNING, f"{who} is {wait.status}: {wait.detail}", wait.run)
+    held = f", held by {', '.join(wait.held_by[:5])}" if wait.held_by else ""
+    more = f" and {len(wait.held_by) - 5} more" if len(wait.held_by) > 5 else ""
+    detail = f"{who} is {wait.status}: {wait.detail}{held}{more}"
+    return Reason(Why.WAITING_SLOT, detail, wait.run, wait.limit, wait.held_by)
 
 
 def _ended(status: str) -> str:

@@ -251,6 +251,62 @@ def windows_in(partitions: Partitions) -> Windows | None:
     return next((one for one in sides if isinstance(one, Windows)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The partitions of an asset as a promise about each of them sees them: windows of time, and the keys beside each.
+
+    Attributes:
+        windows: Of time; ``None`` where no dimension is one of time.
+        others: Keys of the other dimension of a pair, as far as they are known; without windows, all keys.
+        side: Which dimension is that of time: 0 where it is the only one, else 1 or 2.
+    """
+
+    windows: Windows | None
+    others: tuple[str, ...] = ()
+    side: int = 0
+
+    def keys(self, window: str) -> list[str]:
+        """The partitions of a window."""
+        match self.side:
+            case 0:
+                return [window]
+            case 1:
+                return [f"{window}{PAIR}{other}" for other in self.others]
+            case _:
+                return [f"{other}{PAIR}{window}" for other in self.others]
+
+    def window_of(self, key: str) -> Window | None:
+        """The window that a partition is of."""
+        if self.windows is None:
+            return None
+        first, _, second = key.partition(PAIR)
+        return window_of(self.windows, second if self.side == 2 else first)
+
+
+def grid_of(partitions: Partitions, now: datetime, known: Sequence[str], limit: int = 1000) -> Grid | None:
+    """The grid of an asset; ``None`` where it has no partitions.
+
+    Args:
+        partitions: What they are.
+        now: When.
+        known: Keys that have come up, of a pair both parts together.
+        limit: Keys beside a window, or without windows, at most; the newest.
+    """
+    match partitions:
+        case None:
+            return None
+        case Windows():
+            return Grid(partitions)
+        case Pairs(first=Windows() as windows, second=other):
+            keys = dict.fromkeys(key.partition(PAIR)[2] for key in known if PAIR in key)
+            return Grid(windows, tuple(listed(other, now, list(keys))[-limit:]), 1)
+        case Pairs(first=other, second=Windows() as windows):
+            keys = dict.fromkeys(key.partition(PAIR)[0] for key in known if PAIR in key)
+            return Grid(windows, tuple(listed(other, now, list(keys))[-limit:]), 2)
+        case _:
+            return Grid(None, tuple(all_keys(partitions, now, known)[-limit:]))
+
+
 def is_interval(text: str) -> bool:
     """Whether a text is an interval or a cron pattern, and so makes windows."""
     return kind_of(text) in {"every", "cron"}

@@ -5,12 +5,12 @@ The same object comes over HTTP and lies in the store; this is its only reader. 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 from tocsin.errors import Invalid, Violation
 from tocsin.expressions.durations import parse_duration
-from tocsin.schedules import TimetableInvalid, parse_timetable
+from tocsin.schedules import CalendarInvalid, Exclusions, TimetableInvalid, parse_timetable, read_ics
 from tocsin.signals import Json
 from tocsin_lineage.domain import mappings
 from tocsin_lineage.domain.automation import PRESETS, Both, Condition, Either, Negated, Simple, Tick, ticks_in
@@ -20,6 +20,7 @@ from tocsin_lineage.domain.partitions import PAIR, Fixed, Growing, Pairs, Partit
 
 UPSTREAM_LIMIT = 200
 DEPTH_LIMIT = 8  # of nested conditions
+_WEEKDAYS = {str(number): number - 1 for number in range(1, 8)}  # ISO: 1 is Monday
 T = TypeVar("T")
 
 
@@ -68,11 +69,6 @@ class Policy:
     maker: Maker | None = None
     automation: Condition | None = None
 
-    @property
-    def windows(self) -> Windows | None:
-        """Its windows of time, if that is what its partitions are."""
-        return self.partitions if isinstance(self.partitions, Windows) else None
-
 
 PARTS = ("partitions", "upstream", "freshness", "checks", "maker", "automation")
 
@@ -94,8 +90,13 @@ def read_policy(document: Mapping[str, Json]) -> Policy:
         maker=reader.part(document, "maker", reader.maker, None),
         automation=reader.part(document, "automation", reader.automation, None),
     )
-    if isinstance(policy.promise, EachPartition) and policy.windows is None:
-        reader.wrong("/freshness/each_partition", "the asset has no windows of time", "Declare `partitions` with `every`.")
+    if isinstance(policy.promise, EachPartition):
+        if policy.partitions is None:
+            reader.wrong("/freshness/each_partition", "the asset has no partitions", "Declare `partitions`.")
+        elif isinstance(policy.partitions, Pairs) and all(
+            isinstance(one, Windows) for one in (policy.partitions.first, policy.partitions.second)
+        ):
+            reader.wrong("/freshness/each_partition", "it is not clear which of the two dimensions of time counts")
     if policy.automation is not None and policy.maker is None:
         reader.wrong("/automation", "it is not said what to start", "Declare `maker` with a workflow.")
     if reader.violations:
@@ -183,7 +184,8 @@ class _Reader:
         if "deadline" in found:
             zone = self._text(found.get("zone", "UTC"), f"{at}/zone")
             cron = self._timetable(found["deadline"], zone, f"{at}/deadline")
-            return Deadline(cron, zone, self._span(found.get("within", "P1D"), f"{at}/within"), warn)
+            days = self._exclusions(found["exclude"], f"{at}/exclude") if found.get("exclude") is not None else Exclusions()
+            return Deadline(cron, zone, self._span(found.get("within", "P1D"), f"{at}/within"), warn, days)
         for name, kind in (("maximum_lag", MaximumLag), ("each_partition", EachPartition)):
             if name in found:
                 fail = self._span(found[name], f"{at}/{name}")
@@ -191,6 +193,27 @@ class _Reader:
                     raise self.wrong(f"{at}/warn", f"comes after `{name}`", "A warning comes first.")
                 return kind(fail, warn)
         raise self.wrong(at, "says neither `maximum_lag`, `deadline` nor `each_partition`")
+
+    def _exclusions(self, value: Json, at: str) -> Exclusions:
+        found = self._object(value, at)
+        try:
+            listed = {name: found.get(name) or [] for name in ("weekdays", "dates", "yearly")}
+            weekdays, dates, yearly = (part if isinstance(part, list) else [None] for part in listed.values())
+            days = Exclusions(
+                frozenset(date.fromisoformat(str(one)) for one in dates),
+                frozenset((date.fromisoformat(f"2000-{one}").month, date.fromisoformat(f"2000-{one}").day) for one in yearly),
+                frozenset(_WEEKDAYS[str(one)] for one in weekdays),
+            )
+            if isinstance(ics := found.get("ics"), str):
+                days |= read_ics(ics)
+        except (ValueError, KeyError):
+            hint = '{"weekdays": [6, 7], "dates": ["2026-12-24"], "yearly": ["12-25"], "ics": "BEGIN:VCALENDAR ..."}'
+            raise self.wrong(at, "has something that is no day", hint) from None
+        except CalendarInvalid as error:
+            raise self.wrong(f"{at}/ics", error.detail, error.hint) from error
+        if len(days.weekdays) == len(_WEEKDAYS):
+            raise self.wrong(f"{at}/weekdays", "leaves no day", "Leave the promise out instead.")
+        return days
 
     def checks(self, value: Json, at: str) -> dict[str, CheckPolicy]:
         found = self._object(value, at)

@@ -1,6 +1,6 @@
 """What goes over the wire about assets, as input."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
@@ -52,6 +52,19 @@ class UpstreamBody(Input):
     )
 
 
+class ExcludeBody(Input):
+    """Days of the deadline's zone on which there is none."""
+
+    weekdays: list[Annotated[int, Field(ge=1, le=7)]] | None = Field(
+        default=None, max_length=6, description="ISO: 1 is Monday. `[6, 7]` leaves business days."
+    )
+    dates: list[date] | None = Field(default=None, max_length=1000)
+    yearly: list[Annotated[str, Field(pattern=r"^\d{2}-\d{2}$")]] | None = Field(
+        default=None, max_length=366, description="Month and day of what comes back every year.", examples=[["12-25"]]
+    )
+    ics: str | None = Field(default=None, max_length=64 * 1024, description="Holidays as an iCalendar file.")
+
+
 class FreshnessBody(Input):
     """A promise; durations are ISO 8601. `warn` is a lag, or how long before a deadline the warning comes."""
 
@@ -59,7 +72,10 @@ class FreshnessBody(Input):
     deadline: Word | None = Field(default=None, description="Cron pattern: by then it was written anew.")
     zone: Word | None = None
     within: Word | None = Field(default=None, description="How long before its deadline a writing counts for it.")
-    each_partition: Word | None = Field(default=None, description="Each window is written so long after its end.")
+    exclude: ExcludeBody | None = Field(default=None, description="Days without a deadline.")
+    each_partition: Word | None = Field(
+        default=None, description="Each window is written so long after its end; without time, each key is never older."
+    )
     warn: Word | None = None
 
 
@@ -84,7 +100,7 @@ class AutomationBody(Input):
 
     when: JsonValue = Field(
         description="`any-updated`, `all-updated`, `updated-since-tick`, `upstream-present`, `upstream-fresh`, "
-        '`checks-passed`, `missing`, `{"cron": ...}`, `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; '
+        '`checks-passed`, `missing`, `code-changed`, `{"cron": ...}`, `{"all": [...]}`, `{"any": [...]}`, `{"not": ...}`; '
         "or `eager`, `on-missing`."
     )
 

@@ -306,6 +306,8 @@ class ReasonView(BaseModel):
     kind: str
     detail: str
     subject: str | None
+    limit: str | None = Field(description="The limit or the queue that a run waits at.")
+    held_by: list[str] = Field(description="Runs that hold it.")
 
 
 class ExplanationView(BaseModel):
@@ -317,5 +319,8 @@ class ExplanationView(BaseModel):
     @classmethod
     def of(cls, asset: Asset, reasons: list[Reason]) -> "ExplanationView":
         """The view of an explanation."""
-        causes = [ReasonView(kind=one.why.value, detail=one.detail, subject=one.subject) for one in reasons]
+        causes = [
+            ReasonView(kind=one.why.value, detail=one.detail, subject=one.subject, limit=one.limit, held_by=list(one.held_by))
+            for one in reasons
+        ]
         return cls(freshness=AssetView.of(asset).freshness, causes=causes)

@@ -7,6 +7,7 @@ from tocsin.signals import derive
 from tocsin.signals.catalogue import executor as runs
 from tocsin.signals.catalogue import scheduler as schedules
 from tocsin_lineage.application import FreshnessKeeper
+from tocsin_lineage.domain.causes import Wait
 
 HOUR = timedelta(hours=1)
 
@@ -25,7 +26,7 @@ def states(world):
 
 async def test_a_lag_is_broken_and_kept_again_and_each_transition_is_said_once(world):
     """Two replicas look at the same time; fresh, warning, stale, fresh."""
-    other = FreshnessKeeper(world.store, world.facts, world.edges, clock=world.clock)
+    other = FreshnessKeeper(world.store, world.facts, world.edges, world.waits, clock=world.clock)
     await world.describe("tidy", freshness={"maximum_lag": "PT6H", "warn": "PT4H"})
     await look(world, world.keeper, other)
     await world.write("tidy")
@@ -75,10 +76,20 @@ async def test_a_run_that_waits_is_a_cause(world):
     run = derive("run", "r1")
     waiting = runs.WorkflowStatusChanged(name=f"nightly-{run}.default", updated_at=world.clock.now(), status="pending")
     await world.say(runs.WORKFLOW_STATUS_CHANGED, waiting, run)
+    held = {"limit": "pool:default/db", "held_by": ("r8", "r9")}
+    told = Wait(
+        namespace="default", workflow="nightly", run=run, status="pending", waits_for="limit", detail="it waits", **held
+    )
+    world.waits.waits = [told]
     await world.clock.advance(HOUR * 2)
     await look(world)
     [said] = [one for one in world.said("freshness-changed") if one["state"] == "stale"]
-    assert [(cause["kind"], cause["subject"]) for cause in said["causes"]] == [("waiting-slot", run)]
+    [cause] = said["causes"]
+    assert (cause["kind"], cause["subject"], cause["limit"]) == ("waiting-slot", run, "pool:default/db")
+    assert cause["held_by"] == ["r8", "r9"]
+    world.waits.waits = []
+    [known] = await world.keeper.explain((await world.assets.get("default", "tidy")).value)
+    assert (known.why.value, known.subject) == ("waiting-slot", run), "from signals, where the executor cannot be asked"
 
 
 async def test_each_window_has_a_clock_and_the_asset_is_as_bad_as_its_worst(world):
@@ -98,3 +109,56 @@ async def test_each_window_has_a_clock_and_the_asset_is_as_bad_as_its_worst(worl
     day = ("tidy", "2026-03-01")
     assert [one for one in states(world) if one[1]] == [(*day, "warning"), (*day, "stale"), (*day, "fresh")]
     assert [one[2] for one in states(world) if one[1] is None] == ["warning", "stale", "fresh"]
+
+
+async def test_each_pair_has_a_clock_and_a_new_key_is_expected_from_then_on(world):
+    """Two dimensions: a day of one region is late by name, the other is not; a region that is registered gets windows too."""
+    days = {"every": "@daily", "start": "2026-03-01"}
+    pairs = {"first": days, "second": {"dynamic": True}}
+    await world.describe("tidy", partitions=pairs, freshness={"each_partition": "PT3H"})
+    await look(world)
+    await world.clock.advance(timedelta(hours=12, minutes=30))  # the first day is over
+    for region in ("eu", "us"):
+        await world.assets.register("default", "tidy", f"2026-03-01|{region}")
+    await world.write("tidy", "2026-03-01|eu")
+    await world.clock.advance(HOUR * 3)
+    await look(world)
+    assert [one for one in states(world) if one[1]] == [("tidy", "2026-03-01|us", "stale")]
+    await world.write("tidy", "2026-03-01|us")
+    await look(world)
+    assert states(world)[-2:] == [("tidy", "2026-03-01|us", "fresh"), ("tidy", None, "fresh")]
+
+
+async def test_each_key_has_a_clock_that_begins_when_it_is_known(world):
+    """Without a dimension of time: none is older than promised."""
+    await world.describe("tidy", partitions={"dynamic": True}, freshness={"each_partition": "PT3H"})
+    await look(world)
+    await world.clock.advance(HOUR * 24)
+    await world.assets.register("default", "tidy", "eu")
+    await look(world)
+    assert states(world) == []
+    await world.clock.advance(HOUR * 3.1)
+    await look(world)
+    assert states(world) == [("tidy", "eu", "stale"), ("tidy", None, "stale")]
+
+
+async def test_an_asset_is_stale_when_its_code_changed_and_is_made_anew(world):
+    """With both versions as the cause; the condition starts one run for the version; a writing makes it fresh again."""
+    policy = {"maker": {"workflow": "nightly"}, "automation": {"when": "code-changed"}}
+    await world.describe("tidy", code_version="1", **policy)
+    await world.write("tidy")
+    await look(world)
+    await world.describe("tidy", code_version="2", **policy)
+    await look(world)
+    await world.automation.check()
+    await world.settle()
+    [fresh, stale] = world.said("freshness-changed")
+    assert (fresh["state"], stale["state"]) == ("fresh", "stale")
+    assert (stale["causes"][0]["kind"], stale["causes"][0]["subject"]) == ("code-changed", "2")
+    [start] = world.commands("executor")
+    await world.clock.advance(HOUR)
+    await world.write("tidy", run=start["run"])
+    await look(world)
+    assert states(world)[-1] == ("tidy", None, "fresh")
+    await world.automation.check()
+    assert len(world.commands("executor")) == 1

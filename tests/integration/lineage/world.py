@@ -19,6 +19,7 @@ from tocsin_lineage.application import Assets, Automation, Backfills, FreshnessK
 from tocsin_lineage.application.graph import View
 from tocsin_lineage.application.recording import Report, happening_of
 from tocsin_lineage.domain.assets import Act, Asset
+from tocsin_lineage.domain.causes import Wait
 from tocsin_lineage.domain.graph import Direction
 from tocsin_lineage.domain.policy import read_policy
 
@@ -37,6 +38,17 @@ class Caught:
         self.items += [(item.subject, decode(item.payload)) for item in items]
 
 
+class Told:
+    """An executor that says what it was told to say about waiting runs."""
+
+    def __init__(self) -> None:
+        self.waits: list[Wait] = []
+
+    async def of(self, workflows):
+        """Those of these workflows."""
+        return [one for one in self.waits if (one.namespace, one.workflow) in workflows]
+
+
 class World:
     """A replica."""
 
@@ -53,7 +65,8 @@ class World:
         self.intake = Intake(MongoEventStore(self.database), self.edges, self.recorder)
         self.graph = Graph(self.edges, self.store)
         self.backfills = Backfills(self.assets, self.store, clock=clock)
-        self.keeper = FreshnessKeeper(self.store, self.facts, self.edges, clock=clock)
+        self.waits = Told()
+        self.keeper = FreshnessKeeper(self.store, self.facts, self.edges, self.waits, clock=clock)
         self.automation = Automation(self.store, self.evaluations, clock=clock)
         self.hearing = Hearing(self.facts, self.edges, self.recorder, followers=[self.automation.hear])
         self._heard = 0
@@ -75,9 +88,9 @@ class World:
         """An OpenLineage event comes in."""
         return await self.intake.take(event, namespace="default", actor="key:spark", cause=CAUSE)
 
-    async def describe(self, key: str, **policy: Any) -> Asset:
+    async def describe(self, key: str, *, code_version: str | None = None, **policy: Any) -> Asset:
         """A person declares something about an asset."""
-        asset = Asset(namespace="default", key=key, declared=True, policy=read_policy(policy))
+        asset = Asset(namespace="default", key=key, declared=True, code_version=code_version, policy=read_policy(policy))
         entry = await self.assets.describe(asset, expect=None, actor="user:ada", cause=CAUSE)
         assert entry.value is not None
         return entry.value

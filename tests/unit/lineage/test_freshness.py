@@ -1,34 +1,40 @@
 """Freshness in virtual time, against a plain model of the same promises."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin_lineage.domain.freshness import Change, Deadline, EachPartition, MaximumLag, State, Verdict, judge, open_keys
-from tocsin_lineage.domain.partitions import Windows, key_of, window_of
+from tocsin.schedules import Exclusions
+from tocsin_lineage.domain.freshness import Change, Deadline, EachPartition, Known, MaximumLag, State, Verdict, judge, open_keys
+from tocsin_lineage.domain.partitions import Fixed, Grid, Growing, Pairs, Windows, grid_of, key_of, window_of
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
 
-def lived(promise, until, writes, *, windows=None):
-    """Judge at each due instant and at each writing, as the service does; the transitions with their instants."""
+def lived(promise, until, writes, *, partitions=None, codes=()):
+    """Judge at each due instant and at each writing, as the service does; the transitions with their instants.
+
+    Writings are instants with keys; codes are instants at which the code becomes another.
+    """
     verdict, now, written, keys = Verdict(), START, None, {}
-    said, looks = [], 0
-    pending = sorted(writes)
+    said, looks, version, made_with = [], 0, 0, None
+    pending = sorted([*writes, *((at, None, "code") for at in codes)], key=lambda one: one[0])
     while True:
-        asked = open_keys(promise, verdict, now=now, since=START, windows=windows)
+        grid = grid_of(partitions, now, sorted(keys))
+        asked = open_keys(promise, verdict, now=now, since=START, grid=grid)
         verdict, changes = judge(
             promise,
             verdict,
             now=now,
             since=START,
             written=written,
-            windows=windows,
-            is_written=lambda key, asked=asked: key in keys and key in asked,
+            outdated=made_with is not None and made_with != version,
+            grid=grid,
+            look=lambda key, asked=asked: Known(keys[key][-1], keys[key][0]) if key in keys and key in asked else Known(),
         )
         said += [(now, change) for change in changes]
         looks += 1
@@ -38,10 +44,13 @@ def lived(promise, until, writes, *, windows=None):
             return said, verdict, looks
         now = min(upcoming)
         while pending and pending[0][0] <= now:
-            at, key = pending.pop(0)
-            written = max(at, written or at)
+            at, key, *is_code = pending.pop(0)
+            if is_code:
+                version += 1
+                continue
+            written, made_with = max(at, written or at), version
             if key is not None:
-                keys[key] = at
+                keys[key] = [*keys.get(key, []), at]
 
 
 def state_at(said, at, partition=None):
@@ -73,33 +82,43 @@ def test_a_lag_is_what_the_plain_rule_says_at_every_minute(fail, warn, minutes):
     assert looks <= 4 + 3 * len(writes)
 
 
-@settings(max_examples=40, deadline=None)
+HOLIDAYS = Exclusions(frozenset({date(2026, 4, 3)}), frozenset({(12, 25)}), frozenset({5, 6}))
+
+
+@settings(max_examples=30, deadline=None)
 @given(
-    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
+    st.sampled_from(["Europe/Berlin", "America/New_York"]),
     st.integers(1, 30),
     st.none() | st.integers(1, 10),
-    st.lists(st.integers(0, 60 * 24 * 20), max_size=14),
+    st.sampled_from([Exclusions(), HOLIDAYS]),
+    st.lists(st.integers(0, 60 * 24 * 370), max_size=40),
 )
-def test_a_deadline_holds_when_something_was_written_in_time(zone, within, warn, minutes):
-    """At 06:00 of each day in the zone, through the change of the clocks in March."""
-    promise = Deadline("0 6 * * *", zone, timedelta(hours=within), None if warn is None else timedelta(hours=warn))
+def test_a_year_of_deadlines_is_what_the_plain_rule_says(zone, within, warn, days, minutes):
+    """At 02:30 of each day in the zone that is no holiday: through both changes of the clocks, one of which skips that time."""
+    promise = Deadline("30 2 * * *", zone, timedelta(hours=within), None if warn is None else timedelta(hours=warn), days)
     writes = [(START + timedelta(minutes=m), None) for m in minutes]
-    said, _, _ = lived(promise, START + timedelta(days=45), writes)
+    said, _, _ = lived(promise, START + timedelta(days=400), writes)
     place = ZoneInfo(zone)
-    for step in range(0, 60 * 24 * 40, 61):
+    deadlines = []
+    for number in range(-3, 400):
+        day = START.date() + timedelta(days=number)
+        at = datetime(day.year, day.month, day.day, 2, 30, tzinfo=place).astimezone(UTC)
+        exists = at.astimezone(place).strftime("%H:%M") == "02:30"
+        if exists and day not in days.dates and (day.month, day.day) not in days.yearly and day.weekday() not in days.weekdays:
+            deadlines.append(at)
+    done, story = sorted(at for at, _ in writes), [(when, c.after) for when, c in said]
+    for step in range(0, 60 * 24 * 390, 60 * 5 + 7):
         now = START + timedelta(minutes=step)
-        done = [at for at, _ in writes if at <= now]
-        newest = max(done) if done else None
-        today = now.astimezone(place).replace(hour=6, minute=0, second=0, microsecond=0)
-        passed = today if today <= now else today - timedelta(days=1)  # wall clock: the zone's own six o'clock
-        passed, coming = passed.astimezone(UTC), (passed + timedelta(days=1)).astimezone(UTC)
-        if passed >= START and (newest is None or newest < passed - promise.within):
+        newest = max((at for at in done if at <= now), default=None)
+        past = [at for at in deadlines if START <= at <= now]
+        coming = next(at for at in deadlines if at > now)
+        if past and (newest is None or newest < past[-1] - promise.within):
             expected = State.STALE
         elif promise.warn is not None and now >= coming - promise.warn and (newest is None or newest < coming - promise.within):
             expected = State.WARNING
         else:
-            expected = State.FRESH if newest is not None or passed >= START else State.UNKNOWN
-        assert state_at(said, now) is expected, (now, newest, passed, coming)
+            expected = State.FRESH if newest is not None or past else State.UNKNOWN
+        assert next((after for when, after in reversed(story) if when <= now), State.UNKNOWN) is expected, (now, newest)
 
 
 @settings(max_examples=40, deadline=None)
@@ -111,7 +130,7 @@ def test_each_window_has_a_clock_of_its_own(fail, warn, delays):
     keys = [f"2026-03-{day:02d}" for day in range(1, 11)]
     spans = {key: window_of(windows, key) for key in keys}
     writes = [(spans[keys[day]].end + delay * HOUR, keys[day]) for day, delay in delays.items()]
-    said, verdict, _ = lived(promise, START + timedelta(days=20), writes, windows=windows)
+    said, verdict, _ = lived(promise, START + timedelta(days=20), writes, partitions=windows)
     for day, key in enumerate(keys):
         story = [(at, change.after) for at, change in said if change.partition == key]
         end, delay = spans[key].end, delays.get(day)
@@ -134,10 +153,83 @@ def test_a_year_of_windows_takes_seconds_and_misses_none():
     promise = EachPartition(HOUR, 30 * MINUTE)
     every = [(n, key_of(windows, START + 4 * n * HOUR)) for n in range(6 * 365)]
     writes = [(START + 4 * (n + 1) * HOUR + 10 * MINUTE, key) for n, key in every if n % 50]
-    said, verdict, _ = lived(promise, START + timedelta(days=365), writes, windows=windows)
+    said, verdict, _ = lived(promise, START + timedelta(days=365), writes, partitions=windows)
     stale = [change.partition for _, change in said if change.after is State.STALE and change.partition]
     assert stale == [key for n, key in every if n % 50 == 0]
     assert set(verdict.late) == set(stale)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.booleans(),
+    st.sampled_from([Fixed(("eu", "us")), Growing()]),
+    st.dictionaries(st.tuples(st.integers(0, 6), st.sampled_from(["eu", "us"])), st.integers(0, 40), max_size=12),
+)
+def test_each_pair_of_a_window_and_a_key_has_a_clock(time_first, other, delays):
+    """As each window has; a key that comes up later is expected from then on."""
+    windows = Windows("@daily", "America/New_York", START - timedelta(days=1))
+    partitions = Pairs(windows, other) if time_first else Pairs(other, windows)
+    promise = EachPartition(10 * HOUR, 4 * HOUR)
+    days = [f"2026-03-{day:02d}" for day in range(2, 9)]
+    spans = {day: window_of(windows, day) for day in days}
+    names = {(n, key): f"{day}|{key}" if time_first else f"{key}|{day}" for n, day in enumerate(days) for key in ("eu", "us")}
+    writes = [(spans[days[n]].end + delay * HOUR, names[n, key]) for (n, key), delay in delays.items()]
+    said, verdict, _ = lived(promise, START + timedelta(days=20), writes, partitions=partitions)
+    for (n, key), name in names.items():
+        story = [change.after for _, change in said if change.partition == name]
+        delay, end = delays.get((n, key)), spans[days[n]].end
+        came_up = min((at for at, one in writes if key in one.split("|")), default=None)
+        if isinstance(other, Growing) and (came_up is None or came_up > end + promise.warn):
+            assert story == []  # nobody knew that there is such a key when the window had its alarm
+            continue
+        expected = [State.WARNING] * (delay is None or delay > 4) + [State.STALE] * (delay is None or delay > 10)
+        assert story == expected + [State.FRESH] * (bool(expected) and delay is not None)
+        assert delay is not None or verdict.late[name] is State.STALE
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 60 * 24 * 20), st.sampled_from(["eu", "us", "asia"])), max_size=20))
+def test_each_key_without_time_is_never_older_than_promised(minutes):
+    """A year's worth of plain rules: each key has a lag of its own, and the asset is as bad as its worst."""
+    promise, keys = EachPartition(30 * HOUR, 20 * HOUR), ("eu", "us", "asia")
+    writes = [(START + timedelta(minutes=minute), key) for minute, key in minutes]
+    said, _, _ = lived(promise, START + timedelta(days=30), writes, partitions=Fixed(keys))
+    for step in range(0, 60 * 24 * 25, 61):
+        now = START + timedelta(minutes=step, seconds=1)
+        states = {}
+        for key in keys:
+            done = [at for at, one in writes if one == key and at <= now]
+            age = now - max(done, default=START)
+            late = State.STALE if age > promise.fail else State.WARNING if age > promise.warn else None
+            states[key] = late or (State.FRESH if done else State.UNKNOWN)
+            assert (state_at(said, now, key) if late else late) is late
+            assert late or state_at(said, now, key) in {State.FRESH, State.UNKNOWN}
+        assert state_at(said, now) is max(states.values(), key=list(State).index)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 1000), max_size=6), st.lists(st.integers(0, 1000), max_size=6), st.booleans())
+def test_what_was_made_with_other_code_is_stale_until_it_is_made_again(writes, codes, promised):
+    """Whether or not something is promised about its age."""
+    promise = MaximumLag(timedelta(days=400)) if promised else None
+    at = [(START + HOUR * hour, None) for hour in writes]
+    said, _, _ = lived(promise, START + timedelta(days=60), at, codes=[START + HOUR * hour + MINUTE for hour in codes])
+    for hour in range(1100):
+        now = START + HOUR * hour + 2 * MINUTE
+        newest = max((one for one in writes if one <= hour), default=None)
+        stale = newest is not None and any(newest <= code <= hour for code in codes)
+        expected = State.STALE if stale else State.FRESH if newest is not None else State.UNKNOWN
+        assert state_at(said, now) is expected
+
+
+def test_only_known_keys_are_beside_a_window():
+    """A grid names partitions of pairs in their order, and finds the window of each."""
+    windows = Windows("@daily", "UTC", START)
+    grid = grid_of(Pairs(Growing(), windows), START, ["eu|2026-03-01", "us|2026-03-02", "eu|2026-03-02"])
+    assert grid == Grid(windows, ("eu", "us"), 2)
+    assert grid.keys("2026-03-05") == ["eu|2026-03-05", "us|2026-03-05"]
+    assert grid.window_of("us|2026-03-05") == window_of(windows, "2026-03-05")
+    assert grid_of(None, START, []) is None
 
 
 def test_what_was_never_promised_is_unknown():

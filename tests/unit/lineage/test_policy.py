@@ -1,15 +1,16 @@
 """What is declared about an asset, and conditions over what it is made of."""
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tocsin.schedules import Exclusions
 from tocsin_lineage.domain.automation import Facts, Part, Simple, Upstream, answered_by, causes, evaluate
-from tocsin_lineage.domain.causes import Clockwork, Maker, Source, Why, explain
-from tocsin_lineage.domain.freshness import MaximumLag, State
+from tocsin_lineage.domain.causes import Clockwork, Maker, Source, Wait, Why, explain
+from tocsin_lineage.domain.freshness import Deadline, MaximumLag, State
 from tocsin_lineage.domain.mappings import Newest, Shifted
 from tocsin_lineage.domain.partitions import Pairs, Windows
 from tocsin_lineage.domain.policy import PolicyInvalid, read_policy
@@ -41,10 +42,20 @@ def test_a_declaration_is_read_whole():
     assert policy.checks["rows"].blocking
 
 
+NO_DAYS = [
+    {"deadline": "0 6 * * *", "exclude": days}
+    for days in ({"weekdays": [8]}, {"weekdays": [0]}, {"dates": ["soon"]}, {"yearly": ["13-01"]}, {"ics": "x"}, 7)
+]
 WRONG = {
     "partitions": [{}, {"every": "61 * * * *", "start": "2026-01-01"}, {"every": "@daily"}, {"keys": ["a|b"]}, {"first": {}}],
     "upstream": [[{"asset": "x", "mapping": "sideways"}], [7], [{"asset": "x", "mapping": {"shift": [1, 0]}}]],
-    "freshness": [{}, {"maximum_lag": "tomorrow"}, {"maximum_lag": "PT1H", "warn": "PT2H"}, {"each_partition": "PT1H"}],
+    "freshness": [
+        {},
+        {"maximum_lag": "tomorrow"},
+        {"maximum_lag": "PT1H", "warn": "PT2H"},
+        {"each_partition": "PT1H"},
+        *NO_DAYS,
+    ],
     "checks": [{"rows": {"severity": "grave"}}],
     "maker": [{}, {"workflow": 7}],
     "automation": [{"when": "someday"}, {"when": {"all": []}}, {"when": {"all": [{"cron": "@daily"}, {"cron": "@hourly"}]}}],
@@ -132,3 +143,49 @@ def test_causes_come_in_the_order_of_what_they_explain():
     assert [one.why for one in explain(None, [], [], [])] == [Why.NO_WRITER]
     running = Maker(namespace="default", name="w", run="r2", status="running", at=NOW)
     assert [one.why for one in explain(NOW, [running], [], [])] == [Why.RUNNING]
+
+
+def test_a_run_that_waits_names_the_limit_and_who_holds_it():
+    """Instead of what its signals told; a run that waits for something else is one that is still running."""
+    failed = Maker(namespace="default", name="w", run="r1", status="running", at=NOW)
+    about = {"namespace": "default", "workflow": "w", "status": "pending"}
+    limit = Wait(run="r1", waits_for="limit", detail="limit 'pool:db'", limit="pool:db", held_by=("r8", "r9"), **about)
+    queue = Wait(run="r2", waits_for="worker", detail="sent to queue 'gpu'", limit="gpu", **about)
+    held = Wait(run="r3", waits_for="worker", detail="worker 7 has it", **about)
+    people = Wait(run="r4", waits_for="approval", detail="it waits for ada", **about)
+    first, second, third, fourth = explain(None, [failed], [], [], waits=[limit, queue, held, people])
+    assert (first.why, first.subject, first.limit, first.held_by) == (Why.WAITING_SLOT, "r1", "pool:db", ("r8", "r9"))
+    assert first.detail == "run r1 of default/w is pending: limit 'pool:db', held by r8, r9"
+    assert (second.why, second.limit) == (Why.WAITING_SLOT, "gpu")
+    assert [(one.why, one.subject) for one in (third, fourth)] == [(Why.RUNNING, "r3"), (Why.RUNNING, "r4")]
+
+
+def test_code_that_changed_is_a_cause_of_its_own():
+    """The strongest, with both versions."""
+    late = Source(key="raw", state=State.STALE, written=None)
+    first, second = explain(NOW, [], [], [late], code=("1.0", "1.1"))
+    assert (first.why, first.subject, second.why) == (Why.CODE_CHANGED, "1.1", Why.LATE_UPSTREAM)
+    assert first.detail == "the code that makes it is version 1.1 now, and it was made with 1.0"
+
+
+def test_a_change_of_the_code_is_answered_once():
+    """The version is the cause: the same one starts the same run, and none while one is under way."""
+    about = {"partition": "", "upstream": (), "handled": NOW, "written": True}
+    changed = Facts(**about, requested=False, code=("1.0", "1.1"))
+    assert evaluate(Simple.CODE_CHANGED, changed).holds
+    assert causes(Simple.CODE_CHANGED, changed) == ("code:1.1",)
+    assert not evaluate(Simple.CODE_CHANGED, Facts(**about, requested=True, code=("1.0", "1.1"))).holds
+    assert not evaluate(Simple.CODE_CHANGED, Facts(**about, requested=False)).holds
+
+
+def test_days_without_a_deadline_are_read_with_those_of_a_calendar():
+    """Weekdays as ISO counts them, dates, yearly days, and an iCalendar file."""
+    ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20260501\nEND:VEVENT\nEND:VCALENDAR\n"
+    days = {"weekdays": [6, 7], "dates": ["2026-12-24"], "yearly": ["02-29"], "ics": ics}
+    promise = read_policy({"freshness": {"deadline": "0 6 * * *", "exclude": days}}).promise
+    assert isinstance(promise, Deadline)
+    assert promise.exclusions == Exclusions(
+        frozenset({date(2026, 12, 24), date(2026, 5, 1)}), frozenset({(2, 29)}), frozenset({5, 6})
+    )
+    friday = datetime(2026, 4, 30, 7, tzinfo=UTC)  # May the first is a Friday and a holiday, then comes the weekend
+    assert promise.next(friday) == datetime(2026, 5, 4, 6, tzinfo=UTC)

@@ -49,10 +49,13 @@ class FreshnessCause(Payload):
     """Why an asset is late."""
 
     kind: str = Field(
-        description="failed-run, paused-schedule, refused-run, waiting-slot, late-upstream, running, no-run, no-writer."
+        description="code-changed, failed-run, paused-schedule, refused-run, waiting-slot, late-upstream, running, no-run, "
+        "no-writer."
     )
     detail: Reason
-    subject: str | None = Field(None, description="The run, schedule or asset that it is about.")
+    subject: str | None = Field(None, description="The run, schedule or asset that it is about; the version of the code.")
+    limit: str | None = Field(None, description="The limit or the queue of workers that a run waits at.")
+    held_by: list[str] | None = Field(None, description="Runs that hold it, at most 20.")
 
 
 class AssetFreshnessChanged(Payload):
