@@ -23,7 +23,7 @@ from tocsin_kit.bus import Bus
 from tocsin_kit.embedded import DataFolder, MongoOptions, MongoServer, NatsOptions, NatsServer, free_ports
 from tocsin_kit.store import Creation, Database, Outgoing, Relay
 from tocsin_trigger.adapters.stores import COLLECTIONS, EVENTS, MongoTriggers
-from tocsin_trigger.domain.gathering import Correlate, Gather
+from tocsin_trigger.domain.rules import Correlate, Gather
 from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, ManualSource, Role, SignalSource
 from tocsin_trigger.domain.triggers import Source, StandardScheme, Target, Trigger, WebhookSource
 

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from tocsin.errors import Defect
 from tocsin_kit.store import Document
-from tocsin_trigger.domain.gathering import Absence, Batch, Correlate, Debounce, Gather, Rule, Threshold, Throttle
+from tocsin_trigger.domain.rules import Absence, Batch, Collect, Correlate, Debounce, Gather, Rule, Threshold, Throttle
 from tocsin_trigger.domain.sources import Clause, EventSource, Role, SignalSource
 
 
@@ -28,6 +28,9 @@ def _rule_document(rule: Rule) -> Document:
             return {"mode": "debounce", "quiet": _seconds(rule.quiet), "at_most": at_most}
         case Throttle():
             return {"mode": "throttle", "runs": rule.runs, "per": _seconds(rule.per), "hold": rule.hold}
+        case Collect():
+            ends = {"ends": list(rule.ends), "need": rule.need, "until": rule.until}
+            return {"mode": "collect", "within": _seconds(rule.within), **ends}
         case Batch():
             return {"mode": "batch", "most": rule.most, "within": _seconds(rule.within)}
         case _:
@@ -54,6 +57,8 @@ def _rule_of(document: Mapping[str, Any]) -> Rule:
             return Throttle(document["runs"], _duration(document["per"]), document["hold"])
         case "batch":
             return Batch(document["most"], _duration(document["within"]))
+        case "collect":
+            return Collect(_duration(document["within"]), tuple(document["ends"]), document["need"], document["until"])
         case other:
             raise Defect(f"A stored trigger has the unknown condition {other!r}; a newer version wrote it.")
 
@@ -72,6 +77,7 @@ def clause_document(clause: Clause) -> Document:
         "filter": clause.filter,
         "cesql": clause.cesql,
         "key": clause.key,
+        **({"match": [list(pair) for pair in clause.match]} if clause.match else {}),
     }
 
 
@@ -84,7 +90,8 @@ def clause_of(document: Mapping[str, Any]) -> Clause:
     else:
         source = EventSource(of["type"], of["source"])
     role = Role(document["role"])
-    return Clause(document["name"], role, source, document["filter"], document["cesql"], document["key"])
+    match = tuple((name, pattern) for name, pattern in document.get("match", ()))
+    return Clause(document["name"], role, source, document["filter"], document["cesql"], document["key"], match)
 
 
 def _seconds(duration: timedelta) -> float:

@@ -11,8 +11,9 @@ from tocsin_trigger.application.saying import cause_of, start_command
 from tocsin_trigger.application.voice import Voice
 from tocsin_trigger.domain.deciding import Ready, Start, as_json, start_alone, start_together
 from tocsin_trigger.domain.events import Gathering, gathering_id
-from tocsin_trigger.domain.gathering import End, Ending, Throttle
+from tocsin_trigger.domain.gathering import End, Ending
 from tocsin_trigger.domain.grouping import Slot
+from tocsin_trigger.domain.rules import Throttle
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,16 @@ from datetime import datetime
 
 from prometheus_client import Counter
 
-from tocsin.errors import Conflict, Unavailable
+from tocsin.errors import Conflict, Rejected, Unavailable
 from tocsin.signals import Cause, CloudEvent, decode
 from tocsin_kit.store import Change, Creation, Entry
 from tocsin_kit.telemetry.metrics import Family
 from tocsin_trigger.application.gathered import Left, conclude
 from tocsin_trigger.application.loops import LoopGuard
 from tocsin_trigger.application.saying import accepted, cause_of
-from tocsin_trigger.domain.deciding import Start, Waiting, as_json, decision_of, judge, start_alone
+from tocsin_trigger.domain.deciding import Ready, Start, Waiting, as_json, decision_of, is_enough, judge, start_alone
 from tocsin_trigger.domain.events import Channel, Decision, Gathering, Outcome, Received, gathering_id, group_id, run_id
-from tocsin_trigger.domain.gathering import End, Held
+from tocsin_trigger.domain.gathering import End, Enough, Held
 from tocsin_trigger.domain.grouping import Slot, fold, fresh
 from tocsin_trigger.domain.matching import Met
 from tocsin_trigger.ports import EventStore, GroupStore
@@ -130,6 +130,7 @@ class Intake:
                 [each for each in judged if each.arrived.received.key not in known],
                 await self._groups.load_many([group_id(w.ready.trigger.id, w.group) for each in judged for w in each.waiting]),
             )
+            plan.know(await self._events.load_many(plan.asked()))
             plan.fold()
             plan.know(await self._events.load_many(plan.missing()))
             creations, gatherings = plan.conclude()
@@ -173,7 +174,10 @@ class _Plan:
         if slot is None:
             slot = fresh(trigger, waiting.group, arrived.at, direct=arrived.received.channel in _DIRECT)
         size = len(arrived.received.event or b"")
-        slot, decision, endings = fold(waiting, slot, Held(key, arrived.at, size))
+        try:
+            slot, decision, endings = fold(waiting, slot, Held(key, arrived.at, size), self._enough(waiting.ready))
+        except Rejected as error:
+            return decision_of(trigger, Outcome.FAILED, error.detail, group=waiting.group), None
         self._slots[at] = slot
         self._left += [Left(slot, waiting.ready, ending) for ending in endings]
         if decision.outcome is not Outcome.STARTED:
@@ -184,6 +188,17 @@ class _Plan:
             return replace(started, group=waiting.group), start
         run = run_id(trigger.id, gathering_id(trigger.id, [held.event for held in mine.held]))
         return replace(decision, run=run), None
+
+    def _enough(self, ready: Ready) -> Enough:
+        return lambda held: is_enough(ready, [as_json(self._payloads[e.event]) for e in held if e.event in self._payloads])
+
+    def asked(self) -> list[str]:
+        """Keys of events that are held and that a condition is about."""
+        slots = {each.id: each for each in map(_value, self._entries.values())}
+        ids = {
+            group_id(w.ready.trigger.id, w.group) for each in self._judged for w in each.waiting if w.ready.until is not None
+        }
+        return [held.event for at in ids if at in slots for held in slots[at].state.held]
 
     def _read(self, at: str) -> Slot | None:
         entry = self._entries.get(at)
@@ -212,6 +227,11 @@ class _Plan:
     def changes(self) -> list[Change[Slot]]:
         """The groups as they are now."""
         return [Change(self._entries.get(at) or Entry(at, None, 0, 0), slot) for at, slot in self._slots.items()]
+
+
+def _value(entry: Entry[Slot]) -> Slot:
+    assert entry.value is not None, "what was found has a value"
+    return entry.value
 
 
 def payloads(records: dict[str, Received]) -> dict[str, CloudEvent]:

@@ -27,11 +27,13 @@ class Conditions:
         schema: Of the event's data.
         cesql: Over its attributes.
         jq: Over all of it.
+        match: Attributes with the patterns that they must match whole.
     """
 
     schema: jsonschema_rs.Validator | None
     cesql: Filter | None
     jq: Expression | None
+    match: tuple[tuple[str, str, jsonschema_rs.Validator], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,13 @@ class Wanted:
         schema: JSON Schema, draft 2020-12 unless it says otherwise.
         cesql: CESQL expression.
         jq: jq condition.
+        match: Attributes with regular expressions.
     """
 
     schema: Json = None
     cesql: str | None = None
     jq: str | None = None
+    match: tuple[tuple[str, str], ...] = ()
 
 
 def compile_conditions(wanted: Wanted) -> tuple[Conditions, list[Violation]]:
@@ -70,7 +74,13 @@ def compile_conditions(wanted: Wanted) -> tuple[Conditions, list[Violation]]:
             violations.append(Violation("/filter", error.detail, error.hint))
         else:
             violations += open_cost("/filter", jq.cost)
-    return Conditions(schema, cesql, jq), violations
+    match = []
+    for name, pattern in wanted.match:
+        try:
+            match.append((name, pattern, _schema({"type": "string", "pattern": f"^(?:{pattern})$"})))
+        except ValueError as error:
+            violations.append(Violation(f"/match/{name}", str(error)[:500]))
+    return Conditions(schema, cesql, jq, tuple(match)), violations
 
 
 def open_cost(pointer: str, cost: Cost) -> list[Violation]:
@@ -99,6 +109,9 @@ def filter_complaint(conditions: Conditions, event: Mapping[str, Json], variable
     Raises:
         Rejected: The jq filter failed on this event.
     """
+    for name, pattern, matcher in conditions.match:
+        if not matcher.is_valid(event.get(name)):
+            return f"Its {name} does not match {pattern}"
     if conditions.cesql is not None:
         said = conditions.cesql.evaluate(_attributes(event))
         if not said.holds:

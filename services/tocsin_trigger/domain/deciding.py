@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import orjson
+
 from tocsin.errors import Invalid, Rejected, Violation
-from tocsin.expressions import Cost, Expression, ExpressionInvalid, Json, Template, compile_condition, compile_template
+from tocsin.expressions import Cost, Expression, ExpressionInvalid, Json, Template, compile_condition, compile_template, truthy
 from tocsin.signals import ABSENT, CloudEvent
 from tocsin.signals.codec import format_time
 from tocsin_trigger.domain.conditions import (
@@ -18,8 +20,8 @@ from tocsin_trigger.domain.conditions import (
 )
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Decision, Outcome, run_id
-from tocsin_trigger.domain.gathering import Throttle
-from tocsin_trigger.domain.sources import Clause, CorrelationSource, PollSource
+from tocsin_trigger.domain.rules import Collect, Throttle
+from tocsin_trigger.domain.sources import Clause, CorrelationSource, PollSource, Role
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 KEY_LIMIT = 256  # characters of what events of one group have in common
@@ -53,6 +55,7 @@ class Ready:
         message_id: Compiled path to a webhook's id in its body.
         clauses: Of a correlation, by name.
         key: Compiled path to what the events of one group have in common.
+        until: Compiled condition on the events of a group so far.
     """
 
     trigger: Trigger
@@ -63,6 +66,7 @@ class Ready:
     message_id: Expression | None = None
     clauses: Mapping[str, ReadyClause] = field(default_factory=dict)
     key: Expression | None = None
+    until: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +123,15 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
     clauses = {}
     if isinstance(source, CorrelationSource):
         clauses = {c.name: _clause(c, f"/when/of/{at}", violations) for at, c in enumerate(source.clauses)}
-    key = None if trigger.gather is None else _path(trigger.gather.key, "/when/key", violations)
+    gather = trigger.gather
+    key = None if gather is None else _path(gather.key, "/when/key", violations)
+    until = (
+        None if gather is None or not isinstance(gather.rule, Collect) else _path(gather.rule.until, "/when/until", violations)
+    )
     if violations:
         first = violations[0]
         raise TriggerInvalid(f"{first.pointer}: {first.detail}", hint=first.hint, violations=violations)
-    return Ready(trigger, revision, conditions, template, keys, message_id, clauses, key)
+    return Ready(trigger, revision, conditions, template, keys, message_id, clauses, key, until)
 
 
 def _slow_mapping(trigger: Trigger, cost: Cost) -> list[Violation]:
@@ -136,7 +144,7 @@ def _slow_mapping(trigger: Trigger, cost: Cost) -> list[Violation]:
 
 
 def _clause(clause: Clause, pointer: str, violations: list[Violation]) -> ReadyClause:
-    conditions, wrong = compile_conditions(Wanted(None, clause.cesql, clause.filter))
+    conditions, wrong = compile_conditions(Wanted(None, clause.cesql, clause.filter, clause.match))
     violations += [replace(each, pointer=f"{pointer}{each.pointer}") for each in wrong]
     return ReadyClause(clause, conditions, _path(clause.key, f"{pointer}/key", violations))
 
@@ -248,14 +256,31 @@ def start_together(
     Raises:
         Rejected: The mapping failed on these events.
     """
-    run_input: dict[str, Json] = {"key": group, "why": why, "events": [dict(event) for _, event in events]}
+    told = [
+        (clause, event) for clause, event in events if not _ends(ready, clause)
+    ]  # what ends the collecting is not collected
+    run_input: dict[str, Json] = {"key": group, "why": why, "events": [dict(event) for _, event in told]}
     if ready.clauses:
-        run_input["clauses"] = [clause for clause, _ in events]
+        run_input["clauses"] = [clause for clause, _ in told]
     if ready.input is not None:
         by: dict[str, Json] = {name: [dict(event) for clause, event in events if clause == name] for name in ready.clauses}
         mapped = ready.input.evaluate({**run_input, "by": by}, _variables(ready.trigger))
         return Start(run_id(ready.trigger.id, gathering), ready.trigger, mapped)
     return Start(run_id(ready.trigger.id, gathering), ready.trigger, run_input)
+
+
+def _ends(ready: Ready, clause: str) -> bool:
+    known = ready.clauses.get(clause)
+    return known is not None and known.clause.role is Role.END
+
+
+def is_enough(ready: Ready, events: Sequence[Mapping[str, Json]]) -> bool:
+    """Whether these events are what a trigger's ``until`` waits for.
+
+    Raises:
+        Rejected: The condition failed on them.
+    """
+    return ready.until is not None and truthy(ready.until.evaluate([dict(event) for event in events], {}))
 
 
 def _variables(trigger: Trigger) -> dict[str, Json]:
@@ -285,9 +310,10 @@ def _group(ready: Ready, clause: str, event: Mapping[str, Json]) -> str:
     if path is None:
         return ""
     value = path.evaluate(dict(event), {})
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Invalid(f"The key of a group is text or a number; {path.text} gives {str(value)[:64]}.")
-    text = str(value)
+    several = value if isinstance(value, list) and value else [value]
+    if any(isinstance(part, bool) or not isinstance(part, str | int | float) for part in several):
+        raise Invalid(f"The key of a group is text or a number, or a list of them; {path.text} gives {str(value)[:64]}.")
+    text = orjson.dumps(value).decode() if isinstance(value, list) else str(value)
     if not 1 <= len(text) <= KEY_LIMIT:
         raise Invalid(f"The key of a group has 1 to {KEY_LIMIT} characters; {path.text} gives {len(text)}.")
     return text

@@ -7,114 +7,25 @@ same. Each event is told one fate when it comes; if it is held, it leaves its gr
 Windows are half open: an event at the very end of a window is outside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
+from tocsin_trigger.domain.rules import (
+    MOST_BYTES,
+    MOST_HELD,
+    Absence,
+    Batch,
+    Collect,
+    Correlate,
+    Debounce,
+    Rule,
+    Threshold,
+    Throttle,
+)
 from tocsin_trigger.domain.sources import Role
-
-MOST_HELD: Final = 1000  # events in one group
-MOST_BYTES: Final = 160 * 1024  # of the events of one group: with what is around them they fit a command (256 KiB)
-LONGEST: Final = timedelta(days=7)  # any window
-
-
-@dataclass(frozen=True, slots=True)
-class Correlate:
-    """Fire when events of ``need`` different clauses lie within the window; then begin anew.
-
-    Attributes:
-        need: Of the clauses.
-        within: The window.
-    """
-
-    need: int
-    within: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """Fire when ``count`` events lie within the window, with all of them; then begin anew.
-
-    Attributes:
-        count: Events, at least 2.
-        within: The window.
-    """
-
-    count: int
-    within: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """Fire, once, when the expected event does not come in time.
-
-    Without an ``AFTER`` clause each event starts the clock anew: what has never come is not missed, and what stays away is
-    missed once until it comes again.
-
-    Attributes:
-        within: The time it has.
-    """
-
-    within: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Debounce:
-    """Fire with all events when none has come for a while.
-
-    Attributes:
-        quiet: So long.
-        at_most: But at the latest so long after the first; ``None``: however long it takes.
-    """
-
-    quiet: timedelta
-    at_most: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Throttle:
-    """One run for each event, but no more than ``runs`` within any ``per``.
-
-    Attributes:
-        runs: How many.
-        per: In so long.
-        hold: Whether further events wait for their turn; otherwise they start nothing.
-    """
-
-    runs: int
-    per: timedelta
-    hold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One run for several events, with all of them.
-
-    Attributes:
-        most: Events in a run.
-        within: At the latest so long after the first.
-    """
-
-    most: int
-    within: timedelta
-
-
-Rule: TypeAlias = Correlate | Threshold | Absence | Debounce | Throttle | Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """A trigger's condition with a memory.
-
-    Attributes:
-        rule: The condition.
-        key: jq path to what the events of one group have in common; ``None``: all events are one group.
-    """
-
-    rule: Rule
-    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +43,9 @@ class Held:
     at: datetime
     size: int = 0
     clause: str = ""
+
+
+Enough: TypeAlias = Callable[[Sequence[Held]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +122,12 @@ class Taken:
     endings: tuple[Ending, ...]
 
 
-def take(rule: Rule, group: Group, arrival: Held, role: Role = Role.PART) -> Taken:
+def never(_: Sequence[Held]) -> bool:
+    """Nothing is ever enough."""
+    return False
+
+
+def take(rule: Rule, group: Group, arrival: Held, role: Role = Role.PART, enough: Enough = never) -> Taken:
     """An event comes.
 
     Args:
@@ -216,6 +135,10 @@ def take(rule: Rule, group: Group, arrival: Held, role: Role = Role.PART) -> Tak
         group: What it remembers for the event's key.
         arrival: The event; one that comes out of order counts as coming now.
         role: Of its clause.
+        enough: Whether these are what the rule's ``until`` waits for.
+
+    Raises:
+        Rejected: ``enough`` cannot say.
     """
     now = arrival.at if group.at is None else max(arrival.at, group.at)
     moved, endings = elapse(rule, group, now)
@@ -231,6 +154,8 @@ def take(rule: Rule, group: Group, arrival: Held, role: Role = Role.PART) -> Tak
             taken = _await(moved, came, role)
         case Throttle():
             taken = _pass(rule, moved, came)
+        case Collect():
+            taken = _end(rule, moved, came) if role is Role.END else _collect(rule, moved, came, enough)
         case _:
             assert_never(rule)
     return replace(taken, endings=(*endings, *taken.endings))
@@ -252,7 +177,7 @@ def due_of(rule: Rule, group: Group) -> datetime | None:
         return None
     first = group.held[0].at
     match rule:
-        case Correlate() | Threshold() | Absence() | Batch():
+        case Correlate() | Threshold() | Absence() | Batch() | Collect():
             return first + rule.within
         case Debounce():
             quiet = group.held[-1].at + rule.quiet
@@ -267,7 +192,7 @@ def due_of(rule: Rule, group: Group) -> datetime | None:
 def longest_wait(rule: Rule) -> timedelta:
     """How long an event may be held, as far as the rule says; a throttle's queue and a debounce without an end say nothing."""
     match rule:
-        case Correlate() | Threshold() | Absence() | Batch():
+        case Correlate() | Threshold() | Absence() | Batch() | Collect():
             return rule.within
         case Debounce():
             return max(rule.quiet, rule.at_most or rule.quiet)
@@ -279,7 +204,7 @@ def longest_wait(rule: Rule) -> timedelta:
 
 def _fall_due(rule: Rule, group: Group, due: datetime) -> tuple[Group, Ending]:
     match rule:
-        case Correlate() | Threshold():
+        case Correlate() | Threshold() | Collect():
             gone = tuple(held for held in group.held if held.at + rule.within <= due)
             ending = Ending(End.LAPSED, gone, due, f"what was missing did not come within {words(rule.within)}")
             return replace(group, held=group.held[len(gone) :], at=due), ending
@@ -312,19 +237,42 @@ def _gather(rule: Batch | Debounce, group: Group, came: Held) -> Taken:
     return Taken(replace(group, held=()), Fate.FIRED, f"it was the last of {len(held)}", tuple(endings))
 
 
+def _collect(rule: Collect, group: Group, came: Held, enough: Enough) -> Taken:
+    held, endings = _with_room((*group.held, came), came.at)
+    if not enough([each for each in held if each.clause not in rule.ends]):
+        return Taken(replace(group, held=held), Fate.HELD, f"it waits with {len(held) - 1} others", endings)
+    ending = Ending(End.FIRED, held, came.at, f"with {len(held)} events it was enough")
+    return Taken(replace(group, held=()), Fate.FIRED, "with it it was enough", (*endings, ending))
+
+
+def _end(rule: Collect, group: Group, came: Held) -> Taken:
+    if all(each.clause in rule.ends for each in group.held):
+        return Taken(group, Fate.NOT_AWAITED, "nothing waited for it", ())
+    held, endings = _with_room((*group.held, came), came.at)
+    have = len({each.clause for each in held if each.clause in rule.ends})
+    why = f"{have} of {rule.need} that end the collecting have come"
+    if have < rule.need:
+        return Taken(replace(group, held=held), Fate.HELD, why, endings)
+    return Taken(replace(group, held=()), Fate.FIRED, why, (*endings, Ending(End.FIRED, held, came.at, why)))
+
+
 def _slide(group: Group, came: Held, need: int, *, distinct: bool) -> Taken:
-    held, endings = (*group.held, came), []
+    held, endings = _with_room((*group.held, came), came.at)
+    have = len({each.clause for each in held}) if distinct else len(held)
+    if have < need:
+        return Taken(replace(group, held=held), Fate.HELD, f"{have} of {need} have come", endings)
+    ending = Ending(End.FIRED, held, came.at, f"{have} of {need} have come")
+    return Taken(replace(group, held=()), Fate.FIRED, f"it was the last of {need}", (*endings, ending))
+
+
+def _with_room(held: tuple[Held, ...], now: datetime) -> tuple[tuple[Held, ...], tuple[Ending, ...]]:
+    """The youngest that a group has room for, and the others as they lapse."""
     gone = 0
     while len(held) - gone > 1 and (len(held) - gone > MOST_HELD or _size(held[gone:]) > MOST_BYTES):
         gone += 1
-    if gone:
-        endings.append(Ending(End.LAPSED, held[:gone], came.at, "there was no room for more events"))
-        held = held[gone:]
-    have = len({each.clause for each in held}) if distinct else len(held)
-    if have < need:
-        return Taken(replace(group, held=held), Fate.HELD, f"{have} of {need} have come", tuple(endings))
-    endings.append(Ending(End.FIRED, held, came.at, f"{have} of {need} have come"))
-    return Taken(replace(group, held=()), Fate.FIRED, f"it was the last of {need}", tuple(endings))
+    if not gone:
+        return held, ()
+    return held[gone:], (Ending(End.LAPSED, held[:gone], now, "there was no room for more events"),)
 
 
 def _clear(group: Group, came: Held) -> Taken:

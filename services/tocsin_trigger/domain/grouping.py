@@ -5,7 +5,7 @@ from datetime import datetime
 
 from tocsin_trigger.domain.deciding import Ready, Waiting, decision_of
 from tocsin_trigger.domain.events import Decision, Outcome, group_id
-from tocsin_trigger.domain.gathering import End, Ending, Fate, Group, Held, Taken, due_of, elapse, take
+from tocsin_trigger.domain.gathering import End, Ending, Enough, Fate, Group, Held, Taken, due_of, elapse, never, take
 from tocsin_trigger.domain.sources import Role
 from tocsin_trigger.domain.triggers import Trigger
 
@@ -57,8 +57,14 @@ def fresh(trigger: Trigger, group: str, now: datetime, *, direct: bool) -> Slot:
     return Slot(*named, group, Group(), None, now, direct)
 
 
-def fold(waiting: Waiting, slot: Slot, arrival: Held) -> tuple[Slot, Decision, tuple[Ending, ...]]:
+def fold(waiting: Waiting, slot: Slot, arrival: Held, enough: Enough = never) -> tuple[Slot, Decision, tuple[Ending, ...]]:
     """An event that fits comes to its group.
+
+    Args:
+        waiting: It.
+        slot: The group.
+        arrival: As it is held.
+        enough: As in :func:`take`.
 
     Returns:
         The group, what is decided about the event (``STARTED`` without a run: the caller knows it), and what left the group.
@@ -68,7 +74,7 @@ def fold(waiting: Waiting, slot: Slot, arrival: Held) -> tuple[Slot, Decision, t
     assert gather is not None
     clause = _clause(waiting, slot.state)
     role = ready.clauses[clause].clause.role if clause else Role.PART
-    taken: Taken = take(gather.rule, slot.state, replace(arrival, clause=clause), role)
+    taken: Taken = take(gather.rule, slot.state, replace(arrival, clause=clause), role, enough)
     why = taken.why[:1].upper() + taken.why[1:] + "."
     decision = decision_of(ready.trigger, _OUTCOMES[taken.fate], why, group=waiting.group)
     due = due_of(gather.rule, taken.group)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tocsin.errors import Rejected
+from tocsin.expressions import Json
 from tocsin.signals import DEPTH_LIMIT, decode
-from tocsin_trigger.domain.deciding import Ready, Waiting, as_json, judge, start_alone
+from tocsin_trigger.domain.deciding import Ready, Waiting, as_json, decision_of, is_enough, judge, start_alone
 from tocsin_trigger.domain.events import Decision, Outcome, Received
 from tocsin_trigger.domain.explaining import Verdict, of_decision, unmet
 from tocsin_trigger.domain.gathering import End, Ending, Held
@@ -57,6 +59,7 @@ class _Memory:
     def __init__(self, ready: Ready) -> None:
         self._ready = ready
         self._slots: dict[str, Slot] = {}
+        self._shown: dict[str, dict[str, Json]] = {}
         self.ends: dict[str, tuple[End, str]] = {}
 
     def decide(self, received: Received) -> Decision:
@@ -70,10 +73,18 @@ class _Memory:
         if self._ready.trigger.gather is None:
             return replace(start_alone(self._ready, shown, received.key)[0], run=None)
         slot = self._slots.get(said.group) or fresh(self._ready.trigger, said.group, received.received, direct=True)
-        slot, decision, endings = fold(said, slot, Held(received.key, received.received, len(received.event)))
+        self._shown[received.key] = shown
+        held = Held(received.key, received.received, len(received.event))
+        try:
+            slot, decision, endings = fold(said, slot, held, self._enough)
+        except Rejected as error:
+            return decision_of(self._ready.trigger, Outcome.FAILED, error.detail, group=said.group)
         self._slots[said.group] = slot
         self._note(endings, received.key if decision.outcome is Outcome.STARTED else "")
         return decision
+
+    def _enough(self, held: Sequence[Held]) -> bool:
+        return is_enough(self._ready, [self._shown[each.event] for each in held])
 
     def look(self, until: datetime) -> None:
         """Let time pass up to the last event; what waits then waits on."""

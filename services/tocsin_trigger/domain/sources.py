@@ -49,6 +49,8 @@ class Role(Enum):
     AFTER = "after"
     #: The one that is expected (of an absence).
     EXPECTED = "expected"
+    #: Says that enough has been collected.
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Clause:
         filter: jq condition over the event.
         cesql: CESQL condition over its attributes.
         key: jq path in this clause's events to what they have in common with the others; ``None``: that of the trigger.
+        match: Attributes with the regular expressions that all of them must match.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Clause:
     filter: str | None = None
     cesql: str | None = None
     key: str | None = None
+    match: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, TypeAlias, assert_never
 
 from tocsin.expressions import Json
-from tocsin_trigger.domain.gathering import Gather
+from tocsin_trigger.domain.rules import Gather
 from tocsin_trigger.domain.sources import (
     BucketSource,
     CorrelationSource,

@@ -7,7 +7,7 @@ from typing import Final
 from tocsin.definitions import StartEvents, StartFilter
 from tocsin.expressions import Json
 from tocsin.signals.catalogue import CATALOGUE
-from tocsin_trigger.domain.gathering import LONGEST, Correlate, Gather
+from tocsin_trigger.domain.rules import LONGEST, Collect, Correlate, Gather
 from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, Role, SignalSource
 from tocsin_trigger.domain.triggers import Target, Trigger
 
@@ -39,14 +39,19 @@ def managed_name(workflow: str) -> str:
 def managed_trigger(wish: Wish, on: StartEvents, now: datetime) -> Trigger:
     """The trigger that a definition asks for.
 
-    Each event starts a run, or, with ``all``, one of each kind together do. The input is the list of the events, or of their
-    data.
+    Each event starts a run; or, with ``all``, one of each kind together do; or, with ``until``, all that came until then. The
+    input is the list of the events, or of their data.
     """
-    clauses = tuple(
-        Clause(f"event-{number}", Role.PART, _source(each), each.condition, None, each.key)
-        for number, each in enumerate(on.filters, 1)
-    )
-    together = on.every and len(clauses) > 1
+    together = on.collects or (on.every and len(on.filters) > 1)
+    parts = tuple(_clause(f"event-{n}", Role.PART, each, keyed=together) for n, each in enumerate(on.filters, 1))
+    ends = tuple(_clause(f"until-{n}", Role.END, each, keyed=True) for n, each in enumerate(on.until, 1))
+    gather = None
+    if on.collects:
+        condition = on.until_condition
+        until = condition if condition is None or on.whole else f"map(.data) | ({condition})"
+        gather = Gather(Collect(LONGEST, tuple(end.name for end in ends), len(ends) if on.until_every else 1, until))
+    elif together:
+        gather = Gather(Correlate(len(parts), LONGEST))
     if together:
         made = "${ .events }" if on.whole else "${ .events | map(.data) }"
     else:
@@ -55,15 +60,19 @@ def managed_trigger(wish: Wish, on: StartEvents, now: datetime) -> Trigger:
         id="",
         namespace=wish.namespace,
         name=managed_name(wish.workflow),
-        source=CorrelationSource(clauses),
+        source=CorrelationSource((*parts, *ends)),
         target=Target(wish.workflow),
         input=made,
-        gather=Gather(Correlate(len(clauses), LONGEST)) if together else None,
+        gather=gather,
         created=now,
         updated=now,
     )
 
 
+def _clause(name: str, role: Role, each: StartFilter, *, keyed: bool) -> Clause:
+    return Clause(name, role, _source(each), each.condition, None, each.key if keyed else None, each.match)
+
+
 def _source(each: StartFilter) -> EventSource | SignalSource:
-    kind = CATALOGUE.get(each.type)
+    kind = CATALOGUE.get(each.type) if "*" not in each.type else None
     return EventSource(each.type, each.source) if kind is None else SignalSource(kind.entity, kind.transition)

@@ -10,11 +10,12 @@ from tocsin.signals.catalogue import CATALOGUE
 from tocsin_kit.config.durations import Duration
 from tocsin_kit.web import Input
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.gathering import (
+from tocsin_trigger.domain.rules import (
     LONGEST,
     MOST_HELD,
     Absence,
     Batch,
+    Collect,
     Correlate,
     Debounce,
     Gather,
@@ -86,6 +87,9 @@ class ClauseBody(Input):
     filter: Jq | None = Field(None, description="jq condition over the event.")
     cesql: Jq | None = Field(None, description="CESQL condition over its attributes.")
     key: Jq | None = Field(None, description="jq path to what this kind has in common with the others; that of `when` without.")
+    match: dict[str, str] = Field(
+        default_factory=dict, max_length=16, description="Attributes with the regular expressions that they match whole."
+    )
 
     def to_clause(self, role: Role) -> Clause:
         """The domain's value."""
@@ -93,7 +97,7 @@ class ClauseBody(Input):
             raise TriggerInvalid(f"The clause {self.name} needs either event or signal.")
         chosen = self.event or self.signal
         assert chosen is not None
-        return Clause(self.name, role, chosen.to_source(), self.filter, self.cesql, self.key)
+        return Clause(self.name, role, chosen.to_source(), self.filter, self.cesql, self.key, tuple(self.match.items()))
 
 
 class Keyed(Input):
@@ -154,8 +158,20 @@ class BatchBody(Keyed):
     within: Window
 
 
+class CollectBody(Keyed):
+    """One run with all events that came until something says that it is enough. Of kind `correlation`."""
+
+    mode: Literal["collect"]
+    of: list[ClauseBody] = Field(min_length=1, max_length=20)
+    ends: list[ClauseBody] = Field(default_factory=list, max_length=20, description="Events that say so.")
+    need: Literal["all", "any"] = Field("any", description="Of `ends`.")
+    until: Jq | None = Field(None, description="jq condition over the list of events so far.")
+    within: Window = Field(description="How long an event is held at most.")
+
+
 GatherBody = Annotated[
-    CorrelateBody | ThresholdBody | AbsenceBody | DebounceBody | ThrottleBody | BatchBody, Field(discriminator="mode")
+    CorrelateBody | ThresholdBody | AbsenceBody | DebounceBody | ThrottleBody | BatchBody | CollectBody,
+    Field(discriminator="mode"),
 ]
 
 
@@ -183,6 +199,12 @@ def _rule(body: GatherBody) -> Rule:
             return Throttle(body.runs, body.per, body.excess == "hold")
         case BatchBody():
             return Batch(body.most, body.within)
+        case CollectBody():
+            if not body.ends and body.until is None:
+                raise TriggerInvalid("Nothing says when it is enough.", hint="Give ends, or until, or both.")
+            return Collect(
+                body.within, tuple(end.name for end in body.ends), len(body.ends) if body.need == "all" else 1, body.until
+            )
         case _:
             assert_never(body)
 
@@ -196,10 +218,12 @@ def to_correlation(body: GatherBody | None) -> CorrelationSource:
     if isinstance(body, CorrelateBody):
         clauses = [each.to_clause(Role.PART) for each in body.of]
         clauses += [body.reset.to_clause(Role.RESET)] if body.reset else []
+    elif isinstance(body, CollectBody):
+        clauses = [each.to_clause(Role.PART) for each in body.of] + [each.to_clause(Role.END) for each in body.ends]
     elif isinstance(body, AbsenceBody) and body.after is not None and body.expect is not None:
         clauses = [body.after.to_clause(Role.AFTER), body.expect.to_clause(Role.EXPECTED)]
     else:
-        hint = "when: {mode: correlate, of: [...]}, or {mode: absence, after: ..., expect: ...}"
+        hint = "when: {mode: correlate, of: [...]}, {mode: collect, of: [...]}, or {mode: absence, after: ..., expect: ...}"
         raise TriggerInvalid("A trigger of kind correlation says what belongs together.", hint=hint)
     if len({clause.name for clause in clauses}) < len(clauses):
         raise TriggerInvalid("The names of clauses must differ.", violations=[Violation("/when/of", "names must differ")])
@@ -212,7 +236,7 @@ def refuse_clauses(kind: str, body: GatherBody | None) -> None:
     Raises:
         TriggerInvalid: Its condition has clauses.
     """
-    if isinstance(body, CorrelateBody) or (isinstance(body, AbsenceBody) and (body.after or body.expect)):
+    if isinstance(body, CorrelateBody | CollectBody) or (isinstance(body, AbsenceBody) and (body.after or body.expect)):
         raise TriggerInvalid(f"A trigger of kind {kind} has one kind of events.", hint="kind: correlation has several.")
 
 
@@ -244,6 +268,10 @@ def _rule_view(rule: Rule, clauses: dict[Role, list[dict[str, object]]]) -> dict
         case Throttle():
             excess = "hold" if rule.hold else "drop"
             return {"mode": "throttle", "runs": rule.runs, "per": _text(rule.per), "excess": excess}
+        case Collect():
+            ends = {"ends": clauses[Role.END], "need": "any" if rule.need == 1 else "all"} if rule.ends else {}
+            until = {} if rule.until is None else {"until": rule.until}
+            return {"mode": "collect", "of": clauses.get(Role.PART, []), **ends, **until, "within": _text(rule.within)}
         case Batch():
             return {"mode": "batch", "most": rule.most, "within": _text(rule.within)}
         case _:
@@ -256,7 +284,7 @@ def _clause_view(clause: Clause) -> dict[str, object]:
         of: dict[str, object] = {"signal": signal_view(source)}
     else:
         of = {"event": {"type": source.type} | ({} if source.source is None else {"source": source.source})}
-    optional = {"filter": clause.filter, "cesql": clause.cesql, "key": clause.key}
+    optional = {"filter": clause.filter, "cesql": clause.cesql, "key": clause.key, "match": dict(clause.match) or None}
     return {"name": clause.name, **of, **{name: value for name, value in optional.items() if value is not None}}
 
 

@@ -82,3 +82,35 @@ async def test_schedule_on_is_a_trigger_as_long_as_the_definition_says_so(servic
     await say(service, 3, both)
     await publish(service, order(9))
     assert (await service.ask("GET", PATH))[0] == 404
+
+
+async def test_events_are_collected_until_the_definition_has_enough(service: Service) -> None:
+    """By patterns and by several correlations, ended by an event, which is not in the input, or by a condition."""
+
+    def by(a: str, b: str) -> dict[str, Any]:
+        return {a: {"from": f"${{ .data.{a} }}"}, b: {"from": f".data.{b}"}, "c": {"from": ".data.c", "expect": "x"}}
+
+    steps = {"with": {"type": "com\\.example\\.(step|jump)", "source": "/s"}, "correlate": by("a", "b")}
+    done = {"with": {"type": "com.example.done"}, "correlate": by("b", "a")}
+    await say(service, 1, {"any": [steps], "until": {"one": done}})
+    made = await until(service, 200, input="${ .events | map(.data) }")
+    assert (made["when"]["mode"], made["when"]["of"][0]["match"]) == ("collect", {"type": "com\\.example\\.(step|jump)"})
+    sent = [
+        ("step", 1, 1, "x"),
+        ("jump", 1, 1, "x"),
+        ("step", 1, 2, "x"),
+        ("stepped", 1, 1, "x"),
+        ("step", 1, 1, "y"),
+        ("done", 1, 1, "x"),
+    ]
+    events = [
+        CloudEvent(id=f"u{n}", source="/s", type=f"com.example.{kind}", data={"a": a, "b": b, "c": c, "n": n})
+        for n, (kind, a, b, c) in enumerate(sent)
+    ]
+    await publish(service, *events)
+    (collected,) = await runs(service, 1)
+    assert [data["n"] for data in collected.data["input"]] == [0, 1]
+    await say(service, 2, {"any": [], "until": "${ length == 2 and .[0].data.n == 7 }"}, read="envelope")
+    await until(service, 200, input="${ .events }")
+    await publish(service, *(CloudEvent(id=f"v{n}", source="/t", type="other", data={"n": n}) for n in (7, 8)))
+    assert [event["id"] for event in (await runs(service, 2))[1].data["input"]] == ["v7", "v8"]

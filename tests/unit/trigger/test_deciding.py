@@ -25,9 +25,10 @@ from tocsin_trigger.adapters.sealing import AesCipher
 from tocsin_trigger.domain.deciding import as_json, decide, prepare
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Channel, Gathering, Outcome, Received, bus_key, run_id, webhook_key
-from tocsin_trigger.domain.gathering import Absence, Batch, Correlate, Debounce, Gather, Group, Held, Threshold, Throttle
+from tocsin_trigger.domain.gathering import Group, Held
 from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.matching import TriggerIndex
+from tocsin_trigger.domain.rules import Absence, Batch, Correlate, Debounce, Gather, Threshold, Throttle
 from tocsin_trigger.domain.sources import Clause, CorrelationSource, EventSource, ManualSource, Role, SignalSource
 from tocsin_trigger.domain.triggers import (
     Handshake,

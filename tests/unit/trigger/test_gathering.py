@@ -1,5 +1,6 @@
 """Conditions with a memory, in virtual time."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,24 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin_trigger.domain.gathering import (
-    MOST_BYTES,
-    Absence,
-    Batch,
-    Correlate,
-    Debounce,
-    End,
-    Ending,
-    Fate,
-    Group,
-    Held,
-    Rule,
-    Threshold,
-    Throttle,
-    due_of,
-    elapse,
-    take,
-)
+from tocsin_trigger.domain.gathering import End, Ending, Fate, Group, Held, due_of, elapse, take
+from tocsin_trigger.domain.rules import MOST_BYTES, Absence, Batch, Collect, Correlate, Debounce, Rule, Threshold, Throttle
 from tocsin_trigger.domain.sources import Role
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -81,6 +66,36 @@ def test_what_is_outside_of_the_window_lapses_alone() -> None:
     line.come("2", 50, "a")
     assert line.come("3", 60, "b") is Fate.FIRED
     assert line.ended() == [(End.LAPSED, ["1"]), (End.FIRED, ["2", "3"])]
+
+
+def test_what_is_collected_fires_when_all_that_end_it_have_come() -> None:
+    """An end before anything has come is not awaited; the ends leave with what they end, and a second round begins anew."""
+    line = Line(Collect(s(60), ("x", "y"), 2))
+    assert line.come("0", 0, "x", Role.END) is Fate.NOT_AWAITED
+    assert [line.come("1", 1, "a"), line.come("2", 2, "a"), line.come("3", 3, "x", Role.END)] == [Fate.HELD] * 3
+    assert line.come("4", 4, "x", Role.END) is Fate.HELD
+    assert line.come("5", 5, "y", Role.END) is Fate.FIRED
+    assert line.ended() == [(End.FIRED, ["1", "2", "3", "4", "5"])]
+    assert line.come("6", 6, "y", Role.END) is Fate.NOT_AWAITED
+
+
+def test_what_is_collected_fires_when_it_is_enough() -> None:
+    """Asked about what is collected and not about what ends it; what is held too long lapses."""
+    seen: list[list[str]] = []
+
+    def enough(held: Sequence[Held]) -> bool:
+        seen.append([each.event for each in held])
+        return len(held) == 2
+
+    rule, group = Collect(s(60), ("x", "y"), 2, "length == 2"), Group()
+    fates = []
+    for name, seconds, clause in (("1", 0, "a"), ("2", 60, "a"), ("3", 61, "x"), ("4", 62, "b")):
+        role = Role.END if clause == "x" else Role.PART
+        taken = take(rule, group, Held(name, at(seconds), 10, clause), role, enough)
+        group = taken.group
+        fates.append(taken.fate)
+    assert fates == [Fate.HELD, Fate.HELD, Fate.HELD, Fate.FIRED]
+    assert seen == [["1"], ["2"], ["2", "4"]]
 
 
 def test_a_reset_empties_what_has_come() -> None:
@@ -176,6 +191,7 @@ RULES = st.one_of(
     st.builds(Debounce, st.integers(1, 10).map(s), st.none() | st.integers(1, 20).map(s)),
     st.builds(Throttle, st.integers(1, 3), st.integers(1, 20).map(s), st.booleans()),
     st.builds(Batch, st.integers(1, 4), st.integers(1, 20).map(s)),
+    st.builds(Collect, st.integers(1, 20).map(s), st.just(("x",)), st.integers(1, 1)),
 )
 MOVES = st.lists(st.tuples(st.integers(-3, 9), st.integers(0, 99), st.booleans(), st.sampled_from([10, MOST_BYTES // 2])))
 
@@ -183,6 +199,9 @@ MOVES = st.lists(st.tuples(st.integers(-3, 9), st.integers(0, 99), st.booleans()
 def clause_of(rule: Rule, number: int, *, paired: bool) -> tuple[str, Role]:
     if isinstance(rule, Correlate):
         return CLAUSES[number % 4]
+    if isinstance(rule, Collect):
+        name, role = CLAUSES[number % 4]
+        return name, Role.END if role is Role.RESET else role
     return AFTER[number % 2] if isinstance(rule, Absence) and paired else ONE[0]
 
 
