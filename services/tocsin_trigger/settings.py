@@ -22,6 +22,9 @@ class TriggerSection(Section):
     folders: tuple[str, ...] = Field(
         (), description="Folders whose files triggers may watch, and what is below them; none without."
     )
+    plugins: tuple[str, ...] = Field(
+        (), description="Folders with plugins (`tocsin.sensors`) beside the packages that are installed."
+    )
     allow_private: bool = Field(
         False,
         description="Whether polled addresses may be on loopback and private networks (`tocsin up` allows it). "

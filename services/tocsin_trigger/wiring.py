@@ -21,6 +21,7 @@ from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
 from tocsin_trigger.adapters.folder import Folders
 from tocsin_trigger.adapters.foreign import ForeignSubjects
 from tocsin_trigger.adapters.memory import MongoGroups, MongoWatches, MongoWishes
+from tocsin_trigger.adapters.plugins import Plugins
 from tocsin_trigger.adapters.polling import Fetching, HttpPolls
 from tocsin_trigger.adapters.results import HttpResults
 from tocsin_trigger.adapters.sealing import AesCipher
@@ -147,7 +148,12 @@ def _sensors(context: ServiceContext[TriggerSection]) -> OutsideSensors:
     settings = context.settings
     guard = OutgoingGuard(allow_private=settings.allow_private, setting="trigger.allow_private")
     fetching, secrets = Fetching(guard), SecretsClient(context.bus, chance=context.chance)
-    return OutsideSensors(Folders(settings.folders), HttpPolls(fetching, secrets), Buckets(fetching, secrets))
+    return OutsideSensors(
+        Folders(settings.folders),
+        HttpPolls(fetching, secrets),
+        Buckets(fetching, secrets),
+        Plugins(settings.plugins, secrets),
+    )
 
 
 def _server(

@@ -109,7 +109,8 @@ class Installation:
             },
             "executor": {"allow_private": True},  # tasks of a laptop call services on the same laptop
             "observer": {"allow_private": True},  # and so do its webhooks
-            "trigger": {"allow_private": True},  # and what its triggers ask
+            # and what its triggers ask, functions that were put into the data folder included
+            "trigger": {"allow_private": True, "plugins": (str(self.folder.path / "plugins"),)},
             "gateway": {"examples": self.examples, "ops_port": self.ports.ops},
         }
         return {

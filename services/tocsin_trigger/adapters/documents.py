@@ -15,6 +15,7 @@ from tocsin_trigger.domain.sources import (
     CorrelationSource,
     EventSource,
     FileSource,
+    FunctionSource,
     ManualSource,
     OnceSource,
     PollSource,
@@ -102,7 +103,7 @@ def _source_document(source: Source) -> Document:
             return {}
         case SubjectSource():
             return {"subject": source.subject, "stream": source.stream}
-        case OnceSource() | FileSource() | PollSource() | BucketSource():
+        case OnceSource() | FileSource() | PollSource() | FunctionSource() | BucketSource():
             return watched_document(source)
         case WebhookSource():
             keys = [{"id": k.id, "created": k.created, "sealed": k.sealed, "expires": k.expires} for k in source.keys]

@@ -1,7 +1,7 @@
 """HTTP addresses that are asked again and again, through the guard that keeps calls out of the inside."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import aiohttp
@@ -145,16 +145,28 @@ def _items(source: PollSource, answer: Json) -> tuple[Item, ...]:
     found = answer if source.items is None else _path(source.items).evaluate(answer, {})
     if found is None:
         return ()
-    listed = found if isinstance(found, list) else [found]
+    return identified(source.id, found if isinstance(found, list) else [found])
+
+
+def identified(path: str | None, listed: Sequence[Json]) -> tuple[Item, ...]:
+    """Items with the ids by which they are known again.
+
+    Args:
+        path: jq path in an item; ``None``: its digest.
+        listed: At most a thousand.
+
+    Raises:
+        Rejected: There are more, or an id is none.
+    """
     if len(listed) > _MOST:
         raise Rejected(f"The answer has {len(listed)} items; at most {_MOST} are taken at once.")
-    return tuple(Item(_id(source, each), each) for each in listed)
+    return tuple(Item(_id(path, each), each) for each in listed)
 
 
-def _id(source: PollSource, item: Json) -> str:
-    if source.id is None:
+def _id(path: str | None, item: Json) -> str:
+    if path is None:
         return hashlib.sha256(orjson.dumps(item, None, orjson.OPT_SORT_KEYS)).hexdigest()
-    value = _path(source.id).evaluate(item, {})
+    value = _path(path).evaluate(item, {})
     if isinstance(value, bool) or not isinstance(value, str | int) or not 1 <= len(str(value)) <= 256:
         raise Rejected("An item's id is text of 1 to 256 characters, or a whole number.")
     return str(value)

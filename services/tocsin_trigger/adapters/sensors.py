@@ -9,8 +9,9 @@ from tocsin.expressions import Json
 from tocsin_kit.chassis import Part
 from tocsin_trigger.adapters.bucket import Buckets
 from tocsin_trigger.adapters.folder import Folders
+from tocsin_trigger.adapters.plugins import Plugins
 from tocsin_trigger.adapters.polling import HttpPolls
-from tocsin_trigger.domain.sources import BucketSource, FileSource, OnceSource, PollSource, WatchedSource
+from tocsin_trigger.domain.sources import BucketSource, FileSource, FunctionSource, OnceSource, PollSource, WatchedSource
 from tocsin_trigger.domain.triggers import Trigger
 from tocsin_trigger.domain.watching import Item, Look
 
@@ -22,13 +23,15 @@ class OutsideSensors(Part):
         folders: Local folders.
         polls: HTTP addresses.
         buckets: S3-compatible stores.
+        plugins: Functions of plugins.
     """
 
-    def __init__(self, folders: Folders, polls: HttpPolls, buckets: Buckets) -> None:
+    def __init__(self, folders: Folders, polls: HttpPolls, buckets: Buckets, plugins: Plugins) -> None:
         super().__init__("sensors")
         self._folders = folders
         self._polls = polls
         self._buckets = buckets
+        self._plugins = plugins
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -45,6 +48,8 @@ class OutsideSensors(Part):
                 return await asyncio.to_thread(self._folders.look, source, cursor, now)
             case PollSource():
                 return await self._polls.look(trigger, source, cursor)
+            case FunctionSource():
+                return await self._plugins.look(trigger, source, cursor)
             case BucketSource():
                 return await self._buckets.look(trigger, source, cursor, now)
             case _:

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 import orjson
 
 from tocsin_kit.store import Document
-from tocsin_trigger.domain.sources import After, BucketSource, FileSource, OnceSource, PollSource, WatchedSource
+from tocsin_trigger.domain.sources import After, BucketSource, FileSource, FunctionSource, OnceSource, PollSource, WatchedSource
 from tocsin_trigger.domain.triggers import Kind
 from tocsin_trigger.domain.watching import Watch
 
@@ -38,6 +38,15 @@ def watched_document(source: WatchedSource) -> Document:
                 "cursor": source.cursor,
                 "cursor_parameter": source.cursor_parameter,
             }
+        case FunctionSource():
+            return {
+                "function": source.function,
+                "every": source.every.total_seconds(),
+                "arguments": source.arguments,
+                "secrets": [list(pair) for pair in source.secrets],
+                "id": source.id,
+                "patience": source.patience.total_seconds(),
+            }
         case BucketSource():
             return {
                 "endpoint": source.endpoint,
@@ -60,6 +69,10 @@ def watched_of(kind: Kind, d: Mapping[str, Any]) -> WatchedSource:
     if kind is Kind.FILE:
         settle = timedelta(seconds=d["settle"])
         return FileSource(d["folder"], d["pattern"], every, settle, After(d["after"]), d["into"], d["content"])
+    if kind is Kind.POLL and "function" in d:
+        hidden = tuple((name, value) for name, value in d["secrets"])
+        patience = timedelta(seconds=d["patience"])
+        return FunctionSource(d["function"], every, d["arguments"], hidden, d["id"], patience)
     if kind is Kind.POLL:
         headers, secrets = (tuple((name, value) for name, value in d[field]) for field in ("headers", "secrets"))
         return PollSource(d["url"], every, headers, secrets, d["items"], d["id"], d["cursor"], d["cursor_parameter"])

@@ -19,7 +19,15 @@ from tocsin_trigger.application.intake import Arrived, Intake
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.domain.deciding import Ready
 from tocsin_trigger.domain.events import Channel
-from tocsin_trigger.domain.sources import WATCHED, BucketSource, FileSource, OnceSource, PollSource, WatchedSource
+from tocsin_trigger.domain.sources import (
+    WATCHED,
+    BucketSource,
+    FileSource,
+    FunctionSource,
+    OnceSource,
+    PollSource,
+    WatchedSource,
+)
 from tocsin_trigger.domain.watching import Item, Look, Watch, begin, claim, fingerprint, went_well, went_wrong
 from tocsin_trigger.ports import Sensors, WatchStore
 
@@ -33,6 +41,7 @@ _TYPES = {
     OnceSource: "io.tocsin.trigger.instant.v1",
     FileSource: "io.tocsin.file.found.v1",
     PollSource: "io.tocsin.poll.found.v1",
+    FunctionSource: "io.tocsin.poll.found.v1",
     BucketSource: "io.tocsin.object.found.v1",
 }
 

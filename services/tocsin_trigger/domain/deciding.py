@@ -21,7 +21,7 @@ from tocsin_trigger.domain.conditions import (
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.events import Decision, Outcome, run_id
 from tocsin_trigger.domain.rules import Collect, Throttle
-from tocsin_trigger.domain.sources import Clause, CorrelationSource, PollSource, Role
+from tocsin_trigger.domain.sources import Clause, CorrelationSource, FunctionSource, PollSource, Role
 from tocsin_trigger.domain.triggers import Trigger, WebhookSource
 
 KEY_LIMIT = 256  # characters of what events of one group have in common
@@ -119,6 +119,8 @@ def prepare(trigger: Trigger, revision: int = 0, keys: tuple[tuple[str, bytes], 
     if isinstance(source, PollSource):
         for name in ("items", "id", "cursor"):
             _path(getattr(source, name), f"/poll/{name}", violations)
+    if isinstance(source, FunctionSource):
+        _path(source.id, "/poll/id", violations)
     message_id = _path(source.id_path, "/webhook/id_path", violations) if isinstance(source, WebhookSource) else None
     clauses = {}
     if isinstance(source, CorrelationSource):

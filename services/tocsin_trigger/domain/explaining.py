@@ -15,6 +15,7 @@ from tocsin_trigger.domain.sources import (
     CorrelationSource,
     EventSource,
     FileSource,
+    FunctionSource,
     ManualSource,
     OnceSource,
     PollSource,
@@ -143,7 +144,7 @@ def _why_no_decision(trigger: Trigger, received: Received) -> str | None:
             return None if received.channel is not Channel.SIGNAL else _why_unmet(trigger, received)
         case CorrelationSource():
             return None if received.channel not in {Channel.BUS, Channel.SIGNAL} else _why_unmet(trigger, received)
-        case ManualSource() | OnceSource() | FileSource() | PollSource() | BucketSource() | SubjectSource():
+        case ManualSource() | OnceSource() | FileSource() | PollSource() | FunctionSource() | BucketSource() | SubjectSource():
             return None
         case _:
             assert_never(trigger.source)

@@ -10,6 +10,7 @@ from tocsin_trigger.domain.sources import (
     CorrelationSource,
     EventSource,
     FileSource,
+    FunctionSource,
     ManualSource,
     OnceSource,
     PollSource,
@@ -33,7 +34,7 @@ def why_unmet(trigger: Trigger, received: Received) -> str | None:
         case ManualSource():
             mine = received.channel is Channel.MANUAL and received.trigger == trigger.name
             return None if mine else "It is started by name."
-        case OnceSource() | FileSource() | PollSource() | BucketSource() | SubjectSource():
+        case OnceSource() | FileSource() | PollSource() | FunctionSource() | BucketSource() | SubjectSource():
             mine = received.channel is Channel.WATCH and received.trigger == trigger.name
             return None if mine else "It brings its events itself."
         case _:

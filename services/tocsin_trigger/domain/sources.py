@@ -160,6 +160,27 @@ class PollSource:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionSource:
+    """A function of an installed plugin that is asked again and again.
+
+    Attributes:
+        function: Its name among the entry points.
+        every: How often.
+        arguments: What it is given besides the cursor, a JSON object as text.
+        secrets: Arguments whose values are secrets: argument to the secret's name.
+        id: jq path in an item to what tells it from the others; ``None``: its digest.
+        patience: How long it may take.
+    """
+
+    function: str
+    every: timedelta
+    arguments: str = "{}"
+    secrets: tuple[tuple[str, str], ...] = ()
+    id: str | None = None
+    patience: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
 class BucketSource:
     """Objects that appear in an S3-compatible bucket, or change there.
 
@@ -196,5 +217,5 @@ class SubjectSource:
     stream: str | None = None
 
 
-WatchedSource: TypeAlias = OnceSource | FileSource | PollSource | BucketSource
-WATCHED: Final = (OnceSource, FileSource, PollSource, BucketSource)
+WatchedSource: TypeAlias = OnceSource | FileSource | PollSource | FunctionSource | BucketSource
+WATCHED: Final = (OnceSource, FileSource, PollSource, FunctionSource, BucketSource)

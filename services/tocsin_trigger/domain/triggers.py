@@ -14,6 +14,7 @@ from tocsin_trigger.domain.sources import (
     CorrelationSource,
     EventSource,
     FileSource,
+    FunctionSource,
     ManualSource,
     OnceSource,
     PollSource,
@@ -45,7 +46,7 @@ class Kind(Enum):
     ONCE = "once"
     #: Files in a folder.
     FILE = "file"
-    #: An HTTP address that is asked again and again.
+    #: An HTTP address, or a function of a plugin, that is asked again and again.
     POLL = "poll"
     #: Objects in an S3-compatible store.
     BUCKET = "bucket"
@@ -293,7 +294,7 @@ class Trigger:
                 return Kind.ONCE
             case FileSource():
                 return Kind.FILE
-            case PollSource():
+            case PollSource() | FunctionSource():
                 return Kind.POLL
             case BucketSource():
                 return Kind.BUCKET

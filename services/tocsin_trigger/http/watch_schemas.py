@@ -3,18 +3,30 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+import orjson
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from tocsin.errors import Violation
 from tocsin_kit.config.durations import Duration
 from tocsin_kit.web import Input
 from tocsin_trigger.domain.errors import TriggerInvalid
-from tocsin_trigger.domain.sources import After, BucketSource, FileSource, OnceSource, PollSource, SubjectSource, WatchedSource
+from tocsin_trigger.domain.sources import (
+    After,
+    BucketSource,
+    FileSource,
+    FunctionSource,
+    OnceSource,
+    PollSource,
+    SubjectSource,
+    WatchedSource,
+)
 from tocsin_trigger.domain.watching import Watch
 
 Every = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=1))]
 Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
+Argument = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+_ARGUMENTS = 16 * 1024  # bytes
 _DENIED = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
@@ -58,9 +70,21 @@ class FileBody(Input):
 
 
 class PollBody(Input):
-    """An HTTP address that is asked again and again; it answers JSON."""
+    """An HTTP address that answers JSON, or a function of a plugin, asked again and again."""
 
-    url: Url
+    url: Url | None = None
+    function: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")] | None = Field(
+        None, description="Instead of `url`: an entry point of the group `tocsin.sensors` of an installed package."
+    )
+    arguments: dict[Argument, JsonValue] = Field(
+        default_factory=dict, max_length=32, description="What the function is given besides the cursor."
+    )
+    secret_arguments: dict[Argument, Text] = Field(
+        default_factory=dict, max_length=8, description="Argument to the name of the secret that is its value."
+    )
+    patience: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(seconds=60))] = Field(
+        timedelta(seconds=30), description="How long the function may take; then it is killed."
+    )
     every: Every = timedelta(minutes=1)
     headers: dict[Text, Text] = Field(default_factory=dict, max_length=16)
     secret_headers: dict[Text, Text] = Field(
@@ -71,14 +95,35 @@ class PollBody(Input):
     cursor: Text | None = Field(None, description="jq path in the answer to what the next question begins behind.")
     cursor_parameter: Text | None = Field(None, description="Query parameter that carries it.")
 
-    def to_source(self) -> PollSource:
+    def to_source(self) -> PollSource | FunctionSource:
         """The domain's value."""
+        if (self.url is None) == (self.function is None):
+            raise TriggerInvalid(
+                "A trigger of kind poll needs either url or function.", violations=[Violation("/poll", "which?")]
+            )
+        if self.function is not None:
+            return self._function(self.function)
+        if self.arguments or self.secret_arguments:
+            raise TriggerInvalid(
+                "Arguments are for functions.", violations=[Violation("/poll/arguments", "with function only")]
+            )
+        assert self.url is not None
         if any(name.lower() in _DENIED for name in (*self.headers, *self.secret_headers)):
             raise TriggerInvalid(
                 "These headers are the connection's own.", violations=[Violation("/poll/headers", "not offered")]
             )
         headers, secrets = tuple(sorted(self.headers.items())), tuple(sorted(self.secret_headers.items()))
         return PollSource(self.url, self.every, headers, secrets, self.items, self.id, self.cursor, self.cursor_parameter)
+
+    def _function(self, name: str) -> FunctionSource:
+        for of_url in ("headers", "secret_headers", "items", "cursor", "cursor_parameter"):
+            if getattr(self, of_url):
+                raise TriggerInvalid(f"{of_url} is for addresses.", violations=[Violation(f"/poll/{of_url}", "with url only")])
+        secrets = tuple(sorted(self.secret_arguments.items()))
+        arguments = orjson.dumps(self.arguments, None, orjson.OPT_SORT_KEYS).decode()
+        if len(arguments) > _ARGUMENTS:
+            raise TriggerInvalid(f"Arguments of {len(arguments)} bytes are above the limit of {_ARGUMENTS}.")
+        return FunctionSource(name, self.every, arguments, secrets, self.id, self.patience)
 
 
 class BucketBody(Input):
@@ -146,8 +191,13 @@ def watched_view(source: WatchedSource) -> dict[str, object]:
             optional = {"items": source.items, "id": source.id, "cursor": source.cursor}
             optional["cursor_parameter"] = source.cursor_parameter
             told = {"url": source.url, "every": _text(source.every), "headers": dict(source.headers)}
-            given = {name: value for name, value in optional.items() if value is not None}
-            return {**told, "secret_headers": dict(source.secrets), **given}
+            chosen = {name: value for name, value in optional.items() if value is not None}
+            return {**told, "secret_headers": dict(source.secrets), **chosen}
+        case FunctionSource():
+            named = {} if source.id is None else {"id": source.id}
+            given = {"arguments": orjson.loads(source.arguments), "secret_arguments": dict(source.secrets)}
+            times = {"every": _text(source.every), "patience": _text(source.patience)}
+            return {"function": source.function, **times, **given, **named}
         case BucketSource():
             told = {"endpoint": source.endpoint, "bucket": source.bucket, "every": _text(source.every)}
             secret = {} if source.secret is None else {"secret": source.secret}

@@ -18,11 +18,25 @@ from tocsin_kit.testing.waiting import eventually
 
 
 @pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    """A folder with a plugin, which counts how often it was asked."""
+    facts = tmp_path / "counting-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[tocsin.sensors]\nnumbers = counting:numbers\n")
+    (tmp_path / "counting.py").write_text(
+        "def numbers(cursor, most):\n"
+        f"    with open({str(tmp_path / 'asked')!r}, 'a') as asked: asked.write('x')\n"
+        "    return {'items': [{'n': n} for n in range(most)], 'cursor': (cursor or 0) + 1}\n"
+    )
+    return tmp_path
+
+
+@pytest.fixture
 async def watching(environ: dict[str, str], tmp_path: Path) -> AsyncIterator[Service]:
-    """The service, which may watch a folder and ask this machine."""
-    async with started(
-        {**environ, "TOCSIN_TRIGGER_FOLDERS": f'["{tmp_path}"]', "TOCSIN_TRIGGER_ALLOW_PRIVATE": "true"}
-    ) as service:
+    """The service, which may watch a folder, ask this machine, and run the plugins of a folder."""
+    allowed = {"FOLDERS": f'["{tmp_path}"]', "PLUGINS": f'["{tmp_path}"]', "ALLOW_PRIVATE": "true"}
+    async with started({**environ, **{f"TOCSIN_TRIGGER_{name}": value for name, value in allowed.items()}}) as service:
         yield service
 
 
@@ -67,6 +81,32 @@ async def world() -> AsyncIterator[tuple[World, str]]:
     app.router.add_get("/uploads", world.bucket)
     async with TestServer(app) as server:
         yield world, f"http://127.0.0.1:{server.port}"
+
+
+async def test_a_function_of_a_plugin_is_asked_from_its_cursor_on(watching: Service, plugins: Path) -> None:
+    """Items that it gives again start nothing again; what is wrong with it is in the trigger's state."""
+    body = {"kind": "poll", "poll": {"function": "numbers", "every": "1s", "arguments": {"most": 3}, "id": ".n"}}
+    await put(watching, "numbers", body)
+    commands = await runs(watching, 3)
+    assert sorted(command.data["input"]["n"] for command in commands) == [0, 1, 2]
+
+    async def again() -> bool:
+        return len((plugins / "asked").read_text()) >= 3
+
+    await eventually(again)
+    assert len(await watching.said("commands.executor.start")) == 3
+    await put(watching, "none", {"kind": "poll", "poll": {"function": "none", "every": "1s"}})
+
+    async def told() -> bool:
+        _, state = await watching.ask("GET", "/api/v1/triggers/default/none/state")
+        return state["watch"] is not None and "There is: numbers" in (state["watch"]["error"] or "")
+
+    await eventually(told)
+    for poll in ({"every": "1s"}, {"function": "a", "url": "http://x"}, {"function": "a", "items": ".x"}):
+        status, _ = await watching.ask(
+            "PUT", "/api/v1/triggers/default/odd", json={"workflow": "w", "kind": "poll", "poll": poll}
+        )
+        assert status == 422
 
 
 async def test_one_instant_fires_once(watching: Service, environ: dict[str, str]) -> None:
