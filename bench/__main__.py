@@ -27,6 +27,8 @@ from bench.ingest import ingest
 from bench.lineage import lineage
 from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
+from bench.projections import projections
+from bench.rotation import rotation
 from bench.scale import FINISHED, LONG, WAITING, begin_waiting, long, startup, waiting
 from bench.verify import verify
 from bench.webhooks import webhooks
@@ -175,6 +177,11 @@ async def start_ups(system: Cluster, sync: Sync, _repeat: int) -> None:
         report("startup", sync, **await startup(system, size, len(runs)))
 
 
+async def behind(system: Cluster, sync: Sync, repeat: int) -> None:
+    """How far the observer's projections fall behind `steps`, and how soon they have caught up."""
+    report("projections", sync, **await projections(system, repeat))
+
+
 BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
     "steps": steps,
     "sequence": in_sequence,
@@ -183,8 +190,9 @@ BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
     "long": long_runs,
     "waiting": waiting_runs,
     "startup": start_ups,
+    "projections": behind,
 }
-ALONE = ("footprint", "ingest", "verify", "cases", "webhooks")  # which bring their own platform
+ALONE = ("footprint", "ingest", "verify", "cases", "webhooks", "rotation")  # which bring their own platform
 
 
 CURVES = ("lineage",)  # which bring their own as well, and print several lines
@@ -199,6 +207,9 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
                 continue
             if name == "webhooks":
                 report(name, sync, **await webhooks(sync))
+                continue
+            if name == "rotation":
+                report(name, sync, **await rotation(sync))
                 continue
             if name == "cases":
                 report(name, sync, **await cases())

@@ -65,7 +65,7 @@ ALERTS = 1
 QUEUES = 2
 DUTIES = QUEUES + PARTITIONS
 
-AT_ONCE = 1000  # signals kept with one write; what a write costs hardly depends on it
+AT_ONCE = 1000  # signals kept, or matched with webhooks, together; what a write costs hardly depends on it
 
 Context = ServiceContext[ObserverSettings]
 
@@ -286,7 +286,9 @@ def _telling(context: Context, signals: MongoSignalStore, post: Post) -> Piece:
     async def tidy() -> int:
         return await post.queues.forget(clock.now() - context.settings.delivery_retention)
 
-    listening = Consumer(context.bus, consumer("observer-webhooks"), handle_many=telling.hear, limits=context.limits)
+    listening = Consumer(
+        context.bus, consumer("observer-webhooks"), handle_many=telling.hear, batch=AT_ONCE, limits=context.limits
+    )
     return Piece(
         routes=webhook_routes(use_cases),
         components=[post.sender, post.dispatcher, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],

@@ -37,7 +37,10 @@ class MongoSignalCounts:
             return
         minute = now.replace(second=0, microsecond=0)
         counted = Counter(record.type for record in records)
-        last = {record.type: max(r.time for r in records if r.type == record.type) for record in records}
+        last: dict[str, datetime] = {}
+        for record in records:
+            known = last.get(record.type)
+            last[record.type] = record.time if known is None or record.time > known else known
         counts: list[Any] = [
             UpdateOne(
                 {"_id": f"{kind}|{minute:%Y%m%d%H%M}"},

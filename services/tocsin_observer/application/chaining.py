@@ -23,6 +23,7 @@ log = structlog.get_logger()
 LOOK: Final = timedelta(
     seconds=10
 )  # between two looks whether there is something to sign, and at least how often a place is kept
+MEASURE: Final = timedelta(seconds=1)  # between two looks how far behind the trail is
 EVERY: Final = 1000  # records between two checkpoints at most
 READ_AHEAD: Final = 5000  # signals without a record after which the place is kept
 
@@ -69,11 +70,12 @@ class ChainWriter:
 
     async def _follow(self, head: Head) -> None:
         async with asyncio.TaskGroup() as group:
-            sealing = group.create_task(self._seal_now_and_then())
+            aside = [group.create_task(self._seal_now_and_then()), group.create_task(self._say_how_far())]
             async for batch in self._stream.read(("signals.>",), after=head.position):
                 async with self._turn:
                     await self._take(batch)
-            sealing.cancel()
+            for task in aside:
+                task.cancel()
 
     async def _bridged(self, head: Head, first: int, last: int) -> Head:
         """The place to go on from; what is not in the stream any more is recorded as missing."""
@@ -108,13 +110,17 @@ class ChainWriter:
     async def _seal_now_and_then(self) -> None:
         while True:
             await self._clock.sleep(LOOK)
-            self._lag.set(max((await self._stream.bounds())[1] - self._read, 0))
             async with self._turn:
                 head = self._current()
                 if head.number > head.sealed:
                     await self._seal()
                 elif self._read > head.position:
                     await self._keep(head, Head(head.chain, head.number, head.hash, self._read, head.sealed), [])
+
+    async def _say_how_far(self) -> None:
+        while True:
+            self._lag.set(max((await self._stream.bounds())[1] - self._read, 0))
+            await self._clock.sleep(MEASURE)
 
     async def _seal(self) -> None:
         head = await self._confirmed()
