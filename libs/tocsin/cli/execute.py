@@ -24,7 +24,7 @@ from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import json_argument, print_json, read_file
 from tocsin.cli.runs import wait_for
 from tocsin.cli.session import AsJson, PasswordLogin, Url, asynchronous, connect
-from tocsin.cli.surroundings import Planned, feed, lent, read_events, read_secrets
+from tocsin.cli.surroundings import Planned, feed, lent, read_events, read_secrets, renewed
 from tocsin.client import Client, Record
 from tocsin.definitions import load
 from tocsin.errors import Conflict, Unavailable
@@ -34,6 +34,7 @@ app = typer.Typer(context_settings=dict(SETTINGS))
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 20.0
+_SILENT_SECONDS: Final = 10.0
 
 
 @app.command("exec")
@@ -119,11 +120,23 @@ async def _outcome(client: Client, body: Record, seconds: float | None, planned:
 
 async def _fed(client: Client, run: Record, planned: list[Planned]) -> Record:
     """The run once it has ended, with its events published meanwhile."""
+    identity, namespace = str(run["id"]), str(run.get("namespace") or "default")
+    planned = await renewed(client, identity, namespace, planned)
     async with _one_error(), asyncio.TaskGroup() as group:
-        feeding = group.create_task(feed(client, str(run["id"]), str(run.get("namespace") or "default"), planned))
+        feeding = group.create_task(_surrounded(client, identity, namespace, planned))
         run = await wait_for(client, run)
         feeding.cancel()
     return run
+
+
+async def _surrounded(client: Client, run: str, namespace: str, planned: list[Planned]) -> None:
+    """Publish the events; should the run still wait long after the last of them, say for what."""
+    await feed(client, run, namespace, planned)
+    await asyncio.sleep(_SILENT_SECONDS)
+    waits = (await client.runs.explain(run)).get("waits")
+    said = [str(wait.get("summary")) for wait in waits if isinstance(wait, dict)] if isinstance(waits, list) else []
+    for line in said:
+        print(f"still waiting: {line}", file=sys.stderr)
 
 
 def _task(task: Record) -> Json:

@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 
 from tocsin.cli.output import now, read_file
 from tocsin.client import Client, Record
-from tocsin.errors import Conflict, Invalid, NotFound
+from tocsin.errors import Conflict, Forbidden, Invalid, NotFound
 from tocsin.signals import CloudEvent, Json, decode
 
 _LOOK_SECONDS: Final = 0.02
@@ -61,6 +61,32 @@ def _planned(line: str, where: str) -> Planned:
         raise Invalid(f"{where}: `when` is start, waiting or a number of seconds, not {when!r}", hint=hint)
     defaults: Record = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "/exec", "time": now().isoformat()}
     return Planned(when if isinstance(when, str) else float(str(when)), decode(orjson.dumps({**defaults, **event})))
+
+
+async def renewed(client: Client, run: str, namespace: str, planned: Sequence[Planned]) -> list[Planned]:
+    """The same events, under other ids where an earlier try has used them up: an event counts once, in all of its namespace.
+
+    Two lines of a file with one id remain one event.
+    """
+    known: dict[tuple[str, str], bool] = {}
+    for each in planned:
+        key = each.event.source, each.event.id
+        if key not in known:
+            known[key] = await _came_before(client, namespace, *key)
+    return [
+        replace(each, event=replace(each.event, id=f"{each.event.id}~{run}"))
+        if known[each.event.source, each.event.id]
+        else each
+        for each in planned
+    ]
+
+
+async def _came_before(client: Client, namespace: str, source: str, event: str) -> bool:
+    try:
+        await client.events.explain(event, namespace=namespace, source=source)
+    except (NotFound, Forbidden):
+        return False
+    return True
 
 
 async def feed(client: Client, run: str, namespace: str, planned: Sequence[Planned]) -> None:
