@@ -27,6 +27,7 @@ from bench.ingest import ingest
 from bench.lineage import lineage
 from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
+from bench.rotation import rotation
 from bench.projections import projections
 from bench.rotation import rotation
 from bench.scale import FINISHED, LONG, WAITING, begin_waiting, long, startup, waiting
@@ -207,6 +208,9 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
                 continue
             if name == "webhooks":
                 report(name, sync, **await webhooks(sync))
+                continue
+            if name == "rotation":
+                report(name, sync, **await rotation(sync))
                 continue
             if name == "rotation":
                 report(name, sync, **await rotation(sync))

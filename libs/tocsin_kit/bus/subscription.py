@@ -36,6 +36,16 @@ class Subscription:
             self.subject, queue=self._queue, cb=self._callback, pending_msgs_limit=0, pending_bytes_limit=0
         )
 
+    async def drain(self) -> None:
+        """Stop, and return when every message that came before has been given to the callback."""
+        self._forget(self)
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            try:
+                await inner.drain()  # type: ignore[no-untyped-call]
+            except (nats_errors.Error, TimeoutError):
+                log.debug("bus.drain_skipped", subject=self.subject)
+
     async def unsubscribe(self) -> None:
         """Stop; messages already received may still be delivered once."""
         self._forget(self)

@@ -6,44 +6,29 @@ one. Several replicas share the work through a queue group.
 
 import asyncio
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from tocsin.errors import TocsinError, Unauthenticated
 from tocsin.signals import root
+from tocsin_auth.adapters.answering import Answering, Asked
 from tocsin_auth.adapters.nats_jwt import CalloutRequest, Issuer, read_request
 from tocsin_auth.application.bus_logins import BusLogins
 from tocsin_auth.application.saying import Asker
 from tocsin_auth.domain.bus_access import Place
-from tocsin_kit.bus import Bus, Subscription
-from tocsin_kit.chassis import Health, Part
+from tocsin_kit.bus import Bus
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry import Metrics
 
 SUBJECT: Final = "$SYS.REQ.USER.AUTH"
-_QUEUE: Final = "auth"
 _PATIENCE: Final = timedelta(seconds=1.5)  # the server gives up after two
 _AT_ONCE: Final = 64  # decisions; more wait
 
 log = structlog.get_logger()
 
 
-class _Asked(Protocol):
-    """A request as the bus hands it over."""
-
-    @property
-    def data(self) -> bytes:
-        """Its payload."""
-        ...
-
-    @property
-    def reply(self) -> str:
-        """Where the answer goes."""
-        ...
-
-
-class Callout(Part):
+class Callout(Answering):
     """The callout of this replica.
 
     Args:
@@ -55,50 +40,23 @@ class Callout(Part):
     """
 
     def __init__(self, bus: Bus, issuer: Issuer, logins: BusLogins, clock: Clock, metrics: Metrics) -> None:
-        super().__init__("callout")
-        self._bus, self._issuer, self._logins, self._clock = bus, issuer, logins, clock
+        super().__init__("callout", bus, [SUBJECT], at_once=_AT_ONCE)
+        self._issuer, self._logins, self._clock = issuer, logins, clock
         self._outcomes = metrics.counter("auth_bus_logins", "Connections decided.", outcome=("accepted", "refused", "failed"))
-        self._waiting: asyncio.Queue[_Asked] = asyncio.Queue(maxsize=10_000)
-        self._subscription: Subscription | None = None
 
-    async def start(self) -> None:
-        """Listen for requests."""
-        self._subscription = await self._bus.subscribe(SUBJECT, self._take, queue=_QUEUE)
+    def turned_away(self) -> None:
+        """The server refuses that connection by itself."""
+        self._outcomes.labels(outcome="failed").inc()
 
-    async def serve(self) -> None:
-        """Decide, several at a time, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(self._work())
-
-    async def stop(self) -> None:
-        """Leave the rest to other replicas."""
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
-
-    def health(self) -> Health:
-        """Ready while it listens."""
-        listening = self._subscription is not None
-        return Health(
-            ready=listening, detail="listening" if listening else "not started", facts={"waiting": self._waiting.qsize()}
-        )
-
-    async def _take(self, message: _Asked) -> None:
+    async def answer(self, request: Asked) -> None:
+        """Let somebody in, or not."""
         try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
-            self._outcomes.labels(outcome="failed").inc()  # the server refuses that connection by itself
-
-    async def _work(self) -> None:
-        while True:
-            message = await self._waiting.get()
-            try:
-                async with asyncio.timeout(_PATIENCE.total_seconds()):
-                    answer = await self._answer(read_request(message.data))
-                    await self._bus.announce(message.reply, answer)
-            except (TocsinError, TimeoutError) as error:
-                self._outcomes.labels(outcome="failed").inc()
-                log.warning("bus_login.undecided", error=getattr(error, "detail", "no decision in time"))
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                answer = await self._answer(read_request(request.data))
+                await self._bus.announce(request.reply, answer)
+        except (TocsinError, TimeoutError) as error:
+            self._outcomes.labels(outcome="failed").inc()
+            log.warning("bus_login.undecided", error=getattr(error, "detail", "no decision in time"))
 
     async def _answer(self, request: CalloutRequest) -> bytes:
         now = self._clock.now()

@@ -14,16 +14,15 @@ from pydantic import ValidationError
 
 from tocsin.errors import TocsinError, Unavailable
 from tocsin.signals.kinds import JsonValue
+from tocsin_auth.adapters.answering import Answering, Asked
 from tocsin_auth.application.tokens import Issued
-from tocsin_kit.bus import Bus, Subscription
+from tocsin_kit.bus import Bus
 from tocsin_kit.bus.permissions import ASKS_FOR_SECRETS, RUNS_TASKS
 from tocsin_kit.bus.run_tokens import SUBJECT as RUN_TOKEN
 from tocsin_kit.bus.run_tokens import RunTokenRequest, sealed_token
 from tocsin_kit.bus.secrets import SUBJECT, SecretNotFound, SecretRequest, refusing_reply, sealed_reply
-from tocsin_kit.chassis import Health, Part
 from tocsin_kit.telemetry import Metrics
 
-_QUEUE: Final = "auth"
 _PATIENCE: Final = timedelta(seconds=4.5)  # those who ask wait for five
 _AT_ONCE: Final = 32
 
@@ -46,26 +45,7 @@ class RunTokenIssuer(Protocol):
         ...
 
 
-class _Asked(Protocol):
-    """A request as the bus hands it over."""
-
-    @property
-    def subject(self) -> str:
-        """Where it came."""
-        ...
-
-    @property
-    def data(self) -> bytes:
-        """Its payload."""
-        ...
-
-    @property
-    def reply(self) -> str:
-        """Where the answer goes."""
-        ...
-
-
-class SecretRequests(Part):
+class SecretRequests(Answering):
     """The answering side of ``tocsin_kit.bus.secrets``.
 
     Args:
@@ -76,56 +56,28 @@ class SecretRequests(Part):
     """
 
     def __init__(self, bus: Bus, resolver: Resolver, tokens: RunTokenIssuer, metrics: Metrics) -> None:
-        super().__init__("secret-requests")
-        self._bus, self._resolver, self._tokens = bus, resolver, tokens
+        super().__init__("secret-requests", bus, [f"{subject}.*" for subject in (SUBJECT, RUN_TOKEN)], at_once=_AT_ONCE)
+        self._resolver, self._tokens = resolver, tokens
         self._outcomes = metrics.counter(
             "auth_secret_requests", "Requests of services for secrets.", outcome=("given", "refused", "failed")
         )
-        self._waiting: asyncio.Queue[_Asked] = asyncio.Queue(maxsize=10_000)
-        self._subscriptions: list[Subscription] = []
 
-    async def start(self) -> None:
-        """Listen."""
-        for subject in (SUBJECT, RUN_TOKEN):
-            self._subscriptions.append(await self._bus.subscribe(f"{subject}.*", self._take, queue=_QUEUE))
+    def turned_away(self) -> None:
+        """Who asked gives up by itself."""
+        self._outcomes.labels(outcome="failed").inc()
 
-    async def serve(self) -> None:
-        """Answer, several at a time, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(self._work())
-
-    async def stop(self) -> None:
-        """Leave the rest to other replicas."""
-        for subscription in self._subscriptions:
-            await subscription.unsubscribe()
-
-    def health(self) -> Health:
-        """Ready while it listens."""
-        listening = bool(self._subscriptions)
-        return Health(
-            ready=listening, detail="listening" if listening else "not started", facts={"waiting": self._waiting.qsize()}
-        )
-
-    async def _take(self, message: _Asked) -> None:
+    async def answer(self, request: Asked) -> None:
+        """Give what is asked for, or say why not."""
+        if not request.reply:
+            return
         try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
-            self._outcomes.labels(outcome="failed").inc()  # the one who asks gives up by itself
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await self._bus.announce(request.reply, await self._answer(request))
+        except (TocsinError, TimeoutError) as error:
+            self._outcomes.labels(outcome="failed").inc()
+            log.warning("secrets.unanswered", error=getattr(error, "detail", "no decision in time"))
 
-    async def _work(self) -> None:
-        while True:
-            message = await self._waiting.get()
-            if not message.reply:
-                continue
-            try:
-                async with asyncio.timeout(_PATIENCE.total_seconds()):
-                    await self._bus.announce(message.reply, await self._answer(message))
-            except (TocsinError, TimeoutError) as error:
-                self._outcomes.labels(outcome="failed").inc()
-                log.warning("secrets.unanswered", error=getattr(error, "detail", "no decision in time"))
-
-    async def _answer(self, message: _Asked) -> bytes:
+    async def _answer(self, message: Asked) -> bytes:
         kind, _, service = message.subject.rpartition(".")
         if kind == RUN_TOKEN:
             return await self._run_token(message.data, service)

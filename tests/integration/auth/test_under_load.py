@@ -2,15 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
-from integration.auth.harness import Auth
-from tocsin.errors import Unauthenticated
+from integration.auth.harness import Auth, started
+from tocsin.errors import Unauthenticated, Unavailable
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.run_tokens import PERMISSIONS, RunTokens
+from tocsin_kit.bus.secrets import SecretsClient
 from tocsin_kit.web import RemoteAuthenticator
 
 
@@ -111,3 +113,36 @@ async def test_tokens_go_on_while_the_auth_service_is_away(auth: Auth) -> None:
     with pytest.raises(Unauthenticated, match="expired"):
         await verifier.authenticate(token)
     await verifier.stop()
+
+
+async def test_nobody_new_comes_in_while_the_auth_service_is_away(auth: Auth) -> None:
+    """Neither a key that was not seen lately nor a login: they are told to come later, and are let in then no earlier."""
+    verifier = RemoteAuthenticator(auth.url, auth.clock)
+    await verifier.start()
+    root = await auth.token()
+    await verifier.authenticate(root)
+    key = (await auth.ask("POST", "/api/v1/api-keys", root, json={"name": "late"}))[1]["api_key"]
+    await auth.server.stop()
+    with pytest.raises(Unavailable):
+        await verifier.authenticate(key)
+    await verifier.authenticate(root)
+    await auth.server.start()
+    auth.clock.ahead += 1
+    assert (await verifier.authenticate(key)).subject.startswith("key:")
+    await verifier.stop()
+
+
+async def test_a_stop_answers_what_had_been_asked(environ: dict[str, str], tmp_path: Path, nats_url: str) -> None:
+    """A deployment loses no request for a secret: what has reached a replica is answered before it goes."""
+    bus = Bus(nats_url, name="worker")
+    await bus.start()
+    async with started(environ, tmp_path) as auth:
+        root = await auth.token()
+        body = {"namespace": "team-a", "value": "x"}
+        assert (await auth.ask("PUT", "/api/v1/secrets/s", root, json=body))[0] in {200, 201}
+        client = SecretsClient(bus)
+        asked = [asyncio.ensure_future(client.resolve("team-a", ["s"], used_by={"run": str(n)})) for n in range(50)]  # noqa: TID251 - gathered below
+        await asyncio.sleep(0)  # noqa: TID251 - each has asked
+        await bus.nats.flush()  # and the server has it: behind nobody's back it is given to the replica that now stops
+    assert len(await asyncio.gather(*asked)) == 50
+    await bus.stop()
