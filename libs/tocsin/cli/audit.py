@@ -68,6 +68,36 @@ async def list_(
 
 @app.command()
 @asynchronous
+async def show(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Of the record, as `audit list` shows it.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one record: who, from where, with which permission, what it was before and after; and what else the request did."""
+    async with connect(url) as client:
+        record = await client.audit.show(number)
+        request = record.get("request")
+        others = [one async for one in client.audit.list({"request": str(request)}, limit=20)] if request else []
+    if as_json:
+        print_json({**record, "same_request": [one["number"] for one in others if one["number"] != number]})
+        return
+    hidden = {"changes", "event", "hash", "position", "entity"}
+    # What the request record knows (address, permission) belongs to whatever the request changed.
+    known = {name: next((o[name] for o in others if o.get(name)), None) for name in ("address", "permission")}
+    shown = {name: value or known.get(name) for name, value in record.items() if name not in hidden}
+    print_record(shown, as_json=False)
+    changes = record["changes"]
+    if isinstance(changes, list) and changes:
+        print_records([one for one in changes if isinstance(one, dict)], ["field", "before", "after"], as_json=False, empty="")
+    rest = [one for one in others if one["number"] != number]
+    if rest:
+        say("Of the same request:")
+        columns = ["number", "action", "id", "outcome", "permission", "address"]
+        print_records(rest, columns, as_json=False, empty="")
+
+
+@app.command()
+@asynchronous
 async def export(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - for standard output.")],
     *,

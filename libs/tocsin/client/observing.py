@@ -22,6 +22,10 @@ class Audit:
         """Records, newest first; filters: namespace, actor, action, entity, id, outcome, address, request, since, until."""
         return self._http.pages(_AUDIT, filters, limit=limit)
 
+    async def show(self, number: int) -> Record:
+        """One record, with ``changes`` before and after."""
+        return await self._http.get(f"{_AUDIT}/records/{number}")
+
     async def export(self, filters: Filters) -> bytes:
         """The trail: ``format`` (jsonl, csv), namespace, actor, since, until."""
         return await self._http.send("GET", f"{_AUDIT}/export", query=filters, seconds=_EXPORT_SECONDS)

@@ -20,7 +20,7 @@ from tocsin_kit.store import Page
 from tocsin_kit.web import Namespaces
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.chaining import checkpoint_at
-from tocsin_observer.domain.audit import Entry, Head
+from tocsin_observer.domain.audit import Entry, Head, changes_of
 from tocsin_observer.domain.holds import Hold, held
 from tocsin_observer.ports import AuditSearch, AuditStore, CheckpointSigner, HoldStore
 
@@ -37,6 +37,7 @@ CSV_COLUMNS: Final = (
     "address",
     "request",
     "correlation",
+    "changes",
     "position",
     "hash",
 )
@@ -99,6 +100,18 @@ class Audit:
         """One page of records, newest first."""
         return await self._store.search(search, limit=limit, cursor=cursor)
 
+    async def record(self, number: int) -> Entry:
+        """One record in full.
+
+        Raises:
+            NotFound: There is none of this number, or its time to be kept in full is over.
+        """
+        async for entry in self._store.entries(number, number):
+            if entry.body is not None:
+                return entry
+            raise NotFound(f"record {number} is kept as a digest only", hint="its time to be kept in full is over")
+        raise NotFound(f"there is no record {number} in the audit trail")
+
     async def status(self) -> tuple[Head, dict[str, bytes]]:
         """Where the chain ends, and the public keys that sign it."""
         return await self._store.head(), await self._store.keys()
@@ -140,6 +153,7 @@ class Audit:
         async for entry in self._store.entries(first, last):
             if entry.body is not None and wanted.shows(entry.body):
                 row = {**entry.body, "number": entry.number, "hash": entry.hash.hex()}
+                row["changes"] = orjson.dumps(found).decode() if (found := changes_of(entry.body)) else None
                 yield (",".join(_cell(row.get(name)) for name in CSV_COLUMNS) + "\r\n").encode()
 
     async def _sealed_head(self) -> Head:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from tocsin.errors import TocsinError
 from tocsin.signals import CloudEvent, decode
 from tocsin.signals.audit_chain import Body, canonical, digest_of, link
@@ -119,6 +121,17 @@ def _said(event: CloudEvent, place: SignalSubject) -> dict[str, Any]:
         "correlation": event.correlation_id,
         "sequence": event.sequence,
     }
+
+
+def changes_of(body: Body) -> list[Any]:
+    """What the write changed, field by field before and after, where its signal says so; secrets were hidden by who said it."""
+    try:
+        event = orjson.loads(str(body.get("event") or "null"))
+    except orjson.JSONDecodeError:
+        return []
+    data = event.get("data") if isinstance(event, dict) else None
+    changes = data.get("changes") if isinstance(data, dict) else None
+    return changes if isinstance(changes, list) else []
 
 
 def gap(first: int, last: int, stored: datetime, why: str) -> Body:

@@ -6,11 +6,21 @@ from pydantic import BaseModel
 
 from tocsin.errors import Conflict, NotFound
 from tocsin.signals import Cause, root
+from tocsin.signals.kinds import SYSTEM_NAMESPACE
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Call, Page, Permission, Reply, Route, Stream
 from tocsin_observer.application.audit import Audit, Wanted
 from tocsin_observer.domain.holds import Hold
-from tocsin_observer.http.audit_schemas import AuditQuery, AuditStatus, AuditView, ExportQuery, HoldBody, HoldPath, HoldView
+from tocsin_observer.http.audit_schemas import (
+    AuditQuery,
+    AuditStatus,
+    AuditView,
+    ExportQuery,
+    HoldBody,
+    HoldPath,
+    HoldView,
+    RecordPath,
+)
 from tocsin_observer.ports import AuditSearch
 
 READ = Permission("audit:read")
@@ -50,6 +60,11 @@ class _AuditHandlers:
         )
         page = await self._audit.search(search, limit=query.limit, cursor=query.cursor)
         return Page(items=[AuditView.of(entry) for entry in page.items], next_cursor=page.next_cursor)
+
+    async def show(self, call: Call) -> Reply:
+        entry = await self._audit.record(call.params(RecordPath).number)
+        call.require(READ.name, str((entry.body or {}).get("namespace") or SYSTEM_NAMESPACE))
+        return Reply(body=AuditView.of(entry))
 
     async def export(self, call: Call) -> Stream:
         query = call.query(ExportQuery)
@@ -110,6 +125,17 @@ def _trail(on: _AuditHandlers) -> Sequence[Route]:
             query=AuditQuery,
             response=Page[AuditView],
             handler=on.list,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/audit/records/{number}",
+            access=READ,
+            summary="One record, with what the write changed",
+            tags=tags,
+            params=RecordPath,
+            response=AuditView,
+            problems=(NotFound,),
+            handler=on.show,
         ),
         Route(
             method="GET",

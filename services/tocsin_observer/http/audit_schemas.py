@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from tocsin.signals.audit_chain import key_id
 from tocsin_kit.web import Input, PageQuery
-from tocsin_observer.domain.audit import Entry, Head
+from tocsin_observer.domain.audit import Entry, Head, changes_of
 from tocsin_observer.domain.holds import Hold
 
 Text = Field(default=None, max_length=256)
@@ -63,6 +63,7 @@ class AuditView(BaseModel):
     correlation: str | None
     position: int | None = Field(description="Place in the stream of all signals.")
     problem: str | None = Field(description="Why there is a hole, or why the signal could not be read.")
+    changes: list[JsonValue] = Field(description="Field by field before and after, where the write says so; secrets hidden.")
     event: JsonValue = Field(description="The CloudEvent as it was published.")
 
     @classmethod
@@ -75,6 +76,7 @@ class AuditView(BaseModel):
             number=entry.number,
             hash=entry.hash.hex(),
             entity=str(action).partition(".")[0] if action else None,
+            changes=changes_of(body),
             event=_json(body.get("event")),
             **{name: body.get(name) for name in (*names, "correlation", "position", "problem")},
         )
@@ -105,6 +107,12 @@ class AuditStatus(BaseModel):
         return cls(
             chain=head.chain, number=head.number, hash=head.hash.hex(), sealed=head.sealed, position=head.position, keys=shown
         )
+
+
+class RecordPath(Input):
+    """A record by its number."""
+
+    number: int = Field(ge=1, le=2**53)
 
 
 class HoldPath(Input):

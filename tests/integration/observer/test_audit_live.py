@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from integration.observer.conftest import serving
-from tocsin.errors import Conflict
+from tocsin.errors import Conflict, NotFound
 from tocsin.signals import root
 from tocsin.signals.audit_chain import verify
 from tocsin_kit.bus.api import call
@@ -86,6 +86,9 @@ async def test_what_somebody_did_is_recorded_once_and_can_be_proven(trail):
         await trail.reached(3)
         found = await trail.audit.search(AuditSearch(actor="user:ada"), limit=10, cursor=None)
         assert [entry.body["id"] for entry in found.items] == ["c4", "c3", "c1"]
+        assert (await trail.audit.record(2)).body["id"] == "c3"
+        with pytest.raises(NotFound):
+            await trail.audit.record(4)
         lines, verdict = await trail.proof()
         assert (verdict.holds, verdict.records, verdict.last) == (True, 3, 3)
         only = Wanted(permitted=Namespaces(exact=frozenset({"default"})))

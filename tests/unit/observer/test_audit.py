@@ -15,7 +15,7 @@ from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.config import Secret
 from tocsin_observer.adapters.keys import Ed25519Signer
 from tocsin_observer.application.chaining import checkpoint_at
-from tocsin_observer.domain.audit import Head, Heard, body_of, gap, sealed, wanted
+from tocsin_observer.domain.audit import Head, Heard, body_of, changes_of, gap, sealed, wanted
 from tocsin_observer.domain.holds import Hold, held
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -171,3 +171,11 @@ def test_a_hold_covers_what_it_names():
     assert not held([hold], body, AT - timedelta(seconds=1))
     assert not held([hold], body_of(heard(1, actor="user:bob")), AT)
     assert not held([], body, AT)
+
+
+def test_what_a_write_changed_is_shown_from_the_signal_itself():
+    """Before and after are part of the signed text; a signal that says nothing of it, or cannot be read, shows nothing."""
+    changes = [{"field": "roles", "before": ["viewer"], "after": ["admin"], "partial": False}]
+    assert changes_of({"event": orjson.dumps({"data": {"changes": changes}}).decode()}) == changes
+    for event in (None, "not json", "[]", '{"data": 3}', '{"data": {"changes": "all"}}'):
+        assert changes_of({"event": event}) == []
