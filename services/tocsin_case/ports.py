@@ -11,7 +11,7 @@ from tocsin_case.domain.calendars import BusinessCalendar
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.escalation import Policy, Team
-from tocsin_case.domain.evidence import Attachment, Custody, Observable, Sighting
+from tocsin_case.domain.evidence import Attachment, Custody, Moved, Observable, Sighting, Use
 from tocsin_case.domain.history import Record
 from tocsin_case.domain.measures import Measured
 from tocsin_case.domain.oncall import Rotation
@@ -22,7 +22,7 @@ from tocsin_case.domain.templates import CaseTemplate, SavedView
 from tocsin_case.domain.types import CaseType
 from tocsin_kit.store import Entry, Outgoing, Page
 
-Beside = Comment | CaseTask | Attachment | Custody | Counted
+Beside = Comment | CaseTask | Attachment | Custody | Counted | Use | Moved
 """What is stored in a collection of its own, in one transaction with the case."""
 Configured = CaseType | BusinessCalendar | Policy | Rotation | Team | CaseTemplate | SavedView | Rule
 C = TypeVar("C", bound=Configured)
@@ -196,6 +196,10 @@ class BesideStore(Protocol):
 
     async def content(self, sha256: str) -> bytes | None:
         """The content of a file."""
+        ...
+
+    async def forget(self, sha256: str) -> bool:
+        """Delete a content that no file uses any more; whether it is gone."""
         ...
 
     async def custody(self, attachment_id: str) -> list[Custody]:

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from tocsin.cli import case_files, case_settings, case_tasks
+from tocsin.cli import case_files, case_settings, case_talk, case_tasks
 from tocsin.cli.case_screen import COLUMNS, clocks_table, colours, facet_rows, history_lines
+from tocsin.cli.case_talk import comment_lines, results
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import ago, console, json_argument, moment, now, pairs, print_json, print_record, print_records, say
+from tocsin.cli.output import console, json_argument, pairs, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
 from tocsin.client import Record
 from tocsin.errors import Invalid
@@ -20,6 +20,10 @@ app.add_typer(case_tasks.app, name="task")
 app.add_typer(case_tasks.playbooks, name="playbook")
 app.add_typer(case_files.app, name="file")
 app.add_typer(case_files.observables, name="observable")
+app.command()(case_talk.take)
+app.command()(case_talk.comment)
+app.command()(case_talk.comments)
+app.command("stop-escalation")(case_talk.stop_escalation)
 
 Case = Annotated[str, typer.Argument(metavar="CASE", help="Id of the case.")]
 Priority = Annotated[str | None, typer.Option("--priority", "-p", help="low, normal, high or critical.")]
@@ -154,16 +158,9 @@ async def show(
     hidden = ("comments", "response", "updating", "resolving", "playbooks", "escalation", "stage")
     print_record(record, as_json=False, hide=hidden)
     clocks_table(record)
-    for comment in comments if at is None else ():
-        if isinstance(comment, dict):
-            said = moment(comment.get("at"))
-            mark = " (internal)" if comment.get("visibility") == "internal" else ""
-            when = f"  {ago(said, now())}{mark}" if said else ""
-            console.print(
-                Text.assemble("\n", (str(comment.get("author")), "bold"), (when, "dim")),
-                Text(str(comment.get("text"))),
-                sep="\n",
-            )
+    for one in comments if at is None else ():
+        if isinstance(one, dict):
+            comment_lines(one)
 
 
 @app.command()
@@ -237,33 +234,7 @@ async def change(
     body: Record = {"cases": [*cases], "change": changed or None, "status": status, "resolution": resolution}
     async with connect(url) as client:
         record = await client.cases.bulk({name: value for name, value in body.items() if value is not None})
-    results = record.get("results")
-    rows = [row for row in results if isinstance(row, dict)] if isinstance(results, list) else []
-    if as_json:
-        print_json(record)
-    else:
-        print_records(rows, ["case", "status", "error", "detail"], as_json=False, empty="Nothing changed.")
-    if record.get("refused"):
-        raise typer.Exit(1)
-
-
-@app.command()
-@asynchronous
-async def comment(
-    case_id: Case,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="In Markdown; `@name` mentions somebody.")],
-    *,
-    internal: Annotated[bool, typer.Option("--internal", help="For those who may work on the case.")] = False,
-    answer: Annotated[str | None, typer.Option("--answer", metavar="COMMENT", help="The comment that it answers.")] = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Comment on a case."""
-    async with connect(url) as client:
-        record = await client.cases.comment(case_id, text, internal=internal, parent=answer)
-    if as_json:
-        print_json(record)
-    say("commented", as_json=as_json)
+    results(record, as_json=as_json)
 
 
 @app.command()
@@ -349,12 +320,15 @@ async def split(
     *,
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Task that moves.")] = None,
     comments: Annotated[list[str] | None, typer.Option("--comment", help="Comment that moves.")] = None,
+    observables: Annotated[list[str] | None, typer.Option("--observable", help="What was seen that moves.")] = None,
+    files: Annotated[list[str] | None, typer.Option("--file", help="File that moves.")] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a case of its own of a part of a case."""
+    parts = {"tasks": tasks, "comments": comments, "observables": observables, "files": files}
     async with connect(url) as client:
-        record = await client.cases.split(case_id, {"title": title, "tasks": [*(tasks or [])], "comments": [*(comments or [])]})
+        record = await client.cases.split(case_id, {"title": title, **{name: [*(ids or [])] for name, ids in parts.items()}})
     if as_json:
         print_json(record)
     say(str(record.get("id")), as_json=as_json)

@@ -24,7 +24,12 @@ async def list_(case_id: Case, url: Url = None, as_json: AsJson = False) -> None
     """Files of a case."""
     async with connect(url) as client:
         records = [item async for item in client.cases.attachments(case_id)]
-    print_records(records, ["id", "name", "size", "sha256", "added_at:added", "evidence"], as_json=as_json, empty="No files.")
+    print_records(
+        records,
+        ["id", "name", "size", "sha256", "added_at:added", "evidence", "deleted_at:deleted"],
+        as_json=as_json,
+        empty="No files.",
+    )
 
 
 @app.command()
@@ -99,6 +104,23 @@ async def custody(
         "chain and content are whole" if whole else "THE CHAIN OR THE CONTENT WAS CHANGED",
         style="green" if whole else "bold red",
     )
+
+
+@app.command()
+@asynchronous
+async def delete(
+    case_id: Case,
+    file: File,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it is in its chain of custody.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the content of a file that is no evidence; name, hash and chain of custody stay."""
+    async with connect(url) as client:
+        await client.cases.delete_file(case_id, file, reason)
+    if as_json:
+        print_json({"deleted": file})
+    say(f"{file} deleted", as_json=as_json)
 
 
 @observables.command("list")

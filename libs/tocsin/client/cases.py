@@ -80,6 +80,10 @@ class Cases:
         body: Record = {"text": text, "visibility": "internal" if internal else "public"}
         return await self._http.post(_path(case, "comments"), {**body, **({"parent": parent} if parent else {})})
 
+    async def edit_comment(self, case: str, comment: str, text: str) -> Record:
+        """Change what one said; what it said before stays."""
+        return await self._http.patch(_path(case, "comments", comment), {"text": text})
+
     def comments(self, case: str) -> AsyncIterator[Record]:
         """What was said."""
         return self._http.pages(_path(case, "comments"))
@@ -96,7 +100,7 @@ class Cases:
         return await self._http.post(_path(case, "unmerge" if apart else "merge"), {"cases": [*others]})
 
     async def split(self, case: str, body: Record) -> Record:
-        """Make a case of its own of a part: ``title``, ``links``, ``tasks``, ``comments``."""
+        """Make a case of its own of a part: ``title``, ``links``, ``tasks``, ``comments``, ``observables``, ``files``."""
         return await self._http.post(_path(case, "split"), body)
 
     async def stop_escalation(self, case: str) -> Record:
@@ -138,6 +142,10 @@ class Cases:
     async def read(self, case: str, attachment: str) -> bytes:
         """The content of a file; it is noted that it was read."""
         return await self._http.send("GET", _path(case, "attachments", attachment))
+
+    async def delete_file(self, case: str, attachment: str, reason: str) -> None:
+        """Delete the content of a file; its chain of custody stays."""
+        await self._http.send("DELETE", _path(case, "attachments", attachment), query={"reason": reason})
 
     async def custody(self, case: str, attachment: str, note: str | None = None) -> Record:
         """Who held a file; with a note, that it was given to somebody."""

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from tocsin.errors import Conflict
 from tocsin_case.adapters.documents import plain, reader
 from tocsin_case.domain.counted import Counted
-from tocsin_case.domain.evidence import Attachment, Custody, Observable, Sighting
+from tocsin_case.domain.evidence import Attachment, Custody, Moved, Observable, Sighting, Use
 from tocsin_case.domain.talk import Comment
 from tocsin_case.domain.tasks import TASKS, CaseTask
 from tocsin_case.ports import Beside
 from tocsin_kit.store import Database, Filter, Page, Sort, fetch_page, translated
+
+Operation: TypeAlias = DeleteOne | InsertOne[Any] | ReplaceOne[Any] | UpdateOne
 
 COMMENTS = "comments"
 TASK_LIST = "tasks"
@@ -48,31 +50,37 @@ _comment, _task, _attachment = reader(Comment), reader(CaseTask), reader(Attachm
 _custody, _observable, _sighting = reader(Custody), reader(Observable), reader(Sighting)
 
 
-def collection_of(beside: Beside) -> str:
-    """Where it lies."""
+def operations_of(beside: Beside) -> list[tuple[str, Operation]]:
+    """What to write where, so that it lies there."""
     match beside:
         case Comment():
-            return COMMENTS
+            return [(COMMENTS, _replacing(beside.id, plain(beside)))]
         case CaseTask():
-            return TASK_LIST
+            return [(TASK_LIST, _replacing(beside.id, {**plain(beside), "watch_at": beside.watch_at}))]
         case Attachment():
-            return ATTACHMENTS
+            return [(ATTACHMENTS, _replacing(beside.id, plain(beside)))]
         case Custody():
-            return CUSTODY
+            return [(CUSTODY, InsertOne(_link(beside)))]
         case Counted():
-            return COUNTED
+            return [(COUNTED, InsertOne({"_id": beside.id, **plain(beside)}))]  # twice is once too often
+        case Use(sha256=sha256, more=more):
+            return [(CONTENTS, UpdateOne({"_id": sha256}, {"$inc": {"uses": 1 if more else -1}}))]
+        case Moved(sighting=sighting, into=into):
+            key = f"{into}:{sighting.observable}"
+            moved = {**plain(sighting), "case": into}
+            return [
+                (SIGHTINGS, DeleteOne({"_id": f"{sighting.case}:{sighting.observable}"})),
+                (SIGHTINGS, _replacing(key, moved)),
+            ]
     assert_never(beside)
 
 
-def document_of(beside: Beside) -> dict[str, Any]:
-    """As it lies there."""
-    document: dict[str, Any] = plain(beside)
-    if isinstance(beside, Custody):
-        return {"_id": f"{beside.attachment}:{beside.number:06d}", **document}
-    document["_id"] = document["id"]
-    if isinstance(beside, CaseTask):
-        document["watch_at"] = beside.watch_at
-    return document
+def _replacing(key: str, document: dict[str, Any]) -> ReplaceOne[Any]:
+    return ReplaceOne({"_id": key}, {"_id": key, **document}, upsert=True)
+
+
+def _link(entry: Custody) -> dict[str, Any]:
+    return {"_id": f"{entry.attachment}:{entry.number:06d}", **plain(entry)}
 
 
 class MongoBesides:
@@ -90,6 +98,15 @@ class MongoBesides:
         for name, indexes in INDEXES.items():
             with translated(name):
                 await self._database.collection(name).create_indexes(list(indexes))
+        await self._count_uses()
+
+    async def _count_uses(self) -> None:
+        """Contents that were stored before their uses were counted."""
+        with translated(CONTENTS):
+            contents = self._database.collection(CONTENTS)
+            async for content in contents.find({"uses": {"$exists": False}}, {"_id": 1}):
+                uses = await self._database.collection(ATTACHMENTS).count_documents({"sha256": content["_id"]})
+                await contents.update_one({"_id": content["_id"], "uses": {"$exists": False}}, {"$set": {"uses": uses}})
 
     async def counted(self, mark: str) -> bool:
         """Whether a case knows of this occurrence."""
@@ -136,9 +153,15 @@ class MongoBesides:
         """Store the content of a file under its hash; the same content is kept once."""
         with translated(CONTENTS):
             try:
-                await self._database.collection(CONTENTS).insert_one({"_id": sha256, "content": content})
+                await self._database.collection(CONTENTS).insert_one({"_id": sha256, "content": content, "uses": 0})
             except DuplicateKeyError:
                 return
+
+    async def forget(self, sha256: str) -> bool:
+        """Delete a content that no file uses any more; whether it is gone."""
+        with translated(CONTENTS):
+            gone = await self._database.collection(CONTENTS).delete_one({"_id": sha256, "uses": {"$lte": 0}})
+        return bool(gone.deleted_count)
 
     async def content(self, sha256: str) -> bytes | None:
         """The content of a file."""
@@ -155,7 +178,7 @@ class MongoBesides:
         """Append to a chain."""
         with translated(CUSTODY):
             try:
-                await self._database.collection(CUSTODY).insert_one(document_of(entry))
+                await self._database.collection(CUSTODY).insert_one(_link(entry))
             except DuplicateKeyError as error:
                 raise Conflict("somebody else handled the file at the same moment", attachment=entry.attachment) from error
 

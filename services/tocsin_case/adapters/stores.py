@@ -4,20 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, InsertOne, ReplaceOne
+from pymongo import ASCENDING, IndexModel, InsertOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from tocsin.errors import Conflict
-from tocsin_case.adapters.besides import COMMENTS, collection_of, document_of
+from tocsin_case.adapters.besides import COMMENTS, CONTENTS, operations_of
 from tocsin_case.adapters.counting import count_facets, read_measured
 from tocsin_case.adapters.documents import case_document, read_case
 from tocsin_case.adapters.indexes import CASE_INDEXES, OLD_INDEXES, answering
 from tocsin_case.adapters.searching import BEGINNING, case_filter
 from tocsin_case.domain.cases import Case
-from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.history import Record, difference
 from tocsin_case.domain.measures import Measured
-from tocsin_case.ports import Beside, CaseSearch, Change, Facets
+from tocsin_case.ports import CaseSearch, Change, Facets
 from tocsin_kit.store import AlreadyExists, Database, Entry, Filter, Page, Relay, Repository, Sort, fetch_page, translated
 
 CASES = "cases"
@@ -83,10 +82,13 @@ class MongoCaseStore:
                     entries.append(entry)
                     writes.setdefault(HISTORY, []).append(InsertOne(_history_document(change, entry.revision)))
                     for beside in change.beside:
-                        writes.setdefault(collection_of(beside), []).append(_writing(beside))
+                        for name, operation in operations_of(beside):
+                            writes.setdefault(name, []).append(operation)
                 for name, operations in writes.items():
                     try:
-                        await self._database.collection(name).bulk_write(operations, session=transaction.session)
+                        done = await self._database.collection(name).bulk_write(operations, session=transaction.session)
+                        if name == CONTENTS and done.matched_count < len(operations):
+                            raise Conflict("the content of a file was deleted at the same moment", case=changes[0].case.id)
                     except BulkWriteError as error:
                         if any(one["code"] == DUPLICATE for one in error.details.get("writeErrors", ())):
                             raise Conflict("somebody else did the same at the same moment", case=changes[0].case.id) from error
@@ -163,13 +165,6 @@ class MongoCaseStore:
 
 def _entry(document: Mapping[str, Any]) -> Entry[Case]:
     return Entry(document["_id"], read_case(document["v"]), document["_rev"], document["_seq"])
-
-
-def _writing(beside: Beside) -> InsertOne[dict[str, Any]] | ReplaceOne[dict[str, Any]]:
-    document = document_of(beside)
-    if isinstance(beside, Counted):  # twice is once too often
-        return InsertOne(document)
-    return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
 
 
 def _history_document(change: Change, revision: int) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from tocsin_case.domain.evidence import (
     Custody,
     Observable,
     Sighting,
+    Use,
+    deleted,
     handled,
     normal,
     observable_id,
@@ -68,9 +70,9 @@ class Evidence:
             note=note,
         )
         first = handled(None, attachment, actor=by.actor, action="added", sha256=digest, at=now, note=note)
-        await self._besides.keep(digest, content)
 
         async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
+            await self._besides.keep(digest, content)  # again if it was deleted before this is stored
             payload = words.CaseAttached(
                 attachment=attachment.id,
                 name="A file." if case.restricted else name,
@@ -79,10 +81,34 @@ class Evidence:
                 evidence=evidence,
             )
             after = replace(case, attachments=case.attachments + 1)
-            return Decision(after, [(words.CASE_ATTACHED, payload)], [attachment, first])
+            return Decision(after, [(words.CASE_ATTACHED, payload)], [attachment, first, Use(digest, more=True)])
 
         await self._ledger.change(case_id, decide, by=by, why="attached")
         return attachment
+
+    async def delete(self, case_id: str, attachment_id: str, reason: str, *, by: By) -> None:
+        """Delete the content of a file; what it was called, its hash and who held it stay.
+
+        Raises:
+            NotFound: The case has no such file.
+            Invalid: It is evidence.
+        """
+
+        async def decide(case: Case, _guide: Guide, now: datetime) -> Decision:
+            gone = deleted(await self._one(case_id, attachment_id), now)
+            chain = await self._besides.custody(attachment_id)
+            last = handled(
+                chain[-1] if chain else None, gone, actor=by.actor, action="deleted", sha256=gone.sha256, at=now, note=reason
+            )
+            payload = words.CaseDetached(attachment=gone.id, sha256=gone.sha256, reason=reason)
+            return Decision(
+                replace(case, attachments=max(case.attachments - 1, 0)),
+                [(words.CASE_DETACHED, payload)],
+                [gone, last, Use(gone.sha256, more=False)],
+            )
+
+        await self._ledger.change(case_id, decide, by=by, why="file deleted")
+        await self._besides.forget((await self._one(case_id, attachment_id)).sha256)
 
     async def attachments(self, case_id: str) -> list[Attachment]:
         """Files of a case, oldest first."""
@@ -96,6 +122,8 @@ class Evidence:
             Defect: What is stored is not what was put there.
         """
         attachment = await self._one(case_id, attachment_id)
+        if attachment.deleted_at is not None:
+            raise NotFound(f"the content of file {attachment_id} was deleted", attachment=attachment_id)
         content = await self._besides.content(attachment.sha256)
         if content is None or sha256_of(content) != attachment.sha256:
             raise Defect(f"the content of file {attachment_id} is not what was stored", attachment=attachment_id)
@@ -113,13 +141,15 @@ class Evidence:
         return await self._besides.custody(attachment_id)
 
     async def custody(self, case_id: str, attachment_id: str) -> tuple[list[Custody], bool, bool]:
-        """The chain of a file, whether it is unbroken, and whether the content is what was stored.
+        """The chain of a file, whether it is unbroken, and whether the content is stored still, or deleted as it says.
 
         Raises:
             NotFound: The case has no such file.
         """
         attachment = await self._one(case_id, attachment_id)
         chain = await self._besides.custody(attachment_id)
+        if attachment.deleted_at is not None:
+            return chain, unbroken(chain), bool(chain) and chain[-1].action == "deleted"
         content = await self._besides.content(attachment.sha256)
         return chain, unbroken(chain), content is not None and sha256_of(content) == attachment.sha256
 

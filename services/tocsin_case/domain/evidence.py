@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from tocsin.errors import Invalid
 from tocsin.signals import derive
 
 LARGEST: Final = 8 * 1024 * 1024  # bytes of one file; a document of the database holds 16 MiB
@@ -32,6 +33,7 @@ class Attachment:
         added_by: Who.
         evidence: Whether it counts as evidence: then it is never deleted.
         note: Where it comes from.
+        deleted_at: When its content was deleted; name, hash and chain stay.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Attachment:
     added_by: str
     evidence: bool = False
     note: str = ""
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class Custody:
         number: Its place, from 1.
         at: When.
         actor: Who.
-        action: ``added``, ``read``, ``verified``, ``handed-over``.
+        action: ``added``, ``read``, ``handed-over``, ``moved`` (to another case), ``deleted``.
         sha256: Hash of the content then.
         note: Why.
         previous: Hash of the entry before; empty for the first.
@@ -71,6 +74,35 @@ class Custody:
     note: str = ""
     previous: str = ""
     hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That a content is used by one more file, or by one fewer; the same content is kept once however many files have it."""
+
+    sha256: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """That a thing seen in one case was seen in another: a part of a case became its own."""
+
+    sighting: "Sighting"
+    into: str
+
+
+def deleted(attachment: Attachment, now: datetime) -> Attachment:
+    """The file without its content.
+
+    Raises:
+        Invalid: It is evidence, or its content is gone already.
+    """
+    if attachment.evidence:
+        raise Invalid(f"file {attachment.id} is evidence, which is never deleted", hint="close or restrict the case instead")
+    if attachment.deleted_at is not None:
+        raise Invalid(f"the content of file {attachment.id} was deleted already")
+    return replace(attachment, deleted_at=now)
 
 
 def handled(

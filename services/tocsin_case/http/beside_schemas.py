@@ -178,11 +178,18 @@ class AttachmentView(BaseModel):
     added_by: str
     evidence: bool
     note: str
+    deleted_at: datetime | None = Field(description="When its content was deleted; name, hash and chain stay.")
 
     @classmethod
     def of(cls, attachment: Attachment) -> "AttachmentView":
         """The view of a file."""
         return cls.model_validate(attachment, from_attributes=True)
+
+
+class DeletionQuery(Input):
+    """Why a file goes."""
+
+    reason: str = Field(min_length=1, max_length=1000)
 
 
 class CustodyBody(Input):
@@ -213,7 +220,7 @@ class CustodyView(BaseModel):
     """The chain of a file."""
 
     unbroken: bool = Field(description="No entry was changed, taken out or put in.")
-    intact: bool = Field(description="The content is what was stored.")
+    intact: bool = Field(description="The content is what was stored, or was deleted as the chain says.")
     items: list[CustodyEntry]
 
 

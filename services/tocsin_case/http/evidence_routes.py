@@ -14,6 +14,7 @@ from tocsin_case.http.beside_schemas import (
     CustodyBody,
     CustodyEntry,
     CustodyView,
+    DeletionQuery,
     ObservableBody,
     ObservableId,
     ObservableQuery,
@@ -63,6 +64,11 @@ class _Handlers:
             "Digest": f"sha-256={attachment.sha256}",
         }
         return Reply(body=content, media_type="application/octet-stream", headers=headers)
+
+    async def delete(self, call: Call) -> None:
+        path = call.params(AttachmentId)
+        entry = await self._door.permitted(call, path.case, WRITE)
+        await self._evidence.delete(entry.key, path.attachment, call.query(DeletionQuery).reason, by=by(call))
 
     async def custody(self, call: Call) -> CustodyView:
         path = call.params(AttachmentId)
@@ -137,7 +143,7 @@ def observable_routes(evidence: Evidence, door: Door) -> Sequence[Route]:
 def evidence_routes(evidence: Evidence, door: Door) -> Sequence[Route]:
     """Files and things seen in a case."""
     on = _Handlers(evidence, door)
-    return (*_of_files(on), *_of_chains(on), *_of_sightings(on))
+    return (*_of_files(on), *_of_one_file(on), *_of_chains(on), *_of_sightings(on))
 
 
 def _of_files(on: _Handlers) -> Sequence[Route]:
@@ -167,6 +173,11 @@ def _of_files(on: _Handlers) -> Sequence[Route]:
             response=Page[AttachmentView],
             handler=on.attachments,
         ),
+    )
+
+
+def _of_one_file(on: _Handlers) -> Sequence[Route]:
+    return (
         Route(
             method="GET",
             path=f"{ONE}/attachments/{{attachment}}",
@@ -177,6 +188,18 @@ def _of_files(on: _Handlers) -> Sequence[Route]:
             media_type="application/octet-stream",
             problems=(Conflict,),
             handler=on.read,
+        ),
+        Route(
+            method="DELETE",
+            path=f"{ONE}/attachments/{{attachment}}",
+            access=WRITE,
+            summary="Delete the content of a file that is no evidence; its chain of custody stays",
+            tags=TAGS,
+            params=AttachmentId,
+            query=DeletionQuery,
+            status=204,
+            problems=(Conflict,),
+            handler=on.delete,
         ),
     )
 

@@ -129,6 +129,8 @@ class _Handlers:
             tasks=body.tasks,
             comments=body.comments,
             tags=body.tags,
+            observables=body.observables,
+            files=body.files,
             by=by(call),
         )
         return shown(new, {"Location": f"/api/v1/cases/{new.key}"})

@@ -50,6 +50,8 @@ class SplitBody(Input):
     links: tuple[LinkBody, ...] = Field(default=(), max_length=200)
     tasks: tuple[CaseKey, ...] = Field(default=(), max_length=200)
     comments: tuple[CaseKey, ...] = Field(default=(), max_length=500)
+    observables: tuple[CaseKey, ...] = Field(default=(), max_length=200)
+    files: tuple[CaseKey, ...] = Field(default=(), max_length=100)
     tags: tuple[Tag, ...] = Field(default=(), max_length=50)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.errors import Invalid
+from tocsin.errors import Invalid, NotFound
 from tocsin_case.adapters.besides import MongoBesides
 from tocsin_case.application import ClockKeeper
 from tocsin_case.domain.access import EVERYBODY
@@ -347,3 +347,51 @@ async def test_search_finds_by_words_fields_and_facets(world: World):
     assert await found(priority=("high",), active=True) == ["printer on fire"]
     facets = await world.cases.facets(CaseSearch(text="printer"))
     assert (facets.counts["priority"], facets.counts["status"]) == ({"high": 1, "normal": 1}, {"open": 2})
+
+
+async def test_a_deleted_file_leaves_its_chain_and_evidence_is_never_deleted(world: World):
+    """The content goes when the last file with it goes; name, hash and chain stay, and say who and why."""
+    entry, other = await world.open(), await world.open()
+    evidence = world.parts.evidence
+
+    async def put(case: str, *, counts: bool):
+        return await evidence.attach(case, b"secret", name="a", media_type="text/plain", evidence=counts, note="", by=ADA)
+
+    first, second = await put(entry.key, counts=False), await put(other.key, counts=False)
+    await evidence.delete(entry.key, first.id, "a password", by=ADA)
+    with pytest.raises(NotFound):
+        await evidence.read(entry.key, first.id, by=ADA)
+    assert (await evidence.read(other.key, second.id, by=ADA))[1] == b"secret"
+    chain, unbroken, intact = await evidence.custody(entry.key, first.id)
+    assert ([(one.action, one.note) for one in chain], unbroken, intact) == (
+        [("added", ""), ("deleted", "a password")],
+        True,
+        True,
+    )
+    await evidence.delete(other.key, second.id, "here too", by=ADA)
+    assert await world.database.collection("contents").count_documents({}) == 0
+    kept = await put(entry.key, counts=True)
+    with pytest.raises(Invalid):
+        await evidence.delete(entry.key, kept.id, "no", by=ADA)
+    said = [event.type for event in await world.said(entry.key)]
+    assert said[-3:] == ["io.tocsin.case.attached.v1", "io.tocsin.case.detached.v1", "io.tocsin.case.attached.v1"]
+    assert (await world.get(entry.key)).attachments == 1
+
+
+async def test_what_was_seen_and_found_moves_with_a_part_of_a_case(world: World):
+    """Seen in the new case and no more in the old one; the chain of a file says that it moved."""
+    entry = await world.open()
+    evidence = world.parts.evidence
+    seen = await evidence.see(entry.key, "host", "a1", "in a log", by=ADA)
+    await evidence.see(entry.key, "host", "a2", "", by=ADA)
+    file = await evidence.attach(entry.key, b"log", name="a.log", media_type="text/plain", evidence=True, note="", by=ADA)
+    new = await world.parts.work.splitting.split(
+        entry.key, "Part", links=[], tasks=[], comments=[], tags=[], observables=[seen.id], files=[file.id], by=ADA
+    )
+    _, sightings = await evidence.observable(seen.id, EVERYBODY)
+    assert [(one.case, one.note) for one in sightings] == [(new.key, "in a log")]
+    before, after = await world.get(entry.key), await world.get(new.key)
+    assert [(case.observables, case.attachments) for case in (before, after)] == [(1, 0), (1, 1)]
+    chain, unbroken, intact = await evidence.custody(new.key, file.id)
+    assert ([one.action for one in chain], unbroken, intact) == (["added", "moved"], True, True)
+    assert await evidence.attachments(entry.key) == []

@@ -143,6 +143,14 @@ class CaseAttached(Payload):
     evidence: bool = False
 
 
+class CaseDetached(Payload):
+    """Data of `case.detached`."""
+
+    attachment: str
+    sha256: str = Field(description="Of the content that is gone.")
+    reason: Reason
+
+
 class CaseObserved(Payload):
     """Data of `case.observed`."""
 
@@ -210,6 +218,9 @@ CASE_SPLIT = SHELF.add("case", "split", CaseSplit, "A part of a case became a ca
 CASE_TASK_CHANGED = SHELF.add("case", "task-changed", CaseTaskChanged, "A task of a case was made or changed.")
 CASE_TASK_OVERDUE = SHELF.add("case", "task-overdue", CaseTaskChanged, "A task of a case is late.", severity=Severity.WARN)
 CASE_ATTACHED = SHELF.add("case", "attached", CaseAttached, "A file was put to a case.")
+CASE_DETACHED = SHELF.add(
+    "case", "detached", CaseDetached, "The content of a file of a case was deleted; its chain of custody stays."
+)
 CASE_OBSERVED = SHELF.add("case", "observed", CaseObserved, "Something was seen in a case.")
 CASE_PLAYBOOK_STARTED = SHELF.add("case", "playbook-started", CasePlaybook, "A workflow was started from a case.")
 CASE_PLAYBOOK_ENDED = SHELF.add("case", "playbook-ended", CasePlaybook, "A workflow that was started from a case has ended.")
