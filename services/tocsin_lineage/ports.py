@@ -194,8 +194,31 @@ class AssetStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSearch:
+    """Which foreign events; all of it must hold."""
+
+    namespace: str
+    job: str | None = None
+    run: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """A foreign event and its id here."""
+
+    id: str
+    event: LineageEvent
+
+
 class EventStore(Protocol):
     """Foreign events, whole."""
+
+    async def page(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[KeptEvent]:
+        """Events as they came, newest first."""
+        ...
 
     async def forget(self, before: datetime) -> int:
         """Forget events of before an instant; how many these were."""
@@ -211,6 +234,10 @@ class GraphStore(Protocol):
 
     async def add(self, namespace: str, edges: Iterable[tuple[Edge, datetime]]) -> None:
         """Add edges, each with the instant it was seen; those that are there are known to be younger."""
+        ...
+
+    async def declare(self, namespace: str, target: str, edges: Sequence[Edge], at: datetime) -> None:
+        """What a person says asset ``target`` is made of; replaces what was declared for it before, unless that is newer."""
         ...
 
     async def touching(

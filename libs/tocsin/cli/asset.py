@@ -196,6 +196,57 @@ async def checks(
     print_records(records, columns, as_json=as_json, empty="No check was evaluated yet.")
 
 
+@app.command("as-of")
+@asynchronous
+async def as_of(
+    key: Key,
+    *,
+    at: Annotated[str | None, typer.Option("--at", help="An ISO 8601 instant with its zone; now unless given.")] = None,
+    partition: Annotated[str | None, typer.Option("--partition", help="Of which partition.")] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which run had written an asset at an instant, which had read that, its columns and checks then."""
+    where = target(url, namespace)
+    query = {"namespace": where.namespace, "key": key, "partition": partition, "at": at}
+    async with connect(where.url) as client:
+        record = await client.assets.moment(query)
+    if as_json:
+        print_json(record)
+        return
+    readers, results = record.get("readers"), record.get("checks")
+    rows = [{"what": "written", **_object(record, "written")}] if record.get("written") else []
+    rows += [{"what": "read", **one} for one in readers if isinstance(one, dict)] if isinstance(readers, list) else []
+    print_records(
+        rows, ["what", "at", "run", "job", "version", "actor"], as_json=False, empty="It had not been written by then."
+    )
+    found = [one for one in results if isinstance(one, dict)] if isinstance(results, list) else []
+    if found:
+        console.print()
+        print_records(found, ["check", "partition", "passed", "severity", "at"], as_json=False, empty="")
+
+
+@app.command()
+@asynchronous
+async def schemas(
+    key: Key,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the versions of an asset's columns, newest first, with what changed."""
+    where = target(url, namespace)
+    async with connect(where.url) as client:
+        records = [item async for item in client.assets.schemas(where.namespace, key, limit=limit)]
+    shown = records if as_json else [{**one, **_changes(one)} for one in records]
+    print_records(
+        shown, ["at", "columns:columns", "added", "removed", "changed", "run"], as_json=as_json, empty="No columns are known."
+    )
+
+
 @app.command()
 @asynchronous
 async def why(
@@ -250,6 +301,16 @@ async def report(
 def _object(record: Record, name: str) -> Record:
     found = record.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _changes(record: Record) -> Record:
+    """The version of columns as one line."""
+    columns, changed = record.get("columns"), record.get("changed")
+    triples = [one for one in changed if isinstance(one, list)] if isinstance(changed, list) else []
+    return {
+        "columns": len(columns) if isinstance(columns, list) else 0,
+        "changed": [f"{name}: {before} -> {after}" for name, before, after in triples],
+    }
 
 
 def _fresh(record: Record) -> str:

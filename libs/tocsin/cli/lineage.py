@@ -16,6 +16,8 @@ Depth = Annotated[int, typer.Option("--depth", min=1, max=20, help="How many ass
 Kind = Annotated[str | None, typer.Option("--kind", help="Only assets of these kinds, with commas between.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only what was seen since this instant.")]
 
+Until = Annotated[str | None, typer.Option("--until", help="Only what was seen before this instant.")]
+
 
 class Direction(enum.Enum):
     """Which way to look."""
@@ -47,6 +49,7 @@ async def graph(
     depth: Depth = 3,
     kind: Kind = None,
     since: Since = None,
+    until: Until = None,
     drawn: Annotated[Format, typer.Option("--format", help="How it is drawn.")] = Format.MERMAID,
     url: Url = None,
     namespace: Namespace = None,
@@ -61,6 +64,7 @@ async def graph(
         "depth": depth,
         "kind": kind,
         "since": since,
+        "until": until,
         "format": "json" if as_json else drawn.value,
     }
     async with connect(where.url) as client:
@@ -130,3 +134,23 @@ async def column(
         return
     columns = ["source", "target", "type", "subtype", "masking", "description"]
     print_records(rows, columns, as_json=False, empty="Nothing is known about it.")
+
+
+@app.command()
+@asynchronous
+async def events(
+    *,
+    job: Annotated[str | None, typer.Option("--job", help="Only of this job, `<namespace>/<name>`.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Only of this run, as its sender named it.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only what happened since this instant.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
+    url: Url = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List OpenLineage events as they came, newest first; with --json everything that they hold."""
+    where = target(url, namespace)
+    filters = {"namespace": where.namespace, "job": job, "run": run, "since": since}
+    async with connect(where.url) as client:
+        records = [item async for item in client.assets.events(filters, limit=limit)]
+    print_records(records, ["time", "stage", "job", "run", "parent"], as_json=as_json, empty="No events.")

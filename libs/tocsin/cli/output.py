@@ -15,7 +15,7 @@ from tocsin.signals import Json
 
 Record = dict[str, Json]  # as the client has it, without importing the client
 
-_MOMENTS: Final = {"at", "died", "due", "materialized", "observed"}
+_MOMENTS: Final = {"at", "died", "due", "materialized", "observed", "written"}
 
 # A pipe has no width: tables are as wide as they are, so that `grep` finds whole lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)

@@ -44,6 +44,10 @@ class Assets:
         """Where a column comes from or goes to: asset, column, namespace, direction, depth."""
         return await self._http.get(f"{_API}/lineage/columns", query)
 
+    def events(self, filters: Filters, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """OpenLineage events as they came, newest first; filters: namespace, job, run, since, until."""
+        return self._http.pages(f"{_API}/lineage/events", filters, limit=limit)
+
     async def put(self, namespace: str, key: str, body: Record) -> Record:
         """Describe one."""
         return await self._http.put(f"{_API}/assets/{quote(namespace, safe='')}/{quote(key, safe='/')}", body)
@@ -64,6 +68,14 @@ class Assets:
     async def backfill(self, body: Record) -> Record:
         """Make missing or failed partitions."""
         return await self._http.post(f"{_API}/assets/backfills", body)
+
+    async def moment(self, filters: Filters) -> Record:
+        """One as of an instant: namespace, key, partition, at."""
+        return await self._http.get(f"{_API}/assets/moment", filters)
+
+    def schemas(self, namespace: str, key: str, *, limit: int | None = None) -> AsyncIterator[Record]:
+        """Versions of its columns and what changed, newest first."""
+        return self._http.pages(f"{_API}/assets/schemas", {"namespace": namespace, "key": key}, limit=limit)
 
     def checks(self, namespace: str, key: str, *, limit: int | None = None) -> AsyncIterator[Record]:
         """Results of its checks, newest first."""

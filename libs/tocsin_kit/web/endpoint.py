@@ -21,6 +21,7 @@ from tocsin_kit.config import HttpSection
 from tocsin_kit.web.access import Authenticated, Permission, Principal, Public
 from tocsin_kit.web.call import Call
 from tocsin_kit.web.idempotency import IdempotencyRecords, Recorded
+from tocsin_kit.web.packed import unzipped
 from tocsin_kit.web.problems import RequestTimeout
 from tocsin_kit.web.reading import QueryReader, check_media_type, json_body, name_of, namespace_of, too_large, validated
 from tocsin_kit.web.replies import JSON_TYPE, Answer, EventStream, Reply, Stream
@@ -188,8 +189,9 @@ class Endpoint:
                 call.require(access.name, namespace, name_of(call.parts))
 
     async def _raw(self, request: web.Request) -> bytes:
-        encoding = request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":  # a small body must not become a large one
+        encoding = request.headers.get("Content-Encoding", "identity").lower()
+        packed = encoding == "gzip" and self.route.gzip
+        if encoding != "identity" and not packed:  # a small body must not become a large one
             raise UnsupportedMedia("compressed bodies are not understood here", hint="send the body without Content-Encoding")
         chunks = []
         try:
@@ -198,7 +200,7 @@ class Endpoint:
                     chunks.append(chunk)  # noqa: PERF401 - the comprehension cannot be left half read as clearly
         except TimeoutError as error:
             raise RequestTimeout(f"the body did not arrive within {self._limits.read.total_seconds():.0f} s") from error
-        return b"".join(chunks)
+        return unzipped(b"".join(chunks), self._body_limit) if packed else b"".join(chunks)
 
     async def _bounded(self, request: web.Request) -> AsyncIterator[bytes]:
         """The body in chunks, up to the limit."""

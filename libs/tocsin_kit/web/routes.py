@@ -68,6 +68,7 @@ class Route:
         also: Other statuses of success with the same body (a PUT that may create: 201).
         problems: Errors this route can answer beside those that every route can.
         body_limit: Bytes; ``None`` for the server's limit.
+        gzip: Take bodies with ``Content-Encoding: gzip``, unpacked up to the limit.
         idempotent: Honour ``Idempotency-Key`` (POST): the first answer is kept and repeated.
         seconds: The handler must answer within; ``None`` for no limit (streams, long polls).
     """
@@ -88,6 +89,7 @@ class Route:
     also: tuple[int, ...] = ()
     problems: tuple[type[TocsinError], ...] = ()
     body_limit: int | None = None
+    gzip: bool = False
     idempotent: bool = False
     seconds: float | None = 30.0
 

@@ -10,19 +10,24 @@ from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from tocsin.signals import derive
-from tocsin_kit.store import Database, Filter, translated
+from tocsin_kit.store import Database, Filter, Page, Sort, fetch_page, translated
 from tocsin_kit.store.indexes import Index, ensure_indexes
 from tocsin_kit.store.repository import DUPLICATE
 from tocsin_lineage.domain.columns import ColumnEdge
 from tocsin_lineage.domain.graph import ASSET, NODES, Direction, Edge
-from tocsin_lineage.domain.openlineage import LineageEvent
+from tocsin_lineage.domain.openlineage import LineageEvent, read_event
+from tocsin_lineage.ports import EventSearch, KeptEvent
 
 EVENTS = "events"
 EDGES = "edges"
 COLUMN_EDGES = "column_edges"
 INDEXES: Mapping[str, Sequence[Index]] = {
     EVENTS: (Index(("namespace", "-time")), Index(("run",)), Index(("job", "-time")), Index(("time",))),
-    EDGES: (Index(("namespace", "source", "target")), Index(("namespace", "target", "source"))),
+    EDGES: (
+        Index(("namespace", "source", "target")),
+        Index(("namespace", "target", "source")),
+        Index(("namespace", "declared"), only={"declared": {"$exists": True}}),
+    ),
     COLUMN_EDGES: (Index(("namespace", "source")), Index(("namespace", "target"))),
 }
 _ENDS = {
@@ -49,6 +54,26 @@ class MongoEventStore:
         with translated(EVENTS):
             answer = await self._database.collection(EVENTS).delete_many({"time": {"$lt": before}})
             return int(answer.deleted_count)
+
+    async def page(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[KeptEvent]:
+        """Events as they came, newest first."""
+        where = Filter().eq("namespace", search.namespace)
+        for field, value in (("job", search.job), ("run", search.run)):
+            if value is not None:
+                where = where.eq(field, value)
+        if search.until is not None:
+            where = where.at_most("time", search.until)
+        if search.since is not None:
+            where = where.at_least("time", search.since)
+        with translated(EVENTS):
+            return await fetch_page(
+                self._database.collection(EVENTS),
+                where.query(),
+                sort=Sort("time", descending=True),
+                limit=limit,
+                cursor=cursor,
+                read=lambda row: KeptEvent(row["_id"], read_event(orjson.loads(row["event"]))),
+            )
 
     async def keep_many(self, events: Sequence[tuple[str, str, LineageEvent]]) -> None:
         """Keep events; one that is there already changes nothing."""
@@ -106,6 +131,30 @@ class MongoGraphStore:
             for name, (edge, at) in wanted.items()
         ]
         await self._add(EDGES, rows, {})
+
+    async def declare(self, namespace: str, target: str, edges: Sequence[Edge], at: datetime) -> None:
+        """What a person says asset ``target`` is made of; replaces what was declared for it before, unless that is newer."""
+        about = {"namespace": {"$eq": namespace}, "declared": {"$eq": target}}
+        names = {derive("edge", namespace, edge.source, edge.target): edge for edge in edges}
+        rows = [
+            UpdateOne(
+                {"_id": name},
+                {
+                    "$setOnInsert": {"namespace": namespace, "source": edge.source, "target": edge.target, "first": at},
+                    "$set": {"declared": target},
+                    "$max": {"last": at},
+                },
+                upsert=True,
+            )
+            for name, edge in names.items()
+        ]
+        with translated(EDGES):
+            collection = self._database.collection(EDGES)
+            if await collection.find_one({**about, "last": {"$gt": at}}, {"_id": 1}) is not None:
+                return  # what is known is newer: this came again
+            if rows:
+                await collection.bulk_write(rows, ordered=False)
+            await collection.delete_many({**about, "_id": {"$nin": list(names)}, "last": {"$lte": at}})
 
     async def touching(
         self, namespace: str, nodes: frozenset[str], direction: Direction, since: datetime | None, until: datetime | None

@@ -30,7 +30,14 @@ def signal_entity(key: str) -> str:
 
 def registered(asset: Asset) -> Said:
     """That an asset became known, or was described anew."""
-    return words.ASSET_REGISTERED, words.AssetRegistered(name=asset.key, kind=asset.kind), None
+    policy = asset.policy
+    payload = words.AssetRegistered(
+        name=asset.key,
+        kind=asset.kind,
+        upstream=[one.key for one in policy.upstream] if asset.declared else None,
+        maker=policy.maker.workflow if policy.maker is not None else None,
+    )
+    return words.ASSET_REGISTERED, payload, None
 
 
 def of_happening(happening: Happening, key: str) -> Said | None:

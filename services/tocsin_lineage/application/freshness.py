@@ -121,5 +121,6 @@ class FreshnessKeeper:
         if not places:
             for job in await self._graph.writers(asset.namespace, asset.key):
                 namespace, _, rest = job.removeprefix(JOB).partition("/")
-                places.add((namespace, rest.partition(".")[0]))
+                if not rest.endswith("]"):  # not only declared
+                    places.add((namespace, rest.partition(".")[0]))
         return await self._facts.runs_of(sorted(places))

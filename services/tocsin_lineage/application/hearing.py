@@ -18,7 +18,7 @@ from tocsin_lineage.application.recording import Recorder, Report, happening_of
 from tocsin_lineage.domain.assets import Act
 from tocsin_lineage.domain.causes import Clockwork, Maker
 from tocsin_lineage.domain.graph import ASSET, Edge
-from tocsin_lineage.domain.jobs import job_node, workflow_of
+from tocsin_lineage.domain.jobs import declared_node, job_node, workflow_of
 from tocsin_lineage.ports import FactStore, GraphStore, Place
 
 ACTOR = "service:executor"
@@ -47,6 +47,7 @@ class Hearing:
             "task": self._task,
             "run": self._run,
             "schedule": self._schedule,
+            "asset": self._asset,
         }
 
     async def hear(self, delivery: Delivery) -> None:
@@ -84,6 +85,21 @@ class Hearing:
         await self._facts.declared(said.namespace, said.name, said.version, writes)
         await self._graph.add(said.namespace, [(edge, at) for edge in edges])
         await self._recorder.record(reports)
+
+    async def _asset(self, place: SignalSubject, event: CloudEvent) -> None:
+        """What a person declares an asset to be made of is in the graph as well, with the maker between."""
+        data = event.payload if isinstance(event.payload, dict) else {}
+        key, made_of = data.get("name"), data.get("upstream")
+        if place.transition == "deleted":
+            made_of = []
+        if place.transition not in {"registered", "deleted"} or not isinstance(key, str) or not isinstance(made_of, list):
+            return
+        maker = data.get("maker")
+        job = declared_node(place.namespace, key, maker if isinstance(maker, str) else None)
+        edges = [Edge(ASSET + str(one), job) for one in made_of]
+        if edges:
+            edges.append(Edge(job, ASSET + key))
+        await self._graph.declare(place.namespace, ASSET + key, edges, _time(event))
 
     async def _task(self, place: SignalSubject, event: CloudEvent) -> None:
         said = read_payload(runs.TASK_ASSETS_REPORTED, event)
@@ -170,7 +186,7 @@ _NEWS: Mapping[str, frozenset[str]] = {
     "task": frozenset({"assets-reported"}),
     "run": frozenset({*_STATUS, "status-changed", "faulted", "cancelled", "refused"}),
     "schedule": frozenset({"created", "updated", "paused", "resumed", "deleted"}),
-    "asset": frozenset({"materialized", "check-evaluated", "freshness-changed"}),
+    "asset": frozenset({"registered", "materialized", "check-evaluated", "freshness-changed", "deleted"}),
 }
 
 

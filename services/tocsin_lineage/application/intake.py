@@ -14,14 +14,15 @@ import orjson
 
 from tocsin.errors import TocsinError
 from tocsin.signals import Cause, Json, derive
+from tocsin_kit.store import Page
 from tocsin_lineage.application.recording import Recorder, Report, happening_id
 from tocsin_lineage.domain.assertions import assertions_of
 from tocsin_lineage.domain.assets import Act, Happening
 from tocsin_lineage.domain.checks import CheckResult, Grade
 from tocsin_lineage.domain.columns import column_edges
 from tocsin_lineage.domain.graph import ASSET, JOB, Edge
-from tocsin_lineage.domain.openlineage import DatasetMention, LineageEvent, Stage, read_event
-from tocsin_lineage.ports import EventStore, GraphStore
+from tocsin_lineage.domain.openlineage import DatasetMention, InvalidLineageEvent, LineageEvent, Stage, read_event
+from tocsin_lineage.ports import EventSearch, EventStore, GraphStore, KeptEvent
 
 BATCH = 500  # events of one transaction
 
@@ -61,6 +62,24 @@ class Intake:
             InvalidLineageEvent: It is none.
         """
         return (await self.take_many([document], namespace=namespace, actor=actor, cause=cause))[0]
+
+    async def events(self, search: EventSearch, *, limit: int, cursor: str | None) -> Page[KeptEvent]:
+        """Events as they came, newest first."""
+        return await self._events.page(search, limit=limit, cursor=cursor)
+
+    async def take_batch(self, documents: Sequence[Json], *, namespace: str, actor: str, cause: Cause) -> dict[int, str]:
+        """Take those of a batch that are events; why the others are none, by their place in it."""
+        good, refused = [], {}
+        for number, document in enumerate(documents):
+            try:
+                read_event(document)
+            except InvalidLineageEvent as error:
+                refused[number] = error.detail
+            else:
+                good.append(document)
+        if good:
+            await self.take_many(good, namespace=namespace, actor=actor, cause=cause)
+        return refused
 
     async def take_many(self, documents: Sequence[Json], *, namespace: str, actor: str, cause: Cause) -> list[str]:
         """Take several; all of them are understood before any is taken.

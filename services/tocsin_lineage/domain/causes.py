@@ -172,9 +172,11 @@ def _of_wait(wait: Wait) -> Reason:
     who = f"run {wait.run} of {wait.namespace}/{wait.workflow}"
     if wait.waits_for not in {"limit", "worker"} or (wait.waits_for == "worker" and wait.limit is None):
         return Reason(Why.RUNNING, f"{who} is {wait.status}: {wait.detail}", wait.run)
-    held = f", held by {', '.join(wait.held_by[:5])}" if wait.held_by else ""
-    more = f" and {len(wait.held_by) - 5} more" if len(wait.held_by) > 5 else ""
-    detail = f"{who} is {wait.status}: {wait.detail}{held}{more}"
+    detail = f"{who} is {wait.status}: {wait.detail}"
+    if wait.held_by:
+        more = f" and {len(wait.held_by) - 3} more" if len(wait.held_by) > 3 else ""
+        detail = f"{who} waits at limit '{wait.limit}', which {', '.join(wait.held_by[:3])}{more} hold"
+        detail += "s" if len(wait.held_by) == 1 else ""
     return Reason(Why.WAITING_SLOT, detail, wait.run, wait.limit, wait.held_by)
 
 

@@ -23,6 +23,11 @@ def task_path(pointer: str) -> str:
     return ".".join(name.replace("~1", "/").replace("~0", "~") for name in kept)
 
 
+def declared_node(namespace: str, key: str, maker: str | None) -> str:
+    """The node that joins an asset to what a person declared it to be made of: its maker, for this asset alone."""
+    return f"{JOB}{namespace}/{maker or 'declared'}[{key}]"
+
+
 def job_node(namespace: str, workflow: str, pointer: str | None = None) -> str:
     """The node of a workflow, or of one of its tasks."""
     task = f".{task_path(pointer)}" if pointer else ""

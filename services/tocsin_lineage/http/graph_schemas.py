@@ -1,13 +1,16 @@
 """What goes over the wire about OpenLineage and the graph."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
-from tocsin_kit.web import Input
+from tocsin_kit.web import Input, PageQuery
 from tocsin_lineage.domain.columns import ColumnEdge
 from tocsin_lineage.domain.graph import Picture
 from tocsin_lineage.http.schemas import Instant, Key, Namespace, Word
+from tocsin_lineage.ports import KeptEvent
 
 
 class GraphQuery(Input):
@@ -39,10 +42,94 @@ class OpenLineageBody(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+class OpenLineageBatch(RootModel[list[OpenLineageBody]]):
+    """OpenLineage events."""
+
+
 class Accepted(BaseModel):
     """That an event is kept."""
 
     id: str
+
+
+class FailedEvent(BaseModel):
+    """An event of a batch that was not taken."""
+
+    index: int = Field(description="Its place in the batch, from 0.")
+    reason: str
+    retriable: bool = Field(description="Whether the same event can be taken later.")
+
+
+class BatchSummary(BaseModel):
+    """How many of a batch were taken."""
+
+    received: int
+    successful: int
+    failed: int
+    retriable: int
+    non_retriable: int
+
+
+class BatchTaken(BaseModel):
+    """What became of a batch, as the OpenLineage API says it."""
+
+    status: Literal["success", "partial_success", "failure"]
+    summary: BatchSummary
+    failed_events: list[FailedEvent]
+
+    @classmethod
+    def of(cls, received: int, refused: Mapping[int, str]) -> "BatchTaken":
+        """The view of a batch of which some were no events."""
+        failed = [FailedEvent(index=index, reason=reason, retriable=False) for index, reason in sorted(refused.items())]
+        kinds: tuple[Literal["success", "partial_success", "failure"], ...] = ("success", "partial_success", "failure")
+        return cls(
+            status=kinds[bool(failed) + (bool(failed) and len(failed) == received)],
+            summary=BatchSummary(
+                received=received,
+                successful=received - len(failed),
+                failed=len(failed),
+                retriable=0,
+                non_retriable=len(failed),
+            ),
+            failed_events=failed,
+        )
+
+
+class EventQuery(PageQuery):
+    """Which OpenLineage events."""
+
+    namespace: Namespace = "default"
+    job: Annotated[str | None, Field(max_length=1024, description="`<namespace>/<name>` of the job.")] = None
+    run: Annotated[str | None, Field(max_length=256, description="Id of the run, as its sender named it.")] = None
+    since: Annotated[Instant | None, Field(description="Only what happened since.")] = None
+    until: Annotated[Instant | None, Field(description="Only what happened until then.")] = None
+
+
+class EventView(BaseModel):
+    """An OpenLineage event as it came."""
+
+    id: str
+    time: datetime
+    stage: str | None = Field(description="START, RUNNING, COMPLETE, ABORT, FAIL or OTHER; null for dataset and job events.")
+    run: str | None
+    job: str | None
+    parent: str | None = Field(description="The run that this one is part of.")
+    event: dict[str, JsonValue] = Field(description="Everything that it holds.")
+
+    @classmethod
+    def of(cls, kept: KeptEvent) -> "EventView":
+        """The view of an event."""
+        told = kept.event
+        stage = told.stage.value if told.stage is not None else None
+        return cls(
+            id=kept.id,
+            time=told.time,
+            stage=stage,
+            run=told.run,
+            job=told.job,
+            parent=told.parent,
+            event=dict(told.document),
+        )
 
 
 class EdgeView(BaseModel):

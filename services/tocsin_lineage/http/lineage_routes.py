@@ -6,7 +6,7 @@ import orjson
 
 from tocsin.errors import Invalid
 from tocsin.signals import root
-from tocsin_kit.web import Call, Permission, Reply, Route
+from tocsin_kit.web import Call, Page, Permission, Reply, Route
 from tocsin_lineage.application import Graph, Intake
 from tocsin_lineage.application.graph import View
 from tocsin_lineage.domain.columns import MARK
@@ -14,18 +14,24 @@ from tocsin_lineage.domain.graph import Direction, as_dot, as_mermaid
 from tocsin_lineage.domain.openlineage import InvalidLineageEvent
 from tocsin_lineage.http.graph_schemas import (
     Accepted,
+    BatchTaken,
     ColumnPathsView,
     ColumnQuery,
+    EventQuery,
+    EventView,
     GraphQuery,
     ImpactView,
+    OpenLineageBatch,
     OpenLineageBody,
     PictureView,
 )
 from tocsin_lineage.http.schemas import NamespaceQuery
+from tocsin_lineage.ports import EventSearch
 
 READ = Permission("lineage:read")
 WRITE = Permission("lineage:write")
 TAGS = ("lineage",)
+BATCH_LIMIT = 2000  # events of one request
 
 
 def _view(query: GraphQuery, direction: Direction) -> View:
@@ -58,6 +64,27 @@ class _Handlers:
         )
         return Accepted(id=event_id)
 
+    async def take_batch(self, call: Call) -> BatchTaken:
+        try:
+            documents = orjson.loads(call.raw)
+        except orjson.JSONDecodeError as error:
+            raise Invalid(f"The body is not JSON: {error}") from error
+        if not isinstance(documents, list) or len(documents) > BATCH_LIMIT:
+            raise Invalid(f"A batch is a JSON array of at most {BATCH_LIMIT} events.", hint="Send several batches.")
+        refused = await self._intake.take_batch(
+            documents,
+            namespace=call.query(NamespaceQuery).namespace,
+            actor=call.principal.subject,
+            cause=root(call.request_id, call.traceparent),
+        )
+        return BatchTaken.of(len(documents), refused)
+
+    async def events(self, call: Call) -> Page[EventView]:
+        query = call.query(EventQuery)
+        search = EventSearch(namespace=query.namespace, job=query.job, run=query.run, since=query.since, until=query.until)
+        page = await self._intake.events(search, limit=query.limit, cursor=query.cursor)
+        return Page(items=[EventView.of(one) for one in page.items], next_cursor=page.next_cursor)
+
     async def around(self, call: Call) -> Reply:
         query = call.query(GraphQuery)
         picture = await self._graph.around(_view(query, Direction(query.direction)))
@@ -82,6 +109,10 @@ class _Handlers:
 def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
     """Everything below ``/api/v1/lineage``."""
     on = _Handlers(intake, graph)
+    return (*_of_events(on), *_of_the_graph(on))
+
+
+def _of_events(on: _Handlers) -> Sequence[Route]:
     return (
         Route(
             method="POST",
@@ -94,8 +125,36 @@ def lineage_routes(intake: Intake, graph: Graph) -> Sequence[Route]:
             response=Accepted,
             status=201,
             problems=(InvalidLineageEvent,),
+            gzip=True,
             handler=on.take,
         ),
+        Route(
+            method="POST",
+            path="/api/v1/lineage/batch",
+            access=WRITE,
+            summary="Many OpenLineage events at once; those that are none are named, the others taken",
+            tags=TAGS,
+            query=NamespaceQuery,
+            body=OpenLineageBatch,
+            response=BatchTaken,
+            gzip=True,
+            handler=on.take_batch,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/lineage/events",
+            access=READ,
+            summary="OpenLineage events as they came, with all facets, newest first",
+            tags=TAGS,
+            query=EventQuery,
+            response=Page[EventView],
+            handler=on.events,
+        ),
+    )
+
+
+def _of_the_graph(on: _Handlers) -> Sequence[Route]:
+    return (
         Route(
             method="GET",
             path="/api/v1/lineage/graph",

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import pathlib
+from datetime import timedelta
 
 import pytest
+from tests.conformance.suites import standards
 
+from integration.lineage.world import CAUSE, delivered
 from tocsin_lineage.domain.graph import Direction
 from tocsin_lineage.domain.openlineage import key_of_dataset, read_event
-from tocsin_lineage.ports import HappeningSearch
-
-STANDARDS = pathlib.Path(__file__).parents[4] / "shared" / "standards"
+from tocsin_lineage.ports import EventSearch, HappeningSearch
 
 
 def event(stage: str, run: str, time: str, reads: str, writes: str) -> dict:
@@ -56,21 +57,81 @@ async def test_the_graph_joins_what_jobs_join(world):
     }
 
 
-@pytest.mark.skipif(not STANDARDS.is_dir(), reason="the standards folder is not here")
-async def test_every_real_event_is_taken_and_found_again(world):
-    """Events of real tools, all facets kept, every dataset an asset."""
-    paths = sorted((STANDARDS / "openlineage" / "events").rglob("*.json"))
-    assert paths
-    for path in paths:
+def samples(folder: pathlib.Path) -> list[dict]:
+    """Every event of the folder, and every sample of a facet in an event of its own, where its schema says it belongs."""
+    found = []
+    for path in [*sorted((folder / "events").rglob("*.json")), folder / "spec" / "tests" / "example_full_event.json"]:
         document = json.loads(path.read_text())
-        for one in document if isinstance(document, list) else [document]:
-            await world.take(one)
-            understood = read_event(one)
-            for mention in (*understood.inputs, *understood.outputs):
-                asset = (await world.assets.get("default", mention.key)).value
-                if mention in understood.outputs:
-                    assert set(mention.facets) <= set(asset.facets)
-                assert understood.job is None or f"job:{understood.job}" in await world.picture(mention.key, depth=1)
+        found += document if isinstance(document, list) else [document]
+    for path in sorted((folder / "spec" / "tests").glob("*/*.json")):
+        place = next(end for end in ("InputDataset", "OutputDataset", "Dataset", "Job", "Run", "") if end in path.parent.name)
+        facets = json.loads(path.read_text())
+        one = event("COMPLETE", f"{path.parent.name}-{path.stem}", "2026-03-02T09:00:00Z", "raw", path.parent.name)
+        match place:
+            case "InputDataset":
+                one["inputs"][0]["inputFacets"] = facets
+            case "OutputDataset":
+                one["outputs"][0]["outputFacets"] = facets
+            case "Job" | "Run":
+                one[place.lower()]["facets"] = facets
+            case _:
+                one["outputs"][0]["facets"] = facets
+        found.append(one)
+    return found
+
+
+async def test_every_real_event_and_sample_is_taken_and_found_again(world):
+    """All facets kept, every dataset an asset that its job is joined to, every event as it came."""
+    folder = standards()
+    if folder is None:
+        pytest.skip("the folder of standards is absent")
+    documents = samples(folder / "openlineage")
+    assert len(documents) > 70
+    for one in documents:
+        kept = await world.take(one)
+        understood = read_event(one)
+        search = EventSearch(namespace="default", job=understood.job, run=understood.run)
+        page = await world.intake.events(search, limit=200, cursor=None)
+        assert next(found for found in page.items if found.id == kept).event.document == one
+        for mention in (*understood.inputs, *understood.outputs):
+            asset = (await world.assets.get("default", mention.key)).value
+            if mention in understood.outputs:
+                assert set(mention.facets) <= set(asset.facets)
+            assert understood.job is None or f"job:{understood.job}" in await world.picture(mention.key, depth=1)
+
+
+async def test_a_batch_is_taken_but_for_what_is_no_event(world):
+    """The others are named with their place and reason; those that are events count once however often they come."""
+    good = [event("COMPLETE", f"r{number}", "2026-03-02T09:00:00", "raw", "tidy") for number in range(3)]
+    told = {"namespace": "default", "actor": "key:spark", "cause": CAUSE}
+    refused = await world.intake.take_batch([good[0], {"eventTime": 7}, *good], **told)
+    assert list(refused) == [1]
+    assert (await world.assets.get("default", "db/tidy")).value.materializations == 3
+    page = await world.intake.events(EventSearch(namespace="default", run="r1"), limit=10, cursor=None)
+    assert [one.event.time.isoformat() for one in page.items] == ["2026-03-02T09:00:00+00:00"]
+    late = EventSearch(namespace="default", since=page.items[0].event.time + timedelta(seconds=1))
+    assert (await world.intake.events(late, limit=10, cursor=None)).items == []
+
+
+async def test_what_a_person_declares_is_in_the_graph_until_it_is_declared_otherwise(world):
+    """Each asset beside the others, although one workflow makes them all; an older declaration changes nothing."""
+    maker = {"workflow": "build"}
+    await world.describe("a", upstream=["raw"], maker=maker)
+    await world.describe("b", upstream=["a", "other"], maker=maker)
+    await world.settle()
+    assert await world.picture("b", Direction.UPSTREAM) == {
+        *("asset:raw", "job:default/build[a]", "asset:a", "job:default/build[b]", "asset:b", "asset:other"),
+    }
+    heard = [item for item in world.bus.items if ".asset.registered." in item[0]]
+    await world.clock.advance(timedelta(seconds=1))
+    await world.describe("b", upstream=["other"], maker=maker)
+    await world.settle()
+    for subject, again in heard:
+        await world.hearing.hear(delivered(subject, again))
+    assert await world.picture("b", Direction.UPSTREAM) == {"asset:b", "job:default/build[b]", "asset:other"}
+    await world.assets.delete("default", "b", actor="user:ada", cause=CAUSE)
+    await world.settle()
+    assert await world.picture("b", Direction.UPSTREAM) == {"asset:b"}
 
 
 async def test_names_and_facets_may_be_hostile(world):

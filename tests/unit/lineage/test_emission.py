@@ -6,6 +6,7 @@ import pathlib
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
+from tests.conformance.suites import standards
 
 from tocsin.signals import derive, root
 from tocsin.signals.catalogue import executor as runs
@@ -15,7 +16,8 @@ from tocsin_kit.testing.clocks import START
 from tocsin_lineage.domain.emission import Emitter, dataset_of, run_id
 from tocsin_lineage.domain.openlineage import Stage, key_of_dataset, read_event
 
-SPEC = pathlib.Path(__file__).parents[4] / "shared" / "standards" / "openlineage" / "spec"
+STANDARDS = standards()
+SPEC = (STANDARDS or pathlib.Path("absent")) / "openlineage" / "spec"
 RUN = derive("run", "r1")
 NAME = f"nightly-{RUN}.default"
 TASK = {"workflow": NAME, "task": "/do/0/load"}

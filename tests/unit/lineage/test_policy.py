@@ -155,7 +155,7 @@ def test_a_run_that_waits_names_the_limit_and_who_holds_it():
     people = Wait(run="r4", waits_for="approval", detail="it waits for ada", **about)
     first, second, third, fourth = explain(None, [failed], [], [], waits=[limit, queue, held, people])
     assert (first.why, first.subject, first.limit, first.held_by) == (Why.WAITING_SLOT, "r1", "pool:db", ("r8", "r9"))
-    assert first.detail == "run r1 of default/w is pending: limit 'pool:db', held by r8, r9"
+    assert first.detail == "run r1 of default/w waits at limit 'pool:db', which r8, r9 hold"
     assert (second.why, second.limit) == (Why.WAITING_SLOT, "gpu")
     assert [(one.why, one.subject) for one in (third, fourth)] == [(Why.RUNNING, "r3"), (Why.RUNNING, "r4")]
 

@@ -17,6 +17,8 @@ class AssetRegistered(Payload):
 
     name: Key
     kind: str | None = Field(None, description="table, file, model, ...")
+    upstream: list[Key] | None = Field(None, max_length=200, description="What it is declared to be made of, if anybody did.")
+    maker: str | None = Field(None, description="The workflow that is declared to make it.")
 
 
 class AssetMaterialized(Payload):
