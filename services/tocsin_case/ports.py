@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from tocsin.errors import Unavailable
 from tocsin.signals import Json
 from tocsin_case.domain.access import Viewer
 from tocsin_case.domain.calendars import BusinessCalendar
@@ -263,9 +264,19 @@ class Configuration(Protocol):
         ...
 
 
+class Unreadable(Unavailable):
+    """The result of a run cannot be read; the detail says why."""
+
+    code = "case.result_unreadable"
+
+
 class Runs(Protocol):
     """What became of runs."""
 
     async def output(self, run: str) -> Json:
-        """The output of a run that has completed; ``None`` when it has none or cannot be read."""
+        """The output of a run that has completed; ``None`` when it has none.
+
+        Raises:
+            Unreadable: It cannot be read.
+        """
         ...

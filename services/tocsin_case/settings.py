@@ -11,5 +11,7 @@ class CaseSettings(Section):
     section = "case"
 
     service_secret: Secret | None = Field(
-        None, description="With it the case service reads the results of playbooks; one of `auth.service_secrets`."
+        None,
+        description="With it the case service reads the results of playbooks, so that they are written back; one of "
+        "`auth.service_secrets`. Without it cases say that a playbook has ended and not what it found.",
     )

@@ -112,7 +112,7 @@ def build(context: ServiceContext[CaseSettings]) -> Sequence[Component]:
     """The components of the case service."""
     relay = Relay(context.database, context.bus, OUTBOXES)
     services = context.platform.services
-    runs = HttpRuns(services.auth_url, services.executor_url, context.settings.service_secret)
+    runs = HttpRuns(services.auth_url, services.executor_url, context.settings.service_secret, context.clock)
     parts = assemble(context.database, relay, runs, clock=context.clock, chance=context.chance)
     authenticator = RemoteAuthenticator(services.auth_url, context.clock)
     listening = Consumer(context.bus, consumer("case-signals"), parts.intake.hear, key=order, limits=context.limits)

@@ -16,7 +16,7 @@ from tocsin_case.domain.flow import transition
 from tocsin_case.domain.talk import Comment, mentioned
 from tocsin_case.domain.tasks import TaskStatus
 from tocsin_case.domain.types import check_fields
-from tocsin_case.ports import Beside, BesideStore, Runs
+from tocsin_case.ports import Beside, BesideStore, Runs, Unreadable
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.store import Entry
 
@@ -89,9 +89,14 @@ class Playbooks:
         for known in await self._ledger.store.with_run(run):
             if known.value is None or not any(one.run == run and one.status == "started" for one in known.value.playbooks):
                 continue
-            output = await self._runs.output(run) if transition_ == "completed" else None
             payload = event.payload if isinstance(event.payload, dict) else {}
-            end = _End(run, transition_, _detail(payload, output, transition_), output)
+            output: Json = None
+            try:
+                output = await self._runs.output(run) if transition_ == "completed" else None
+                detail = _detail(payload, output, transition_)
+            except Unreadable as error:
+                detail = error.detail
+            end = _End(run, transition_, detail, output)
 
             async def decide(case: Case, guide: Guide, now: datetime, end: _End = end) -> Decision:
                 return await self._written(case, guide, end, now)

@@ -62,10 +62,10 @@ class Splitting:
         ]
         guide = await self._ledger.desk.guide(before)
         over = sum(1 for task in await self._besides.tasks(case_id) if task.id in tasks and task.status.is_over)
-        counts = {"comments": len(comments), "observables": len(observables), "attachments": len(files)}
         fresh = _fresh(before, guide.kind, new=new, by=by, now=now)
-        fresh = replace(fresh, title=title, tags=tuple(tags) or before.tags, tasks=len(tasks), tasks_done=over, **counts)
-        fresh = replace(fresh, links=(*links, Link("case", case_id, "related")))
+        fresh = replace(fresh, title=title, tags=tuple(tags) or before.tags, tasks=len(tasks), tasks_done=over)
+        fresh = replace(fresh, links=(*links, Link("case", case_id, "related")), comments=len(comments))
+        fresh = replace(fresh, observables=len(observables), attachments=len(files))
         own = before.sla.targets if before.sla.own else None
         fresh = with_promise(fresh, promise_of(guide.kind, fresh, own), now, guide.hours)
         left = _left(before, fresh, links)

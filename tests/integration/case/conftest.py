@@ -11,7 +11,7 @@ from tocsin.signals.catalogue import executor as words
 from tocsin.signals.kinds import ErrorObject
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_case.application import By
-from tocsin_case.ports import CaseSearch
+from tocsin_case.ports import CaseSearch, Unreadable
 from tocsin_case.wiring import OUTBOXES, assemble, order
 from tocsin_kit.bus import Bus, Consumer, ensure_streams
 from tocsin_kit.bus.topology import consumer
@@ -42,7 +42,10 @@ class KnownRuns:
         self.outputs: dict[str, object] = {}
 
     async def output(self, run: str) -> object:
-        return self.outputs.get(run)
+        found = self.outputs.get(run)
+        if isinstance(found, Unreadable):
+            raise found
+        return found
 
 
 class World:

@@ -17,7 +17,7 @@ from tocsin_case.domain.merging import NotMergeable
 from tocsin_case.domain.rules import Quiet, Rule
 from tocsin_case.domain.tasks import TaskNotReady, TaskStatus
 from tocsin_case.domain.types import CaseType, Playbook, Priority, Stage, Strategy, Targets
-from tocsin_case.ports import CaseSearch
+from tocsin_case.ports import CaseSearch, Unreadable
 from tocsin_kit.testing.waiting import eventually
 
 from .conftest import ADA, World
@@ -206,6 +206,22 @@ async def test_a_playbook_writes_back_what_it_found(world: World):
     assert (case.resolution, case.fields["host"], case.tasks_done) == ("restarted", "a1", 1)
     page = await world.parts.beside.talk.of([entry.key], internal=False, limit=10, cursor=None)
     assert "All *well*." in page.items[0].text
+
+
+async def test_a_result_that_cannot_be_read_is_said_and_keeps_nothing_back(world: World):
+    """The case knows that the playbook has ended, and says what is missing and why."""
+    await world.put(replace(INCIDENT, escalation=None))
+    entry = await world.open()
+    _, started = await world.parts.beside.playbooks.start(entry.key, "restart", {}, by=ADA, mark="1")
+    world.runs.outputs[started.run] = Unreadable("its result was not read: case.service_secret is not set")
+    await world.end(started.run, faulted=False, workflow="restart")
+
+    async def ended():
+        return [one.status for one in (await world.get(entry.key)).playbooks] == ["completed"]
+
+    await eventually(ended)
+    page = await world.parts.beside.talk.of([entry.key], internal=False, limit=10, cursor=None)
+    assert "case.service_secret is not set" in page.items[0].text
 
 
 def new_task(title: str, **more):
