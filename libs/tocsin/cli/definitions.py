@@ -35,7 +35,8 @@ async def apply(
             say(f"{record.get('namespace')}/{record.get('name')} {record.get('version')} published", as_json=as_json)
             staying = record.get("staying")
             for version, count in staying.items() if isinstance(staying, dict) else ():
-                say(f"{count} live runs stay on {version}; see `tocsin workflow migrate`", as_json=as_json, style="dim")
+                stay = "live run stays" if count == 1 else "live runs stay"
+                say(f"{count} {stay} on {version}; see `tocsin workflow migrate`", as_json=as_json, style="dim")
     if as_json:
         print_json(published)
 

@@ -14,6 +14,7 @@ from tocsin.errors import Conflict
 app = typer.Typer(context_settings=dict(SETTINGS))
 
 Version = Annotated[str | None, typer.Option("--version", metavar="X.Y.Z", help="The newest unless given.")]
+_SHOWN = 20  # runs in a report for people
 Reason = Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")]
 
 
@@ -23,7 +24,9 @@ async def migrate_all(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name, or namespace/name.")],
     *,
     version: Version = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Move those that can be; else only say which.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply/--dry-run", help="Move those that can be; or only say which, as without either.")
+    ] = False,
     reason: Reason = None,
     url: Url = None,
     namespace: Namespace = None,
@@ -48,12 +51,20 @@ async def migrate_all(
         print_json({**report, **({"moved": moved} if apply else {})})
         return
     _print(report)
+    listed = [one for one in runs if isinstance(one, dict)]
+    for one in listed[:_SHOWN]:
+        why = one.get("blocked")
+        told = "; ".join(str(reason) for reason in why) if isinstance(why, list) and why else "can move"
+        console.print(f"  {one['run']}  {one.get('version')}  {told}", soft_wrap=True, markup=False)
+    if len(listed) > _SHOWN:
+        console.print(f"  ... and {len(listed) - _SHOWN} more; --json has them all", style="dim")
     if apply:
         console.print(f"{moved} moved")
 
 
 def _print(report: Record) -> None:
-    console.print(f"{report['live']} live runs of other versions: {report['safe']} can move to {report['version']}, ", end="")
+    runs = "live run" if report["live"] == 1 else "live runs"
+    console.print(f"{report['live']} {runs} of other versions: {report['safe']} can move to {report['version']}, ", end="")
     console.print(f"{report['blocked']} cannot")
     reasons = report["reasons"]
     for reason, count in reasons.items() if isinstance(reasons, dict) else ():

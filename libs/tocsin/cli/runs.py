@@ -11,6 +11,7 @@ from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import console, json_argument, pairs, print_json, print_record, print_records, say
 from tocsin.cli.progress import TERMINAL, Progress
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
+from tocsin.cli.signal import instant
 from tocsin.cli.watch import follow, screen
 from tocsin.client import Client, Record
 
@@ -80,8 +81,11 @@ async def list_(
     ] = None,
     parent: Annotated[str | None, typer.Option("--parent", metavar="RUN", help="Only runs that this run started.")] = None,
     error: Annotated[str | None, typer.Option("--error", metavar="TEXT", help="Only runs whose error has this text.")] = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="INSTANT", help="Only runs accepted from then on.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="Only runs accepted before.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Accepted from then on: RFC 3339, or how long ago: 10m, 2h, 7d."),
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Accepted before; as --since.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
     url: Url = None,
     namespace: Namespace = None,
@@ -97,8 +101,8 @@ async def list_(
         "label": label or None,
         "parent": parent,
         "error": error,
-        "created_after": since,
-        "created_before": until,
+        "created_after": instant(since, "--since"),
+        "created_before": instant(until, "--until"),
     }
     async with connect(where.url) as client:
         records = [item async for item in client.runs.list(filters, limit=limit)]

@@ -107,13 +107,13 @@ async def _history(which: str, filters: Filters, where: Target, *, limit: int, a
         print_signal(event, as_json=as_json)
 
 
-def instant(text: str | None) -> str | None:
+def instant(text: str | None, option: str = "--since") -> str | None:
     """An RFC 3339 time as it is, or a length of time before now: 30s, 10m, 2h, 7d."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d+)([smhd])", text)
     if found is None:
-        return format_time(parse_time(text, "--since"))
+        return format_time(parse_time(text, option))
     return format_time(now() - timedelta(seconds=int(found[1]) * _UNITS[found[2]]))
 
 
