@@ -11,7 +11,7 @@ from tocsin_kit.store import Change, Creation, Entry, Outgoing, Page
 from tocsin_trigger.domain.events import Decision, Gathering, Received
 from tocsin_trigger.domain.grouping import Slot
 from tocsin_trigger.domain.sources import WatchedSource
-from tocsin_trigger.domain.triggers import Trigger
+from tocsin_trigger.domain.triggers import JwtScheme, Trigger
 from tocsin_trigger.domain.watching import Item, Look, Watch
 from tocsin_trigger.domain.wishes import Wish
 
@@ -207,6 +207,19 @@ class EventBus(Protocol):
 
         Raises:
             Unavailable: Not all were stored.
+        """
+        ...
+
+
+class ForeignTokens(Protocol):
+    """Tokens of other issuers."""
+
+    async def verify(self, scheme: JwtScheme, token: str) -> str:
+        """Who sends, as the token proves it.
+
+        Raises:
+            SignatureInvalid: It proves nothing here.
+            Unavailable: The issuer's keys cannot be had now.
         """
         ...
 

@@ -20,6 +20,7 @@ from tocsin_trigger.adapters.bucket import Buckets
 from tocsin_trigger.adapters.event_bus import ConsumerProgress, JetStreamEvents
 from tocsin_trigger.adapters.folder import Folders
 from tocsin_trigger.adapters.foreign import ForeignSubjects
+from tocsin_trigger.adapters.foreign_tokens import ForeignTokens
 from tocsin_trigger.adapters.memory import MongoGroups, MongoWatches, MongoWishes
 from tocsin_trigger.adapters.plugins import Plugins
 from tocsin_trigger.adapters.polling import Fetching, HttpPolls
@@ -121,13 +122,15 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     deadlines = Timekeeping(registry, core.events, core.groups, progress, clock)
     ticking = Ticking("deadlines", timedelta(seconds=0.5), deadlines.look, clock=clock)
     weighing = Ticking("failures", timedelta(seconds=1), failures.look, clock=clock)
-    sensors = _sensors(context)
+    fetching = _fetching(context)
+    sensors = _sensors(context, fetching)
     replica = f"{context.name}-{new_id(clock.now(), context.chance)}"
     watching = Watching(registry, core.watches, sensors, intake, replica=replica, clock=clock)
     indexes = Indexes(context.database, context.settings.keep_events)
     services = context.platform.services
     results = HttpResults(services.auth_url, services.executor_url, context.settings.service_secret, clock)
-    server = _server(core, triggers, results, authenticator, [listening, signals])
+    tokens = ForeignTokens(fetching, clock)
+    server = _server(core, triggers, (results, tokens), authenticator, [listening, signals])
     foreign = ForeignSubjects(
         _foreign(context), registry.subjects, SubjectEvents(registry, intake, clock, context.chance), clock
     )
@@ -144,10 +147,13 @@ def _foreign(context: ServiceContext[TriggerSection]) -> Bus | None:
     return Bus(settings.foreign_url, name=name, user=settings.foreign_user, password=password, clock=context.clock)
 
 
-def _sensors(context: ServiceContext[TriggerSection]) -> OutsideSensors:
+def _fetching(context: ServiceContext[TriggerSection]) -> Fetching:
+    return Fetching(OutgoingGuard(allow_private=context.settings.allow_private, setting="trigger.allow_private"))
+
+
+def _sensors(context: ServiceContext[TriggerSection], fetching: Fetching) -> OutsideSensors:
     settings = context.settings
-    guard = OutgoingGuard(allow_private=settings.allow_private, setting="trigger.allow_private")
-    fetching, secrets = Fetching(guard), SecretsClient(context.bus, chance=context.chance)
+    secrets = SecretsClient(context.bus, chance=context.chance)
     return OutsideSensors(
         Folders(settings.folders),
         HttpPolls(fetching, secrets),
@@ -157,12 +163,17 @@ def _sensors(context: ServiceContext[TriggerSection]) -> OutsideSensors:
 
 
 def _server(
-    core: _Core, triggers: Triggers, results: HttpResults, authenticator: Verifier, consumers: Sequence[Consumer]
+    core: _Core,
+    triggers: Triggers,
+    outside: tuple[HttpResults, ForeignTokens],
+    authenticator: Verifier,
+    consumers: Sequence[Consumer],
 ) -> HttpServer:
     context = core.context
+    results, tokens = outside
     clock, chance = context.clock, context.chance
     bus = JetStreamEvents(context.bus)
-    webhooks = Webhooks(core.registry, core.events, core.intake, core.refusals, bus, clock=clock, chance=chance)
+    webhooks = Webhooks(core.registry, core.events, core.intake, core.refusals, bus, tokens=tokens, clock=clock, chance=chance)
     routes = (
         *trigger_routes(triggers, clock),
         *firing_routes(ByName(core.registry, core.intake, chance), core.registry, core.groups, core.watches, clock),

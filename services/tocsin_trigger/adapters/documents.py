@@ -29,6 +29,7 @@ from tocsin_trigger.domain.triggers import (
     Encoding,
     Handshake,
     HmacScheme,
+    JwtScheme,
     Kind,
     Pause,
     PrivatePath,
@@ -164,6 +165,17 @@ def _scheme_document(scheme: Scheme) -> Document:
     match scheme:
         case BearerScheme():
             return {"kind": "bearer", "tolerance": 0.0}
+        case JwtScheme():
+            return {
+                "kind": "jwt",
+                "tolerance": scheme.tolerance.total_seconds(),
+                "issuer": scheme.issuer,
+                "audience": scheme.audience,
+                "algorithms": list(scheme.algorithms),
+                "keys_url": scheme.keys_url,
+                "keys": scheme.keys,
+                "claims": [list(pair) for pair in scheme.claims],
+            }
         case StandardScheme():
             return {"kind": "standard", "tolerance": scheme.tolerance.total_seconds()}
         case StripeScheme():
@@ -188,6 +200,10 @@ def _scheme_of(document: Mapping[str, Any]) -> Scheme:
     tolerance = timedelta(seconds=document["tolerance"])
     if document["kind"] == "bearer":
         return BearerScheme()
+    if document["kind"] == "jwt":
+        claims = tuple((name, value) for name, value in document["claims"])
+        of = (document["issuer"], document["audience"], tuple(document["algorithms"]))
+        return JwtScheme(*of, document["keys_url"], document["keys"], claims, tolerance)
     if document["kind"] == "standard":
         return StandardScheme(tolerance)
     if document["kind"] == "stripe":

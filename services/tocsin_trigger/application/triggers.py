@@ -25,7 +25,16 @@ from tocsin_trigger.domain.deciding import prepare
 from tocsin_trigger.domain.errors import TriggerExists, TriggerManaged
 from tocsin_trigger.domain.signing import fingerprint, key_material, new_secret, path_digest
 from tocsin_trigger.domain.sources import CorrelationSource, SignalSource
-from tocsin_trigger.domain.triggers import BearerScheme, Pause, PrivatePath, SigningKey, Trigger, WebhookSource, key_of
+from tocsin_trigger.domain.triggers import (
+    BearerScheme,
+    JwtScheme,
+    Pause,
+    PrivatePath,
+    SigningKey,
+    Trigger,
+    WebhookSource,
+    key_of,
+)
 from tocsin_trigger.domain.wishes import RESERVED
 from tocsin_trigger.ports import Cipher, Listening, TriggerSearch, TriggerStore
 
@@ -274,7 +283,7 @@ class Triggers:
         before = known.source if known is not None and isinstance(known.source, WebhookSource) else None
         keys = () if before is None else before.keys
         source = replace(source, paths=() if before is None else before.paths)
-        if isinstance(source.scheme, BearerScheme):
+        if isinstance(source.scheme, BearerScheme | JwtScheme):
             return replace(trigger, source=replace(source, keys=())), None
         shown = None
         if secret is not None or not keys:

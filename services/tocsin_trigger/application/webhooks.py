@@ -19,12 +19,12 @@ from tocsin_trigger.application.refusals import Refusals
 from tocsin_trigger.application.registry import Registry
 from tocsin_trigger.domain.bodies import Said, kept_extensions, read
 from tocsin_trigger.domain.deciding import Ready
-from tocsin_trigger.domain.errors import MalformedWebhook
+from tocsin_trigger.domain.errors import MalformedWebhook, SignatureInvalid
 from tocsin_trigger.domain.events import Channel, Decision, Received, webhook_key
 from tocsin_trigger.domain.matching import Met
 from tocsin_trigger.domain.signing import Proof, check_address, leads_here, verify
-from tocsin_trigger.domain.triggers import BODY_LIMIT, Handshake, WebhookSource
-from tocsin_trigger.ports import EventBus, EventStore
+from tocsin_trigger.domain.triggers import BODY_LIMIT, Handshake, JwtScheme, WebhookSource
+from tocsin_trigger.ports import EventBus, EventStore, ForeignTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class Webhooks:
         events: Where events are recorded.
         intake: Decides and stores.
         refusals: Where refusals are recorded.
+        tokens: Verifies those of other issuers.
         bus: Only asked whether it is there: while it is not, nothing is accepted that could not be dispatched.
         clock: Time.
         chance: For ids of messages that have none.
@@ -99,6 +100,7 @@ class Webhooks:
         refusals: Refusals,
         bus: EventBus,
         *,
+        tokens: ForeignTokens,
         clock: Clock,
         chance: Chance,
     ) -> None:
@@ -107,6 +109,7 @@ class Webhooks:
         self._intake = intake
         self._refusals = refusals
         self._bus = bus
+        self._tokens = tokens
         self._clock = clock
         self._chance = chance
 
@@ -147,6 +150,8 @@ class Webhooks:
         proof: Proof | None = None
         try:
             check_address(source.networks, arrival.address)
+            if isinstance(source.scheme, JwtScheme):
+                arrival = replace(arrival, bearer=await self._tokens.verify(source.scheme, _token(arrival.headers)))
             proof = verify(
                 source.scheme, self._live_keys(ready, source, arrival.received), arrival.headers, body, arrival.received
             )
@@ -265,6 +270,13 @@ class Webhooks:
     def _live_keys(self, ready: Ready, source: WebhookSource, now: datetime) -> list[bytes]:
         dead = {key.id for key in source.keys if key.expires is not None and key.expires <= now}
         return [material for key_id, material in ready.keys if key_id not in dead]
+
+
+def _token(headers: Mapping[str, str]) -> str:
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise SignatureInvalid("This webhook needs an Authorization header with a token of its issuer.")
+    return token.strip()
 
 
 def _named(value: object) -> str | None:

@@ -25,7 +25,16 @@ from tocsin_trigger.domain.errors import (
     TimestampTooOld,
     TriggerInvalid,
 )
-from tocsin_trigger.domain.triggers import BearerScheme, Encoding, HmacScheme, PrivatePath, Scheme, StandardScheme, StripeScheme
+from tocsin_trigger.domain.triggers import (
+    BearerScheme,
+    Encoding,
+    HmacScheme,
+    JwtScheme,
+    PrivatePath,
+    Scheme,
+    StandardScheme,
+    StripeScheme,
+)
 
 STANDARD_PREFIX: Final = "whsec_"
 _SIGNATURES: Final = 20  # looked at in one header; a partner sends one for each of its keys
@@ -70,7 +79,7 @@ def verify(scheme: Scheme, keys: Sequence[bytes], headers: Mapping[str, str], bo
             return _verify_hmac(scheme, keys, headers, body, now)
         case StripeScheme():
             return _verify_stripe(scheme, keys, headers, body, now)
-        case BearerScheme():
+        case BearerScheme() | JwtScheme():
             return Proof(None, None)  # who sends was proven by its token, before this
         case _:
             assert_never(scheme)

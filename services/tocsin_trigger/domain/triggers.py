@@ -123,7 +123,30 @@ class BearerScheme:
     """A token of this platform instead of a signature: a JWT or an API key whose holder may ``trigger:fire`` here."""
 
 
-Scheme: TypeAlias = StandardScheme | HmacScheme | StripeScheme | BearerScheme
+@dataclass(frozen=True, slots=True)
+class JwtScheme:
+    """A token of somebody else's issuer instead of a signature, as a bearer.
+
+    Attributes:
+        issuer: Who must have made it.
+        audience: Whom it must be for.
+        algorithms: That it may be signed with.
+        keys_url: Where the issuer's keys are (JWKS), or ``None``.
+        keys: The key set as JSON text, or ``None``.
+        claims: Further claims that it must have, with their values.
+        tolerance: How far its times may be off.
+    """
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    keys_url: str | None = None
+    keys: str | None = None
+    claims: tuple[tuple[str, str], ...] = ()
+    tolerance: timedelta = timedelta(seconds=60)
+
+
+Scheme: TypeAlias = StandardScheme | HmacScheme | StripeScheme | BearerScheme | JwtScheme
 
 
 class Handshake(Enum):

@@ -4,12 +4,14 @@ import ipaddress
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+import orjson
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
 from tocsin.errors import Violation
 from tocsin_kit.config import Secret
 from tocsin_kit.config.durations import Duration
 from tocsin_kit.web import Input
+from tocsin_kit.web.jws import fit_keys
 from tocsin_trigger.domain.errors import TriggerInvalid
 from tocsin_trigger.domain.signing import scheme_problems
 from tocsin_trigger.domain.triggers import (
@@ -19,6 +21,7 @@ from tocsin_trigger.domain.triggers import (
     Encoding,
     Handshake,
     HmacScheme,
+    JwtScheme,
     Scheme,
     StandardScheme,
     StripeScheme,
@@ -27,6 +30,7 @@ from tocsin_trigger.domain.triggers import (
 )
 
 EventType = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+Text = Annotated[str, Field(min_length=1, max_length=512)]
 Header = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -37,15 +41,50 @@ def _cidr(text: str) -> str:
 Network = Annotated[str, Field(max_length=64), AfterValidator(_cidr)]
 
 
+class JwtBody(Input):
+    """Whose tokens are taken, and which."""
+
+    issuer: Text
+    audience: Text
+    keys_url: Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s]+$")] | None = Field(
+        None, description="Where its keys are (JWKS). Asked through the guard; a token is never asked."
+    )
+    keys: dict[str, JsonValue] | None = Field(None, description="Instead: the key set itself, `{keys: [...]}`.")
+    algorithms: tuple[Literal["RS256", "PS256", "ES256", "EdDSA"], ...] = Field(("RS256",), min_length=1, max_length=4)
+    claims: dict[Text, Text] = Field(
+        default_factory=dict, max_length=16, description="Further claims that it must have, such as `repository: acme/shop`."
+    )
+    tolerance: int = Field(60, ge=0, le=600, description="Seconds that its times may be off.")
+
+    def to_scheme(self) -> JwtScheme:
+        """The domain's value."""
+        if (self.keys_url is None) == (self.keys is None):
+            raise TriggerInvalid("Give either keys_url or keys.", violations=[Violation("/webhook/jwt", "keys_url or keys")])
+        given = (self.keys or {}).get("keys")
+        if any(isinstance(key, dict) and key.keys() & {"d", "k", "p"} for key in (given if isinstance(given, list) else ())):
+            raise TriggerInvalid(
+                "/webhook/jwt/keys: this is a private key.", violations=[Violation("/webhook/jwt/keys", "public keys only")]
+            )
+        if self.keys is not None and not fit_keys(self.keys, self.algorithms):
+            problem = "no key of the set can verify any of the algorithms"
+            raise TriggerInvalid(f"/webhook/jwt/keys: {problem}", violations=[Violation("/webhook/jwt/keys", problem)])
+        keys = None if self.keys is None else orjson.dumps(self.keys).decode()
+        algorithms, claims = tuple(dict.fromkeys(self.algorithms)), tuple(sorted(self.claims.items()))
+        tolerance = timedelta(seconds=self.tolerance)
+        return JwtScheme(self.issuer, self.audience, algorithms, self.keys_url, keys, claims, tolerance)
+
+
 class WebhookBody(Input):
     """How a webhook's requests are signed, and what becomes of them."""
 
-    scheme: Literal["standard", "hmac", "github", "stripe", "slack", "bearer"] = Field(
+    scheme: Literal["standard", "hmac", "github", "stripe", "slack", "bearer", "jwt"] = Field(
         "standard",
         description="`standard`: Standard Webhooks 1.0. `github` and `slack` are `hmac` with what these senders do filled in; "
         "`slack` also answers its url_verification, `stripe` reads `Stripe-Signature`. "
-        "`bearer`: a token or API key of this platform with `trigger:fire` instead of a signature.",
+        "`bearer`: a token or API key of this platform with `trigger:fire` instead of a signature. "
+        "`jwt`: a token of another issuer.",
     )
+    jwt: JwtBody | None = Field(None, description="Of `jwt`: whose tokens.")
     header: Header | None = Field(None, description="Of `hmac`: where the signature is.")
     prefix: str = Field("", max_length=64, description="Of `hmac`: what stands before it, such as `sha256=`.")
     encoding: Encoding = Encoding.HEX
@@ -109,6 +148,10 @@ class WebhookBody(Input):
                 return HmacScheme("X-Slack-Signature", "v0=", signed=signed, timestamp_header=stamp, tolerance=tolerance)
             case "bearer":
                 return BearerScheme()
+            case "jwt":
+                if self.jwt is None:
+                    raise TriggerInvalid("The scheme jwt says whose.", violations=[Violation("/webhook/jwt", "missing")])
+                return self.jwt.to_scheme()
             case "hmac":
                 return self._hmac(tolerance)
 
@@ -131,7 +174,7 @@ class WebhookBody(Input):
         return scheme
 
 
-_NAMES = {StandardScheme: "standard", HmacScheme: "hmac", StripeScheme: "stripe", BearerScheme: "bearer"}
+_NAMES = {StandardScheme: "standard", HmacScheme: "hmac", StripeScheme: "stripe", BearerScheme: "bearer", JwtScheme: "jwt"}
 
 
 class KeyView(BaseModel):
@@ -166,6 +209,7 @@ class WebhookView(BaseModel):
     answer_within: float | None = Field(None, description="Seconds.")
     private: bool = Field(description="Its address has an end that nobody can guess; `path` is without it.")
     keys: list[KeyView]
+    jwt: dict[str, JsonValue] | None = Field(None, description="Of `jwt`: whose tokens.")
 
 
 def webhook_view(trigger: Trigger, source: WebhookSource) -> WebhookView:
@@ -193,8 +237,15 @@ def webhook_view(trigger: Trigger, source: WebhookSource) -> WebhookView:
         digest_id=source.id_digest,
         answer_within=None if source.answer_within is None else source.answer_within.total_seconds(),
         private=bool(source.paths),
+        jwt=_jwt_view(scheme) if isinstance(scheme, JwtScheme) else None,
         keys=[KeyView(id=key.id, created_at=key.created, expires_at=key.expires) for key in source.keys],
     )
+
+
+def _jwt_view(scheme: JwtScheme) -> dict[str, JsonValue]:
+    view: dict[str, JsonValue] = {"issuer": scheme.issuer, "audience": scheme.audience, "algorithms": [*scheme.algorithms]}
+    keys = {"keys_url": scheme.keys_url} if scheme.keys is None else {"keys": orjson.loads(scheme.keys)}
+    return {**view, **keys, "claims": {**dict(scheme.claims)}, "tolerance": int(scheme.tolerance.total_seconds())}
 
 
 class MoveBody(Input):
