@@ -155,7 +155,7 @@ async def _throwaway() -> AsyncIterator[Client]:
     """A client of a platform of its own, on free ports and in a temporary folder, that ends with this block."""
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tocsin_kit.platform", "up", "--ephemeral", "--no-examples"),
+        *(sys.executable, "-m", "tocsin_kit.platform", "up", "--ephemeral", "--no-examples", "--parent", str(os.getpid())),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,

@@ -11,6 +11,7 @@ from tocsin.errors import TocsinError
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis.assembly import assemble, read_settings
 from tocsin_kit.chassis.components import Chain
+from tocsin_kit.chassis.leaving import leave_soon
 from tocsin_kit.chassis.process import Process
 from tocsin_kit.chassis.services import Own, ServiceDefinition
 from tocsin_kit.clock import SystemClock
@@ -34,6 +35,7 @@ def service_main(definition: ServiceDefinition[Own]) -> NoReturn:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(_run(definition, settings))
+            leave_soon(code)
     finally:
         stop_telemetry(recorder)
     sys.exit(code)

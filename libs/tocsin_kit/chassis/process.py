@@ -25,6 +25,7 @@ log = structlog.get_logger()
 OK: Final = 0
 FAILED: Final = 1
 LAST_WORDS: Final = 2.0  # seconds to end in after the deadline
+SLOW: Final = 1.0  # seconds; what takes longer to stop is named in the log
 KILLED: Final = 130  # the shell's code for a program ended by SIGINT
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -135,10 +136,10 @@ class Process:
             starting = group.create_task(self._start(group, when_ready))
             await self._stopping.wait()
             starting.cancel()
-            await asyncio.wait([starting])
+            _, deaf = await asyncio.wait([starting], timeout=LAST_WORDS)
             if self._lame and self.failure is None:
                 await self._clock.sleep(self._lame)
-            await self._stop()
+            await self._stop(group, dict.fromkeys(deaf, "process.start"))
 
     # -- start --------------------------------------------------------------------------------------------------------
 
@@ -194,40 +195,47 @@ class Process:
 
     # -- stop ---------------------------------------------------------------------------------------------------------
 
-    async def _stop(self) -> None:
+    async def _stop(self, group: asyncio.TaskGroup, deaf: dict[asyncio.Task[None], str]) -> None:
         """Stages in reverse; chains of a stage together; components of a chain in reverse; all within the deadline."""
-        try:
-            async with asyncio.timeout(self._stop_within):
-                for stage in reversed(self._stages):
-                    async with asyncio.TaskGroup() as together:
-                        for chain in stage:
-                            together.create_task(self._stop_chain(chain))
-        except TimeoutError:
+        until = self._clock.monotonic() + self._stop_within
+        late = dict(deaf)  # a start that did not end when it was told to
+        for stage in reversed(self._stages):
+            stopping = {group.create_task(self._stop_chain(chain)): chain.name for chain in stage}
+            if stopping:
+                _, pending = await asyncio.wait(stopping, timeout=max(until - self._clock.monotonic(), 0.0))
+                late |= {task: f"{stopping[task]}.stop" for task in pending}
+            if late:
+                break
+        if late:
             left = [running.component.name for running in self._running if running.serving and not running.serving.done()]
             log.error("process.stop_overran", within_s=self._stop_within, left=left)
             self._code = self._code or FAILED
-            await self._cancel_all()
+            await self._cancel_all(late)
 
-    async def _cancel_all(self) -> None:
+    async def _cancel_all(self, late: dict[asyncio.Task[None], str]) -> None:
         """The deadline is over: what does not end now does not hold the process, a supervisor would kill it anyway."""
-        serving = {running.serving: running for running in self._running if running.serving and not running.serving.done()}
-        for task in serving:
+        left = late | {
+            running.serving: f"{running.chain.name}.{running.component.name}"
+            for running in self._running
+            if running.serving and not running.serving.done()
+        }
+        for task in left:
             task.cancel()
-        if not serving:
-            return
-        _, deaf = await asyncio.wait(serving, timeout=LAST_WORDS)
+        _, deaf = await asyncio.wait(left, timeout=LAST_WORDS)
         if deaf:
-            left = [f"{serving[task].chain.name}.{serving[task].component.name}" for task in deaf]
-            log.critical("process.abandoned", left=left)
+            log.critical("process.abandoned", left=[left[task] for task in deaf])
             self._abandon(self._code)
 
     async def _stop_chain(self, chain: Chain) -> None:
         with structlog.contextvars.bound_contextvars(service=chain.name):
             for running in reversed([each for each in self._running if each.chain is chain]):
+                began = self._clock.monotonic()
                 try:
                     await running.component.stop()
                 except Exception:
                     log.exception("component.stop_failed", component=running.component.name)
+                if (seconds := self._clock.monotonic() - began) > SLOW:
+                    log.info("component.stopped_slowly", component=running.component.name, seconds=round(seconds, 1))
                 if running.serving is not None:
                     running.serving.cancel()
                     await asyncio.wait([running.serving])
@@ -241,6 +249,6 @@ class Process:
         if self._stopping.is_set():
             log.warning("process.ended_at_once", signal=number.name)
             self._abandon(KILLED)
+        self.request_stop()  # first: whoever asked for it may be gone, and with it the screen that could be told
         log.info("process.stopping", signal=number.name)
         self._told_to_stop()
-        self.request_stop()

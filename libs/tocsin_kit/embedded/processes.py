@@ -196,6 +196,18 @@ def _is_ending(pid: int) -> bool:
     return any(state not in "ZX" for state in states)  # a zombie holds nothing
 
 
+def end_with(parent: int) -> bool:
+    """Have this process told to end (SIGTERM) when its parent dies, however that dies; only Linux can.
+
+    Returns:
+        Whether the parent still lives.
+    """
+    if _LIBC is None:
+        return True
+    _LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    return os.getppid() == parent
+
+
 def _die_with(parent: int) -> "_DieWith | None":
     return _DieWith(parent) if _LIBC is not None else None
 

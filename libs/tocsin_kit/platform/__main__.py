@@ -5,6 +5,10 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one deserves a sentence, not a traceback
     sys.exit(f"Tocsin needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
-from tocsin_kit.platform.command import main
+try:
+    from tocsin_kit.platform.command import main
 
-sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+except KeyboardInterrupt:  # while this was loaded
+    code = 130
+sys.exit(code)

@@ -17,6 +17,7 @@ from tocsin_kit.config import PlatformSettings, SettingsInvalid, load
 from tocsin_kit.embedded.errors import ServerFailed
 from tocsin_kit.embedded.folders import DataFolder
 from tocsin_kit.embedded.mongo_server import MongoOptions, MongoServer
+from tocsin_kit.embedded.processes import end_with
 from tocsin_kit.platform.options import SERVICES, Options, Ports, choose_ports, parse, require_all_free
 from tocsin_kit.platform.screen import Screen, say_why
 from tocsin_kit.platform.start import Start
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         0 after an orderly stop, 1 when something failed, 2 when settings or arguments are wrong.
     """
     options = parse(arguments)
+    if options.parent is not None and not end_with(options.parent):
+        return FAILED
     screen = Screen(quiet=options.json_ready)
     try:
         settings = load(foreign=_FOREIGN).platform

@@ -28,6 +28,7 @@ class Options:
         json_ready: One JSON line on standard output when ready, instead of the welcome.
         logs: Whether logs go to standard error instead of a file in the data folder.
         only: Entry points of the services to run; empty for all that are installed.
+        parent: Process id of a program that started this one for itself, and without which it ends.
     """
 
     data: Path
@@ -37,6 +38,7 @@ class Options:
     json_ready: bool
     logs: bool
     only: frozenset[str]
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def parse(arguments: Sequence[str]) -> Options:
     up.add_argument("--json-ready", action="store_true", help="print one JSON line when ready instead of the welcome")
     up.add_argument("--logs", action="store_true", help="logs to standard error instead of DIR/tocsin.log")
     up.add_argument("--only", default="", metavar="NAMES", help="run these services only, for example auth,gateway,trigger")
+    up.add_argument("--parent", type=int, metavar="PID", help="end with this process, which has started this one")
     given = parser.parse_args(arguments)
     return Options(
         data=given.data,
@@ -78,6 +81,7 @@ def parse(arguments: Sequence[str]) -> Options:
         json_ready=given.json_ready or given.ephemeral,
         logs=given.logs,
         only=frozenset(filter(None, given.only.split(","))),
+        parent=given.parent,
     )
 
 

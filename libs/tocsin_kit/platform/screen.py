@@ -4,6 +4,7 @@ Rich is used on a terminal only; elsewhere each step is a plain line.
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,7 @@ class Screen:
         """The first line."""
         if self._quiet:
             return
-        self._console.print(Text.assemble(("Tocsin", _BRAND), f" starts; data in {folder}"))
+        self._print(Text.assemble(("Tocsin", _BRAND), f" starts; data in {folder}"))
         if self._console.is_terminal:
             self._status = self._console.status("MongoDB starts ...", spinner="dots")
             self._status.start()
@@ -47,32 +48,38 @@ class Screen:
     def works(self, what: str, seconds: float) -> None:
         """Something has started."""
         if not self._quiet:
-            self._console.print(Text.assemble(("  ✓ ", "green"), f"{what:<34}", (f"{seconds:5.2f} s", "dim")))
+            self._print(Text.assemble(("  ✓ ", "green"), f"{what:<34}", (f"{seconds:5.2f} s", "dim")))
 
     def welcome(self, lines: Text) -> None:
         """Everything works."""
         self.close()
         if not self._quiet:
-            self._console.print(Panel(lines, border_style="#d97706", expand=False, padding=(1, 2)))
+            self._print(Panel(lines, border_style="#d97706", expand=False, padding=(1, 2)))
 
     def stopping(self) -> None:
         """Ctrl-C was pressed."""
         self.close()
         if not self._quiet:
-            self._console.print("Stopping; once more Ctrl-C ends it at once.")
+            self._print("Stopping; once more Ctrl-C ends it at once.")
 
     def stopped(self, folder: str | None) -> None:
         """The last line."""
         self.close()
         if not self._quiet:
             kept = f" The data is in {folder}; the next start finds it." if folder else ""
-            self._console.print(f"Stopped.{kept}")
+            self._print(f"Stopped.{kept}")
 
     def close(self) -> None:
         """End the animation."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        status, self._status = self._status, None
+        if status is not None:
+            with suppress(OSError, SystemExit):
+                status.stop()
+
+    def _print(self, what: str | Text | Panel) -> None:
+        """Show it, unless the terminal is gone: the platform goes on without an audience."""
+        with suppress(OSError, SystemExit):  # Rich exits where nobody reads
+            self._console.print(what)
 
 
 def say_why(error: BaseException, log: Path | None = None) -> None:

@@ -13,6 +13,7 @@ import uvloop
 
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Chain, Process, assemble, operations, read_settings
+from tocsin_kit.chassis.leaving import leave_soon
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.embedded import NatsOptions, NatsServer
 from tocsin_kit.platform.installation import Installation, installed_services
@@ -46,7 +47,9 @@ def run(start: Start) -> int:
     nats = _spawn_nats(start)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_live(start, nats))
+            code = runner.run(_live(start, nats))
+            leave_soon(code)
+            return code
     finally:
         if nats is not None and nats.child.running:  # only when the start failed before anyone took care of it
             nats.child.kill()

@@ -7,6 +7,7 @@ in every entry behind it. What libraries log through the standard library comes 
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from io import TextIOBase
 from typing import Any, Final, Literal, TextIO, cast
 
@@ -47,7 +48,7 @@ def configure_logging(
         shape: ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
         stream: Where to; standard error by default.
     """
-    out = cast(TextIO, stream or sys.stderr)  # structlog asks for no more than write and flush
+    out = cast(TextIO, _Unfailing(stream or sys.stderr))  # structlog asks for no more than write and flush
     console = shape == "console" or (shape == "auto" and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -67,6 +68,28 @@ def configure_logging(
         cache_logger_on_first_use=True,
     )
     _bridge(out, shared, renderer)
+
+
+class _Unfailing:
+    """A stream to which nobody may listen any more, on a disk that may be full: neither is a reason to fail."""
+
+    def __init__(self, stream: TextIO | TextIOBase) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, if possible."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        return self._stream.isatty()
 
 
 def _bridge(out: TextIO, shared: list[Processor], renderer: Processor) -> None:

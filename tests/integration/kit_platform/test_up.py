@@ -57,8 +57,10 @@ def up(tmp_path: Path) -> Iterator[Up]:
     environment = {"PATH": os.defpath, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(site), *libs])}
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str, **more: str) -> "subprocess.Popen[str]":
+    def start(*arguments: str, through: str = "", **more: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "tocsin_kit.platform", "up", "--only", "demo", *arguments]
+        if through:
+            command = [sys.executable, "-c", through, *command]
         process = subprocess.Popen(
             command, cwd=tmp_path, env={**environment, **more}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -143,6 +145,36 @@ async def test_an_ephemeral_platform_leaves_nothing(up: Up) -> None:
     for process in (first, second):
         stop(process, signal.SIGTERM)
     assert not any(os.path.exists(line["data"]) for line in lines)  # noqa: ASYNC240 - a local folder
+
+
+FOR_ITSELF = """
+import os, subprocess, sys
+platform = subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
+print(platform.pid, flush=True)
+platform.wait()
+"""
+
+
+async def test_a_platform_that_a_program_started_for_itself_ends_with_it(up: Up) -> None:
+    """Though it is killed, and nobody reads any more what the platform says."""
+    process = up("--ephemeral", "--logs", through=FOR_ITSELF)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    pid = int(process.stdout.readline())
+    _, line = ready(process)
+    process.kill()
+    process.stdout.close()
+    process.stderr.close()
+    await eventually(lambda: not alive(pid), within=60)
+    await eventually(lambda: not Path(line["data"]).exists())
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs that is no child of ours."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 async def test_a_server_that_dies_is_started_again(up: Up) -> None:

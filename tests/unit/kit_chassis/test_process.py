@@ -167,3 +167,42 @@ async def test_what_does_not_end_does_not_hold_the_process() -> None:
 
     assert await it.run(ready) == 1
     assert abandoned == [1]
+
+
+async def test_a_stop_that_is_deaf_does_not_hold_the_process() -> None:
+    """Neither one that goes on when it is cancelled, as client libraries do."""
+    released, abandoned = asyncio.Event(), []
+
+    class DeafStop(Deaf):
+        async def stop(self) -> None:
+            await self.serve()
+
+    def abandon(code: int) -> None:
+        abandoned.append(code)
+        released.set()  # a real process would be gone
+
+    stages = [[Chain("a", [DeafStop(released)])]]
+    it = Process(stages, clock=SystemClock(), stop_within=timedelta(seconds=0.05), abandon=abandon)
+
+    async def ready() -> None:
+        it.request_stop()
+
+    assert await it.run(ready) == 1
+    assert abandoned == [1]
+
+
+async def test_whoever_asks_for_the_end_need_not_be_there_to_hear_of_it() -> None:
+    """The terminal is gone, and telling it fails: the process stops all the same."""
+
+    def tell() -> None:
+        raise BrokenPipeError
+
+    story: list[str] = []
+    it = Process([[Chain("a", [Recording("one", story)])]], clock=SystemClock(), stopping=tell)
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: story.append(str(context["message"])))
+
+    async def ready() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await it.run(ready) == 0
+    assert story[-2:] == ["stop one", "cancel one"]

@@ -31,6 +31,13 @@ def lines() -> Iterator[io.StringIO]:
     root.handlers[:] = before
 
 
+def test_a_log_that_nobody_reads_is_no_reason_to_fail(lines: io.StringIO) -> None:
+    """The terminal is closed, the disk is full: the work goes on."""
+    lines.close()
+    structlog.get_logger().error("unheard")
+    logging.getLogger("somebody").error("unheard")
+
+
 def test_a_log_entry_is_one_json_object_with_the_bound_identifiers(lines: io.StringIO) -> None:
     """Also what the standard library's loggers say."""
     with structlog.contextvars.bound_contextvars(service="demo", request_id="r1"), span("work", parent=PARENT):
