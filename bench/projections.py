@@ -31,7 +31,8 @@ from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.domain.webhooks import SigningSecret, Webhook, WebhookSpec, WebhookState, new_secret
 
 RUNS, TASKS = 500, 5
-_CONSUMERS: Final = {"kept": "observer-signals", "webhooks": "observer-webhooks"}
+_KEPT: Final = "observer-signals"
+_LAGS: Final = {"tocsin_audit_lag_signals": "audited", "tocsin_webhook_lag_signals": "webhooks"}
 _LOOK: Final = 0.2  # seconds
 _KEY: Final = Secret("k" * 40)
 
@@ -96,14 +97,12 @@ class Observed:
 
     async def look(self, lags: Lags) -> None:
         """How far it is behind now."""
-        bus = self._system.bus
-        for name, consumer in _CONSUMERS.items():
-            info = await call(bus, f"CONSUMER.INFO.SIGNALS.{consumer}")
-            lags.see(name, int(info["num_pending"]) + int(info["num_ack_pending"]))
+        info = await call(self._system.bus, f"CONSUMER.INFO.SIGNALS.{_KEPT}")
+        lags.see("kept", int(info["num_pending"]) + int(info["num_ack_pending"]))
         async with self._system.session.get(f"http://127.0.0.1:{self._ops}/metrics") as answer:
             for line in (await answer.text()).splitlines():
-                if line.startswith("tocsin_audit_lag_signals{"):
-                    lags.see("audited", int(float(line.rsplit(" ", 1)[1])))
+                if (name := _LAGS.get(line.partition("{")[0])) is not None:
+                    lags.see(name, int(float(line.rsplit(" ", 1)[1])))
 
     def processor(self) -> float:
         """Seconds of a core that it has used: comparable also when others keep the machine busy."""

@@ -59,13 +59,14 @@ from tocsin_observer.settings import ObserverSettings
 TIDY = "17 * * * *"  # once an hour, not on the full hour when everyone else tidies
 TIDY_AUDIT = "47 3 * * *"
 
-# Duties by number: the audit chain, the alerts, then the queues of endpoints.
+# Duties by number: the audit chain, the alerts, who is told of what, then the queues of endpoints.
 CHAIN = 0
 ALERTS = 1
-QUEUES = 2
+TELLING = 2
+QUEUES = 3
 DUTIES = QUEUES + PARTITIONS
 
-AT_ONCE = 1000  # signals kept, or matched with webhooks, together; what a write costs hardly depends on it
+AT_ONCE = 1000  # signals kept with one write; what a write costs hardly depends on it
 
 Context = ServiceContext[ObserverSettings]
 
@@ -123,7 +124,7 @@ def build(context: Context) -> Sequence[Component]:
         _watching(context, signals, stream, analytics, fleet),
         _analytics(context, facts, analytics),
         _audit(context, stream, relay),
-        _telling(context, signals, post),
+        _telling(context, signals, stream, post),
         _alerts(context, stream, relay, post, fleet),
     ]
     consumers = [one for piece in pieces for one in piece.consumers]
@@ -178,8 +179,9 @@ def _watching(
 
 
 def _listeners() -> Sequence[Listener]:
-    """Who reads signals."""
-    return [Listener(one.service, one.name, one.filters) for one in CONSUMERS if one.stream == "SIGNALS"]
+    """Who reads signals: with durable consumers, or in order as a duty."""
+    durable = [Listener(one.service, one.name, one.filters) for one in CONSUMERS if one.stream == "SIGNALS"]
+    return [*durable, *(Listener("observer", name, ("signals.>",)) for name in ("audit", "alerts", "webhooks"))]
 
 
 def _analytics(context: Context, facts: MongoFactStore, analytics: Analytics) -> Piece:
@@ -263,10 +265,10 @@ def _post(context: Context, relay: Relay) -> Post:
     return Post(webhooks, queues, sender, seal, hooks, channels, channel_store, dispatcher, waker)
 
 
-def _telling(context: Context, signals: MongoSignalStore, post: Post) -> Piece:
+def _telling(context: Context, signals: MongoSignalStore, stream: BusSignalStream, post: Post) -> Piece:
     """Webhooks that go out, and the queues of everything that is told."""
     clock = context.clock
-    telling = Telling(post.webhooks, post.queues, post.waker.wake, clock=clock)
+    telling = Telling(post.webhooks, post.queues, stream, post.waker.wake, clock=clock, metrics=context.metrics)
     use_cases = Webhooks(
         store=post.webhooks,
         queues=post.queues,
@@ -280,20 +282,18 @@ def _telling(context: Context, signals: MongoSignalStore, post: Post) -> Piece:
     )
 
     async def work(duty: int) -> None:
-        if duty >= QUEUES:
+        if duty == TELLING:
+            await telling.work()
+        elif duty >= QUEUES:
             await post.dispatcher.work(duty - QUEUES)
 
     async def tidy() -> int:
         return await post.queues.forget(clock.now() - context.settings.delivery_retention)
 
-    listening = Consumer(
-        context.bus, consumer("observer-webhooks"), handle_many=telling.hear, batch=AT_ONCE, limits=context.limits
-    )
     return Piece(
         routes=webhook_routes(use_cases),
         components=[post.sender, post.dispatcher, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
-        consumers=[listening],
-        stores=[post.webhooks, post.queues],
+        stores=[post.webhooks, post.queues, telling],
         work=work,
     )
 

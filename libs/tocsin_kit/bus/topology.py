@@ -22,11 +22,12 @@ class StreamSpec:
         name: Its name, upper case.
         subjects: What it stores.
         summary: What it is for, one sentence.
-        max_age: Messages older than this go.
+        max_age: Messages older than this go; zero: they stay until somebody removes them.
         dedupe: The window in which the server recognises a repeated ``Nats-Msg-Id``. Short: every id in it costs memory, and
             consumers are idempotent anyway.
         max_bytes: The oldest go above this; -1 for no limit.
         atomic: Whether atomic batches (ADR-50) are allowed.
+        newest_only: Only the last message of each subject is kept.
     """
 
     name: str
@@ -36,6 +37,7 @@ class StreamSpec:
     dedupe: timedelta = timedelta(seconds=30)
     max_bytes: int = -1
     atomic: bool = False
+    newest_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ STREAMS: tuple[StreamSpec, ...] = (
         max_age=14 * DAY,
         atomic=True,
     ),
+    StreamSpec(
+        "VALUES",
+        ("values.>",),
+        "Large values of runs by digest, in pieces: `values.<digest>.<n>`, and `values.<digest>.all` when all are there. "
+        "Kept as long as a run refers to them.",
+        max_age=timedelta(0),
+        newest_only=True,
+    ),
 )
 
 CONSUMERS: tuple[ConsumerSpec, ...] = (
@@ -160,7 +170,6 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     ConsumerSpec("lineage", "lineage-emission", "SIGNALS", ("signals.*.run.>", "signals.*.task.>"), from_now=True),
     ConsumerSpec("case", "case-signals", "SIGNALS", ("signals.>",)),
     ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),
-    ConsumerSpec("observer", "observer-webhooks", "SIGNALS", ("signals.>",), max_ack_pending=10_000, from_now=True),
 )
 
 # Which streams a service publishes to or reads, and therefore makes sure of.
@@ -168,7 +177,7 @@ _USES: dict[str, tuple[str, ...]] = {
     "auth": ("SIGNALS", "DEAD"),
     "trigger": ("EVENTS", "COMMANDS", "SIGNALS", "DEAD"),
     "scheduler": ("COMMANDS", "SIGNALS", "DEAD"),
-    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "LOGS", "SIGNALS", "DEAD"),
+    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "LOGS", "SIGNALS", "DEAD", "VALUES"),
     "lineage": ("COMMANDS", "SIGNALS", "DEAD"),
     "case": ("COMMANDS", "SIGNALS", "DEAD"),
     "observer": ("SIGNALS", "DEAD"),
@@ -210,7 +219,7 @@ def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
         "max_age": _nanoseconds(limits.max_age.get(spec.name, spec.max_age)),
         "max_bytes": limits.max_bytes.get(spec.name, spec.max_bytes),
         "max_msgs": -1,
-        "max_msgs_per_subject": -1,
+        "max_msgs_per_subject": 1 if spec.newest_only else -1,
         "max_consumers": -1,
         "max_msg_size": -1,
         "num_replicas": limits.replicas,

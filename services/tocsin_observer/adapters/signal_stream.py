@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
+from tocsin.errors import NotFound
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.direct import Direct
@@ -52,6 +53,15 @@ class BusSignalStream:
                 ]
         finally:
             await reader.close()
+
+    async def retire(self, consumer: str) -> int | None:
+        """Delete a durable consumer of an earlier version; up to where it had settled everything, ``None`` if there is none."""
+        try:
+            floor = (await call(self._bus, f"CONSUMER.INFO.{STREAM}.{consumer}"))["ack_floor"]["stream_seq"]
+            await call(self._bus, f"CONSUMER.DELETE.{STREAM}.{consumer}")
+        except NotFound:
+            return None
+        return int(floor)
 
     async def bounds(self) -> tuple[int, int]:
         """Sequence of the first and of the last signal that the stream has; the last is one below the first when empty."""

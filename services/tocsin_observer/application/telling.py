@@ -1,25 +1,34 @@
 """Finds out who is told of which signal, and lets it wait in their queues before the signal counts as handled.
 
-Every replica takes part; a signal that is delivered again meets the ids that it has left there the first time.
+One replica at a time reads the stream for all webhooks, which is a duty: most signals interest nobody, and reading one in order
+costs a twentieth of settling one by one. Its place is stored a moment after the queues; a signal that is read again meets
+the ids that it has left there the first time.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 
 from tocsin.cesql import Filter, parse
-from tocsin.signals import CloudEvent, derive
-from tocsin_kit.bus.delivery import Delivery as Message
+from tocsin.errors import TocsinError
+from tocsin.signals import CloudEvent, decode, derive
 from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry import Metrics
+from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.deliveries import Delivery
 from tocsin_observer.domain.patterns import PatternIndex
 from tocsin_observer.domain.webhooks import Webhook, key_of
-from tocsin_observer.ports import DeliveryStore, WebhookStore
+from tocsin_observer.ports import DeliveryStore, SignalStream, WebhookStore
 
 log = structlog.get_logger()
 
 Wake = Callable[[Collection[str]], Awaitable[None]]
+
+BEFORE: Final = "observer-webhooks"  # the durable consumer that did this once; its place is gone on from
+KEEP_PLACE: Final = timedelta(seconds=1)  # between two notes of the place, and two looks how far behind it is
 
 
 class Telling:
@@ -28,11 +37,26 @@ class Telling:
     Args:
         webhooks: Who is told.
         queues: Where it waits.
+        stream: All signals.
         wake: Tells whoever sends that something waits.
         clock: Time.
+        metrics: Where it says how far behind it is.
     """
 
-    def __init__(self, webhooks: WebhookStore, queues: DeliveryStore, wake: Wake, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        webhooks: WebhookStore,
+        queues: DeliveryStore,
+        stream: SignalStream,
+        wake: Wake,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._stream = stream
+        self._read = 0
+        self._kept = 0
+        self._lag = metrics.gauge("webhook_lag_signals", "Signals that have not been matched with webhooks yet.").labels()
         self._webhooks = webhooks
         self._queues = queues
         self._wake = wake
@@ -40,21 +64,68 @@ class Telling:
         self._index: PatternIndex[tuple[Webhook, Filter | None]] = PatternIndex()
         self._stamp: object = None
 
-    async def hear(self, messages: Sequence[Message]) -> None:
+    async def prepare(self) -> None:
+        """Whoever makes a webhook from now on is told of all that comes after, also before anybody has begun to read."""
+        if await self._webhooks.place() is None:
+            before = await self._stream.retire(BEFORE)
+            await self._webhooks.keep_place((await self._stream.bounds())[1] if before is None else before)
+
+    async def work(self) -> None:
+        """Read and match until cancelled.
+
+        Raises:
+            Unavailable: The bus or the database does not answer; begin again from the place that is stored.
+        """
+        self._stamp = None
+        self._read = self._kept = await self._begin()
+        try:
+            async with asyncio.TaskGroup() as group:
+                aside = group.create_task(self._keep_place())
+                async for batch in self._stream.read(("signals.>",), after=self._read):
+                    await self.hear(batch)
+                    self._read = batch[-1].position
+                aside.cancel()
+        finally:
+            self._lag.set(0)  # whoever reads next says how far behind it is
+
+    async def _begin(self) -> int:
+        """The place to go on from; the beginning of a stream that began anew."""
+        await self.prepare()
+        place = await self._webhooks.place() or 0
+        first, last = await self._stream.bounds()
+        if place <= last:
+            return place
+        await self._webhooks.keep_place(max(first - 1, 0))
+        return max(first - 1, 0)
+
+    async def _keep_place(self) -> None:
+        while True:
+            await self._clock.sleep(KEEP_PLACE)
+            self._lag.set(max((await self._stream.bounds())[1] - self._read, 0))
+            if self._read != self._kept:
+                read = self._read
+                await self._webhooks.keep_place(read)
+                self._kept = read
+
+    async def hear(self, signals: Sequence[Heard]) -> None:
         """Take signals; safe to repeat."""
         await self._refresh()  # each time: whoever made a webhook is told of all that comes after the answer
         if not self._index:
             return
         now = self._clock.now()
         waiting: list[Delivery] = []
-        for message in messages:
-            matching = self._index.matching(message.subject)
+        for heard in signals:
+            matching = self._index.matching(heard.subject)
             if matching:
-                event = message.event()
+                try:
+                    event = decode(heard.payload)
+                except TocsinError as error:  # the audit trail has it as it is; nobody can be told of it
+                    log.info("webhooks.unreadable", position=heard.position, error=error.detail)
+                    continue
                 waiting += [
-                    waiting_for(webhook, message.subject, message.sequence, event, message.payload, now=now)
+                    waiting_for(webhook, heard.subject, heard.position, event, heard.payload, now=now)
                     for webhook, condition in matching
-                    if wants(webhook, condition, message.subject, event)
+                    if wants(webhook, condition, heard.subject, event)
                 ]
         if waiting:
             await self._queues.add(waiting)

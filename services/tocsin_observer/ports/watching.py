@@ -86,6 +86,10 @@ class SignalStream(Protocol):
         """The same in batches, each signal with the time at which the stream stored it."""
         ...
 
+    async def retire(self, consumer: str) -> int | None:
+        """Delete a durable consumer of an earlier version; up to where it had settled everything, ``None`` if there is none."""
+        ...
+
     async def bounds(self) -> tuple[int, int]:
         """Sequence of the first and of the last signal that the stream has; the last is one below the first when empty."""
         ...

@@ -96,11 +96,16 @@ class Replica:
             self.queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=Metrics("observer")
         )
         self.waker = BusWaker(ground.bus, self.dispatcher.wake)
-        telling = Telling(self.store, self.queues, self.waker.wake, clock=clock)
-        self.consumer = Consumer(ground.bus, consumer("observer-webhooks"), handle_many=telling.hear)
+        self.telling = telling = Telling(
+            self.store, self.queues, ground.stream, self.waker.wake, clock=clock, metrics=Metrics("observer")
+        )
         lease = timedelta(seconds=4)
-        leases = PartitionLeases(ground.bus, "OBSERVER", partitions=PARTITIONS, replica=name, instance=name, lease=lease)
-        self.duties = Duties(leases, self.dispatcher.work, lease=lease, clock=clock)
+        leases = PartitionLeases(ground.bus, "OBSERVER", partitions=1 + PARTITIONS, replica=name, instance=name, lease=lease)
+
+        async def work(duty: int) -> None:
+            await (telling.work() if duty == 0 else self.dispatcher.work(duty - 1))
+
+        self.duties = Duties(leases, work, lease=lease, clock=clock)
         self.webhooks = Webhooks(
             store=self.store,
             queues=self.queues,
@@ -116,7 +121,8 @@ class Replica:
     @asynccontextmanager
     async def working(self):
         """While it works."""
-        async with serving(self.sender, self.dispatcher, self.waker, self.consumer, self.duties):
+        async with serving(self.sender, self.dispatcher, self.waker, self.duties):
+            await self.telling.prepare()
             yield self
 
 
@@ -235,3 +241,24 @@ async def test_nothing_is_sent_to_whom_has_not_agreed_or_may_not_be_called(groun
         assert trusted.entry.value.state is WebhookState.ACTIVE
         await ground.say(ground.signal(1))
         await eventually(lambda: len(partner.got) == 1)
+
+
+async def test_whoever_goes_on_with_telling_leaves_nothing_out_and_repeats_nothing(ground, relay, partner):
+    """A replica dies behind its place: the next reads some signals again, and what came meanwhile; each goes out once."""
+    one, two = Replica(ground, "one", relay), Replica(ground, "two", relay)
+    async with one.working():
+        await put(one, partner, "ok", "/ok/0")
+        begin = await one.store.place()
+        await ground.say(*[ground.signal(n) for n in range(5)])
+        await eventually(lambda: len(partner.got) == 5, within=30)
+    await ground.say(*[ground.signal(n) for n in range(5, 8)])
+    await two.store.keep_place(begin)  # as if it had been killed before it noted its place
+    async with two.working():
+        await eventually(lambda: len(partner.got) >= 8, within=30)
+
+        async def noted():
+            return await two.store.place() >= begin + 8
+
+        await eventually(noted, within=30)
+    assert Counter(headers["webhook-id"] for _, headers, _ in partner.got).most_common(1)[0][1] == 1
+    assert len(partner.got) == 8
