@@ -27,6 +27,7 @@ from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
+from tocsin_executor.application.workers import served_queues
 from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.approvals import approval_routes
 from tocsin_executor.http.explanations import explanation_routes
@@ -39,8 +40,6 @@ from tocsin_executor.http.workers import worker_routes
 from tocsin_executor.http.workflows import workflow_routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.imports import Imports
-from tocsin_executor.worker.parts import Runners, WorkerPart, runners_for, secrets_of
-from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.worker import Queue
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.consumer import Consumer
@@ -52,6 +51,9 @@ from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
+
+from tocsin_executor.worker.parts import Runners, WorkerPart, runners_for, secrets_of
+from tocsin_executor.worker.settings import WorkerSettings
 
 RETENTION = "*/5 * * * *"
 _EVALUATIONS = 4  # open expressions at once; each is a process of its own
@@ -145,7 +147,7 @@ def operations(
         *workflow_routes(definitions, reading, migrations),
         *migration_routes(runs, migrations),
         *run_routes(runs, reading),
-        *explanation_routes(runs, lambda: {queue.name for worker in seen.now() for queue in worker.queues}),
+        *explanation_routes(runs, lambda: served_queues(seen.now())),
         *log_routes(runs, reading, reading.clock),
         *repair_routes(runs, reruns),
         *approval_routes(Approvals(runs, reading)),

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tocsin_executor.domain.placing import queues_for
+
 
 @dataclass(frozen=True, slots=True)
 class QueueUse:
@@ -42,6 +44,11 @@ class WorkerView:
     completed: int
     since: datetime
     seen: datetime
+
+
+def served_queues(workers: Sequence[WorkerView]) -> set[str]:
+    """The queues that some worker serves, those for its labels included."""
+    return {name for worker in workers for queue in worker.queues for name in queues_for(queue.name, worker.labels)}
 
 
 class Workers(Protocol):

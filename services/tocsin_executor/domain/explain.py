@@ -9,6 +9,7 @@ from typing import assert_never
 from tocsin_executor.domain.flow import iso
 from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.ops.work import attempt_of, child_id
+from tocsin_executor.domain.placing import told
 from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, Node, Program, TaskSpec
 from tocsin_executor.domain.state import ApprovalState, Hold, ListenState, Purpose, RunState, Token, TryState
 from tocsin_executor.domain.values import Json
@@ -48,7 +49,7 @@ def with_queues(waits: list[dict[str, Json]], served: Collection[str]) -> list[d
         queue = wait.get("queue")
         if wait.get("for") == "worker" and wait.get("worker") is None and queue not in served:
             wait["served"] = False
-            wait["detail"] = f"it was sent to queue '{queue}', which no worker serves now"
+            wait["detail"] = f"it was sent to {told(str(queue))}, which no worker serves now"
     return waits
 
 
@@ -101,7 +102,7 @@ def _worker(run: RunState, token: Token, node: Node) -> dict[str, Json]:
         entry["worker"] = token.worker
         entry["detail"] = f"worker {token.worker} has it since {iso(token.started or token.created)}"
     else:
-        entry["detail"] = f"it was sent to queue '{queue}', and no worker has said yet that it holds it"
+        entry["detail"] = f"it was sent to {told(queue)}, and no worker has said yet that it holds it"
     until = _due(run, token, Purpose.TIMEOUT)
     if until is not None:
         entry["until"] = until

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.application.wire import EXPRESSIONS
+from tocsin_executor.domain.placing import queues_for
 from tocsin_executor.domain.values import Json
 from tocsin_executor.worker.attempts import Identity
 from tocsin_executor.worker.calling import Caller
@@ -24,7 +26,6 @@ from tocsin_executor.worker.runners.mcp import ToolRunner
 from tocsin_executor.worker.runners.openapi import OpenApiRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
-from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Runner, Task
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
@@ -35,6 +36,8 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
 from tocsin_kit.web.outgoing import OutgoingGuard
+
+from tocsin_executor.worker.settings import WorkerSettings
 
 _MARGIN: Final = timedelta(seconds=30)  # a token outlives its task by this, for what the code says last
 
@@ -100,6 +103,15 @@ def identity_of(tokens: RunTokens, url: str, clock: Clock) -> Identity:
     return identity
 
 
+def _placed(queues: Sequence[Queue], labels: Mapping[str, str]) -> list[Queue]:
+    """The queues, and beside each those of tasks that ask for some of the labels."""
+    return [
+        queue if name == queue.name else Queue(name, queue.slots)
+        for queue in queues
+        for name in ([queue.name] if queue.name == EXPRESSIONS else queues_for(queue.name, labels))
+    ]
+
+
 class WorkerPart:
     """A worker.
 
@@ -131,10 +143,11 @@ class WorkerPart:
         self._bus = bus
         self._runners = runners
         self._sandbox = sandbox
+        labels = dict(label.split("=", 1) for label in settings.labels)
         self._worker = Worker(
             Direct(bus),
             name=name,
-            queues=queues,
+            queues=_placed(queues, labels),
             runners=runners.by_kind,
             sandbox=sandbox,
             secrets=secrets_of(settings, bus),
@@ -144,7 +157,6 @@ class WorkerPart:
             authorize=runners.caller.authorization,
             identity=identity_of(RunTokens(bus), url, clock),
         )
-        labels = dict(label.split("=", 1) for label in settings.labels)
         self._presence = Presence(bus, self._worker, labels, clock)
 
     async def start(self) -> None:

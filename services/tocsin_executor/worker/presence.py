@@ -49,7 +49,11 @@ class Presence:
             "name": worker.worker_name,
             "state": state or worker.health().detail,
             "labels": self._labels,
-            "queues": {queue.name: {"slots": queue.slots, "busy": queue.busy} for queue in worker.queues},
+            "queues": {
+                queue.name: {"slots": queue.slots, "busy": queue.busy}
+                for queue in worker.queues
+                if queue.busy or "~" not in queue.name
+            },
             "completed": worker.completed,
             "since": self._since.isoformat(),
         }

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-
 from tocsin_kit.config import Duration, Secret, Section
 
 
@@ -19,7 +18,9 @@ class WorkerSettings(Section):
     )
     queues: tuple[str, ...] = Field(("default",), description="Queues it serves.")
     labels: tuple[Annotated[str, Field(pattern=r"^[^=\s]{1,63}=[^=]{0,128}$")], ...] = Field(
-        (), max_length=64, description="What people see beside its name, such as `zone=eu`."
+        (),
+        max_length=64,
+        description="What it is, such as `zone=eu`: seen by people, and asked for by tasks (`metadata.worker`).",
     )
     slots: int = Field(256, ge=1, le=10_000, description="Tasks of each queue at once.")
     allow_private: bool = Field(

@@ -8,6 +8,7 @@ from tocsin.expressions.secrets import secrets_in
 from tocsin_executor.domain.compile.approvals import APPROVAL, compile_approval
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.compile.uris import expanding
+from tocsin_executor.domain.placing import MOST_LABELS, queue_for
 from tocsin_executor.domain.program import CallSpec, EmitSpec, Node, Op, TaskSpec
 from tocsin_executor.domain.requests import Deferred, at_place, policy_places, uri_templates, with_place
 from tocsin_executor.domain.values import Json
@@ -120,8 +121,7 @@ def _task(
     runner, source = work
     task, base = whole
     node.op = Op.TASK
-    metadata = task.get("metadata")
-    queue = metadata.get("queue") if isinstance(metadata, Mapping) else None
+    queue = _queue(builder, task.get("metadata"), base.at("metadata"))
     source = _evaluated(builder, runner, source, place)
     source, later, inside = _later(builder, runner, _authenticated(builder, runner, source, place), place)
     template = builder.template(source, place, "secrets", "authorization")
@@ -143,8 +143,23 @@ def _task(
         # Compiled together once more for the names of all variables that the worker will need.
         parts: Json = [template.data, evaluated, [f"${{ {text} }}" for text in texts.values()]]
         template = builder.template(parts, inside, "secrets", "authorization")
-    spec = TaskSpec(runner, queue if isinstance(queue, str) else builder.queue, source, template, single, deferred, awaited)
+    spec = TaskSpec(runner, queue, source, template, single, deferred, awaited)
     node.spec = spec
+
+
+def _queue(builder: Builder, metadata: Json, place: Place) -> str:
+    """``metadata.queue``, for workers with the labels of ``metadata.worker``."""
+    given = metadata if isinstance(metadata, Mapping) else {}
+    named, labels = given.get("queue"), given.get("worker", {})
+    queue = named if isinstance(named, str) else builder.queue
+    if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
+        builder.wrong(place.at("worker"), "labels of workers are an object of strings", "For example 'worker: {zone: eu}'.")
+        return queue
+    if len(labels) > MOST_LABELS:
+        hint = "Give workers one label that stands for all of them."
+        builder.wrong(place.at("worker"), f"a task may ask for {MOST_LABELS} labels at most, not {len(labels)}", hint)
+        return queue
+    return queue_for(queue, {str(name): str(value) for name, value in labels.items()})
 
 
 def _evaluated(builder: Builder, runner: str, source: Json, place: Place) -> Json:
