@@ -29,6 +29,7 @@ from tocsin_auth.application.bus_access_keys import BusKeys
 from tocsin_auth.application.bus_endings import BusEndings
 from tocsin_auth.application.bus_logins import BusLogins
 from tocsin_auth.application.data_keys import DataKeys
+from tocsin_auth.application.factor_policy import FactorPolicy
 from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.oidc_logins import NoOidc, OidcLogins, OidcRules
 from tocsin_auth.application.organising import Groups, NamespaceBook
@@ -45,6 +46,7 @@ from tocsin_auth.application.tokens import Tokens
 from tocsin_auth.domain.secrets import Provider
 from tocsin_auth.domain.users import User
 from tocsin_auth.http.decision_routes import DecisionHandlers
+from tocsin_auth.http.factor_routes import FactorHandlers
 from tocsin_auth.http.group_routes import GroupHandlers
 from tocsin_auth.http.key_routes import KeyHandlers
 from tocsin_auth.http.login_routes import LoginHandlers
@@ -181,7 +183,12 @@ def core_of(context: ServiceContext[AuthSettings], stored: Collections) -> Core:
     sealer = AesSealer.of(settings.key, settings.previous_key)
     tokens = Tokens(stored.key_rings, sealer, clock, chance, settings.access_lifetime)
     authority = Authority(
-        roles=stored.roles, groups=stored.groups, namespaces=stored.namespaces, policies=stored.policies, clock=clock
+        roles=stored.roles,
+        groups=stored.groups,
+        namespaces=stored.namespaces,
+        policies=stored.policies,
+        factor_rules=stored.factor_rules,
+        clock=clock,
     )
     teller = BusTeller(context.bus)
     keys = ApiKeys(
@@ -323,7 +330,9 @@ def people_routes(
         roles=stored.roles, users=stored.users, groups=stored.groups, authority=authority, renewal=renewal, clock=clock
     )
     book = NamespaceBook(namespaces=stored.namespaces, authority=authority, renewal=renewal, clock=clock)
+    factors = FactorPolicy(rules=stored.factor_rules, users=stored.users, authority=authority, renewal=renewal, clock=clock)
     return [
+        *FactorHandlers(factors).routes(),
         *login_handlers(context, core, logins, sessions, accounts).routes(),
         *OidcHandlers(oidc_of(context, stored, core, sessions, provider)).routes(),
         *SessionHandlers(sessions, accounts).routes(),

@@ -99,6 +99,11 @@ async def _by_password(client: Client, user: str, password: str) -> Record:
     return await client.auth.login(user, password, str(typer.prompt("Code of the second factor", err=True)).strip())
 
 
+def show(record: Record, *, as_json: bool) -> None:
+    """One record with roles and grants, as people read them."""
+    print_record(record if as_json else readable(record), as_json=as_json)
+
+
 def readable(record: Record) -> Record:
     """A record with its grants and bindings in the words that the options take: ``run:read@team-a``."""
     shown = dict(record)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from tocsin.cli import authority
-from tocsin.cli.access import readable
+from tocsin.cli.access import readable, show
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import now, print_json, print_record, print_records, say
+from tocsin.cli.output import now, print_done, print_record, print_records
 from tocsin.cli.session import AsJson, Url, asynchronous, connect
 from tocsin.client import Record
 from tocsin.signals.codec import format_time
@@ -78,7 +78,7 @@ async def create_user(
     password = None if machine else _password(from_stdin=password_stdin)
     bindings = [authority.binding(text) for text in held or ["viewer"]]
     async with connect(url) as client:
-        _show(await client.auth.create_user(name, password, bindings), as_json=as_json)
+        show(await client.auth.create_user(name, password, bindings), as_json=as_json)
 
 
 @users.command("show")
@@ -86,7 +86,7 @@ async def create_user(
 async def show_user(name: User, url: Url = None, as_json: AsJson = False) -> None:
     """Show a user."""
     async with connect(url) as client:
-        _show(await client.auth.user(name), as_json=as_json)
+        show(await client.auth.user(name), as_json=as_json)
 
 
 @users.command("set-roles")
@@ -94,7 +94,7 @@ async def show_user(name: User, url: Url = None, as_json: AsJson = False) -> Non
 async def set_roles(name: User, held: HeldRoles = None, url: Url = None, as_json: AsJson = False) -> None:
     """Replace the roles of a user; none are left when none is given."""
     async with connect(url) as client:
-        _show(
+        show(
             await client.auth.change_user(name, {"bindings": [authority.binding(text) for text in held or []]}), as_json=as_json
         )
 
@@ -106,7 +106,7 @@ async def set_password(name: User, password_stdin: PasswordStdin = False, url: U
     password = _password(from_stdin=password_stdin)
     async with connect(url) as client:
         await client.auth.set_password(name, password)
-    _done(f"{name} has a new password", {"name": name}, as_json=as_json)
+    print_done(f"{name} has a new password", {"name": name}, as_json=as_json)
 
 
 @users.command("disable")
@@ -114,7 +114,7 @@ async def set_password(name: User, password_stdin: PasswordStdin = False, url: U
 async def disable_user(name: User, url: Url = None, as_json: AsJson = False) -> None:
     """Keep a user from logging in."""
     async with connect(url) as client:
-        _show(await client.auth.change_user(name, {"disabled": True}), as_json=as_json)
+        show(await client.auth.change_user(name, {"disabled": True}), as_json=as_json)
 
 
 @users.command("enable")
@@ -122,7 +122,7 @@ async def disable_user(name: User, url: Url = None, as_json: AsJson = False) -> 
 async def enable_user(name: User, url: Url = None, as_json: AsJson = False) -> None:
     """Let a disabled user log in again."""
     async with connect(url) as client:
-        _show(await client.auth.change_user(name, {"disabled": False}), as_json=as_json)
+        show(await client.auth.change_user(name, {"disabled": False}), as_json=as_json)
 
 
 @users.command("delete")
@@ -131,7 +131,7 @@ async def delete_user(name: User, url: Url = None, as_json: AsJson = False) -> N
     """Delete a user; sessions and keys stop working."""
     async with connect(url) as client:
         await client.auth.delete_user(name)
-    _done(f"{name} deleted", {"name": name}, as_json=as_json)
+    print_done(f"{name} deleted", {"name": name}, as_json=as_json)
 
 
 @roles.command("list")
@@ -164,7 +164,7 @@ async def delete_role(name: RoleName, url: Url = None, as_json: AsJson = False) 
     """Delete a role that nobody holds."""
     async with connect(url) as client:
         await client.auth.delete_role(name)
-    _done(f"{name} deleted", {"name": name}, as_json=as_json)
+    print_done(f"{name} deleted", {"name": name}, as_json=as_json)
 
 
 @keys.command("list")
@@ -196,7 +196,7 @@ async def create_key(
     """Create an API key. It is shown once."""
     body = {**_new_key(name, grants, days), **({"owner": owner} if owner else {})}
     async with connect(url) as client:
-        _show(await client.auth.create_api_key(body), as_json=as_json)
+        show(await client.auth.create_api_key(body), as_json=as_json)
 
 
 @keys.command("rotate")
@@ -210,7 +210,7 @@ async def rotate_key(
 ) -> None:
     """Replace an API key. The new one is shown once."""
     async with connect(url) as client:
-        _show(await client.authority.rotate_api_key(key, overlap * 3600), as_json=as_json)
+        show(await client.authority.rotate_api_key(key, overlap * 3600), as_json=as_json)
 
 
 @keys.command("revoke")
@@ -221,7 +221,7 @@ async def revoke_key(
     """Revoke an API key; it is refused from now on."""
     async with connect(url) as client:
         await client.auth.revoke_api_key(key)
-    _done(f"{key} revoked", {"id": key}, as_json=as_json)
+    print_done(f"{key} revoked", {"id": key}, as_json=as_json)
 
 
 @app.command("nats-credentials")
@@ -236,7 +236,7 @@ async def nats_credentials(
 ) -> None:
     """Get server, user and password for the NATS command line or any NATS client. The password is shown once."""
     async with connect(url) as client:
-        _show(await client.auth.nats_credentials(_new_key(name, grants, days)), as_json=as_json)
+        show(await client.auth.nats_credentials(_new_key(name, grants, days)), as_json=as_json)
 
 
 def grant(text: str) -> Record:
@@ -254,13 +254,3 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-
-
-def _show(record: Record, *, as_json: bool) -> None:
-    print_record(record if as_json else readable(record), as_json=as_json)
-
-
-def _done(sentence: str, record: Record, *, as_json: bool) -> None:
-    if as_json:
-        print_json(record)
-    say(sentence, as_json=as_json)

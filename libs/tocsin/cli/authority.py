@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.access import readable
+from tocsin.cli.access import readable, show
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import print_json, print_record, print_records, say
+from tocsin.cli.output import print_done, print_json, print_record, print_records, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
 from tocsin.client import Record
 from tocsin.errors import Forbidden
@@ -14,7 +14,7 @@ from tocsin.errors import Forbidden
 groups = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Groups: roles that several people hold.")
 namespaces = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="What namespaces are, for conditions.")
 sessions = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Logins that are going on.")
-factor = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Your second factor.")
+factor = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Your second factor, and who needs one.")
 
 Permission = Annotated[str, typer.Argument(metavar="RESOURCE:ACTION", help="Such as run:start.")]
 Thing = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the thing, where rules are about names.")]
@@ -58,7 +58,7 @@ async def apply_group(
     }
     async with connect(url) as client:
         record = await client.authority.put_group(name, body)
-    print_record(record if as_json else readable(record), as_json=as_json)
+    show(record, as_json=as_json)
 
 
 @groups.command("delete")
@@ -69,7 +69,7 @@ async def delete_group(
     """Delete a group; its members hold its roles no longer."""
     async with connect(url) as client:
         await client.authority.delete_group(name)
-    _done(f"{name} deleted", {"name": name}, as_json=as_json)
+    print_done(f"{name} deleted", {"name": name}, as_json=as_json)
 
 
 @namespaces.command("list")
@@ -123,7 +123,7 @@ async def end_session(
     """End a login; its tokens are refused everywhere within seconds."""
     async with connect(url) as client:
         await client.authority.end_session(session)
-    _done(f"{session} ended", {"id": session}, as_json=as_json)
+    print_done(f"{session} ended", {"id": session}, as_json=as_json)
 
 
 @factor.command("add")
@@ -146,7 +146,53 @@ async def remove_factor(url: Url = None, as_json: AsJson = False) -> None:
     password = typer.prompt("Password", hide_input=True, err=True)
     async with connect(url) as client:
         await client.authority.leave(password)
-    _done("No code is asked for any more", {"second_factor": False}, as_json=as_json)
+    print_done("No code is asked for any more", {"second_factor": False}, as_json=as_json)
+
+
+@factor.command("rules")
+@asynchronous
+async def factor_rules(url: Url = None, as_json: AsJson = False) -> None:
+    """List the roles that count only for people with a second factor."""
+    async with connect(url) as client:
+        record = await client.authority.factor_rules()
+    _show_rules(record, as_json=as_json)
+
+
+@factor.command("require")
+@asynchronous
+async def require_factor(
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="ROLE[@NAMESPACE]...", help="Such as admin or author@prod; `*` for all roles. None ends all rules."
+        ),
+    ] = None,
+    *,
+    days: Annotated[float, typer.Option("--grace-days", min=0, max=90, help="Time to add one.")] = 7,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let roles count only for people with a second factor. These are all the rules; those not named end."""
+    rules: list[Record] = []
+    for text in places or []:
+        role, _, namespace = text.partition("@")
+        rules.append({"role": role, "namespace": namespace or "*", "grace_days": days})
+    async with connect(url) as client:
+        record = await client.authority.put_factor_rules(rules)
+    _show_rules(record, as_json=as_json)
+
+
+@factor.command("reset")
+@asynchronous
+async def reset_factor(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Who has lost it, or needs time again to add one.")],
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask somebody else for no second factor any more; where one is needed, there is time again to add one."""
+    async with connect(url) as client:
+        await client.authority.reset_second_factor(user)
+    print_done(f"{user} is asked for no code any more", {"user": user}, as_json=as_json)
 
 
 @asynchronous
@@ -204,6 +250,16 @@ def binding(text: str) -> Record:
     return {"role": role, "namespace": namespace or "*", "names": names or "*", "deny": text.startswith("-")}
 
 
+def _show_rules(record: Record, *, as_json: bool) -> None:
+    if as_json:
+        print_json(record)
+        return
+    found = record.get("rules")
+    rows = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    columns = ["role", "namespace", "grace_days:days of grace", "since"]
+    print_records(rows, columns, as_json=False, empty="No role takes a second factor.")
+
+
 def _question(permission: str, namespace: str, name: str | None) -> Record:
     return {"permission": permission, "namespace": namespace, **({"name": name} if name else {})}
 
@@ -216,9 +272,3 @@ def _answer(answer: Record, *, as_json: bool) -> None:
     if not answer.get("allowed"):
         raise Forbidden(f"no{rule}", hint="`tocsin auth explain` says why")
     say(f"yes{rule}", as_json=as_json, style="green")
-
-
-def _done(sentence: str, record: Record, *, as_json: bool) -> None:
-    if as_json:
-        print_json(record)
-    say(sentence, as_json=as_json)

@@ -93,6 +93,13 @@ def say(text: str, *, as_json: bool = False, style: str = "") -> None:
         console.print(Text(text, style=style))
 
 
+def print_done(sentence: str, record: Record, *, as_json: bool) -> None:
+    """What was done, where there is nothing else to show."""
+    if as_json:
+        print_json(record)
+    say(sentence, as_json=as_json)
+
+
 def status_text(status: str) -> Text:
     """A status in its colour."""
     return Text(status, style=STATUS_STYLES.get(status, ""))

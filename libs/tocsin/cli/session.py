@@ -78,18 +78,20 @@ class PasswordLogin:
     """A login for one command that leaves nothing behind."""
 
     def __init__(self, user: str, password: str) -> None:
-        """Logs in when it is first refused."""
+        """Logs in when it is first refused, once for however many requests are refused at that moment."""
         self._user, self._password = user, password
         self._token: str | None = None
+        self._logging_in = asyncio.Lock()
 
     async def token(self) -> str | None:
         """The token, once there is one."""
         return self._token
 
     async def renew(self, transport: Transport, refused: str | None) -> bool:
-        """Log in."""
-        tokens = await Auth(transport).login(self._user, self._password)
-        self._token = token_of(tokens)
+        """Log in, unless another request has just done so."""
+        async with self._logging_in:
+            if self._token == refused:
+                self._token = token_of(await Auth(transport).login(self._user, self._password))
         return self._token != refused
 
 

@@ -46,6 +46,18 @@ class Authority:
         """What is known about namespaces."""
         return self._http.pages(_path("namespaces"), paged=False)
 
+    async def factor_rules(self) -> Record:
+        """Which roles take a second factor: ``rules`` of ``role``, ``namespace``, ``grace_days``, ``since``."""
+        return await self._http.get(_path("second-factor-rules"))
+
+    async def put_factor_rules(self, rules: Sequence[Record]) -> Record:
+        """Say which roles take a second factor."""
+        return await self._http.put(_path("second-factor-rules"), {"rules": [*rules]})
+
+    async def reset_second_factor(self, user: str) -> Record:
+        """Ask somebody for none any more; where one is needed, there is time again to add one."""
+        return await self._http.delete(f"/api/v1/users/{quote(user, safe='')}/second-factor")
+
     async def can_i(self, question: Record) -> Record:
         """Whether the credential at hand permits it: ``permission``, ``namespace``, ``name``."""
         return await self._http.post(_path("can-i"), question)

@@ -1,10 +1,11 @@
 """Bindings, groups and what is known about namespaces as plain documents and back."""
 
 from collections.abc import Mapping
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 from tocsin_auth.domain.conditions import Condition, NamespaceRules, Window
+from tocsin_auth.domain.factor_rules import FactorRule, FactorRules
 from tocsin_auth.domain.groups import Group, Policy
 from tocsin_auth.domain.roles import Binding
 from tocsin_kit.store import Document
@@ -105,6 +106,26 @@ def decode_namespace(stored: Stored) -> NamespaceRules:
     """What is known about a namespace."""
     labels = dict(stored["labels"])
     return NamespaceRules(stored["name"], stored["environment"], labels, stored["protected"])
+
+
+def encode_factor_rules(rules: FactorRules) -> Document:
+    """Rules about second factors."""
+    return {
+        "rules": [
+            {"role": one.role, "namespace": one.namespace, "since": one.since, "grace_s": one.grace.total_seconds()}
+            for one in rules.rules
+        ]
+    }
+
+
+def decode_factor_rules(stored: Stored) -> FactorRules:
+    """Rules about second factors."""
+    return FactorRules(
+        tuple(
+            FactorRule(one["role"], one["namespace"], one["since"], timedelta(seconds=one["grace_s"]))
+            for one in stored["rules"]
+        )
+    )
 
 
 def encode_policy(policy: Policy) -> Document:

@@ -32,6 +32,7 @@ def encode_user(user: User) -> Document:
         "claims": list(user.claims),
         "origin": user.origin,
         "machine": user.machine,
+        "factor_grace": user.factor_grace,
         "second": None if user.second is None else _encode_factor(user.second),
     }
 
@@ -51,6 +52,7 @@ def decode_user(stored: Stored) -> User:
         origin=stored.get("origin", ""),
         machine=stored.get("machine", False),
         second=_decode_factor(stored["second"]) if stored.get("second") else None,
+        factor_grace=stored.get("factor_grace"),
     )
 
 

@@ -48,6 +48,9 @@ class Collections(Part):
         self.departures = self._of("departures", documents.encode_departure, documents.decode_departure)
         self.groups = self._of("groups", binding_documents.encode_group, binding_documents.decode_group)
         self.namespaces = self._of("namespaces", binding_documents.encode_namespace, binding_documents.decode_namespace)
+        self.factor_rules = self._of(
+            "factor_rules", binding_documents.encode_factor_rules, binding_documents.decode_factor_rules
+        )
         self.policies = self._of("policies", binding_documents.encode_policy, binding_documents.decode_policy)
         self.data_keys = self._of("data_keys", secret_documents.encode_data_keys, secret_documents.decode_data_keys)
         self.secrets = self._of("secrets", secret_documents.encode_secret, secret_documents.decode_secret)

@@ -1,6 +1,7 @@
 """Users and roles. Nobody gives or takes over more than they hold, and an administrator always remains."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin.signals.catalogue.auth import (
@@ -21,7 +22,7 @@ from tocsin_auth.application.organising import Groups
 from tocsin_auth.application.renewing import Renewal
 from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.application.second_factors import Enrolment, SecondFactors
-from tocsin_auth.domain.errors import BuiltIn, InUse, LastAdministrator, SecondPersonNeeded
+from tocsin_auth.domain.errors import BuiltIn, FactorOverdue, InUse, LastAdministrator, SecondPersonNeeded
 from tocsin_auth.domain.groups import Group
 from tocsin_auth.domain.roles import ADMINISTRATOR, BUILT_IN, Binding, Role, checked_role
 from tocsin_auth.domain.users import NO_PASSWORD, Departure, User, check_password, checked_name
@@ -175,14 +176,25 @@ class Accounts:
         await self._users.commit(entry, user, outbox=[signal])
         await self._teller.tell()
 
+    async def factor_due(self, subject: str) -> datetime | None:
+        """When something that somebody holds stops to count for want of a second factor; ``None`` for never."""
+        kind, _, name = subject.partition(":")
+        user = (await self._users.load(name)).value if kind == "user" else None
+        return None if user is None else await self._authority.factor_due(user)
+
     async def enrol(self, password: str, asker: Asker) -> Enrolment:
         """A second factor of one's own, after the password has been given again.
 
         Raises:
             Unauthenticated: The password is wrong.
             Conflict: There is one already.
+            FactorOverdue: The time for it is over; a password alone does not do any more.
         """
         entry = await self._proven(password, asker)
+        assert entry.value is not None
+        due = await self._authority.factor_due(entry.value)
+        if due is not None and due <= self._clock.now():
+            raise FactorOverdue
         return await self._factors.enrol(entry)
 
     async def confirm(self, code: str, asker: Asker) -> None:
@@ -194,16 +206,30 @@ class Accounts:
         await self._factors.confirm(await self.show(_own_name(asker)), code, asker)
 
     async def leave_second_factor(self, password: str, asker: Asker) -> None:
-        """Ask for one's own no more, after the password has been given again."""
-        await self._factors.remove(await self._proven(password, asker), asker)
+        """Ask for one's own no more, after the password has been given again.
+
+        Raises:
+            Conflict: One's roles take one.
+        """
+        entry = await self._proven(password, asker)
+        assert entry.value is not None
+        bare = entry.value.without_factor(self._clock.now(), entry.revision + 1)
+        if entry.value.has_second_factor and await self._authority.factor_due(bare) is not None:
+            raise Conflict("your roles take a second factor", hint="ask somebody who may change users to reset it")
+        await self._factors.remove(entry, asker)
+        await self._teller.tell()
 
     async def remove_second_factor(self, name: str, asker: Asker) -> None:
-        """Ask somebody for none any more, who has lost it.
+        """Ask somebody for none any more, who has lost it; where one is needed, there is time again to add one.
 
         Raises:
             WiderThanOwn: The user holds more than the asker.
+            SecondPersonNeeded: It is one's own.
         """
+        if asker.principal.person == f"user:{name}":
+            raise SecondPersonNeeded("one's own second factor is taken away with the password, or reset by somebody else")
         await self._factors.remove(await self._changeable(name, asker, None), asker)
+        await self._teller.tell()
 
     async def _proven(self, password: str, asker: Asker) -> Entry[User]:
         entry = await self.show(_own_name(asker))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin.errors import Conflict, NotFound
-from tocsin_auth.application.compiling import Compiled, Explained, Held, compiled, explained, widest
+from tocsin_auth.application.compiling import Compiled, Explained, Held, compiled_for, curbed, explained, widest
 from tocsin_auth.domain.api_keys import Scope
 from tocsin_auth.domain.conditions import NamespaceRules
 from tocsin_auth.domain.errors import WiderThanOwn
+from tocsin_auth.domain.factor_rules import FactorRules
 from tocsin_auth.domain.groups import Group, Policy
 from tocsin_auth.domain.roles import BUILT_IN, PROTECTED, Binding, Role
 from tocsin_auth.domain.users import User
@@ -18,6 +19,7 @@ from tocsin_kit.store import EVERYTHING, Entry, Filter
 from tocsin_kit.web.access import Grant, Principal, Proof, meet
 
 _POLICY = "policy"
+FACTOR_RULES = "second-factor"
 _ATTEMPTS = 20
 
 
@@ -44,6 +46,7 @@ class Authority:
         groups: All groups.
         namespaces: What is known about namespaces.
         policies: The number of all of these.
+        factor_rules: Which roles take a second factor.
         clock: Time.
     """
 
@@ -54,8 +57,10 @@ class Authority:
         groups: Records[Group],
         namespaces: Records[NamespaceRules],
         policies: Records[Policy],
+        factor_rules: Records[FactorRules],
         clock: Clock,
     ) -> None:
+        self._factor_rules = factor_rules
         self._roles, self._groups, self._namespaces, self._policies = roles, groups, namespaces, policies
         self._clock = clock
 
@@ -86,18 +91,30 @@ class Authority:
         held = await self.held(user)
         other = [Held("user", binding) for binding in bindings] + [item for item in held if item.through != "user"]
         known = await self._known([item.binding for item in (*held, *other)])
-        places, now = await self.namespaces(), self._clock.now()
-        return compiled(held, known, places, now), compiled(other, known, places, now)
+        places, now, rules = await self.namespaces(), self._clock.now(), await self.factor_rules()
+        found = [compiled_for(one, known, places, now, user=user, rules=rules) for one in (held, other)]
+        return found[0], found[1]
 
     async def explain(self, user: User, permission: str, namespace: str, name: str | None) -> Explained:
         """Why a user may do something, or not."""
         held = [] if user.disabled else await self.held(user)
         known = await self._known([item.binding for item in held])
-        return explained(held, known, await self.namespaces(), self._clock.now(), (permission, namespace, name))
+        now = self._clock.now()
+        curb = curbed(held, known, user, await self.factor_rules(), now)
+        return explained(held, known, await self.namespaces(), now, (permission, namespace, name), curb=curb)
 
     async def namespaces(self) -> list[NamespaceRules]:
         """What is known about namespaces."""
         return [entry.value for entry in await self._namespaces.find(EVERYTHING) if entry.value is not None]
+
+    async def factor_rules(self) -> FactorRules:
+        """Which roles take a second factor."""
+        return (await self._factor_rules.load(FACTOR_RULES)).value or FactorRules()
+
+    async def factor_due(self, user: User) -> datetime | None:
+        """When something that this user holds stops to count for want of a second factor, or has; ``None`` for never."""
+        rules = await self.factor_rules()
+        return rules.earliest(user, [item.binding for item in await self.held(user)]) if rules.of(user) else None
 
     async def policy(self) -> int:
         """The number of the roles and rules."""
@@ -146,7 +163,8 @@ class Authority:
     async def _compiled(self, user: User) -> Compiled:
         held = await self.held(user)
         known = await self._known([item.binding for item in held])
-        return compiled(held, known, await self.namespaces(), self._clock.now())
+        rules = await self.factor_rules()
+        return compiled_for(held, known, await self.namespaces(), self._clock.now(), user=user, rules=rules)
 
     async def _known(self, bindings: Sequence[Binding]) -> Mapping[str, Role]:
         own = await self._roles.load_many(sorted({b.role for b in bindings if b.role not in BUILT_IN}))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tocsin_auth.domain.conditions import NamespaceRules
+from tocsin_auth.domain.factor_rules import FactorRules
 from tocsin_auth.domain.roles import PROTECTED, Binding, Role
+from tocsin_auth.domain.users import User
 from tocsin_kit.web.access import EVERYWHERE, Decision, Grant, decision
 
 
@@ -82,6 +84,60 @@ def compiled(held: Sequence[Held], roles: Mapping[str, Role], namespaces: Sequen
     return Compiled(tuple(grants), min(edges, default=None))
 
 
+@dataclass(frozen=True, slots=True)
+class Curbed:
+    """Bindings of somebody who does not meet the rules about second factors.
+
+    Attributes:
+        held: Those that count.
+        lapsed: Those that do not, all or some of what they give.
+        denied: What is taken away of those that count in part.
+        until: The answer stays the same until then; ``None`` for ever.
+    """
+
+    held: tuple[Held, ...]
+    lapsed: tuple[Held, ...]
+    denied: tuple[Grant, ...]
+    until: datetime | None
+
+
+def curbed(held: Sequence[Held], roles: Mapping[str, Role], user: User, rules: FactorRules, now: datetime) -> Curbed:
+    """What is left of the bindings of ``user``.
+
+    A rule about one namespace takes what such a role names away there, whatever else gives it: rather too much than too little.
+    """
+    left, lapsed, denied, edges = [], [], dict[Grant, None](), []
+    for item in held:
+        concerned = [rule for rule in rules.of(user) if rule.concerns(item.binding)]
+        edges += [rule.deadline(user) for rule in concerned if rule.deadline(user) > now]
+        due = [rule for rule in concerned if rule.deadline(user) <= now]
+        if due:
+            lapsed.append(item)
+        if any(rule.covers(item.binding) for rule in due):
+            continue
+        left.append(item)
+        role = roles.get(item.binding.role)
+        for rule in due:
+            denied |= {Grant(name, rule.namespace, deny=True): None for name in (role.permissions if role else ())}
+    return Curbed(tuple(left), tuple(lapsed), tuple(denied), min(edges, default=None))
+
+
+def compiled_for(
+    held: Sequence[Held],
+    roles: Mapping[str, Role],
+    namespaces: Sequence[NamespaceRules],
+    now: datetime,
+    *,
+    user: User,
+    rules: FactorRules,
+) -> Compiled:
+    """What these bindings give ``user`` at ``now``."""
+    left = curbed(held, roles, user, rules, now)
+    found = compiled(left.held, roles, namespaces, now)
+    edges = [edge for edge in (found.until, left.until) if edge is not None]
+    return Compiled((*found.grants, *left.denied), min(edges, default=None))
+
+
 def widest(bindings: Iterable[Binding], roles: Mapping[str, Role]) -> tuple[Grant, ...]:
     """What the bindings may ever give, whatever the time and the environment: for those who want to give them."""
     return tuple(
@@ -108,14 +164,20 @@ def explained(
     namespaces: Sequence[NamespaceRules],
     now: datetime,
     asked: tuple[str, str, str | None],
+    *,
+    curb: Curbed,
 ) -> Explained:
     """Why ``asked`` (permission, namespace, name) is permitted or not."""
     permission, namespace, name = asked
     considered = [_consider(item, roles, namespaces, now, asked) for item in held]
+    for place, item in enumerate(held):
+        if item in curb.lapsed and considered[place].effect == "gives":
+            considered[place] = Considered(str(item), "nothing", "it takes a second factor, and the time to add one is over")
     if any(grant.gives(permission) and grant.namespace == namespace for grant in protections(held, roles, namespaces)):
         why = f"{namespace} is protected: {PROTECTED} takes a role bound to it"
         considered.append(Considered(f"protection of {namespace}", "denies", why))
-    return Explained(decision(compiled(held, roles, namespaces, now).grants, permission, namespace, name), tuple(considered))
+    grants = (*compiled(curb.held, roles, namespaces, now).grants, *curb.denied)
+    return Explained(decision(grants, permission, namespace, name), tuple(considered))
 
 
 def _consider(

@@ -83,10 +83,9 @@ class SecondFactors:
         await self._commit(entry, replace(used, second=replace(used.second, confirmed=True)), asker)
 
     async def remove(self, entry: Entry[User], asker: Asker) -> None:
-        """Ask for none any more."""
+        """Ask for none any more; tokens are made anew."""
         assert entry.value is not None
-        if entry.value.second is not None:
-            await self._commit(entry, replace(entry.value, second=None), asker)
+        await self._commit(entry, entry.value.without_factor(self._clock.now(), entry.revision + 1), asker)
 
     def used(self, user: User, code: str) -> User | None:
         """The user after this code; ``None`` when it is wrong or was used before."""

@@ -51,6 +51,12 @@ class SecondPersonNeeded(Forbidden):
     code = "second_person_needed"
 
 
+class FactorOverdue(Forbidden):
+    """The time to add a second factor is over; somebody who may change users has to give time again."""
+
+    code = "second_factor_overdue"
+
+
 class BuiltIn(Conflict):
     """Built-in roles cannot be changed."""
 

@@ -34,6 +34,7 @@ class User:
         origin: ``issuer subject`` of the identity provider this user comes from; empty for local ones.
         machine: A service account: it has API keys and no password.
         second: What is asked for beside the password; ``None`` for nothing.
+        factor_grace: When the time to add a second factor began anew.
     """
 
     name: str
@@ -48,6 +49,16 @@ class User:
     origin: str = ""
     machine: bool = False
     second: SecondFactor | None = None
+    factor_grace: datetime | None = None
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a code is asked for."""
+        return self.second is not None and self.second.confirmed
+
+    def without_factor(self, now: datetime, revision: int) -> "User":
+        """No code is asked for any more; there is time to add another, where one is needed."""
+        return replace(self, second=None, factor_grace=now, changed_at=now, floor=revision)
 
     @property
     def subject(self) -> str:

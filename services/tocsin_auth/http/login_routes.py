@@ -98,7 +98,15 @@ class LoginHandlers:
         """Who is asking."""
         who = call.principal
         grants = [held_grant(grant) for grant in who.grants]
-        return Me(subject=who.subject, name=who.name, person=who.person, grants=grants, expires_at=who.expires)
+        due = await self._accounts.factor_due(who.subject)
+        return Me(
+            subject=who.subject,
+            name=who.name,
+            person=who.person,
+            grants=grants,
+            expires_at=who.expires,
+            second_factor_due=due,
+        )
 
     async def change_password(self, call: Call) -> None:
         """One's own password."""

@@ -118,6 +118,9 @@ class Me(BaseModel):
     person: str = Field(description="Who is behind it: the owner of a key.")
     grants: list[HeldGrant]
     expires_at: datetime | None
+    second_factor_due: datetime | None = Field(
+        None, description="Add a second factor before then: some of your roles count only with one."
+    )
 
 
 class PasswordChange(Input):

@@ -238,6 +238,55 @@ async def test_a_second_factor_is_asked_for_checked_and_throttled(auth: Auth) ->
     await auth.login("ada", body["password"])
 
 
+async def test_a_role_counts_only_with_a_second_factor(auth: Auth, service: RemoteAuthenticator) -> None:
+    """After some time; a password alone then gives neither the role nor a new factor, until somebody gives time again."""
+    root = await auth.token()
+    ada = await auth.user("ada", ("operator", "*"), ("viewer", "*"))
+    rules = {"rules": [{"role": "operator", "grace_days": 1}]}
+    assert (await auth.ask("PUT", "/api/v1/auth/second-factor-rules", ada, json=rules))[0] == 403
+    every = {"rules": [{"role": "*", "grace_days": 1}]}
+    status, answer = await auth.ask("PUT", "/api/v1/auth/second-factor-rules", root, json=every)
+    assert (status, answer["code"]) == (409, "conflict"), "nobody makes a rule that they do not meet themselves"
+    assert (await auth.ask("PUT", "/api/v1/auth/second-factor-rules", root, json=rules))[0] == 200
+    ada = await auth.token("ada", PASSWORD.format("ada"))
+    assert (await auth.ask("GET", "/api/v1/auth/me", ada))[1]["second_factor_due"] is not None
+    key = (await auth.ask("POST", "/api/v1/api-keys", ada, json={"name": "k"}))[1]["api_key"]
+    assert (await service.authenticate(ada)).may("run:start", "default")
+    auth.clock.ahead += 90_000
+    ada = await auth.token("ada", PASSWORD.format("ada"))
+    for credential in (ada, key):
+        late = await service.authenticate(credential)
+        assert (late.may("run:start", "default"), late.may("run:read", "default")) == (False, True)
+    question = {"permission": "run:start", "namespace": "default", "user": "ada"}
+    why = (await post(auth, "explain", await auth.token(), **question))[1]
+    assert "second factor" in str(why["considered"])
+    status, answer = await post(auth, "second-factor", ada, password=PASSWORD.format("ada"))
+    assert (status, answer["code"]) == (403, "second_factor_overdue")
+    assert (await auth.ask("DELETE", "/api/v1/users/ada/second-factor", await auth.token()))[0] == 204
+    ada = await auth.token("ada", PASSWORD.format("ada"))
+    assert (await service.authenticate(ada)).may("run:start", "default"), "time was given again"
+    secret = await enrolled(auth, ada, PASSWORD.format("ada"))
+    status, answer = await post(auth, "second-factor/remove", ada, password=PASSWORD.format("ada"))
+    assert status == 409, answer
+    auth.clock.ahead += 90_000
+    body = {"user": "ada", "password": PASSWORD.format("ada"), "code": totp(secret, int(auth.clock.now().timestamp()) // 30)}
+    status, pair = await auth.ask("POST", "/api/v1/auth/login", json=body)
+    assert status == 200
+    assert (await service.authenticate(pair["access_token"])).may("run:start", "default")
+
+
+async def enrolled(auth: Auth, token: str, password: str) -> bytes:
+    """A second factor for whoever has this token; its secret."""
+    status, made = await post(auth, "second-factor", token, password=password)
+    assert status == 201, made
+    found = re.search(r"secret=([A-Z2-7]+)", made["uri"])
+    assert found is not None
+    secret = b32decode(found[1])
+    code = totp(secret, int(auth.clock.now().timestamp()) // 30)
+    assert (await post(auth, "second-factor/confirm", token, code=code))[0] == 204
+    return secret
+
+
 async def test_a_key_is_replaced_with_an_overlap(auth: Auth) -> None:
     """Both work for a while, then only the new one; it is replaced once."""
     ada = await auth.user("ada", ("viewer", "*"))

@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from tocsin.errors import Invalid
 from tocsin_auth.application.authority import narrowed, require_within
-from tocsin_auth.application.compiling import Held, compiled, explained, widest
+from tocsin_auth.application.compiling import Held, compiled, curbed, explained, widest
 from tocsin_auth.domain.api_keys import Scope
 from tocsin_auth.domain.conditions import Condition, NamespaceRules, Window, checked_window
 from tocsin_auth.domain.errors import WiderThanOwn
+from tocsin_auth.domain.factor_rules import FactorRules
 from tocsin_auth.domain.roles import BUILT_IN, Binding
+from tocsin_auth.domain.users import User
 from tocsin_kit.web.access import Grant, permits
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
+USER = User("ada", "!", (), False, NOW, NOW)
 OFFICE = Window((1, 2, 3, 4, 5), time(8), time(18), "Europe/Berlin")
 PLACES = (NamespaceRules("prod", "production", {"tier": "1"}, protected=True), NamespaceRules("dev", "development"))
 
@@ -23,7 +26,8 @@ PLACES = (NamespaceRules("prod", "production", {"tier": "1"}, protected=True), N
 def may(permission: str, namespace: str, *bindings: Binding, name: str | None = None, now: datetime = NOW) -> bool:
     held = [Held("user", binding) for binding in bindings]
     grants = compiled(held, BUILT_IN, PLACES, now).grants
-    why = explained(held, BUILT_IN, PLACES, now, (permission, namespace, name))
+    curb = curbed(held, BUILT_IN, USER, FactorRules(), now)
+    why = explained(held, BUILT_IN, PLACES, now, (permission, namespace, name), curb=curb)
     assert why.decision.allowed == permits(grants, permission, namespace, name), "the explanation is the decision"
     effects = {one.effect for one in why.considered}
     assert why.decision.allowed <= ("gives" in effects)

@@ -92,6 +92,12 @@ class NamespaceRuled(Changed):
     protected: bool = False
 
 
+class SecondFactorRuled(Changed):
+    """Data of `second-factor.ruled`."""
+
+    rules: list[str] = Field(default_factory=list, description="`<role>@<namespace>`; `*` for all.")
+
+
 class DataKeyRotated(Payload):
     """Data of `data-key.rotated`."""
 
@@ -155,6 +161,9 @@ GROUP_CREATED = SHELF.add("group", "created", GroupChanged, "A group was created
 GROUP_UPDATED = SHELF.add("group", "updated", GroupChanged, "The members or roles of a group changed.", severity=Severity.WARN)
 GROUP_DELETED = SHELF.add("group", "deleted", GroupChanged, "A group was deleted.")
 NAMESPACE_RULED = SHELF.add("namespace", "ruled", NamespaceRuled, "It was said what a namespace is, for conditions of roles.")
+SECOND_FACTOR_RULED = SHELF.add(
+    "second-factor", "ruled", SecondFactorRuled, "It was said which roles take a second factor.", severity=Severity.WARN
+)
 DATA_KEY_ROTATED = SHELF.add("data-key", "rotated", DataKeyRotated, "Secrets are sealed under a new data key.")
 SECRET_CREATED = SHELF.add("secret", "created", SecretChanged, "A secret was stored, or said where it is.")
 SECRET_UPDATED = SHELF.add("secret", "updated", SecretChanged, "A secret has another value, place or rules.")
