@@ -160,6 +160,10 @@ class GroupStore(Protocol):
         """Groups that time alone changes by then, the earliest first."""
         ...
 
+    async def count(self, trigger: str, since: datetime, most: int) -> int:
+        """How many groups of a trigger (its id) were touched since then; counting ends at ``most``."""
+        ...
+
     async def held_by(self, trigger: str, limit: int) -> list[Slot]:
         """What a trigger (its id) holds now, in no order."""
         ...

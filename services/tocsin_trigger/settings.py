@@ -19,6 +19,12 @@ class TriggerSection(Section):
     chain_rate: int = Field(
         1000, ge=1, description="Runs of one trigger within one flow and minute; above it counts as a loop."
     )
+    most_groups: int = Field(
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="Keys that one trigger remembers at once; events of more are not held.",
+    )
     folders: tuple[str, ...] = Field(
         (), description="Folders whose files triggers may watch, and what is below them; none without."
     )

@@ -93,7 +93,8 @@ class _Core:
             channel=[channel.value for channel in Channel],
             outcome=[outcome.value for outcome in Outcome],
         )
-        intake = Intake(events, groups, LoopGuard(clock, context.settings.chain_rate), decided)
+        loops, most = LoopGuard(clock, context.settings.chain_rate), context.settings.most_groups
+        intake = Intake(events, groups, loops, decided, most_groups=most)
         watches = MongoWatches(database, relay)
         return cls(
             context, relay, triggers, events, groups, watches, cipher, registry, Refusals(events, clock, refused), intake

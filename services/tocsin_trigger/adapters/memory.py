@@ -46,6 +46,13 @@ class MongoGroups:
         found = await self._slots.load_many(keys)
         return [found[key] for key in keys if key in found]
 
+    async def count(self, trigger: str, since: datetime, most: int) -> int:
+        """How many groups of a trigger were touched since then; counting ends at ``most``."""
+        with translated(GROUPS):
+            where = {"v.trigger": trigger, "v.touched": {"$gte": since}}
+            found: int = await self._database.collection(GROUPS).count_documents(where, limit=most)
+        return found
+
     async def held_by(self, trigger: str, limit: int) -> list[Slot]:
         """What a trigger holds now, in no order."""
         found = await self._slots.find(Filter().eq("trigger", trigger).exists("held.0"), limit=limit)

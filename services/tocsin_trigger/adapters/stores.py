@@ -70,7 +70,7 @@ class Indexes:
                 GROUPS: [
                     Index(("v.touched",), expires=self._keep),
                     Index(("v.due",), only={"v.due": {"$type": "date"}}),
-                    Index(("v.trigger",)),
+                    Index(("v.trigger", "v.touched")),
                 ],
                 GATHERINGS: [
                     Index(("v.closed",), expires=self._keep),

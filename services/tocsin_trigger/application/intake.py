@@ -22,12 +22,13 @@ from tocsin_trigger.application.loops import LoopGuard
 from tocsin_trigger.application.saying import accepted, cause_of
 from tocsin_trigger.domain.deciding import Ready, Start, Waiting, as_json, decision_of, is_enough, judge, start_alone
 from tocsin_trigger.domain.events import Channel, Decision, Gathering, Outcome, Received, gathering_id, group_id, run_id
-from tocsin_trigger.domain.gathering import End, Enough, Held
+from tocsin_trigger.domain.gathering import End, Enough, Held, longest_wait
 from tocsin_trigger.domain.grouping import Slot, fold, fresh
 from tocsin_trigger.domain.matching import Met
 from tocsin_trigger.ports import EventStore, GroupStore
 
 _TRIES = 6  # more would mean that replicas hunt each other over one group
+MOST_GROUPS = 10_000
 _DIRECT = frozenset({Channel.WEBHOOK, Channel.MANUAL})
 
 
@@ -83,12 +84,22 @@ class Intake:
         groups: What triggers remember.
         loops: Notices what feeds itself.
         decided: Counts decisions by channel and outcome.
+        most_groups: Keys that one trigger remembers at once, about.
 
     Attributes:
         failed: Records in which a trigger failed, for whoever weighs what becomes of it. Bounded: the next one tells, too.
     """
 
-    def __init__(self, events: EventStore, groups: GroupStore, loops: LoopGuard, decided: Family[Counter]) -> None:
+    def __init__(
+        self,
+        events: EventStore,
+        groups: GroupStore,
+        loops: LoopGuard,
+        decided: Family[Counter],
+        *,
+        most_groups: int = MOST_GROUPS,
+    ) -> None:
+        self._most_groups = most_groups
         self._loops = loops
         self.failed: deque[Received] = deque(maxlen=100)
         self._events = events
@@ -130,6 +141,9 @@ class Intake:
                 [each for each in judged if each.arrived.received.key not in known],
                 await self._groups.load_many([group_id(w.ready.trigger.id, w.group) for each in judged for w in each.waiting]),
             )
+            for ready, since in plan.newcomers():
+                taken = await self._groups.count(ready.trigger.id, since, self._most_groups)
+                plan.bound(ready.trigger.id, self._most_groups, taken)
             plan.know(await self._events.load_many(plan.asked()))
             plan.fold()
             plan.know(await self._events.load_many(plan.missing()))
@@ -156,6 +170,7 @@ class _Plan:
         self._slots: dict[str, Slot] = {}
         self._left: list[Left] = []
         self._decided: dict[str, list[tuple[Decision, Start | None]]] = {}
+        self._room: dict[str, tuple[int, int]] = {}
         self._payloads = {each.arrived.received.key: each.arrived.event for each in judged}
 
     def fold(self) -> None:
@@ -172,6 +187,11 @@ class _Plan:
         at = group_id(trigger.id, waiting.group)
         slot = self._slots.get(at) or self._read(at)
         if slot is None:
+            most, room = self._room[trigger.id]
+            if room <= 0:
+                why = f"It remembers {most} keys already; there is room when some of them are done."
+                return decision_of(trigger, Outcome.CROWDED, why, group=waiting.group), None
+            self._room[trigger.id] = most, room - 1
             slot = fresh(trigger, waiting.group, arrived.at, direct=arrived.received.channel in _DIRECT)
         size = len(arrived.received.event or b"")
         try:
@@ -188,6 +208,20 @@ class _Plan:
             return replace(started, group=waiting.group), start
         run = run_id(trigger.id, gathering_id(trigger.id, [held.event for held in mine.held]))
         return replace(decision, run=run), None
+
+    def newcomers(self) -> list[tuple[Ready, datetime]]:
+        """Triggers that would remember a key more, with the time since which what they remember still counts."""
+        found: dict[str, tuple[Ready, datetime]] = {}
+        for each in self._judged:
+            for waiting in each.waiting:
+                trigger = waiting.ready.trigger
+                if trigger.gather is not None and group_id(trigger.id, waiting.group) not in self._entries:
+                    found[trigger.id] = waiting.ready, each.arrived.at - longest_wait(trigger.gather.rule)
+        return list(found.values())
+
+    def bound(self, trigger: str, most: int, taken: int) -> None:
+        """A trigger remembers so many keys of at most so many."""
+        self._room[trigger] = most, most - taken
 
     def _enough(self, ready: Ready) -> Enough:
         return lambda held: is_enough(ready, [as_json(self._payloads[e.event]) for e in held if e.event in self._payloads])

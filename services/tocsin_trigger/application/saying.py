@@ -11,6 +11,7 @@ from tocsin.signals.catalogue.trigger import (
     EVENT_ACCEPTED,
     EVENT_CHAIN_STOPPED,
     EVENT_REFUSED,
+    GATHERING_REFUSED,
     EventRefused,
 )
 from tocsin.signals.kinds import Payload, SignalType
@@ -18,7 +19,7 @@ from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.store import Outgoing
 from tocsin_trigger.application.voice import ACTOR, Voice
 from tocsin_trigger.domain.deciding import Start
-from tocsin_trigger.domain.events import Decision, Outcome, Received, decision_id
+from tocsin_trigger.domain.events import Decision, Outcome, Received, decision_id, gathering_id
 
 START = "io.tocsin.command.run.start.v1"
 
@@ -56,8 +57,18 @@ def accepted(
             except Rejected as error:
                 final = replace(decision, outcome=Outcome.FAILED, reason=error.detail[:500], run=None)
         decisions.append(final)
+        if final.outcome is Outcome.CROWDED:
+            outbox.append(_not_held(final, received.key, voice))
         outbox.append(_decision(final, received.key, event.id, voice))
     return replace(received, decisions=tuple(decisions)), outbox
+
+
+def _not_held(decision: Decision, key: str, voice: Voice) -> Outgoing:
+    """No group of this id was ever there: nothing else is said about it."""
+    told = {"trigger": decision.name, "key": decision.group or "", "outcome": "crowded", "events": 1}
+    return voice.signal(
+        GATHERING_REFUSED, gathering_id(decision.trigger, [key]), {**told, "reason": decision.reason or ""}, counted=False
+    )
 
 
 def refused(received: Received, traceparent: str | None) -> list[Outgoing]:

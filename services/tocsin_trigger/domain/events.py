@@ -45,6 +45,8 @@ class Outcome(Enum):
     CLEARED = "cleared"
     #: Nothing waited for it.
     NOT_AWAITED = "not_awaited"
+    #: The trigger remembers as many keys as it may.
+    CROWDED = "crowded"
 
 
 @dataclass(frozen=True, slots=True)

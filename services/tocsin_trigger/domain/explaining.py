@@ -125,6 +125,8 @@ def _words(decision: Decision) -> str:
             return f"It came in time.{why}"
         case Outcome.NOT_AWAITED:
             return f"It fits, but changed nothing.{why}"
+        case Outcome.CROWDED:
+            return f"It fits, but there was no room to remember it.{why}"
         case _:
             assert_never(decision.outcome)
 

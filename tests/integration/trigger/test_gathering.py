@@ -139,3 +139,23 @@ async def test_a_signal_of_the_platform_starts_a_run(service: Service) -> None:
     assert sorted(record["decisions"][0]["outcome"] for record in await records(service, 2)) == ["filtered", "started"]
     status, _ = await service.ask("PUT", "/api/v1/triggers/default/wider", json={**body, "signal": {"on": "asset.*"}})
     assert status == 201
+
+
+async def test_a_trigger_remembers_so_many_keys_and_no_more(environ: dict[str, str]) -> None:
+    """The event of one more is recorded with that decision, and a signal says it; keys that are there go on."""
+    async with started({**environ, "TOCSIN_TRIGGER_MOST_GROUPS": "2"}) as service:
+        when = {"mode": "threshold", "count": 2, "within": "1h", "key": ".data.k"}
+        body = {"kind": "event", "workflow": "w", "event": {"type": "com.example.k"}, "when": when}
+        status, answer = await service.ask("PUT", "/api/v1/triggers/default/crowded", json=body)
+        assert status == 201, answer
+
+        def event(number: int, key: str) -> CloudEvent:
+            return CloudEvent(id=f"k{number}", source="/s", type="com.example.k", data={"k": key})
+
+        await publish(service, event(1, "a"), event(2, "b"), event(3, "c"))
+        await publish(service, event(4, "a"))
+        await runs(service, 1)
+        (said,) = [signal for signal in await service.said("signals.default.gathering") if ".refused." in signal.type]
+        assert (said.data["key"], said.data["outcome"], said.data["events"]) == ("c", "crowded", 1)
+        found = {record["id"]: record["decisions"][0]["outcome"] for record in await records(service, 4)}
+        assert found == {"k1": "collected", "k2": "collected", "k3": "crowded", "k4": "started"}

@@ -55,7 +55,7 @@ class GatheringClosed(Payload):
 
     trigger: Name
     key: str = Field(description="What the events have in common; empty when the trigger asks for nothing.")
-    outcome: str = Field(description="fired, lapsed, cleared, failed, paused, disabled, deleted")
+    outcome: str = Field(description="fired, lapsed, cleared, crowded, failed, paused, disabled, deleted")
     events: int = Field(ge=0, description="How many events.")
     reason: Reason
     run: str | None = Field(None, description="Id of the run that was started.")
@@ -97,6 +97,13 @@ EVENT_CHAIN_STOPPED = SHELF.add(
 )
 DECISION_MADE = SHELF.add("decision", "made", DecisionMade, "What an event started, or why it started nothing.")
 GATHERING_FIRED = SHELF.add("gathering", "fired", GatheringClosed, "Events that a trigger held started one run together.")
+GATHERING_REFUSED = SHELF.add(
+    "gathering",
+    "refused",
+    GatheringClosed,
+    "An event was not held, because its trigger remembers as many keys as it may.",
+    severity=Severity.WARN,
+)
 GATHERING_LAPSED = SHELF.add(
     "gathering", "lapsed", GatheringClosed, "Events that a trigger held left it and started nothing, and why."
 )
