@@ -161,22 +161,26 @@ class Check:
             return
         text = expression_text(value)
         if self.loose and isinstance(shape, Condition) and shape.text:
+            self._count(pointer)
             return
         if text is None and isinstance(shape, Strict) and not self.loose:
             self.report(pointer, "must be an expression inside ${ }", f"Write ${{ {value[:40]} }}.")
             return
-        self.expressions += 1
-        if not self.evaluates or self.expressions > MOST_EXPRESSIONS:
-            if self.expressions == MOST_EXPRESSIONS + 1:
-                self.report(pointer, f"more than {MOST_EXPRESSIONS} expressions in one document")
-            return
         try:
+            if not self._count(pointer) or not self.evaluates:
+                return
             if text is None:
                 compile_condition(value, scope.variables)
             else:
                 compile_expression(text, scope.variables)
         except ExpressionInvalid as wrong:
             self.report(pointer, wrong.detail, wrong.hint, at=self._inside(pointer, value, text, wrong))
+
+    def _count(self, pointer: str) -> bool:
+        self.expressions += 1
+        if self.expressions == MOST_EXPRESSIONS + 1:
+            self.report(pointer, f"more than {MOST_EXPRESSIONS} expressions in one document")
+        return self.expressions <= MOST_EXPRESSIONS
 
     def _inside(self, pointer: str, value: str, text: str | None, wrong: ExpressionInvalid) -> tuple[int, int] | None:
         """Where in the file a position inside an expression is."""
@@ -216,14 +220,13 @@ class Check:
 
     def _data(self, value: Value, pointer: str, scope: Scope) -> None:
         if isinstance(value, str):
-            if expression_text(value) is not None and not self.loose:
+            if self.loose:
+                self._count(pointer)
+            elif expression_text(value) is not None:
                 self._expression(Strict(), value, pointer, scope)
-        elif isinstance(value, dict):
-            for key, held in value.items():
-                self._data(held, f"{pointer}/{token(key)}", scope)
-        elif isinstance(value, list):
-            for index, held in enumerate(value):
-                self._data(held, f"{pointer}/{index}", scope)
+        elif isinstance(value, dict | list):
+            for key, held in value.items() if isinstance(value, dict) else enumerate(value):
+                self._data(held, f"{pointer}/{token(str(key))}", scope)
 
     def _either(self, shapes: Sequence[Shape], value: Value, pointer: str, scope: Scope) -> None:
         for shape in shapes:

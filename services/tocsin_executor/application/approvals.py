@@ -24,6 +24,11 @@ class Asker(Protocol):
         """``user:ada``."""
         ...
 
+    @property
+    def person(self) -> str:
+        """Who is behind it, also behind an API key."""
+        ...
+
     def may(self, permission: str, namespace: str) -> bool:
         """Whether they hold a permission."""
         ...
@@ -71,13 +76,21 @@ class Approvals:
             raise NotFound(f"There is no open question {approval}.", approval=approval)
         return found
 
+    async def started(self, question: Question, who: Asker) -> bool:
+        """Whether somebody may not answer because they started the run, and the definition wants four eyes."""
+        if question.request.get("fourEyes") is not True:
+            return False
+        return (await self._runs.get(question.run)).actor in {who.subject, who.person}
+
     async def answer(self, question: Question, answer: Json, who: Asker, reason: str | None) -> RunView:
         """Answer it; the run goes on with the answer.
 
         Raises:
-            Forbidden: Others are asked.
+            Forbidden: Others are asked, or another person is wanted than who started the run.
             RunAlreadyDone: It was answered meanwhile, or the answer does not fit the form.
         """
+        if await self.started(question, who):
+            raise Forbidden("Whoever started the run may not answer this.", hint="Two people are wanted: ask another one.")
         if not may_answer(question, who):
             names = ", ".join((*question.names("assignees"), *question.names("roles")))
             raise Forbidden(f"This is asked of {names}.", hint="A role may answer who has the permission approve:<role>.")

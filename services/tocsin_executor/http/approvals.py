@@ -60,7 +60,7 @@ class ApprovalOut(BaseModel):
     mine: bool = Field(description="Whether whoever looks may answer it.")
 
 
-def _out(call: Call, question: Question) -> ApprovalOut:
+def _out(call: Call, question: Question, *, started: bool) -> ApprovalOut:
     request = question.request
     asked = instant(question.since)
     assert asked is not None
@@ -81,7 +81,7 @@ def _out(call: Call, question: Question) -> ApprovalOut:
         asked_at=asked,
         deadline=instant(question.deadline),
         reminders=question.reminders,
-        mine=call.may(ANSWER.name, question.namespace) and may_answer(question, call.principal),
+        mine=call.may(ANSWER.name, question.namespace) and may_answer(question, call.principal) and not started,
     )
 
 
@@ -93,10 +93,13 @@ class _Handlers:
         query = call.query(ApprovalQuery)
         scope = scope_of(call, READ.name, query.namespace)
         found, cursor = await self._approvals.list(scope, query.assignee, query.limit, query.cursor)
-        return Page(items=[_out(call, question) for question in found], next_cursor=cursor)
+        return Page(items=[await self._seen(call, question) for question in found], next_cursor=cursor)
 
     async def show(self, call: Call) -> ApprovalOut:
-        return _out(call, await self._permitted(call, READ.name))
+        return await self._seen(call, await self._permitted(call, READ.name))
+
+    async def _seen(self, call: Call, question: Question) -> ApprovalOut:
+        return _out(call, question, started=await self._approvals.started(question, call.principal))
 
     async def answer(self, call: Call) -> Reply:
         question = await self._permitted(call, ANSWER.name)

@@ -24,14 +24,19 @@ class Person:
     subject: str
     permissions: tuple[str, ...] = ()
 
+    @property
+    def person(self) -> str:
+        """Who they are."""
+        return self.subject
+
     def may(self, permission: str, namespace: str) -> bool:
         """Whether they hold it."""
         return permission in self.permissions
 
 
 async def test_a_question_is_listed_and_answered_by_who_is_asked(rig: Any) -> None:
-    """By name or by a role's permission; not by others; the answer has to fit; in the list until it is answered."""
-    given = {"title": "Refund?", "assignees": ["ada"], "roles": ["finance"], "form": FORM}
+    """By name or by a role's permission, not by who started it where two are wanted; in the list until it is answered."""
+    given = {"title": "Refund?", "assignees": ["ada", "test"], "roles": ["finance"], "form": FORM, "fourEyes": True}
     async with rig.replica() as replica:
         approvals = Approvals(replica.runs, replica.reading)
         await rig.publish([{"ask": {"call": "approval", "with": given}}])
@@ -46,6 +51,8 @@ async def test_a_question_is_listed_and_answered_by_who_is_asked(rig: Any) -> No
         assert (await approvals.get(question.id)).form == FORM
         with pytest.raises(Forbidden):
             await approvals.answer(question, {"approved": True}, Person("user:eve"), None)
+        with pytest.raises(Forbidden, match="started the run"):
+            await approvals.answer(question, {"approved": True}, Person("user:test"), None)
         with pytest.raises(RunAlreadyDone, match="does not fit the form"):
             await approvals.answer(question, {"approved": 1}, Person("user:ada"), None)
         await approvals.answer(question, {"approved": True}, Person("user:bob", ("approve:finance",)), None)

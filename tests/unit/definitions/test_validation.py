@@ -225,6 +225,13 @@ def test_validation_is_total(document: dict[str, object]) -> None:
         assert violation.line is not None
 
 
+def test_loose_mode_compiles_no_more_expressions_than_strict_mode() -> None:
+    """Every string may be one, and each takes time."""
+    many = "[" + ", ".join(f"x{number}" for number in range(2_001)) + "]"
+    [(_, detail, _)] = judged(f"evaluate: {{mode: loose}}\ndo: [{{a: {{set: {{x: {many}}}}}}}]\n")
+    assert detail == "more than 2000 expressions in one document"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -11,7 +11,7 @@ from tocsin_executor.domain.values import Json
 APPROVAL: Final = "approval"
 """Name of the built-in function."""
 
-_ASKED: Final = ("title", "message", "data", "assignees", "roles")
+_ASKED: Final = ("title", "message", "data", "assignees", "roles", "fourEyes")
 _OTHER: Final = ("form", "deadline", "default", "reminder")
 
 
@@ -29,6 +29,8 @@ def compile_approval(builder: Builder, node: Node, given: Json, place: Place) ->
     for name in ("assignees", "roles"):
         if isinstance(given.get(name, []), str) and "${" not in str(given[name]):
             builder.wrong(place.at(name), "a list of names is expected")
+    if not isinstance(given.get("fourEyes", False), bool):
+        builder.wrong(place.at("fourEyes"), "true or false is expected", "With true, whoever started the run may not answer.")
     form = None
     if "form" in given:
         form = builder.schema({"document": given["form"]}, place.at("form"))
