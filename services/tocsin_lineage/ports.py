@@ -149,8 +149,8 @@ class AssetStore(Protocol):
         """One page of assets, by key."""
         ...
 
-    async def kinds(self, namespace: str, keys: Collection[str]) -> Mapping[str, str | None]:
-        """The kinds of those assets that there are."""
+    async def kinds(self, namespace: str, keys: Collection[str]) -> Mapping[str, tuple[str | None, str]]:
+        """Kind and freshness of those assets that there are."""
         ...
 
     async def downstream(self, namespace: str, key: str) -> Sequence[Asset]:

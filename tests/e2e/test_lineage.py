@@ -66,7 +66,8 @@ def test_the_official_client_reports_and_the_platform_acts(machine):
     made = machine.ask("PUT", f"/api/v1/triggers/default/on-{name}", wanted, token=machine.token)
     assert made.status == 201, made
     auth = {"type": "api_key", "apiKey": machine.token}
-    client = OpenLineageClient(config={"transport": {"type": "http", "url": machine.url, "auth": auth}})
+    transport = {"type": "http", "url": machine.url, "auth": auth, "compression": "gzip"}
+    client = OpenLineageClient(config={"transport": transport})
     run, job = Run(str(uuid.uuid4())), Job("spark", f"make-{name}")  # noqa: TID251
     raw = InputDataset("postgres://db", f"raw-{name}")
     fields = {
@@ -94,6 +95,13 @@ def test_the_official_client_reports_and_the_platform_acts(machine):
         client.emit(event)
     asset = machine.get(f"assets/default/{key}")
     assert asset["materializations"] == 1
+    kept = machine.json("lineage", "events", "--run", run.runId)
+    assert [one["stage"] for one in kept] == ["COMPLETE", "START"]
+    assert kept[0]["event"]["outputs"][0]["facets"]["schema"]["fields"][0]["name"] == "total"
+    again = [one["event"] for one in kept]
+    taken = machine.ask("POST", "/api/v1/lineage/batch", [*again, {"job": 7}], token=machine.token).json
+    assert (taken["status"], taken["summary"]["successful"]) == ("partial_success", 2)
+    assert machine.get(f"assets/default/{key}")["materializations"] == 1
     paths = machine.get(f"lineage/columns?asset={key}&column=total")
     assert [(edge["source"], edge["subtype"]) for edge in paths["edges"]] == [
         (f"postgres://db/raw-{name}#price", "AGGREGATION")
@@ -109,3 +117,29 @@ def test_the_official_client_reports_and_the_platform_acts(machine):
         lambda: [one for one in machine.get("cases?limit=50")["items"] if key in one["title"]], what="the case about it"
     )
     assert len(cases) == 1
+
+
+WAITING = """
+document: {{dsl: 1.0.3, namespace: default, name: {name}, version: 1.0.0, metadata: {{tocsin: {{concurrency: {{limit: 1}}}}}}}}
+do:
+  - hold: {{wait: {{hours: 1}}}}
+"""
+
+
+def test_a_run_that_waits_for_a_place_is_named_with_the_limit_and_its_holder(machine):
+    """The executor is asked what the run of a late asset waits for."""
+    name = f"slow{uuid.uuid4().hex[:6]}"  # noqa: TID251
+    (machine.folder / f"{name}.yaml").write_text(WAITING.format(name=name))
+    machine.tocsin("workflow", "apply", f"{name}.yaml")
+    holder, waiter = (machine.json("run", "start", name, "--input", "{}")["id"] for _ in range(2))
+    late = {"freshness": {"maximum_lag": "PT0.1S"}, "maker": {"workflow": name}}
+    assert machine.ask("PUT", f"/api/v1/assets/default/{name}", late, token=machine.token).status == 200
+
+    def waits():
+        causes = machine.json("asset", "freshness", name)["causes"]
+        return [one for one in causes if one["kind"] == "waiting-slot" and one["held_by"]]
+
+    [cause] = awaited(waits, what="the cause")
+    assert (cause["subject"], cause["limit"], cause["held_by"]) == (waiter, f"workflow:default/{name}", [holder])
+    for run in (waiter, holder):
+        machine.tocsin("run", "cancel", run)

@@ -177,13 +177,14 @@ class MongoAssetStore:
                 chosen = chosen.eq(field, value)
         return await self._assets.page(chosen, sort=Sort("_id"), limit=limit, cursor=cursor)
 
-    async def kinds(self, namespace: str, keys: Collection[str]) -> Mapping[str, str | None]:
-        """The kinds of those assets that there are."""
+    async def kinds(self, namespace: str, keys: Collection[str]) -> Mapping[str, tuple[str | None, str]]:
+        """Kind and freshness of those assets that there are."""
         with translated(ASSETS):
             rows = self._database.collection(ASSETS).find(
-                {"_id": {"$in": [asset_id(namespace, key) for key in keys]}}, {"v.key": 1, "v.kind": 1}
+                {"_id": {"$in": [asset_id(namespace, key) for key in keys]}}, {"v.key": 1, "v.kind": 1, "v.state": 1}
             )
-            return {row["v"]["key"]: row["v"]["kind"] for row in await rows.to_list(None) if "v" in row}
+            found = [row["v"] for row in await rows.to_list(None) if "v" in row]
+            return {one["key"]: (one["kind"], one.get("state", "unknown")) for one in found}
 
     async def downstream(self, namespace: str, key: str) -> Sequence[Asset]:
         """Assets that are declared to be made of this one."""

@@ -189,6 +189,8 @@ def judge(
             state, after, changes = _each_key(promise, before, now=now, since=since, keys=grid.others, look=look)
         case EachPartition():
             state, after, changes = _each(promise, before, now=now, since=since, grid=grid, look=look)
+            if state is State.UNKNOWN and written is not None:
+                state = State.FRESH  # no window has come to its end since it was promised, and something is there
     return _turned(after, before, State.STALE if outdated else state, now, changes)
 
 

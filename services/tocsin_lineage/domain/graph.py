@@ -97,6 +97,15 @@ class Walk:
         return Picture(self.start, dict(sorted(self._nodes.items())), tuple(edges), self.truncated)
 
 
+def joined(one: Picture, other: Picture) -> Picture:
+    """Two pictures from the same start as one; a node is as far away as in the picture in which it is nearer."""
+    nodes = dict(one.nodes)
+    for node, depth in other.nodes.items():
+        nodes[node] = min(depth, nodes.get(node, depth))
+    edges = sorted({*one.edges, *other.edges}, key=lambda edge: (edge.source, edge.target))
+    return Picture(one.start, dict(sorted(nodes.items())), tuple(edges), one.truncated or other.truncated)
+
+
 def as_dot(picture: Picture) -> str:
     """The picture for Graphviz."""
     lines = ["digraph lineage {", "  rankdir=LR;", '  node [fontname="sans-serif"];']

@@ -24,6 +24,7 @@ class GraphQuery(Input):
     since: Annotated[Instant | None, Field(description="Only what was seen since.")] = None
     until: Annotated[Instant | None, Field(description="Only what was seen before.")] = None
     format: Literal["json", "dot", "mermaid"] = "json"
+    details: bool = Field(default=False, description="With kind and freshness of each asset; as JSON only.")
 
 
 class ColumnQuery(Input):
@@ -139,6 +140,13 @@ class EdgeView(BaseModel):
     target: str
 
 
+class NodeView(BaseModel):
+    """What is known about an asset in the graph."""
+
+    kind: str | None
+    state: str = Field(description="How fresh: unknown, fresh, warning, stale.")
+
+
 class PictureView(BaseModel):
     """A part of the graph."""
 
@@ -146,12 +154,14 @@ class PictureView(BaseModel):
     nodes: dict[str, int] = Field(description="`asset:<key>` or `job:<name>`, and how many assets away it is.")
     edges: list[EdgeView]
     truncated: bool
+    details: dict[str, NodeView] | None = Field(default=None, description="By node, where they were asked for.")
 
     @classmethod
-    def of(cls, picture: Picture) -> "PictureView":
+    def of(cls, picture: Picture, details: Mapping[str, tuple[str | None, str]] | None = None) -> "PictureView":
         """The view of a picture."""
+        told = None if details is None else {node: NodeView(kind=kind, state=state) for node, (kind, state) in details.items()}
         edges = [EdgeView(source=edge.source, target=edge.target) for edge in picture.edges]
-        return cls(start=picture.start, nodes=picture.nodes, edges=edges, truncated=picture.truncated)
+        return cls(start=picture.start, nodes=picture.nodes, edges=edges, truncated=picture.truncated, details=told)
 
 
 class ImpactView(BaseModel):

@@ -94,7 +94,8 @@ class _Handlers:
             case "mermaid":
                 return Reply(body=as_mermaid(picture), media_type="text/plain; charset=utf-8")
             case "json":
-                return Reply(body=PictureView.of(picture))
+                details = await self._graph.about(query.namespace, picture) if query.details else None
+                return Reply(body=PictureView.of(picture, details))
 
     async def impact(self, call: Call) -> ImpactView:
         return ImpactView.of(await self._graph.around(_view(call.query(GraphQuery), Direction.DOWNSTREAM)))

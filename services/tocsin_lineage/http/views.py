@@ -35,6 +35,7 @@ class AssetView(BaseModel):
     owners: tuple[str, ...]
     tags: tuple[str, ...]
     code_version: str | None
+    made_with: str | None = Field(description="Version of the code that it was written with last.")
     declared: bool
     facets: dict[str, JsonValue]
     materialized: datetime | None
@@ -62,6 +63,7 @@ class AssetView(BaseModel):
             owners=asset.owners,
             tags=asset.tags,
             code_version=asset.code_version,
+            made_with=asset.made_with,
             declared=asset.declared,
             facets=dict(asset.facets),
             materialized=asset.materialized,

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocsin_lineage.domain.graph import Direction, Edge, Walk, as_dot, as_mermaid
+from tocsin_lineage.domain.graph import Direction, Edge, Picture, Walk, as_dot, as_mermaid, joined
 
 CHAIN = [
     Edge("asset:raw", "job:clean"),
@@ -51,3 +51,14 @@ def test_names_cannot_break_out_of_a_drawing():
     picture = walked([Edge('asset:a"];evil', "job:b")], 'asset:a"];evil', Direction.DOWNSTREAM, 1)
     assert '\\"];evil' in as_dot(picture)
     assert "#quot;];evil" in as_mermaid(picture)
+
+
+def test_both_ways_is_what_it_comes_from_and_what_depends_on_it():
+    """Together, each node as far away as on its shorter way."""
+    up = Picture(
+        "asset:b", {"asset:b": 0, "job:j": 1, "asset:a": 1}, (Edge("asset:a", "job:j"), Edge("job:j", "asset:b")), False
+    )
+    down = Picture("asset:b", {"asset:b": 0, "job:k": 1, "asset:a": 2}, (Edge("asset:b", "job:k"),), True)
+    both = joined(up, down)
+    assert both.nodes == {"asset:a": 1, "asset:b": 0, "job:j": 1, "job:k": 1}
+    assert (len(both.edges), both.truncated) == (3, True)

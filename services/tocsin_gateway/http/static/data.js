@@ -1,74 +1,114 @@
-// Assets: what the runs made, how fresh it is, and where it comes from, as a graph.
+// Assets: what the runs made, how fresh it is and why, partition by partition, and where it comes from.
 
-import { badge, card, el, facts, paged, svg, table, when } from "./parts.js";
-import { get, look } from "./session.js";
+import { lineage } from "./lineage.js";
+import { action, badge, card, el, facts, link, paged, refresh, span, table, when } from "./parts.js";
+import { get, look, tell } from "./session.js";
 
-const ACROSS = 230;
-const DOWN = 46;
-const WIDE = 180;
-const HIGH = 30;
+const NOTHING = { items: [] };
+const to = (namespace, key) => `#/assets/${namespace}/${encodeURIComponent(key)}`;
 
 export async function showAssets(place) {
-  const list = await paged((cursor) => get("assets", { limit: 50, cursor }), (items) => table([
-    ["Fresh", (it) => badge(it.freshness?.state ?? "unknown")], ["Asset", (it) => `${it.namespace} ${it.key}`], ["Kind", (it) => it.kind],
+  const wanted = {};
+  const list = el("div");
+  const show = async () => list.replaceChildren(await paged((cursor) => get("assets", { limit: 100, cursor, ...wanted }), (items) => table([
+    ["Fresh", (it) => badge(it.freshness?.state ?? "unknown")], ["Asset", (it) => it.key], ["Kind", (it) => it.kind], ["Group", (it) => it.group],
     ["Owners", (it) => (it.owners ?? []).join(", ")], ["Written", (it) => when(it.materialized)], ["Times", (it) => String(it.materializations), "number"],
-    ["Failing checks", (it) => (it.failing ?? []).join(", ")],
-  ], items, "No asset yet: let a task say what it produces, or point an OpenLineage client here.",
-  (it) => `#/assets/${it.namespace}/${encodeURIComponent(it.key)}`));
-  place.replaceChildren(card("Assets", list));
+    ["Late partitions", (it) => String(Object.keys(it.freshness?.late ?? {}).length || ""), "number"], ["Failing checks", (it) => (it.failing ?? []).join(", ")],
+    ["Namespace", (it) => it.namespace],
+  ], items, "No asset like this: let a task say what it produces, or point an OpenLineage client here.", (it) => to(it.namespace, it.key))));
+  const field = (name, placeholder) => {
+    const made = el("input", { placeholder, ariaLabel: placeholder });
+    made.addEventListener("change", () => { wanted[name] = made.value; show(); });
+    return made;
+  };
+  const state = el("select", { ariaLabel: "Freshness" }, [["", "However fresh"], ..."stale warning fresh unknown".split(" ").map((one) => [one, one])].map(
+    ([value, text]) => el("option", { value }, text)));
+  state.addEventListener("change", () => { wanted.state = state.value; show(); });
+  await show();
+  place.replaceChildren(card("Assets", el("div.filter", {}, field("prefix", "Begins with"), field("group", "Group"), field("kind", "Kind"), field("tag", "Tag"), state), list));
 }
 
 export async function showAsset(place, [namespace, encoded]) {
   const key = decodeURIComponent(encoded);
-  const [it, graph] = await Promise.all([
-    get(`assets/${namespace}/${encodeURIComponent(key)}`), look("lineage/graph", { namespace, asset: key, depth: 4, direction: "both" }, null)]);
-  place.replaceChildren(
-    el("section.card", {}, el("h2", {}, badge(it.freshness?.state ?? "unknown"), ` ${key}`),
-      facts([["Namespace", it.namespace], ["Kind", it.kind], ["Group", it.group], ["Owners", (it.owners ?? []).join(", ")], ["Tags", (it.tags ?? []).join(", ")],
-        ["Written", when(it.materialized)], ["Times", String(it.materializations)]]), it.description && el("p", {}, it.description)),
-    card("Where it comes from, and where it goes", graph ? drawn(graph) : el("p.empty", {}, "Not to be seen.")));
+  const about = { namespace, key };
+  const [it, why, slots, happenings, checks, columns, looks, picture] = await Promise.all([
+    get(`assets/${namespace}/${encodeURIComponent(key)}`), look("assets/freshness", about, null),
+    look("assets/partitions", about, { items: [], counts: {} }), look("assets/happenings", { ...about, limit: 15 }, NOTHING),
+    look("assets/checks", { ...about, limit: 15 }, NOTHING), look("assets/schemas", { ...about, limit: 5 }, NOTHING),
+    look("assets/evaluations", { ...about, limit: 10 }, NOTHING), lineage(namespace, key)]);
+  place.replaceChildren(...[
+    head(it, why), slots.items.some((one) => one.partition) && partitions(it, slots), card("Where it comes from, and where it goes", ...picture),
+    checks.items.length > 0 && card("Checks", table([
+      ["Passed", (one) => badge(one.passed ? "passed" : one.severity === "warn" ? "warning" : "failed")], ["Check", (one) => one.check],
+      ["Partition", (one) => one.partition], ["When", (one) => when(one.at)], ["Detail", (one) => one.detail], ["Run", (one) => run(one.run)]], checks.items, "")),
+    columns.items.length > 0 && card("Columns", schema(columns.items)),
+    it.automation && card("Why its maker was started, or not", table([
+      ["When", (one) => when(one.at)], ["Partition", (one) => one.partition], ["Held", (one) => badge(one.finding.holds ? "started" : "skipped")],
+      ["Seen", (one) => seen(one.finding)], ["Run", (one) => run(one.run)]], looks.items, "Its condition was not looked at yet.")),
+    card("What happened to it", table([
+      ["When", (one) => when(one.at)], ["What", (one) => one.act], ["Partition", (one) => one.partition], ["By", (one) => run(one.run) ?? one.actor],
+      ["Job", (one) => one.job?.replace("job:", "")], ["Metadata", (one) => JSON.stringify(one.metadata).slice(1, -1), "data"]], happenings.items, "Nothing yet.")),
+  ].filter(Boolean));
 }
 
-// Columns by distance from the asset in the middle: what it is made from on the left, what is made from it on the right.
-function drawn(graph) {
-  const { columns, at } = laidOut(graph);
-  const width = columns.length * ACROSS;
-  const height = Math.max(...columns.map((column) => column.length)) * DOWN + 16;
-  const edges = graph.edges.filter(({ source, target }) => at.has(source) && at.has(target)).map(({ source, target }) => {
-    const [from, to] = [at.get(source), at.get(target)];
-    const [x1, y1, x2, y2] = [from.x + WIDE, from.y + HIGH / 2, to.x, to.y + HIGH / 2];
-    const bend = Math.max(24, Math.abs(x2 - x1) / 2);
-    return svg("path", { class: "edge", d: `M${x1} ${y1} C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
-  });
-  const nodes = [...at].map(([name, { x, y }]) => {
-    const [kind, rest] = name.split(/:(.*)/s, 2);
-    const label = svg("text", { x: x + 10, y: y + 20 });
-    label.textContent = rest.length > 24 ? `…${rest.slice(-23)}` : rest;
-    const title = svg("title");
-    title.textContent = name;
-    const box = svg("rect", { x, y, width: WIDE, height: HIGH, rx: kind === "asset" ? 6 : 15 });
-    return svg("g", { class: `node ${kind}${name === graph.start ? " start" : ""}` }, title, box, label);
-  });
-  const picture = svg("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "Lineage" }, ...edges, ...nodes);
-  return el("div.scroll", {}, picture, graph.truncated && el("p.hint", {}, "There is more than is shown."));
+const run = (id) => (id && /^[0-9a-z]{26}$/.test(id) ? link(`#/runs/${id}`, id) : id);
+
+const list = (parts) => parts.flatMap((part, at) => (at ? [", ", part] : [part]));
+
+function head(it, why) {
+  const state = it.freshness?.state ?? "unknown";
+  const code = it.made_with && it.made_with !== it.code_version ? `${it.code_version ?? "?"}, made with ${it.made_with}` : it.code_version;
+  const upstream = (it.upstream ?? []).map((one) => (typeof one === "string" ? { asset: one, mapping: "same" } : one));
+  const shown = why && (state === "stale" || state === "warning") ? why.causes : [];
+  return el("section.card", {}, el("h2", {}, badge(state), ` ${it.key}`),
+    facts([["Namespace", it.namespace], ["Kind", it.kind], ["Group", it.group], ["Owners", (it.owners ?? []).join(", ")], ["Tags", (it.tags ?? []).join(", ")],
+      ["Written", it.materialized ? `${when(it.materialized)}, ${it.materializations} times` : "never"], [`${state[0].toUpperCase()}${state.slice(1)} for`, it.freshness?.since && span(Date.now() - new Date(it.freshness.since))],
+      ["Promised", it.promise && said(it.promise)], ["Can change", state !== "stale" && it.freshness?.due && when(it.freshness.due)],
+      ["Made of", upstream.length > 0 && el("span", {}, list(upstream.map((one) => link(to(it.namespace, one.asset), one.mapping === "same" ? one.asset : `${one.asset} (${said(one.mapping)})`))))],
+      ["Made by", it.maker && link(`#/runs?workflow=${it.maker.workflow}`, it.maker.workflow)], ["Made when", it.automation && said(it.automation.when)], ["Code", code]]
+      .filter(([, value]) => value)),
+    it.description && el("p", {}, it.description),
+    shown.map((one) => el("p.wait", {}, el("strong", {}, `${one.kind}: `), one.detail, /^[0-9a-z]{26}$/.test(one.subject ?? "") && [" ", link(`#/runs/${one.subject}`, "show the run")],
+      one.kind === "late-upstream" && [" ", link(to(it.namespace, one.subject), "show it")])));
 }
 
-function laidOut(graph) {
-  const level = new Map([[graph.start, 0]]);
-  for (let changed = true, rounds = 0; changed && rounds < 64; rounds += 1) {
-    changed = false;
-    for (const { source, target } of graph.edges) {
-      if (level.has(source) && !level.has(target)) { level.set(target, level.get(source) + 1); changed = true; }
-      if (level.has(target) && !level.has(source)) { level.set(source, level.get(target) - 1); changed = true; }
-    }
+// A declaration in few words: {"maximum_lag": "PT6H"} is "maximum lag PT6H".
+function said(value) {
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return value.map(said).join(", ");
+  return Object.entries(value).map(([name, inner]) => `${name.replaceAll("_", " ")} ${typeof inner === "object" && inner !== null ? `(${said(inner)})` : inner}`).join(", ");
+}
+
+function partitions(it, { items, counts }) {
+  const summary = Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(", ");
+  const open = items.filter((one) => one.condition === "missing" || one.condition === "failed");
+  const fill = it.maker && open.length > 0 && action(`Make ${open.length} missing or failed`, async () => {
+    await tell("assets/backfills", { namespace: it.namespace, key: it.key, partitions: "missing-or-failed" });
+    refresh();
+  }, { confirmed: `Start ${Math.min(open.length, 1000)} runs of ${it.maker.workflow}?` });
+  const rows = new Map();
+  for (const one of items.slice(-2000)) {
+    const [row, column] = one.partition.includes("|") ? one.partition.split("|") : ["", one.partition];
+    rows.set(row, [...(rows.get(row) ?? []), { ...one, column }]);
   }
-  const lowest = Math.min(...level.values());
-  const columns = [];
-  for (const [name, depth] of level) (columns[depth - lowest] ??= []).push(name);
-  const tallest = Math.max(...columns.map((column) => column.length));
-  const at = new Map();
-  columns.forEach((column, x) => column.sort().forEach((name, y) => {
-    at.set(name, { x: x * ACROSS + 8, y: (y + (tallest - column.length) / 2) * DOWN + 8 });
-  }));
-  return { columns, at };
+  const map = [...rows].map(([row, cells]) => el("div.slots", {}, row && el("span.row", {}, row), cells.map((one) => {
+    const cell = el(`span.slot.${one.freshness ?? one.condition}`, { title: `${one.partition}: ${one.condition}${one.freshness ? `, ${one.freshness}` : ""}${one.written ? `, ${when(one.written)}` : ""}` });
+    const id = one.condition === "failed" ? one.failed_run : one.run;
+    return id ? link(`#/runs/${id}`, cell) : cell;
+  })));
+  const [first, last] = [items[0].partition, items.at(-1).partition];
+  return card("Partitions", el("p.hint", {}, `${first} to ${last}: ${summary}`), el("div.map", {}, map), fill && el("div.actions", {}, fill));
+}
+
+function schema(versions) {
+  const [now] = versions;
+  const changes = versions.filter((one) => one.added.length || one.removed.length || one.changed.length).map((one) => el("p", {}, `${when(one.at)}: `,
+    [...one.added.map((name) => `+ ${name}`), ...one.removed.map((name) => `− ${name}`), ...one.changed.map(([name, before, after]) => `${name}: ${before} → ${after}`)].join(", "),
+    one.breaking && [" ", badge("breaking")]));
+  return [table([["Column", (one) => one.name], ["Type", (one) => one.type], ["Description", (one) => one.description]], now.columns, "None."), changes].flat();
+}
+
+function seen(finding) {
+  const parts = (finding.parts ?? []).filter((part) => part.holds === finding.holds);
+  return (parts.length ? parts : [finding]).map((part) => `${part.condition}: ${part.detail}`).join("; ");
 }
