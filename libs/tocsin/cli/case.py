@@ -1,11 +1,12 @@
 """`tocsin case`: what people do when something needs them."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from tocsin.cli import case_files, case_settings, case_talk, case_tasks
-from tocsin.cli.case_screen import COLUMNS, clocks_table, colours, facet_rows, history_lines
+from tocsin.cli.case_screen import cases_table, clocks_table, facet_rows, history_lines, in_lines, measures_lines
 from tocsin.cli.case_talk import comment_lines, results
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import console, json_argument, pairs, print_json, print_record, print_records, say
@@ -37,6 +38,20 @@ Words = Annotated[str | None, typer.Option("--text", help="Words of title, descr
 View = Annotated[str | None, typer.Option("--view", help="A saved view.")]
 Active = Annotated[bool, typer.Option("--active", help="Only cases that somebody has to work on.")]
 Overdue = Annotated[bool, typer.Option("--overdue", help="Only cases with a broken promise.")]
+
+
+_SORTS = {"changed": "updated_at", "opened": "opened_at", "due": "next_due"}
+
+
+def chosen(word: str, words: Mapping[str, str], option: str) -> str:
+    """What a word of an option stands for.
+
+    Raises:
+        Invalid: It is none of them.
+    """
+    if word not in words:
+        raise Invalid(f"{option} {word!r} is none of {', '.join(words)}")
+    return words[word]
 
 
 @app.callback()
@@ -71,6 +86,7 @@ async def list_(
     view: View = None,
     active: Active = False,
     overdue: Overdue = False,
+    sort: Annotated[str | None, typer.Option("--sort", help="changed, opened, or due: the next promise first.")] = None,
     facets: Annotated[bool, typer.Option("--facets", help="Count values instead of listing cases.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most this many.")] = 20,
     url: Url = None,
@@ -93,6 +109,7 @@ async def list_(
         "view": view,
         "active": "true" if active else None,
         "overdue": "true" if overdue else None,
+        "sort": None if sort is None else chosen(sort, _SORTS, "--sort"),
     }
     async with connect(where.url) as client:
         if facets:
@@ -103,7 +120,7 @@ async def list_(
     if as_json:
         print_json([*records])
     else:
-        print_records([colours(record) for record in records], COLUMNS, as_json=False, empty="No cases.")
+        cases_table(records)
 
 
 @app.command("open")
@@ -156,7 +173,7 @@ async def show(
         print_json({**record, "comments": comments})
         return
     hidden = ("comments", "response", "updating", "resolving", "playbooks", "escalation", "stage")
-    print_record(record, as_json=False, hide=hidden)
+    print_record(in_lines(record), as_json=False, hide=hidden)
     clocks_table(record)
     for one in comments if at is None else ():
         if isinstance(one, dict):
@@ -207,7 +224,10 @@ async def metrics(
     filters = {"namespace": where.namespace, "kind": kind, "team": team, "owner": owner, "opened_after": since}
     async with connect(where.url) as client:
         record = await client.cases.metrics(filters)
-    print_record(record, as_json=as_json)
+    if as_json:
+        print_json(record)
+    else:
+        measures_lines(record)
 
 
 @app.command()

@@ -1,29 +1,83 @@
 """How cases look on a screen: colours, promises, histories."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli.output import ago, console, moment, now
+from tocsin.cli.output import ago, console, duration, moment, now, print_record
 from tocsin.client import Record
 from tocsin.signals import Json
 
-COLUMNS: Final = ("id", "status", "priority", "title", "owner", "occurrences:times", "next_promise:due", "opened_at:opened")
+_SOON: Final = 900  # seconds before a promise is broken from which it is shown as urgent
+_PRIORITIES: Final = {"critical": "bold red", "high": "yellow", "low": "dim"}
+_STAGES: Final = {"new": "bold", "active": "cyan", "paused": "yellow", "resolved": "green", "closed": "dim"}
 _CLOCKS: Final = (("response", "response"), ("updating", "update"), ("resolving", "resolution"))
 _STATES: Final = {"breached": "red", "met": "green", "held": "yellow", "running": "cyan"}
 
 
-def colours(record: Record) -> Record:
-    """A case for a list: with its next promise, shortly."""
-    dues = [due for name, _ in _CLOCKS if (due := _next(record.get(name))) is not None]
-    shown: Record = {**record, "next_promise": None}
-    soonest = moment(min(dues)) if dues else None
+def cases_table(records: Sequence[Record]) -> None:
+    """Cases, with what is promised next in the colour of how urgent it is."""
+    if not records:
+        console.print(Text("No cases.", style="dim"))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "status", "priority", "title", "owner", "times", "due", "opened"):
+        table.add_column(heading, no_wrap=heading != "title", overflow="fold")
+    for record in records:
+        priority, opened = str(record.get("priority")), moment(record.get("opened_at"))
+        table.add_row(
+            str(record.get("id")),
+            Text(str(record.get("status")), style=_STAGES.get(str(record.get("stage")), "")),
+            Text(priority, style=_PRIORITIES.get(priority, "")),
+            Text(str(record.get("title"))),
+            Text("-", style="dim") if record.get("owner") is None else Text(str(record.get("owner"))),
+            str(record.get("occurrences")),
+            _promise(record),
+            "" if opened is None else ago(opened, now()),
+        )
+    console.print(table)
+
+
+def _promise(record: Record) -> Text:
+    """The next promise of a case."""
     if any(_state(record.get(name)) == "breached" for name, _ in _CLOCKS):
-        shown["next_promise"] = "broken"
-    elif soonest is not None:
-        shown["next_promise"] = ago(soonest, now())
-    return shown
+        return Text("broken", style="bold red")
+    if record.get("stage") == "paused":
+        return Text("held", style="yellow")
+    due = moment(min((due for name, _ in _CLOCKS if (due := _next(record.get(name))) is not None), default=None))
+    if due is None:
+        return Text("-", style="dim")
+    return Text(ago(due, now()), style="yellow" if (due - now()).total_seconds() < _SOON else "")
+
+
+def in_lines(record: Record) -> Record:
+    """A case with custom fields and links as one line each."""
+    fields, links = record.get("fields"), record.get("links")
+    told = [f"{name}={value}" for name, value in fields.items()] if isinstance(fields, dict) else []
+    about: list[Json] = [
+        f"{link.get('role')} {link.get('kind')}:{link.get('target')}"
+        for link in (links if isinstance(links, list) else ())
+        if isinstance(link, dict)
+    ]
+    return {**record, "fields": ", ".join(told), "links": about}
+
+
+def measures_lines(record: Record) -> None:
+    """Numbers about cases, times as people say them."""
+    shown: Record = {}
+    for name, value in record.items():
+        if name.endswith("_s") and isinstance(value, int | float):
+            shown[name.removesuffix("_s")] = duration(timedelta(seconds=value))
+        elif name == "breach_rate" and isinstance(value, int | float):
+            shown[name] = f"{value:.1%}"
+        elif isinstance(value, dict):
+            shown[name] = ", ".join(f"{count} {age}" for age, count in value.items() if count) or "nothing"
+        else:
+            shown[name] = value
+    print_record(shown, as_json=False)
 
 
 def facet_rows(record: Record) -> list[Record]:

@@ -50,6 +50,14 @@ class Cases:
             raise NotFound(f"there is no case {case_id}", case=case_id)
         return entry
 
+    async def steps(self, case: Case) -> list[str]:
+        """The statuses that a case can be taken to."""
+        kind = await self._ledger.desk.kind(case.namespace, case.kind)
+        status = kind.status(case.status)
+        if case.merged_into is not None:
+            return []
+        return [kind.initial] if status is None else [step.to for step in status.steps]
+
     async def search(self, search: CaseSearch, *, limit: int, cursor: str | None) -> Page[Entry[Case]]:
         """One page of cases."""
         return await self._ledger.store.search(search, limit=limit, cursor=cursor)

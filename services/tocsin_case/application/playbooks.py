@@ -1,5 +1,6 @@
 """Playbooks of cases: started by people, their ends and their approvals written back."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -160,7 +161,7 @@ def _detail(payload: Mapping[str, Json], output: Json, transition_: str) -> str:
         return reason
     if isinstance(output, dict) and isinstance(output.get("summary"), str):
         return str(output["summary"])
-    return "" if output is None else f"```json\n{str(output)[:2000]}\n```"
+    return "" if output is None else f"```json\n{json.dumps(output, ensure_ascii=False, indent=2)[:2000]}\n```"
 
 
 def _wished(case: Case, guide: Guide, wishes: Mapping[str, Json], detail: str, now: datetime) -> tuple[Case, str]:

@@ -9,6 +9,7 @@ from tocsin_case.application.ledger import value_of
 from tocsin_case.domain.cases import Case, ImpossibleTransition
 from tocsin_case.domain.templates import SavedView
 from tocsin_case.http.asking import READ, WRITE, Door, by
+from tocsin_case.http.markdown import as_html
 from tocsin_case.http.schemas import (
     CaseBody,
     CaseId,
@@ -95,7 +96,10 @@ class CaseHandlers:
 
     async def show(self, call: Call) -> Reply:
         """Show one."""
-        return shown(await self._door.permitted(call, call.params(CaseId).case, READ))
+        entry = await self._door.permitted(call, call.params(CaseId).case, READ)
+        case = value_of(entry)
+        more = {"steps": await self._cases.steps(case), "html": as_html(case.description)}
+        return Reply(body=CaseView.of(case).model_copy(update=more), revision=entry.revision)
 
     async def change(self, call: Call) -> Reply:
         """Change one."""

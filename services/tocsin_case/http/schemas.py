@@ -202,6 +202,8 @@ class CaseView(BaseModel):
     resolving: ClockView | None
     escalation: EscalationView | None
     playbooks: list[PlaybookRunView]
+    steps: list[str] = Field(default=[], description="Statuses that it can be taken to; of one case, not in lists.")
+    html: str = Field(default="", description="The description as HTML that is safe to show; of one case, not in lists.")
 
     @classmethod
     def of(cls, case: Case) -> "CaseView":

@@ -1,10 +1,11 @@
 // The console: logs in, and shows the page that the address names after its `#`.
 
+import { showCase, showCases } from "./cases.js";
 import { showAsset, showAssets } from "./data.js";
 import { hear, showOverview } from "./overview.js";
 import { showRun, showRuns } from "./runs.js";
 import { ended, follow, get, post, tokens } from "./session.js";
-import { showCase, showStarts, showWork } from "./work.js";
+import { showStarts, showWork } from "./work.js";
 
 const REFRESH_MS = 5000;
 const byId = (id) => document.getElementById(id);
@@ -15,6 +16,7 @@ const PAGES = [
   [/^runs$/, showRuns, false],
   [/^runs\/([^/]+)$/, showRun, true],
   [/^work$/, showWork, false],
+  [/^cases$/, showCases, true],
   [/^cases\/([^/]+)$/, showCase, false],
   [/^starts$/, showStarts, false],
   [/^assets$/, showAssets, false],

@@ -39,42 +39,12 @@ function formed(question, answer) {
   };
 }
 
-export async function showCase(place, [id]) {
-  const [it, comments, history] = await Promise.all([get(`cases/${id}`), look(`cases/${id}/comments`, {}, { items: [] }), look(`cases/${id}/history`, {}, { items: [] })]);
-  const text = el("textarea", { rows: 3, placeholder: "Comment" });
-  const say = action("Comment", async () => { await tell(`cases/${id}/comments`, { text: text.value }); refresh(); });
-  place.replaceChildren(
-    el("section.card", {}, el("h2", {}, badge(it.status), ` ${it.title}`),
-      facts([["Case", it.id], ["Kind", it.kind], ["Stage", it.stage], ["Priority", it.priority], ["Severity", String(it.severity)], ["Owner", it.owner],
-        ["Team", it.team], ["Opened", `${when(it.opened_at)} by ${it.opened_by}`], ["Happened", it.occurrences > 1 ? `${it.occurrences} times` : null],
-        ["Answer", clockOf(it.response)], ["Update", clockOf(it.updating)], ["Resolution", clockOf(it.resolving)]]),
-      it.description && el("p", {}, it.description)),
-    card("Comments", comments.items.map((comment) => el("div.comment", {}, el("p.hint", {}, `${comment.author} · ${when(comment.at)}`), el("p", {}, comment.text))), text, el("p.actions", {}, say)),
-    card("History", table([
-      ["When", (entry) => when(entry.at)], ["Who", (entry) => entry.actor], ["Why", (entry) => entry.why], ["What", changed],
-    ], history.items, "Nothing has changed yet.")));
-}
-
 // Runs that it started, or the sentence that says why there are none.
 function decided(event) {
   const runs = event.decisions.filter((decision) => decision.run);
   if (!runs.length) return event.explanation;
   return el("span", {}, runs.map(({ trigger, run }) => [`${trigger} `, link(`#/runs/${run}`, run), " "]));
 }
-
-// What was changed: of a new case nothing, it is all new.
-function changed(entry) {
-  if (entry.revision === 1) return "";
-  return entry.changes.map(({ name, before, after }) => `${name}: ${plain(before) || "nothing"} → ${plain(after) || "nothing"}`).join("; ");
-}
-
-function clockOf(promise) {
-  if (!promise) return null;
-  if (promise.breached) return `broken ${when(promise.breached)}`;
-  return promise.met ? `kept ${when(promise.met)}` : promise.due ? when(promise.due) : "held";
-}
-
-const plain = (value) => (value == null ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
 export async function showStarts(place) {
   const schedules = await paged((cursor) => look("schedules", { limit: 50, cursor }, { items: [] }), (items) => table([
