@@ -90,7 +90,7 @@ def asked_for(occurrence: Occurrence) -> Rule | None:
     if occurrence.signal != "alert.fired" or occurrence.attributes.get("dataopencase") is not True:
         return None
     severity = _SEVERITIES.get(str(occurrence.attributes.get("dataseverity")), 3)
-    return Rule(namespace=occurrence.namespace, name="alerts", signal="alert.fired", severity=severity)
+    return Rule(namespace=occurrence.namespace, name="alerts", signal="alert.fired", title="{detail}", severity=severity)
 
 
 def matching(rules: Iterable[Rule], occurrence: Occurrence) -> Rule | None:
@@ -206,6 +206,7 @@ def checked_rule(rule: Rule) -> Rule:
 _SENTENCES: Mapping[str, str] = {
     "run.faulted": "{name} failed: {detail}",
     "run.refused": "{name} could not be started: {detail}",
+    "approval.expired": "nobody answered {name} in time",
     "schedule.missed": "{name} was missed: {detail}",
     "asset.freshness-changed": "{name} is not fresh: {detail}",
     "asset.check-evaluated": "{name} does not hold: {detail}",

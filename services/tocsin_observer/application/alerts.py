@@ -14,6 +14,7 @@ from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry, Page
+from tocsin_kit.store.changes import changes
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.notifying import ChannelEndpoints
 from tocsin_observer.domain.alert_rules import AlertRule, checked_rule
@@ -74,7 +75,7 @@ class Alerts:
         if expect is not None and expect != entry.revision:
             raise PreconditionFailed(f"alert rule {rule.id} has changed since you read it", hint="read it again")
         outbox = announce(
-            [(words.ALERT_RULE_CHANGED, words.AlertRuleChanged(name=rule.name))],
+            [(words.ALERT_RULE_CHANGED, words.AlertRuleChanged(name=rule.name, changes=changes(entry.value, rule)))],
             namespace=rule.namespace,
             entity_id=rule.name,
             after=entry.sequence,
@@ -107,7 +108,7 @@ class Alerts:
         """
         entry = await self.rule(namespace, name)
         outbox = announce(
-            [(words.ALERT_RULE_DELETED, words.AlertRuleChanged(name=name))],
+            [(words.ALERT_RULE_DELETED, words.AlertRuleChanged(name=name, changes=changes(entry.value, None)))],
             namespace=namespace,
             entity_id=name,
             after=entry.sequence,
@@ -247,8 +248,9 @@ class Channels:
     ) -> Entry[Channel]:
         channel = after or entry.value
         assert channel is not None
+        differences = changes(entry.value, after, hidden={"url", "key"}, without={"namespace", "name", "changed_at"})
         outbox = announce(
-            [(kind, words.ChannelChanged(name=channel.name, kind=channel.kind.value))],
+            [(kind, words.ChannelChanged(name=channel.name, kind=channel.kind.value, changes=differences))],
             namespace=channel.namespace,
             entity_id=channel.name,
             after=entry.sequence,

@@ -1,7 +1,7 @@
 """What people do with webhooks that go out: make, verify, rotate, pause, look at what was delivered, have it sent again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry, Page
+from tocsin_kit.store.changes import changes
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.endpoints import WebhookEndpoints, shown
 from tocsin_observer.application.telling import Wake, waiting_for, wants
@@ -344,8 +345,9 @@ class Webhooks:
     ) -> Entry[Webhook]:
         webhook = after or entry.value
         assert webhook is not None
+        differences = changes(_fields(entry.value), _fields(after), hidden={"headers"})
         outbox = announce(
-            [(kind, words.WebhookChanged(name=webhook.name, url=shown(webhook), reason=reason))],
+            [(kind, words.WebhookChanged(name=webhook.name, url=shown(webhook), reason=reason, changes=differences))],
             namespace=webhook.namespace,
             entity_id=webhook.name,
             after=entry.sequence,
@@ -357,6 +359,15 @@ class Webhooks:
 
     async def _woken(self, endpoint: str) -> None:
         await self._wake([endpoint])
+
+
+def _fields(webhook: Webhook | None) -> dict[str, object] | None:
+    """What people can change of a webhook, and how many secrets sign; queries of URLs often hold a secret."""
+    if webhook is None:
+        return None
+    written = {one.name: getattr(webhook.spec, one.name) for one in fields(webhook.spec)}
+    signing = [one.fingerprint for one in webhook.secrets]
+    return {**written, "url": shown(webhook), "state": webhook.state, "fingerprints": signing}
 
 
 _VERIFY_HINT: Final = "answer the POST of type webhook.verification with 2xx and data.challenge in the body"

@@ -5,6 +5,7 @@ import base64
 import hmac
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -219,6 +220,13 @@ async def test_an_endpoint_that_says_it_is_gone_is_disabled_and_that_is_said(gro
 
         webhook = await eventually(disabled, within=20)
         assert webhook.reason == "the endpoint answered 410 Gone"
+        await replica.webhooks.put(
+            "default", "gone", replace(webhook.spec, url=partner.url + "/ok/1?token=canary"), expect=None, **ADA
+        )
+        changed = await anext(ground.stream.follow(("signals.default.webhook.updated.gone",), after=0))
+        told = {one["field"]: (one["before"], one["after"]) for one in orjson.loads(changed.event)["data"]["changes"]}
+        assert told["url"] == (partner.url + "/gone", partner.url + "/ok/1")
+        assert b"canary" not in changed.event
         said = []
         async for batch in ground.stream.read(("signals.default.webhook.disabled.gone",), after=0):
             said += batch

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
 
 SHELF = Shelf("observer")
@@ -22,7 +23,7 @@ AUDIT_HOLD_RELEASED = SHELF.add(
 )
 
 
-class WebhookChanged(Payload):
+class WebhookChanged(Changed):
     """Data of the signals about a webhook itself."""
 
     name: Name
@@ -57,13 +58,13 @@ WEBHOOK_DELIVERY_GIVEN_UP = SHELF.add(
 )
 
 
-class AlertRuleChanged(Payload):
+class AlertRuleChanged(Changed):
     """Data of the signals about an alert rule."""
 
     name: Name
 
 
-class ChannelChanged(Payload):
+class ChannelChanged(Changed):
     """Data of the signals about a channel of notifications."""
 
     name: Name
