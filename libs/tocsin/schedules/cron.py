@@ -118,7 +118,7 @@ class Cron:
         return any(weekday == which and (occurrence == n or (n == 0 and day + 7 > length)) for which, n in self.weekdays.nth)
 
     def _month_matches(self, day: int, first_weekday: int, length: int) -> bool:
-        if day in self.days.days or (self.days.last and day == length):
+        if day in self.days.days or length - day in self.days.before_last:
             return True
         wanted = self.days.closest_weekday
         if wanted is None:

@@ -56,13 +56,16 @@ class Part:
         return found
 
 
+_MOST_BEFORE_LAST = 30
+
+
 @dataclass(frozen=True, slots=True)
 class DaysOfMonth:
-    """The day-of-month field: plain days, the last day, or the weekday closest to a day (0: to the last)."""
+    """The day-of-month field: plain days, days before the last (0: it), or the weekday closest to a day (0: to the last)."""
 
     any_day: bool
     days: tuple[int, ...] = ()
-    last: bool = False
+    before_last: tuple[int, ...] = ()
     closest_weekday: int | None = None
 
 
@@ -106,13 +109,22 @@ def days_of_month(part: Part) -> DaysOfMonth:
     if "W" in part.text:
         return _closest(part)
     days: set[int] = set()
-    last = False
+    before_last: set[int] = set()
     for piece in part.split(","):
         if piece.text == "L":
-            last = True
+            before_last.add(0)
+        elif piece.text.startswith("L-"):
+            before_last.add(_before_last(Part(piece.text[2:], piece.offset + 2)))
         else:
             days.update(_range(DAY, piece))
-    return DaysOfMonth(any_day=False, days=tuple(sorted(days)), last=last)
+    return DaysOfMonth(any_day=False, days=tuple(sorted(days)), before_last=tuple(sorted(before_last)))
+
+
+def _before_last(piece: Part) -> int:
+    """Beyond the specification, but widely used: ``L-3`` is three days before the last."""
+    if not _NUMBER.fullmatch(piece.text) or not 1 <= int(piece.text) <= _MOST_BEFORE_LAST:
+        raise piece.wrong(f"behind 'L-' stands a number of days (1-{_MOST_BEFORE_LAST})", "L-3 is three days before the last.")
+    return int(piece.text)
 
 
 def _closest(part: Part) -> DaysOfMonth:
