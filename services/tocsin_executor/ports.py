@@ -185,6 +185,8 @@ class RunSave:
     position: int
     listens: list[Listening] | None = None
     """Its subscriptions; ``None`` for a run that never had any."""
+    large: list[str] = field(default_factory=list)
+    """Digests of all large values that it ever had."""
 
 
 @dataclass(slots=True)
@@ -200,6 +202,30 @@ class Save:
     runs: list[RunSave]
     partitions: dict[int, tuple[int, int]]
     heard: dict[int, Heard] = field(default_factory=dict)
+
+
+class Values(Protocol):
+    """Where large values are, each once under the digest of its JSON."""
+
+    async def keep(self, body: bytes) -> str:
+        """Store a value that is about to be referred to; what is there already is not written again.
+
+        Returns:
+            Its digest.
+
+        Raises:
+            Unavailable: Not known to be stored.
+        """
+        ...
+
+    async def read(self, digest: str) -> bytes:
+        """The JSON of a value.
+
+        Raises:
+            NotFound: There is none.
+            Unavailable: The store does not answer.
+        """
+        ...
 
 
 class RunStore(Protocol):

@@ -18,6 +18,7 @@ from tocsin_executor.adapters.retention import Retention
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.adapters.workers import SeenWorkers
 from tocsin_executor.application.admission import Admission
+from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.approvals import Approvals
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.measures import MEASURE_EVERY, Measures
@@ -40,10 +41,13 @@ from tocsin_executor.http.workers import worker_routes
 from tocsin_executor.http.workflows import workflow_routes
 from tocsin_executor.settings import ExecutorSettings
 from tocsin_executor.worker.imports import Imports
+from tocsin_executor.worker.parts import Runners, WorkerPart, apart_of, runners_for, secrets_of
+from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.worker import Queue
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
+from tocsin_kit.bus.values import ValueStore
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
@@ -51,9 +55,6 @@ from tocsin_kit.chassis.ticking import Ticking
 from tocsin_kit.store import Relay
 from tocsin_kit.web import HttpServer, Limits, Route
 from tocsin_kit.web.outside import RemoteAuthenticator
-
-from tocsin_executor.worker.parts import Runners, WorkerPart, runners_for, secrets_of
-from tocsin_executor.worker.settings import WorkerSettings
 
 RETENTION = "*/5 * * * *"
 _EVALUATIONS = 4  # open expressions at once; each is a process of its own
@@ -74,17 +75,20 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
     engine = own_engine(context, hot, saved, programs)
     workers, sandbox = context.more.of(WorkerSettings), Sandbox(_EVALUATIONS)
-    runners = runners_for(clock, sandbox, workers)
+    apart = apart_of(workers, context.bus, clock)
+    runners = runners_for(clock, sandbox, workers, apart)
     imports = Imports(runners.resources, secrets_of(workers, context.bus), clock)
     definitions = Definitions(stored, programs, clock, imports)
-    runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
+    runs = Runs(
+        engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance, apart=apart
+    )
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     listening = (
         Consumer(context.bus, consumer("executor-commands"), Commands(runs, refusals).handle, limits=context.limits),
         Consumer(context.bus, consumer("executor-logs"), handle_many=reading.keep_logs, limits=context.limits),
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
-    worker, seen = own_worker(context, workers_bus, runners, sandbox), SeenWorkers(context.bus, clock)
+    worker, seen = own_worker(context, workers_bus, runners, sandbox, apart), SeenWorkers(context.bus, clock)
     served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, seen=seen)
     return (
         relay,
@@ -117,8 +121,8 @@ def measuring(
 
 def retention_of(context: ServiceContext[ExecutorSettings]) -> Retention:
     """What is kept no longer goes."""
-    settings = context.settings
-    return Retention(context.database, context.clock, runs=settings.keep_runs, logs=settings.keep_logs)
+    settings, values = context.settings, ValueStore(context.bus, context.clock)
+    return Retention(context.database, context.clock, runs=settings.keep_runs, logs=settings.keep_logs, values=values)
 
 
 def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: MongoRuns, programs: ProgramCache) -> Engine:
@@ -170,7 +174,9 @@ def api(context: ServiceContext[ExecutorSettings], authenticator: RemoteAuthenti
     )
 
 
-def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus, runners: Runners, sandbox: Sandbox) -> WorkerPart:
+def own_worker(
+    context: ServiceContext[ExecutorSettings], bus: Bus, runners: Runners, sandbox: Sandbox, apart: Apart
+) -> WorkerPart:
     """The worker of this process: always for open expressions, for tasks if the settings say so."""
     workers = context.more.of(WorkerSettings)
     queues = workers.queues if context.settings.worker else ()
@@ -182,6 +188,7 @@ def own_worker(context: ServiceContext[ExecutorSettings], bus: Bus, runners: Run
         sandbox=sandbox,
         clock=context.clock,
         settings=workers,
+        apart=apart,
         url=context.platform.services.gateway_url,
     )
 

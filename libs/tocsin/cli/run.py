@@ -14,6 +14,7 @@ class Commands(LazyGroup):
         "start": Entry("tocsin.cli.runs", "Start a run of a published workflow.", "start"),
         "list": Entry("tocsin.cli.runs", "List runs, newest first.", "list"),
         "show": Entry("tocsin.cli.runs", "Show a run with its input, output, error and tasks.", "show"),
+        "value": Entry("tocsin.cli.runs", "Print a large value of a run.", "value"),
         "watch": Entry("tocsin.cli.runs", "Watch a run live, task by task, until it ends.", "watch"),
         "explain": Entry("tocsin.cli.runs", "Say what a run waits for, and since when.", "explain"),
         "logs": Entry("tocsin.cli.runs", "Print what its tasks printed.", "logs"),

@@ -19,6 +19,7 @@ app = typer.Typer(context_settings=dict(SETTINGS))
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")]
+Full = Annotated[bool, typer.Option("--full", help="Fetch large values as well.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until its work has really ended.")]
 
 
@@ -113,10 +114,11 @@ async def list_(
 
 @app.command()
 @asynchronous
-async def show(run: Run, url: Url = None, as_json: AsJson = False) -> None:
-    """Show a run with its input, output, error and tasks."""
+async def show(run: Run, *, full: Full = False, url: Url = None, as_json: AsJson = False) -> None:
+    """Show a run with its input, output, error and tasks. Large values are references unless asked for."""
     async with connect(url) as client:
         record = await client.runs.show(run)
+        record = await client.runs.filled(record) if full else record
         tasks = [task async for task in client.runs.tasks(run)]
     if as_json:
         print_json({**record, "tasks": [*tasks]})
@@ -127,6 +129,16 @@ async def show(run: Run, url: Url = None, as_json: AsJson = False) -> None:
         progress = Progress(record)
         progress.load(tasks)
         console.print(screen(progress, heading=False))
+
+
+@app.command()
+@asynchronous
+async def value(
+    run: Run, ref: Annotated[str, typer.Argument(metavar="REF", help="What `dataref` says.")], url: Url = None
+) -> None:
+    """Print a large value of a run as JSON."""
+    async with connect(url) as client:
+        print_json(await client.runs.value(run, ref))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 
 from tocsin.client.transport import Record, Transport
-from tocsin.signals import CloudEvent, decode, encode
+from tocsin.signals import CloudEvent, Json, decode, encode
 
 Filters = Mapping[str, str | int | bool | list[str] | None]
 
@@ -150,6 +150,20 @@ class Runs:
     async def show(self, run: str) -> Record:
         """One run with input, output and error."""
         return await self._http.get(_path("runs", run))
+
+    async def value(self, run: str, ref: str) -> Json:
+        """A large value of it: what the fields named in ``large`` refer to by ``dataref``."""
+        value: Json = orjson.loads(await self._http.send("GET", _path("runs", run, "values", ref)))
+        return value
+
+    async def filled(self, record: Record) -> Record:
+        """A run as :meth:`show` gives it, with its large values in their place."""
+        run, large = str(record["id"]), record.get("large")
+        for name in large if isinstance(large, list) else []:
+            held = record[str(name)]
+            if isinstance(held, dict):
+                record[str(name)] = await self.value(run, str(held["dataref"]))
+        return record
 
     async def explain(self, run: str) -> Record:
         """What it waits for, and which inputs were refused."""

@@ -21,6 +21,7 @@ from tocsin.expressions.lexer import Kind, Token, invalid, position, tokenize
 from tocsin.expressions.native import Evaluator, compile_native
 from tocsin.expressions.native_values import NotNativeError
 from tocsin.expressions.policy import calls, flatten, refuse
+from tocsin.expressions.reading import reads_value
 from tocsin.expressions.syntax import parse
 
 LONGEST = 16 * 1024  # characters of one expression; longer ones are programs and belong into a script
@@ -53,16 +54,18 @@ class Expression:
         cost: How it may be evaluated.
         names: The variables it uses, without ``$``; ``now`` when it asks for the time, which the caller gives as a number of
             seconds.
+        reads: Whether it looks at the value at all, or only at variables.
         limit: Up to how many bytes of input (as JSON) :meth:`evaluate` accepts when libjq has to be asked; 0 for OPEN.
     """
 
-    __slots__ = ("_libjq", "_native", "cost", "limit", "names", "text")
+    __slots__ = ("_libjq", "_native", "cost", "limit", "names", "reads", "text")
 
     def __init__(self, text: str, names: frozenset[str], limit: int, native: Evaluator | None, libjq: _Program | None) -> None:
         """Use :func:`compile_expression`."""
         self.text = text
         self.names = names
         self.limit = limit
+        self.reads = True
         self.cost = Cost.NATIVE if native is not None else Cost.BOUNDED if limit else Cost.OPEN
         self._native = native
         self._libjq = libjq
@@ -155,8 +158,11 @@ def compile_expression(text: str, variables: frozenset[str]) -> Expression:
     native = None if tree is None else compile_native(tree)
     limit = limit_bytes(tree)
     if native is not None and limit and names >= frozenset(mentioned):
-        return Expression(text, names, limit, native, None)
-    return Expression(text, names, limit, None, _checked(text, names, variables, mentioned))
+        found = Expression(text, names, limit, native, None)
+    else:
+        found = Expression(text, names, limit, None, _checked(text, names, variables, mentioned))
+    found.reads = reads_value(tree)
+    return found
 
 
 def _mentioned(text: str, tokens: tuple[Token, ...]) -> dict[str, int]:

@@ -26,6 +26,7 @@ MEMORY_BYTES = 512 * 1024 * 1024  # address space of one worker; libjq and Pytho
 LARGEST_BYTES = 64 * 1024 * 1024  # one request or answer
 _START = timedelta(seconds=10)  # a worker that cannot be started within this is a sick machine, not a long expression
 _PREFIX = 4
+_VALUE = b'{"value":'  # how an answer begins that is neither a failure nor a refusal
 
 
 class Sandbox:
@@ -79,14 +80,32 @@ class Sandbox:
         """As :meth:`evaluate_open`, for data with strict expressions in it."""
         return await self._evaluate({"template": data, "value": value, "variables": dict(variables)}, deadline)
 
+    async def evaluate_raw(self, request: Mapping[str, object], deadline: timedelta | float) -> bytes:
+        """As :meth:`evaluate_open` (``expression``) or :meth:`evaluate_template` (``template``), of values that stay JSON.
+
+        Args:
+            request: ``expression`` or ``template``, ``value`` and ``variables``; ``orjson.Fragment`` may be inside.
+            deadline: See there.
+
+        Returns:
+            The answer as JSON text, as it came: a large one need not be parsed to be stored.
+        """
+        raw = await self._exchanged(orjson.dumps(request), deadline)
+        if raw.startswith(_VALUE):
+            return raw[len(_VALUE) : -1]
+        return orjson.dumps(_answered(orjson.loads(raw)))
+
     async def _evaluate(self, request: Mapping[str, Json], deadline: timedelta | float) -> Json:
+        return _answered(orjson.loads(await self._exchanged(orjson.dumps(request), deadline)))
+
+    async def _exchanged(self, request: bytes, deadline: timedelta | float) -> bytes:
         seconds = deadline.total_seconds() if isinstance(deadline, timedelta) else deadline
         async with self._free:
             worker = self._idle.pop() if self._idle else await self._start()
             healthy = False
             try:
                 async with asyncio.timeout(seconds):
-                    answer = await _exchange(worker, orjson.dumps(request))
+                    answer = await _exchange(worker, request)
                 healthy = True
             except TimeoutError:
                 raise ExpressionFailed(
@@ -99,7 +118,7 @@ class Sandbox:
                     self._idle.append(worker)
                 else:
                     await _end(worker)
-        return _answered(answer)
+        return answer
 
     async def _start(self) -> asyncio.subprocess.Process:
         try:
@@ -120,7 +139,7 @@ class Sandbox:
             raise Unavailable("the expression sandbox could not be started") from failure
 
 
-async def _exchange(worker: asyncio.subprocess.Process, request: bytes) -> Mapping[str, Json]:
+async def _exchange(worker: asyncio.subprocess.Process, request: bytes) -> bytes:
     if worker.stdin is None or worker.stdout is None:
         raise Unavailable("the expression sandbox has no pipes")
     worker.stdin.write(len(request).to_bytes(_PREFIX, "big") + request)
@@ -128,8 +147,7 @@ async def _exchange(worker: asyncio.subprocess.Process, request: bytes) -> Mappi
     size = int.from_bytes(await worker.stdout.readexactly(_PREFIX), "big")
     if size > LARGEST_BYTES:
         raise ExpressionFailed("the result is too large", limit=LARGEST_BYTES, size=size)
-    answer: Mapping[str, Json] = orjson.loads(await worker.stdout.readexactly(size))
-    return answer
+    return await worker.stdout.readexactly(size)
 
 
 def _answered(answer: Mapping[str, Json]) -> Json:

@@ -51,10 +51,11 @@ class Template:
         constant: Whether there is no expression inside; then :meth:`evaluate` returns :attr:`data` itself.
         names: Variables that its expressions use.
         cost: The most expensive of its expressions; NATIVE when there is none.
+        reads: Whether any of them looks at the value.
         expressions: Its expressions, in order of appearance.
     """
 
-    __slots__ = ("_part", "constant", "cost", "data", "expressions", "names")
+    __slots__ = ("_part", "constant", "cost", "data", "expressions", "names", "reads")
 
     def __init__(self, data: Json, expressions: Sequence[Expression], part: _Part | None) -> None:
         """Use :func:`compile_template`."""
@@ -63,6 +64,7 @@ class Template:
         self.constant = part is None
         self.names = frozenset().union(*(expression.names for expression in expressions))
         self.cost = max((expression.cost for expression in expressions), key=_ORDER.index, default=Cost.NATIVE)
+        self.reads = any(expression.reads for expression in expressions)
         self._part = part
 
     def evaluate(self, value: Json, variables: Mapping[str, Json]) -> Json:

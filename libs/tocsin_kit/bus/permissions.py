@@ -49,6 +49,9 @@ RUNS_TASKS: Final = ("executor", "worker")
 _ALL_PUBLISH: Final = ("auth.revocations",)
 _ALL_SUBSCRIBE: Final = ("auth.revoked",)
 
+# Large values of runs: pieces are written and read by digest, which only those know who were given it.
+_VALUES: Final = ("values.>", f"{API}.DIRECT.GET.VALUES.values.>")
+
 # What is neither a signal nor a command of the topology, and why.
 _PUBLISH: Final = {
     "auth": ("auth.revoked", f"{END_CONNECTION}.*"),
@@ -70,6 +73,8 @@ _PUBLISH: Final = {
         f"{API}.CONSUMER.MSG.NEXT.EXECUTOR.>",
         "$JS.ACK.EXECUTOR.>",
         "$JS.FC.EXECUTOR.>",  # flow control of the ordered log reader
+        *_VALUES,
+        f"{API}.STREAM.PURGE.VALUES",  # of runs that are kept no longer
         f"{API}.CONSUMER.CREATE.LOGS.*.logs.>",  # what a run prints, followed while it runs
         f"{API}.CONSUMER.DELETE.LOGS.*",
         "$JS.FC.LOGS.>",
@@ -89,6 +94,7 @@ _PUBLISH: Final = {
     ),
     "worker": (
         "executor.in.>",
+        *_VALUES,
         "logs.>",
         "workers.*",  # that it is there, for whoever listens
         f"{API}.STREAM.INFO.EXECUTOR",

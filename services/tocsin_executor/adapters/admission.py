@@ -8,6 +8,7 @@ alone, and its ``status`` says when it has ended; so who holds a limit is a quer
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from bson.binary import Binary
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import DuplicateKeyError
@@ -17,6 +18,7 @@ from tocsin_executor.adapters.runs import moment
 from tocsin_executor.application.admission import Admission, Held, Look, Waiting
 from tocsin_executor.domain.admission import Admit, Candidate, Displace, Holder, Refuse, Situation, Verdict
 from tocsin_executor.domain.inputs import Parent
+from tocsin_executor.domain.large import inside, load_document
 from tocsin_executor.domain.limits import Gate, Policy, Rate, Terms
 from tocsin_executor.domain.values import Millis
 from tocsin_kit.chassis.components import Part
@@ -329,6 +331,7 @@ def _document(waiting: Waiting) -> Document:
         "tags": [f"{name}={value}" for name, value in waiting.labels.items()],
         "created": moment(waiting.since),
         "parent": None if waiting.parent is None else waiting.parent.run,
+        "large": _large(waiting.start),
         "slots": {
             "state": "waiting",
             "keys": list(waiting.terms.keys),
@@ -351,6 +354,12 @@ def _document(waiting: Waiting) -> Document:
             "attempt": None if waiting.parent is None else waiting.parent.attempt,
         },
     }
+
+
+def _large(start: bytes) -> list[str]:
+    """Digests of the large values that a start brings."""
+    document = load_document(orjson.loads(start))
+    return [found.digest for name in ("input", "reuse") for found in inside(document.get(name))]
 
 
 def _waiting(document: Document) -> Waiting:

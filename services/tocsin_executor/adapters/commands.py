@@ -11,6 +11,8 @@ from tocsin_executor.adapters.refusals import DETAIL, BusRefusals
 from tocsin_executor.application.admission import LimitReached
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.domain.large import Large
+from tocsin_executor.domain.values import Json
 from tocsin_kit.bus.delivery import Delivery
 
 
@@ -90,7 +92,7 @@ def _order(event: CloudEvent, run: str, data: Mapping[str, Any]) -> StartOrder:
             namespace=subjects.check_namespace(data["namespace"]),
             workflow=data["workflow"],
             version=data.get("version"),
-            input=data.get("input"),
+            input=_input(data),
             labels={str(name): str(value) for name, value in (data.get("labels") or {}).items()},
             actor=_text(data.get("actor")),
             cause=event.id,
@@ -104,6 +106,14 @@ def _order(event: CloudEvent, run: str, data: Mapping[str, Any]) -> StartOrder:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Invalid(f"The command to start run {run} lacks or garbles {error}.") from error
+
+
+def _input(data: Mapping[str, Any]) -> Json:
+    """The input; of a child's start perhaps a reference to a large value of its parent."""
+    given: Json = data.get("input")
+    if data.get("large") is True and isinstance(given, Mapping):
+        return Large(str(given["dataref"]), int(str(given["size"])))
+    return given
 
 
 def _text(value: object) -> str | None:

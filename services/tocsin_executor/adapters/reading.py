@@ -16,6 +16,7 @@ from tocsin_executor.adapters.scopes import within
 from tocsin_executor.application.following import Piece
 from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
 from tocsin_executor.application.views import TaskView, task_of
+from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Workflow
@@ -141,7 +142,7 @@ class RunReading:
         found: list[dict[str, Json]] = []
         with translated("records"):
             async for document in self._database.collection("records").find({"run": {"$eq": run}}).sort("_id", 1):
-                found += orjson.loads(bytes(document["body"]))
+                found += [_with_references(record) for record in orjson.loads(bytes(document["body"]))]
                 if len(found) > limit:
                     raise TooLarge(
                         f"Run {run} has done more than {limit} tasks, which is the limit for this.", run=run, limit=limit
@@ -222,6 +223,13 @@ class RunReading:
         message = answer["message"]
         at = datetime.fromisoformat(message["time"][:23] + "Z")
         return int(message["seq"]), int(at.timestamp() * 1000), binascii.a2b_base64(message.get("data", ""))
+
+
+def _with_references(record: dict[str, Any]) -> dict[str, Json]:
+    """A record with its large values as references, which as JSON look like any object."""
+    for name in record.get("large") or ():
+        record[name] = Large(record[name]["dataref"], record[name]["size"])
+    return record
 
 
 def _questions(document: Any) -> list[Question]:  # as above

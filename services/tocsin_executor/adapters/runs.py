@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tocsin.errors import Conflict
 from tocsin_executor.adapters.listening import dump_listens, load_listens
 from tocsin_executor.domain.effects import Record
+from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.state import HEAD
 from tocsin_executor.domain.values import Json, Millis
@@ -44,6 +45,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         ),
         IndexModel([("status", ASCENDING), ("ended", ASCENDING)], name="ended"),
         IndexModel([("refs", ASCENDING)], name="values", partialFilterExpression={"refs.0": {"$exists": True}}),
+        IndexModel([("large", ASCENDING)], name="large", partialFilterExpression={"large.0": {"$exists": True}}),
         IndexModel([("parent", ASCENDING), *NEWEST], name="newest_of_parent", sparse=True),
         IndexModel(
             [("meta.partition", ASCENDING), ("wake", ASCENDING)],
@@ -240,6 +242,8 @@ def _run_document(run: RunSave) -> tuple[Document, list[Any]]:
     if run.listens is not None:
         document["listening"] = bool(run.listens)
         document["listens"] = dump_listens(run.listens)
+    if run.large:
+        document["large"] = run.large
     further = []
     for cell in run.cells:
         if cell.key == HEAD:
@@ -311,7 +315,16 @@ def _record(record: Record) -> dict[str, Json]:
         "started": record.started,
         "ended": record.ended,
         "worker": record.worker,
-    }
+        "tried": record.tried,
+    } | _large_parts(record)
+
+
+def _large_parts(record: Record) -> dict[str, Json]:
+    """Which of its values are references; as JSON they look like any object."""
+    names: list[Json] = [
+        name for name, value in (("input", record.input), ("output", record.output)) if isinstance(value, Large)
+    ]
+    return {"large": names} if names else {}
 
 
 def _stored(document: Document, further: list[Document], values: dict[str, bytes]) -> StoredRun:

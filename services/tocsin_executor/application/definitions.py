@@ -1,7 +1,7 @@
 """Publishing definitions and finding them: names and versions point to immutable documents."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import orjson
@@ -83,8 +83,16 @@ class Definitions:
         self._clock = clock
         self._latest: dict[tuple[str, str], tuple[float, Workflow]] = {}
 
-    async def check(self, text: bytes, source: str = "definition") -> Definition:
+    async def check(
+        self, text: bytes, source: str = "definition", *, permit: Callable[[Definition], None] | None = None
+    ) -> Definition:
         """Parse, validate, import and compile; nothing is stored. In a thread: YAML takes some milliseconds a kilobyte.
+
+        Args:
+            text: YAML or JSON.
+            source: Its name, for messages.
+            permit: Raises if the definition may not be published. It is asked before anything is imported: that may take
+                secrets of the namespace that the document names.
 
         Returns:
             The definition with all that it imports inside, which its digest covers.
@@ -93,6 +101,8 @@ class Definitions:
             DefinitionInvalid: With every violation and its place.
         """
         definition = await asyncio.to_thread(load, text, source)
+        if permit is not None:
+            permit(definition)
         try:
             if self._imports is not None:
                 definition = _with(definition, await self._imports.bundled(definition.document))

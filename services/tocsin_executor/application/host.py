@@ -369,9 +369,7 @@ class Host:
             records, live.records = live.records, []
             live.saving = records
             live.dirty = False
-            runs.append(
-                RunSave(live.run, live.meta, live.summary(), cells, state.wake, records, live.position, live.listening())
-            )
+            runs.append(live.to_save(cells, records))
         touched, self._touched = self._touched, set()
         partitions = {p: (self._owned[p], self._folded[p]) for p in touched if p in self._owned}
         return Save(runs, partitions, {p: self.correlator.heard(p) for p in partitions}), lives

@@ -14,14 +14,17 @@ from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
+from tocsin_executor.domain.codec import Encoded
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.domain.effects import Effect, Record, Transition
 from tocsin_executor.domain.inputs import Event, Input
+from tocsin_executor.domain.large import APART, Large
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.questions import questions_of
-from tocsin_executor.domain.state import ListenState, RunState
-from tocsin_executor.domain.values import Problem
-from tocsin_executor.ports import Listening, RunMeta, RunSummary
+from tocsin_executor.domain.remembered import ListenState
+from tocsin_executor.domain.state import RunState
+from tocsin_executor.domain.values import ErrorKind, Problem, problem
+from tocsin_executor.ports import Listening, RunMeta, RunSave, RunSummary
 
 _ERROR_TEXT = 2000  # characters of an error that can be searched for
 _DECISIONS = 20  # refused inputs kept for explanations
@@ -107,6 +110,13 @@ class Live:
         known = self.listens.values()
         return [replace(found, cursors=dict(found.cursors), after=dict(found.after)) for found in known]
 
+    def to_save(self, cells: list[Encoded], records: list[Record]) -> RunSave:
+        """Everything that is to be saved of it, with the cells that changed and what has ended."""
+        large = [] if self.state.head is None else list(self.state.head.large)
+        return RunSave(
+            self.run, self.meta, self.summary(), cells, self.state.wake, records, self.position, self.listening(), large
+        )
+
     def summary(self) -> RunSummary:
         """What lists show of it."""
         head = self.state.head
@@ -131,6 +141,13 @@ def error_text(error: Problem) -> str:
     """What a search for an error looks at: its kind, title and detail."""
     parts = (error.get(name) for name in ("type", "title", "detail", "instance"))
     return " ".join(str(part) for part in parts if part is not None)[:_ERROR_TEXT]
+
+
+def _too_much(size: int) -> str:
+    return (
+        f"what the task is given has {size} bytes in values of up to {APART} bytes each; together the limit is "
+        f"{wire.LARGEST}. Give it fewer of them at a time."
+    )
 
 
 @dataclass(slots=True)
@@ -199,9 +216,18 @@ class Outbound:
             elif kind is effects.Record:
                 live.records.append(effect)  # type: ignore[arg-type]
             elif kind is effects.Dispatch:
-                out.work.append(wire.dispatch(effect, live.reply_to, live.program.namespace))  # type: ignore[arg-type]
+                self._dispatch(live, effect, out)  # type: ignore[arg-type]
             else:
                 self._rarer(live, message, effect, out)
+
+    @staticmethod
+    def _dispatch(live: Live, effect: effects.Dispatch, out: Output) -> None:
+        """To the workers; what is too much for a message is the task's error, or it would wait for ever."""
+        sent = wire.dispatch(effect, live.reply_to, live.program.namespace)
+        if len(sent[1]) > wire.LARGEST:
+            error = problem(ErrorKind.VALIDATION, _too_much(len(sent[1])), title="Request Too Large")
+            sent = (live.reply_to, wire.result(effect.attempt, error=error))
+        out.work.append(sent)
 
     def _rarer(self, live: Live, message: Input, effect: Effect, out: Output) -> None:
         match effect:
@@ -211,7 +237,10 @@ class Outbound:
                 )
                 del live.meta.decisions[:-_DECISIONS]
             case effects.Evaluate():
-                out.work.append(wire.evaluate(effect, live.reply_to, live.program.namespace))
+                sent = wire.evaluate(effect, live.reply_to, live.program.namespace)
+                if len(sent[1]) > wire.LARGEST:
+                    sent = (live.reply_to, wire.evaluated(effect.ticket, error=_too_much(len(sent[1]))))
+                out.work.append(sent)
             case effects.Revoke():
                 out.work.append(wire.revoke(effect))
             case effects.ContinueRun():
@@ -265,6 +294,8 @@ class Outbound:
             "trigger": {"kind": "run", "name": head.name, "event": effect.run},
             "actor": live.meta.actor,
         }
+        if isinstance(effect.input, Large):
+            data["large"] = True  # the input is a reference
         if effect.awaited:
             data["parent"] = {"run": effect.run, "attempt": effect.attempt}
         event = self._command(live, message, effect.child, "start", id=derive("start", effect.run, effect.attempt), data=data)

@@ -7,16 +7,18 @@ from typing import Protocol
 
 import orjson
 
-from tocsin.errors import Conflict, NotFound, TooLarge, Unavailable
+from tocsin.errors import Conflict, NotFound, Unavailable
 from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.admission import Admission, Waiting
+from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.host import Host
 from tocsin_executor.application.views import RunView, TaskView, finished_task, live_tasks_of, view_of, view_of_waiting
 from tocsin_executor.domain.codec import decode_run
 from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.domain.large import Large, inside
 from tocsin_executor.domain.limits import Terms
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.questions import Question, questions_of
@@ -26,9 +28,6 @@ from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Programs, RunStore, Version
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-
-INPUT_LIMIT = 128 * 1024
-"""Bytes of JSON that a run's input may have."""
 
 _REPLY_WITHIN = 3.0  # seconds for the engine to answer a control; it is accepted all the same
 _CATCH_UP = 15  # hundredths of a second that a list waits for what was folded and is not saved yet
@@ -88,6 +87,7 @@ class Runs:
         admission: Lets runs begin that a limit holds back.
         clock: Time.
         chance: For ids.
+        apart: Where large values are.
     """
 
     def __init__(
@@ -101,7 +101,9 @@ class Runs:
         admission: Admission,
         clock: Clock,
         chance: Chance,
+        apart: Apart,
     ) -> None:
+        self._apart = apart
         self._host = host
         self._store = store
         self._definitions = definitions
@@ -126,10 +128,13 @@ class Runs:
             LimitReached: Its limit is, and its policy is not to wait.
             Unavailable: The log cannot be written now; nothing is known to be started.
         """
-        _check_size(order.input)
+        if not isinstance(order.input, Large):
+            whole, order.input = order.input, await self._kept(order.input, "The input of a run")
+        else:
+            whole = await self._apart.loaded(order.input)
         version = await self._definitions.resolve(order.namespace, order.workflow, order.version)
         program = await self._programs.load(version.digest)
-        terms = self._admission.terms(program, order.input, priority=order.priority, key=order.key)
+        terms = self._admission.terms(program, whole, priority=order.priority, key=order.key)
         now = self._clock.now()
         identity = run or new_id(now, self._chance)
         payload = self._start_input(identity, order, version, () if terms is None else terms.keys, drawn=run is None)
@@ -273,6 +278,27 @@ class Runs:
         saved = await self._saved(run)
         return [] if saved is None else questions_of(run, saved[1], saved[0])
 
+    async def value(self, run: str, digest: str) -> bytes:
+        """The JSON of a large value that the run has or had.
+
+        Raises:
+            NotFound: It never had such a one.
+            Unavailable: The store does not answer.
+        """
+        live = self._host.live(run)
+        if live is not None:
+            head = live.state.head
+        else:
+            stored = (await self._store.load([run])).get(run)
+            head = None if stored is None else decode_run(run, stored.bodies, stored.values).head
+        given = (await self.get(run)).input if head is None else None
+        if digest not in (head.large if head is not None else {found.digest for found in inside(given)}):
+            raise NotFound(f"Run {run} has no value {digest}.", run=run, digest=digest)
+        return await self._apart.read(digest)
+
+    async def _kept(self, value: Json, what: str) -> Json:
+        return await self._apart.kept(orjson.dumps(value), what=what)
+
     async def explain(self, run: str) -> list[dict[str, Json]]:
         """What a run waits for, one entry for each reason; empty when it has ended."""
         live = self._host.live(run)
@@ -336,6 +362,8 @@ class Runs:
             waiting = await self._admission.find(run)
             if waiting is not None and waiting.state == "waiting":
                 return await self._control_waiting(run, verb, actor=actor, reason=reason)
+        if verb is Verb.OVERRIDE:
+            output = await self._kept(output, "The output")
         command = new_id(self._clock.now(), self._chance)
         reply = self._host.waiters.expect(command) if self._host.owns(run) else None
         payload = wire.control(command, verb, actor=actor, reason=reason, token=task, output=output)
@@ -367,14 +395,3 @@ def derive_number(identity: str) -> int:
 
 def _is_final(view: RunView) -> bool:
     return view.status in {"completed", "faulted", "cancelled"}
-
-
-def _check_size(data: Json) -> None:
-    size = len(orjson.dumps(data))
-    if size > INPUT_LIMIT:
-        raise TooLarge(
-            f"The input of a run has {size} bytes, the limit is {INPUT_LIMIT}.",
-            hint="Keep large data in a store of its own and pass a reference.",
-            size=size,
-            limit=INPUT_LIMIT,
-        )

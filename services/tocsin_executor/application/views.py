@@ -8,7 +8,10 @@ import orjson
 from tocsin.errors import NotFound
 from tocsin_executor.application.admission import Waiting
 from tocsin_executor.domain.effects import Record
+from tocsin_executor.domain.large import Large, load_document
+from tocsin_executor.domain.ops.mapping import progress
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.remembered import MapState
 from tocsin_executor.domain.state import Head, Hold, RunState, Token
 from tocsin_executor.domain.values import Json, Millis
 from tocsin_executor.ports import RunMeta
@@ -51,6 +54,11 @@ class RunView:
     decisions: list[dict[str, Json]] = field(default_factory=list)
     parked: list[dict[str, Json]] = field(default_factory=list)
 
+    @property
+    def large(self) -> list[str]:
+        """Fields whose value is stored apart."""
+        return [name for name in ("input", "output", "context") if isinstance(getattr(self, name), Large)]
+
 
 @dataclass(slots=True)
 class TaskView:
@@ -69,6 +77,9 @@ class TaskView:
     output: Json = None
     error: dict[str, Json] | None = None
     worker: str | None = None
+    large: list[str] = field(default_factory=list)
+    done: int | None = None
+    total: int | None = None
 
 
 def instant(at: Millis | None) -> datetime | None:
@@ -120,7 +131,7 @@ def view_of_waiting(waiting: Waiting) -> RunView:
         labels=waiting.labels,
         created=waiting.since,
         ended=waiting.ended,
-        input=orjson.loads(waiting.start).get("input"),
+        input=load_document(orjson.loads(waiting.start)).get("input"),
         error=error,
         parent=None if waiting.parent is None else waiting.parent.run,
         trigger=waiting.trigger,
@@ -131,7 +142,8 @@ def view_of_waiting(waiting: Waiting) -> RunView:
 
 def finished_task(record: Record) -> TaskView:
     """The view of an activation that has just ended."""
-    return task_of({name: getattr(record, name) for name in RECORD_FIELDS})
+    fields = {name: getattr(record, name) for name in RECORD_FIELDS}
+    return task_of({**fields, "large": [name for name in ("input", "output") if isinstance(fields[name], Large)]})
 
 
 RECORD_FIELDS = (
@@ -167,6 +179,7 @@ def task_of(record: dict[str, Json]) -> TaskView:
         output=record["output"],
         error=record["error"],  # type: ignore[arg-type]
         worker=record["worker"],  # type: ignore[arg-type]
+        large=list(record.get("large") or ()),  # type: ignore[arg-type]
     )
 
 
@@ -178,6 +191,7 @@ def live_tasks_of(state: RunState, program: Program) -> list[TaskView]:
         node = program.nodes[token.node]
         if node.silent:
             continue
+        done, _, total = progress(token) if isinstance(token.state, MapState) else (None, None, None)
         scope = next((cell.scopes[token.scope] for cell in state.cells.values() if token.scope in cell.scopes), None)
         views.append(
             TaskView(
@@ -191,6 +205,9 @@ def live_tasks_of(state: RunState, program: Program) -> list[TaskView]:
                 started=token.started,
                 input=token.input,
                 worker=token.worker,
+                large=["input"] if isinstance(token.input, Large) else [],
+                done=done,
+                total=total,
             )
         )
     return views

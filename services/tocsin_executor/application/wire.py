@@ -13,6 +13,7 @@ import orjson
 from tocsin.errors import Invalid
 from tocsin_executor.domain import effects, inputs
 from tocsin_executor.domain.inputs import Input, Parent, StopKind, Verb
+from tocsin_executor.domain.large import dump_document, load_document
 from tocsin_executor.domain.reuse import Plan
 from tocsin_executor.domain.values import Json, Problem
 
@@ -21,6 +22,9 @@ PARTITIONS = 16
 
 EXPRESSIONS = "expressions"
 """The queue that the executor itself serves: open expressions."""
+
+LARGEST = 7 * 1024 * 1024
+"""Bytes of a message; the server takes 8 MiB with everything around it."""
 
 Outgoing = tuple[str, bytes]
 
@@ -89,7 +93,7 @@ def start(
         document["slots"] = list(slots)
     if reuse is not None:
         document["reuse"], document["origin"] = reuse, origin
-    return orjson.dumps(document)
+    return dump_document(document, "input", "reuse")
 
 
 def result(
@@ -110,7 +114,7 @@ def result(
         document["output"] = output
     if traceparent is not None:
         document["traceparent"] = traceparent
-    return orjson.dumps(document)
+    return dump_document(document, "output")
 
 
 def claimed(attempt: str, worker: str, at: int) -> bytes:
@@ -137,12 +141,13 @@ def evaluated(ticket: str, value: Json = None, error: str | None = None) -> byte
     """An open expression was evaluated."""
     if error is not None:
         return orjson.dumps({"kind": "evaluated", "ticket": ticket, "error": error})
-    return orjson.dumps({"kind": "evaluated", "ticket": ticket, "value": value})
+    return dump_document({"kind": "evaluated", "ticket": ticket, "value": value}, "value")
 
 
 def child(attempt: str, output: Json, error: Problem | None, cancelled: bool) -> bytes:
     """A child run ended."""
-    return orjson.dumps({"kind": "child", "attempt": attempt, "output": output, "error": error, "cancelled": cancelled})
+    document = {"kind": "child", "attempt": attempt, "output": output, "error": error, "cancelled": cancelled}
+    return dump_document(document, "output")
 
 
 def event(subscription: str, n: int, document: bytes, *, channel: str, position: int, cause: str | None = None) -> bytes:
@@ -174,7 +179,7 @@ def control(
     document: dict[str, Json] = {"kind": "control", "id": command, "verb": verb.value, "actor": actor, "reason": reason}
     if token is not None or output is not None:
         document |= {"token": token, "output": output}
-    return orjson.dumps(document)
+    return dump_document(document, "output")
 
 
 _Reader = Callable[[str, int, int, dict[str, Any]], Input]
@@ -258,7 +263,7 @@ def read_document(payload: bytes) -> dict[str, Any]:
         raise Invalid(f"An input of a run is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("kind") not in _READERS:
         raise Invalid("An input of a run is not an object of a known kind.")
-    return document
+    return load_document(document) if "packed" in document else document
 
 
 def read_input(document: dict[str, Any], run: str, position: int, time_ms: int) -> Input:
@@ -280,7 +285,7 @@ def dispatch(effect: effects.Dispatch, reply_to: str, namespace: str) -> Outgoin
     """A task for the workers of a queue; the result goes to ``reply_to``."""
     return (
         f"executor.task.{effect.queue}.{effect.run}",
-        orjson.dumps(
+        dump_document(
             {
                 "run": effect.run,
                 "attempt": effect.attempt,
@@ -294,7 +299,10 @@ def dispatch(effect: effects.Dispatch, reply_to: str, namespace: str) -> Outgoin
                 "traceparent": effect.traceparent,
                 "reply": reply_to,
                 "namespace": namespace,
-            }
+            },
+            "spec",
+            "input",
+            "variables",
         ),
     )
 
@@ -303,21 +311,29 @@ def evaluate(effect: effects.Evaluate, reply_to: str, namespace: str) -> Outgoin
     """An open expression for the executor's own queue."""
     return (
         f"executor.task.{EXPRESSIONS}.{effect.run}",
-        orjson.dumps(
+        dump_document(
             {
                 "run": effect.run,
                 "attempt": effect.ticket,
                 "runner": "evaluate",
                 "name": effect.ticket,
                 "reference": "",
-                "spec": {"expression": effect.expression, "template": effect.template},
+                "spec": {
+                    "expression": effect.expression,
+                    "template": effect.template,
+                    "schema": effect.schema,
+                    "apart": effect.apart,
+                    "always": effect.always,
+                },
                 "input": effect.value,
                 "variables": effect.variables,
                 "deadline": None,
                 "traceparent": None,
                 "reply": reply_to,
                 "namespace": namespace,
-            }
+            },
+            "input",
+            "variables",
         ),
     )
 

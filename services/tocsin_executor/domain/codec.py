@@ -28,6 +28,7 @@ from tocsin_executor.domain.codec_parts import (
     load_state,
 )
 from tocsin_executor.domain.inputs import Parent
+from tocsin_executor.domain.large import Large, holds
 from tocsin_executor.domain.state import FORMAT, HEAD, Cell, Head, Hold, Instance, Phase, RunState, RunStatus, Token
 from tocsin_executor.domain.values import Json, Millis
 
@@ -55,7 +56,10 @@ class Encoded:
 
 
 class _Spill:
-    """Decides for each value whether it stays inline: ``{"i": value}``, ``{"r": digest}``, or a scalar as it is."""
+    """Decides for each value whether it stays inline: ``{"i": value}``, ``{"r": digest}``, or a scalar as it is.
+
+    A large value is a reference already: ``{"b": digest, "n": size}``; what has one inside is written part by part.
+    """
 
     def __init__(self, known: dict[int, tuple[Json, str]]) -> None:
         self._known = known
@@ -69,13 +73,26 @@ class _Spill:
         if found is not None and found[0] is value:
             self.met[id(value)] = found
             return {"r": found[1]}
-        raw = orjson.dumps(value)
+        if type(value) is Large:
+            return {"b": value.digest, "n": value.size}
+        try:
+            raw = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
+        except TypeError:
+            if holds(value):
+                return self._parts(value)
+            raw = orjson.dumps(value)
         if len(raw) <= INLINE_LIMIT:
             return {"i": orjson.Fragment(raw)}
         digest = hashlib.sha256(raw).hexdigest()
         self.values[digest] = raw
         self.met[id(value)] = (value, digest)
         return {"r": digest}
+
+    def _parts(self, value: Json) -> dict[str, Any]:
+        if isinstance(value, list | tuple):
+            return {"l": [self.write(part) for part in value]}
+        assert isinstance(value, Mapping)
+        return {"d": {name: self.write(part) for name, part in value.items()}}
 
 
 class _Fetch:
@@ -93,6 +110,12 @@ class _Fetch:
         if "i" in data:
             inline: Json = data["i"]
             return inline
+        if "b" in data:
+            return Large(data["b"], data["n"])
+        if "l" in data:
+            return [self.read(part) for part in data["l"]]
+        if "d" in data:
+            return {name: self.read(part) for name, part in data["d"].items()}
         digest = data["r"]
         if digest not in self._loaded:
             if digest not in self._values:
@@ -217,13 +240,15 @@ def _dump_instance(instance: Instance, write: Writer) -> dict[str, Any]:
         data["x"] = instance.index
     if instance.names is not None:
         data["v"] = {name: write(value) for name, value in instance.names.items()}
+    if instance.tried:
+        data["y"] = instance.tried
     return data
 
 
 def _load_instance(data: dict[str, Any], read: Reader) -> Instance:
     names = data.get("v")
     loaded = None if names is None else {name: read(value) for name, value in names.items()}
-    return Instance(data["i"], data["d"], data.get("o"), data["t"], data.get("x"), loaded)
+    return Instance(data["i"], data["d"], data.get("o"), data["t"], data.get("x"), loaded, data.get("y", ""))
 
 
 def _dump_head(head: Head, write: Writer) -> dict[str, Any]:
@@ -260,6 +285,8 @@ def _dump_head(head: Head, write: Writer) -> dict[str, Any]:
         data["took"] = head.reused
     if head.undo:
         data["undo"] = [[node, write(output)] for node, output in head.undo]
+    if head.large:
+        data["big"] = head.large
     return data
 
 
@@ -274,7 +301,7 @@ def _load_head(data: dict[str, Any], read: Reader) -> Head:
         {token: load_dying(item) for token, item in data.get("dying", {}).items()},
         load_outcome(data["fin"], read) if "fin" in data else None, data.get("heard", {}), _plan(read(data.get("again"))),
         data.get("took", {}), data.get("from"),
-        [(node, read(output)) for node, output in data.get("undo", ())],
+        [(node, read(output)) for node, output in data.get("undo", ())], data.get("big", {}),
     )  # fmt: skip
 
 

@@ -4,20 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, assert_never
 
 from tocsin_executor.domain.inputs import Child, Evaluated, Lost, Result
-from tocsin_executor.domain.state import (
-    ApprovalState,
-    Dying,
-    ForkState,
-    Ghost,
-    ListenState,
-    LoopState,
-    OpState,
-    Outcome,
-    Parked,
-    Revocation,
-    RunStatus,
-    TryState,
-)
+from tocsin_executor.domain.remembered import ApprovalState, ForkState, ListenState, LoopState, MapState, OpState, TryState
+from tocsin_executor.domain.state import Dying, Ghost, Outcome, Parked, Revocation, RunStatus
 from tocsin_executor.domain.values import Json
 
 Writer: TypeAlias = Callable[[Json], Any]
@@ -31,9 +19,15 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
     """What an operation remembers; ``k`` says which."""
     match state:
         case LoopState():
-            return {"k": "loop", "items": write(state.items), "i": state.index}
+            return {"k": "loop", **_dump_cursor(state, write)}
+        case MapState():
+            pages = [[write(part) for part in page] if isinstance(page, list) else write(page) for page in state.pages]
+            left = [[page, count] for page, count in state.left.items()]
+            cursor = _dump_cursor(state.cursor, write)
+            return {"k": "map", "c": cursor, "n": state.alive, "out": pages, "left": left, "ask": state.asked}
         case ForkState():
-            return {"k": "fork", "out": [write(result) for result in state.results], "open": state.open}
+            out = [write(result) for result in state.results]
+            return {"k": "fork", "out": out, "open": state.open, "n": state.begun}
         case TryState():
             return {"k": "try", "n": state.retries, "t": state.since, "e": write(state.error), "h": state.handling}
         case ListenState():
@@ -55,14 +49,33 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
             assert_never(never)
 
 
+def _dump_cursor(cursor: LoopState, write: Writer) -> dict[str, Any]:
+    data: dict[str, Any] = {"items": write(cursor.items), "i": cursor.index}
+    if cursor.source is not None:
+        data |= {"of": write(cursor.source), "n": cursor.total, "f": cursor.first, "s": cursor.step}
+    return data
+
+
+def _load_cursor(data: dict[str, Any], read: Reader) -> LoopState:
+    found = read(data["items"])
+    items = found if isinstance(found, list) else []
+    if "of" not in data:
+        return LoopState(items, data["i"], None, len(items))
+    return LoopState(items, data["i"], read(data["of"]), data["n"], data["f"], data["s"])
+
+
 def load_state(data: dict[str, Any], read: Reader) -> OpState:
     """The other way round."""
     match data["k"]:
         case "loop":
-            items = read(data["items"])
-            return LoopState(items if isinstance(items, list) else [], data["i"])
+            return _load_cursor(data, read)
+        case "map":
+            pages = [[read(part) for part in page] if isinstance(page, list) else read(page) for page in data["out"]]
+            left = dict(data["left"])
+            return MapState(_load_cursor(data["c"], read), data["n"], pages, left, data["ask"])
         case "fork":
-            return ForkState([read(result) for result in data["out"]], data["open"])
+            results = [read(result) for result in data["out"]]
+            return ForkState(results, data["open"], data.get("n", len(results)))
         case "ask":
             request = read(data["q"])
             return ApprovalState(request if isinstance(request, dict) else {}, data["n"])

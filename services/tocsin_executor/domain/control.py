@@ -6,6 +6,7 @@ from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Reply, Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Control, Evaluated, Lost, Result, Verb
+from tocsin_executor.domain.large import admit
 from tocsin_executor.domain.ops import asking, listening
 from tocsin_executor.domain.receive import child, confirmed, evaluated, lost, result
 from tocsin_executor.domain.state import Hold, Outcome, Parked, Phase, RunStatus, Token
@@ -159,6 +160,9 @@ def _override(fold: Fold, message: Control) -> str | None:
     token = _meant(fold, message)
     if isinstance(token, str):
         return token
+    complaint = admit(fold.head.large, message.output)
+    if complaint is not None:
+        return complaint
     token.worker = message.actor
     fold.withdraw(token)
     if token.started is None:

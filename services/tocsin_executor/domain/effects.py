@@ -252,6 +252,9 @@ class Evaluate:
         value: What ``.`` is.
         variables: Values of the variables it names.
         template: The expression is data with ``${ }`` strings inside rather than one expression.
+        schema: Check the value against this instead: the answer is what is wrong with it, or null.
+        apart: Member of the answer, an object, that is to be stored apart rather than the whole.
+        always: The answer is to be stored apart even if it is small.
     """
 
     run: str
@@ -260,6 +263,9 @@ class Evaluate:
     value: Json
     variables: dict[str, Json]
     template: bool
+    schema: Json = None
+    apart: str | None = None
+    always: bool = False
 
     @property
     def id(self) -> str:
@@ -301,6 +307,7 @@ class Record:
         started: When the body began, or ``None``.
         ended: When it ended.
         worker: Who ran the last attempt, or ``None``.
+        tried: See ``Instance.tried``.
     """
 
     run: str
@@ -319,6 +326,7 @@ class Record:
     started: Millis | None
     ended: Millis
     worker: str | None
+    tried: str = ""
 
     @property
     def id(self) -> str:

@@ -11,7 +11,8 @@ from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.ops.work import attempt_of, child_id
 from tocsin_executor.domain.placing import told
 from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, Node, Program, TaskSpec
-from tocsin_executor.domain.state import ApprovalState, Hold, ListenState, Purpose, RunState, Token, TryState
+from tocsin_executor.domain.remembered import ApprovalState, ListenState, TryState
+from tocsin_executor.domain.state import Hold, Purpose, RunState, Token
 from tocsin_executor.domain.values import Json
 
 

@@ -14,7 +14,7 @@ from tocsin.errors import Defect
 from tocsin_executor.domain.effects import ContinueRun, Effect, Record, Signal, Transition
 from tocsin_executor.domain.inputs import Message
 from tocsin_executor.domain.interrupts import Postponed, Raised
-from tocsin_executor.domain.program import END, EXIT, Node, Program
+from tocsin_executor.domain.program import END, EXIT, Node, Op, Program
 from tocsin_executor.domain.state import (
     Cell,
     Dying,
@@ -104,12 +104,12 @@ class Fold:
         node = self.nodes[token.node]
         if node.silent:
             return
-        index = self.cell.scopes[token.scope].index
+        instance = self.cell.scopes[token.scope]
         when = self.now if ended is None else ended
         self.effects.append(
             Record(
-                self.run, token.id, token.scope, node.key, node.ref, node.name, index, status, token.input, output, error,
-                token.attempt, token.created, token.started, when, token.worker,
+                self.run, token.id, token.scope, node.key, node.ref, node.name, instance.index, status, token.input, output,
+                error, token.attempt, token.created, token.started, when, token.worker, instance.tried,
             )
         )  # fmt: skip
 
@@ -140,7 +140,9 @@ class Fold:
         """A new instance of a scope, with a token on its entry (or another of its nodes)."""
         cell = self.cell
         cell.count += 1
-        instance = Instance(f"{cell.key}:{cell.count}", scope, owner.id, [], index, names)
+        instance = Instance(f"{cell.key}:{cell.count}", scope, owner.id, [], index, names, cell.scopes[owner.scope].tried)
+        if self.nodes[owner.node].op is Op.TRY:
+            instance.tried = f"{instance.tried} {owner.id}={instance.id}".lstrip()
         cell.scopes[instance.id] = instance
         if owner.kids is None:
             owner.kids = [instance.id]

@@ -40,6 +40,7 @@ class Op(IntEnum):
     LOOP = 11
     TRY = 12
     APPROVE = 13
+    MAP = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +177,14 @@ class ForkSpec:
 
 @dataclass(frozen=True, slots=True)
 class LoopSpec:
-    """``for``: one child scope again and again."""
+    """``for``: one child scope again and again; with a ``limit`` for several items at once."""
 
     body: int
     items: Source
     each: str
     at: str
     condition: Expression | None
+    limit: int = 1
 
 
 @dataclass(frozen=True, slots=True)

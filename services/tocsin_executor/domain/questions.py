@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from tocsin_executor.domain.approving import ApprovalSpec
 from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.program import Node, Program
-from tocsin_executor.domain.state import ApprovalState, Purpose, RunState, Token
+from tocsin_executor.domain.remembered import ApprovalState
+from tocsin_executor.domain.state import Purpose, RunState, Token
 from tocsin_executor.domain.values import Json, Millis
 
 

@@ -7,8 +7,11 @@ would lose it.
 from tocsin_executor.domain.effects import Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Claimed, Continue, Evaluated, Lost, Result, Stopped, Wake
+from tocsin_executor.domain.large import admit
+from tocsin_executor.domain.ops import mapping
+from tocsin_executor.domain.remembered import MapState
 from tocsin_executor.domain.state import Hold, Parked, Phase, Token
-from tocsin_executor.domain.values import ErrorKind, Problem, problem
+from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
 
 MAX_LOST = 10
 """Attempts of one task that may be lost before the task faults: a task that kills its worker must not go on for ever."""
@@ -47,12 +50,21 @@ def result(fold: Fold, message: Result) -> str | None:
     if token.started is None:
         fold.begin_body(token, message.started)
     token.hold = Hold.READY
-    if message.error is None:
-        token.output = message.output
-        fold.turn(token, Phase.FINISH)
-    else:
+    if message.error is not None:
         fold.fail(token, well_formed(message.error))
+    else:
+        take(fold, token, message.output)
     return None
+
+
+def take(fold: Fold, token: Token, output: Json) -> None:
+    """A raw output comes from outside; a run may have large values up to a limit."""
+    complaint = admit(fold.head.large, output)
+    if complaint is not None:
+        fold.fail(token, problem(ErrorKind.VALIDATION, complaint, title="Output Too Large"))
+        return
+    token.output = output
+    fold.turn(token, Phase.FINISH)
 
 
 def confirmed(fold: Fold, attempt: str) -> str | None:
@@ -119,8 +131,7 @@ def child(fold: Fold, message: Child) -> str | None:
     elif message.error is not None:
         fold.fail(token, well_formed(message.error))
     else:
-        token.output = message.output
-        fold.turn(token, Phase.FINISH)
+        take(fold, token, message.output)
     return None
 
 
@@ -133,11 +144,18 @@ def evaluated(fold: Fold, message: Evaluated) -> str | None:
     """The killable process has answered: the phase is run again, and finds the answer."""
     token_id, _, ticket = message.ticket.partition("/")
     token = fold.cell.tokens.get(token_id)
-    if token is None or token.hold is not Hold.EVALUATING or token.ticket != ticket:
+    if token is None:
+        return "stale ticket"
+    beside = isinstance(token.state, MapState) and ticket in token.state.asked
+    if not beside and (token.hold is not Hold.EVALUATING or token.ticket != ticket):
         return "stale ticket"
     if fold.head.suspended:
         return park(fold, message, "ticket")
-    answer = {"value": message.value} if message.error is None else {"error": message.error}
+    if beside:
+        mapping.answered(fold, token, fold.nodes[token.node], message, ticket)
+        return None
+    complaint = message.error if message.error is not None else admit(fold.head.large, message.value)
+    answer = {"value": message.value} if complaint is None else {"error": complaint}
     token.memo = {**(token.memo or {}), ticket.rpartition("/")[0]: answer}
     token.ticket = None
     token.hold = Hold.READY

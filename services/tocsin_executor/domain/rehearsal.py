@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tocsin.expressions import compile_expression, compile_template
+from tocsin.expressions import ExpressionFailed
 from tocsin_executor.domain import effects, inputs
+from tocsin_executor.domain.evaluating import Shelf
 from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.state import Hold, RunState
@@ -61,6 +62,7 @@ class _World:
         self.delivered: dict[str, int] = {}
         self.todo: list[effects.Effect] = []
         self.tasks: dict[str, str] = {}
+        self.shelf = Shelf()
 
     def send(self, kind: Any, **fields: Any) -> None:  # any of the inputs
         self.position += 1
@@ -93,7 +95,10 @@ class _World:
             case effects.StopRun() as stop:
                 self.send(inputs.Child, attempt=stop.attempt, cancelled=True)
             case effects.Evaluate() as asked:
-                self.send(inputs.Evaluated, ticket=asked.ticket, value=_evaluated(asked))
+                try:
+                    self.send(inputs.Evaluated, ticket=asked.ticket, value=self.shelf.answer(asked))
+                except ExpressionFailed as failed:
+                    self.send(inputs.Evaluated, ticket=asked.ticket, error=failed.detail)
             case effects.ContinueRun() as more:
                 self.send(inputs.Continue, generation=more.generation)
             case effects.Subscribe() as listening:
@@ -179,7 +184,7 @@ def rehearse(program: Program, case: Mapping[str, Json]) -> Outcome:
     fin = head.fin if head is not None and world.run.terminal else None
     found = Outcome(
         status="incomplete" if lacking is not None else head.status.value if head is not None else "pending",
-        output=None if fin is None else fin.output,
+        output=None if fin is None else world.shelf.load(fin.output),
         error={"detail": lacking} if lacking is not None else None if fin is None else fin.error,
         tasks=dict(world.tasks),
         seconds=(world.now - EPOCH) / 1000,
@@ -212,13 +217,6 @@ def complaints(case: Mapping[str, Json], outcome: Outcome) -> list[str]:
         if held != value:
             wrong.append(f"task '{name}' is {held} and should be {value}")
     return wrong
-
-
-def _evaluated(asked: effects.Evaluate) -> Json:
-    names = frozenset(asked.variables)
-    if asked.template:
-        return compile_template(asked.expression, names).evaluate_anyway(asked.value, asked.variables)
-    return compile_expression(str(asked.expression), names).evaluate_anyway(asked.value, asked.variables)
 
 
 def _event(event: Json, number: int) -> dict[str, Json]:

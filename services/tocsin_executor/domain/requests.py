@@ -1,5 +1,6 @@
 """What a runner reads, made from a task's template: by the engine, or by the worker where secrets are involved."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -149,6 +150,12 @@ def expand(text: str, value: Json) -> str:
         )
 
     return _NAME.sub(one, text)
+
+
+def members(text: str) -> str:
+    """A jq expression for just the fields that a template names."""
+    names = dict.fromkeys(json.dumps(name) for name in _NAME.findall(text))
+    return "{" + ", ".join(f"{name}: .[{name}]?" for name in names) + "}"
 
 
 def _quote(text: str) -> str:

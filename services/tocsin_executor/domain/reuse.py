@@ -7,7 +7,7 @@ the same any more is done again by itself.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,18 +169,32 @@ def _before(record: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
 
 
 def _number(record: Mapping[str, Any]) -> int:
-    return int(str(record["token"]).rpartition(":")[2])
+    return _ordinal(str(record["token"]))
 
 
 def _overtaken(history: list[dict[str, Any]]) -> set[int]:
-    """Activations of attempts of a ``try`` that failed as a whole and were made again: what the last one did counts."""
-    failed = {record["scope"] for record in history if record["status"] == "faulted"}
-    last: dict[tuple[str, int | None], tuple[int, str]] = {}
-    for record in history:
-        at = (str(record["key"]), record["index"])
-        last[at] = max(last.get(at, (0, "")), (_number(record), str(record["scope"])))
+    """Activations in attempts of a ``try`` that were made again: for each task and iteration the last attempt counts."""
+    last: dict[tuple[str, int | None, str], tuple[int, str]] = {}
+    attempts = [(record, list(_attempts(str(record.get("tried") or "")))) for record in history]
+    for record, tried in attempts:
+        for where, attempt in tried:
+            at = (str(record["key"]), record["index"], where)
+            last[at] = max(last.get(at, (0, "")), (_ordinal(attempt), attempt))
     return {
         _number(record)
-        for record in history
-        if record["scope"] in failed and last[(str(record["key"]), record["index"])][1] != record["scope"]
+        for record, tried in attempts
+        if any(last[(str(record["key"]), record["index"], where)][1] != attempt for where, attempt in tried)
     }
+
+
+def _attempts(tried: str) -> Iterator[tuple[str, str]]:
+    """Each ``try`` around, as the way to it, and the attempt."""
+    way = ""
+    for step in tried.split():
+        token, _, attempt = step.partition("=")
+        yield f"{way} {token}", attempt
+        way = f"{way} {step}"
+
+
+def _ordinal(identity: str) -> int:
+    return int(identity.rpartition(":")[2])

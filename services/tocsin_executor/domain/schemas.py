@@ -9,6 +9,8 @@ import jsonschema_rs
 
 from tocsin_executor.domain.values import Json
 
+_TOLD = 500  # characters of a complaint, which quotes the value: its beginning and the end, where the reason is
+
 
 class BadSchema(ValueError):
     """The document is not a valid JSON schema, or refers to something outside itself."""
@@ -16,9 +18,10 @@ class BadSchema(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A compiled schema."""
+    """A compiled schema, and the document it was compiled from."""
 
     validator: jsonschema_rs.Validator
+    document: Json
 
     def complaint(self, value: Json) -> str | None:
         """What is wrong with a value, one sentence with where it is; ``None`` if it is valid."""
@@ -28,7 +31,10 @@ class Schema:
         if error is None:
             return None
         where = "/".join(str(part) for part in error.instance_path)
-        return f"{error.message[:500]} (at /{where})"
+        told, half = error.message, _TOLD // 2
+        if len(told) > _TOLD:
+            told = f"{told[:half]} … {told[-half:]}"
+        return f"{told} (at /{where})"
 
 
 def compile_schema(document: Json) -> Schema:
@@ -40,9 +46,10 @@ def compile_schema(document: Json) -> Schema:
     if not isinstance(document, dict | bool):
         raise BadSchema("a schema is an object")
     try:
-        return Schema(jsonschema_rs.validator_for(document, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse))
+        validator = jsonschema_rs.validator_for(document, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse)
     except (ValueError, jsonschema_rs.ReferencingError) as exc:
         raise BadSchema(str(exc)[:500]) from exc
+    return Schema(validator, document)
 
 
 def _refuse(uri: str) -> dict[str, Json]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tocsin_executor.domain.inputs import Child, Evaluated, Lost, Parent, Result
+from tocsin_executor.domain.remembered import OpState
 from tocsin_executor.domain.values import Json, Millis, Problem
 
 HEAD = "h"
 """Key of the cell that every run has."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the cells' representation; the engine reads every older one and writes the newest."""
 
 
@@ -67,6 +68,8 @@ class Phase(Enum):
     """Transform ``output``, export, and go on."""
     NEXT = "next"
     """Decide on the next iteration; ``output`` is what the last one gave."""
+    GATHER = "gather"
+    """Put the outputs together that its scopes gave."""
     CAUGHT = "caught"
     """Decide what becomes of the error in its state."""
     DEFAULT = "default"
@@ -87,70 +90,6 @@ class Purpose(Enum):
     REMINDER = "reminder"
     ATTEMPT = "attempt"
     """The bound of one attempt of a ``try``."""
-
-
-@dataclass(slots=True)
-class LoopState:
-    """Cursor of a ``for``: the items and the index of the one that runs."""
-
-    items: list[Json]
-    index: int
-
-
-@dataclass(slots=True)
-class ForkState:
-    """Branches of a ``fork``: outputs by branch, how many are open, and the last error where branches compete."""
-
-    results: list[Json]
-    open: int
-
-
-@dataclass(slots=True)
-class TryState:
-    """Retries made after the first attempt, when that began, and the error being handled."""
-
-    retries: int
-    since: Millis
-    error: Problem | None
-    handling: bool
-
-
-@dataclass(slots=True)
-class ListenState:
-    """A subscription.
-
-    Attributes:
-        cursor: Number of the last event delivered.
-        consumed: What the events so far gave, in order.
-        taken: Indexes of the filters that have been met.
-        keys: Correlation values, by name.
-        queue: Events delivered and not consumed yet.
-        closing: The event that ends it has come.
-        signals: As ``cursor``, of the platform's own signals.
-        seen: The last events delivered, as digests of source and id: a sender may publish one twice.
-        expected: Correlation values that the definition expects, by ``<filter>/<name>``.
-    """
-
-    cursor: int
-    consumed: list[Json]
-    taken: list[int]
-    keys: dict[str, Json]
-    queue: list[Json]
-    closing: bool
-    signals: int = 0
-    seen: list[str] = field(default_factory=list)
-    expected: dict[str, Json] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class ApprovalState:
-    """A question to people: what is asked, and how often it was said again."""
-
-    request: dict[str, Json]
-    reminders: int
-
-
-OpState = LoopState | ForkState | TryState | ListenState | ApprovalState
 
 
 @dataclass(slots=True)
@@ -213,6 +152,7 @@ class Instance:
         tokens: Ids of its live tokens.
         index: Iteration or branch it is, or ``None``.
         names: Variables it defines.
+        tried: Attempts of the ``try`` tasks around it, outermost first: ``<token>=<scope instance>``, parted by spaces.
     """
 
     id: str
@@ -221,6 +161,7 @@ class Instance:
     tokens: list[str]
     index: int | None = None
     names: dict[str, Json] | None = None
+    tried: str = ""
 
 
 @dataclass(slots=True)
@@ -310,6 +251,7 @@ class Head:
         reused: How many were taken, where there are several for the same.
         origin: That earlier run.
         undo: What was completed and can be undone, in that order: node and output.
+        large: Sizes of the large values that it has ever had, by digest.
     """
 
     digest: str
@@ -342,6 +284,7 @@ class Head:
     reused: dict[str, int] = field(default_factory=dict)
     origin: str | None = None
     undo: list[tuple[int, Json]] = field(default_factory=list)
+    large: dict[str, int] = field(default_factory=dict)
 
 
 class RunState:

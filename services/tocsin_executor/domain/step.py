@@ -25,7 +25,8 @@ from tocsin_executor.domain.inputs import (
     Stopped,
     Wake,
 )
-from tocsin_executor.domain.ops import asking, composite, data, listening, timing, trying, work
+from tocsin_executor.domain.large import admit
+from tocsin_executor.domain.ops import asking, composite, data, listening, mapping, timing, trying, work
 from tocsin_executor.domain.program import Op, Program
 from tocsin_executor.domain.state import HEAD, Head, Hold, Instance, Phase, Purpose, RunState, RunStatus
 
@@ -44,11 +45,13 @@ _BEGIN = {
     Op.FORK: composite.begin_fork,
     Op.LOOP: composite.begin_loop,
     Op.TRY: trying.begin_try,
+    Op.MAP: mapping.begin_map,
 }
 _CLOSED = {
     Op.FORK: composite.closed_fork,
     Op.LOOP: composite.closed_loop,
     Op.TRY: trying.closed_try,
+    Op.MAP: mapping.closed_map,
     Op.LISTEN: listening.closed_listen,
 }
 _IDLE = frozenset({Hold.TIMER, Hold.LISTEN, Hold.BACKOFF, Hold.APPROVAL})
@@ -67,6 +70,7 @@ TABLES = Tables(
         Phase.REUSED: turns.reused,
         Phase.DEFAULT: asking.default,
         Phase.NEXT: turns.proceed,
+        Phase.GATHER: composite.gather,
         Phase.CAUGHT: trying.caught,
         Phase.CONSUME: listening.consume,
     },
@@ -148,6 +152,8 @@ def _start(program: Program, run: RunState, message: Start) -> list[Effect]:
         message.seed, None, message.input, message.parent, message.depth, message.labels, message.ts, message.traceparent,
     )  # fmt: skip
     head.reuse, head.origin = message.reuse, message.origin
+    for given in (message.input, message.reuse):
+        admit(head.large, given)  # what it is given is never too much for it: the limit is on what it adds
     fold = Fold(program, run, head, message, TABLES)
     fold.announce(Transition.WORKFLOW_STARTED, None if message.actor is None else {"actor": message.actor})
     root = Instance(f"{HEAD}:0", 0, None, [])

@@ -25,6 +25,7 @@ from tocsin_executor.http.schemas import (
     StartQuery,
     TaskOut,
     TasksQuery,
+    ValueId,
 )
 from tocsin_kit.web import Call, Page, PageQuery, Permission, Reply, Route
 from tocsin_kit.web.routes import Handler
@@ -113,6 +114,12 @@ class _RunHandlers:
     async def show(self, call: Call) -> RunOut:
         return RunOut.of(await permitted(self._runs, call, "run:read"))
 
+    async def value(self, call: Call) -> Reply:
+        view = await permitted(self._runs, call, "run:read")
+        digest = call.params(ValueId).ref
+        headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+        return Reply(body=await self._runs.value(view.id, digest), media_type="application/json", headers=headers)
+
     async def tasks(self, call: Call) -> Page[TaskOut]:
         view = await permitted(self._runs, call, "task:read")
         query = call.query(TasksQuery)
@@ -188,6 +195,17 @@ def run_routes(runs: Runs, reading: Reading) -> Sequence[Route]:
             response=Page[RunItem],
         ),
         _of_run("", "run:read", "A run", handlers.show, response=RunOut),
+        Route(
+            method="GET",
+            path="/api/v1/runs/{run}/values/{ref}",
+            access=Permission("run:read"),
+            summary="A large value of a run, as JSON",
+            description="Its input, an output or the context, where the run says that it is stored apart.",
+            tags=("runs",),
+            handler=handlers.value,
+            params=ValueId,
+            problems=(NotFound, Unavailable),
+        ),
         _of_run("/tasks", "task:read", "Tasks of a run", handlers.tasks, response=Page[TaskOut], query=TasksQuery),
         _of_run(
             "/logs", "task:read", "What the tasks of a run printed", handlers.logs, response=Page[LogLine], query=PageQuery

@@ -146,6 +146,12 @@ class RunId(Input):
     run: Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")]
 
 
+class ValueId(RunId):
+    """Path of one large value of a run."""
+
+    ref: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class RunQuery(PageQuery):
     """Filters of the list of runs; newest first."""
 
@@ -197,6 +203,11 @@ class RunOut(BaseModel):
     parked: list[dict[str, JsonValue]] = Field(
         default_factory=list, description="Inputs that met a defect of the platform and were put aside."
     )
+    large: list[str] = Field(
+        default_factory=list,
+        description="Fields whose value is stored apart: they hold `dataref` and `size`, and the value is at "
+        "`/api/v1/runs/{run}/values/{dataref}`.",
+    )
 
     @classmethod
     def of(cls, view: RunView) -> "RunOut":
@@ -224,6 +235,7 @@ class RunOut(BaseModel):
             "correlation_id": view.correlation,
             "decisions": view.decisions,
             "parked": view.parked,
+            "large": view.large,
         }
         return cls.model_construct(**fields)  # made by the engine, so not checked once more
 
@@ -260,6 +272,9 @@ class TaskOut(BaseModel):
     output: JsonValue = None
     error: dict[str, JsonValue] | None = None
     worker: str | None = None
+    large: list[str] = Field(default_factory=list, description="As of a run: fields whose value is stored apart.")
+    done: int | None = Field(None, description="Of a `for` with several items at once: items that have ended.")
+    total: int | None = Field(None, description="Of the same: items that there are.")
 
     @classmethod
     def of(cls, view: TaskView) -> "TaskOut":
@@ -278,6 +293,9 @@ class TaskOut(BaseModel):
             output=view.output,
             error=view.error,
             worker=view.worker,
+            large=view.large,
+            done=view.done,
+            total=view.total,
         )
 
 

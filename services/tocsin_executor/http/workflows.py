@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tocsin.definitions import DefinitionInvalid
+from tocsin.definitions import Definition, DefinitionInvalid
 from tocsin.errors import NotFound
 from tocsin_executor.application.definitions import Definitions, VersionTaken
 from tocsin_executor.application.migrations import Migrations
@@ -34,12 +34,9 @@ class _WorkflowHandlers:
         self._reading = reading
 
     async def publish(self, call: Call) -> Reply:
-        definition = await self._definitions.check(call.raw)
-        call.require("workflow:write", definition.namespace)
+        definition = await self._definitions.check(call.raw, permit=lambda found: _permit(call, found))
         for namespace in sorted(self._definitions.called_namespaces(definition) - {definition.namespace}):
             call.require("run:start", namespace)  # or a namespace could be used through a workflow of another one
-        if "schedule" in definition.document:
-            call.require("schedule:write", definition.namespace)  # the scheduler makes a schedule of it
         version, new = await self._definitions.publish(definition, actor=call.principal.subject, cause=cause_of(call))
         view = PublishedView(
             namespace=definition.namespace,
@@ -84,6 +81,17 @@ class _WorkflowHandlers:
             cause=cause_of(call),
         )
         return Reply(status=204)
+
+
+def _permit(call: Call, definition: Definition) -> None:
+    """Whether it may be published by whoever asks."""
+    call.require("workflow:write", definition.namespace)
+    use = definition.document.get("use")
+    secrets = use.get("secrets") if isinstance(use, dict) else None
+    for name in secrets if isinstance(secrets, list) else ():
+        call.require("secret:use", definition.namespace, str(name))
+    if "schedule" in definition.document:
+        call.require("schedule:write", definition.namespace)  # the scheduler makes a schedule of it
 
 
 def workflow_routes(definitions: Definitions, reading: Reading, migrations: Migrations) -> Sequence[Route]:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 
 from tocsin.expressions.sandbox import Sandbox
-from tocsin_executor.worker.parts import WorkerPart, runners_for
+from tocsin_executor.worker.parts import WorkerPart, apart_of, runners_for
 from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.worker import Queue
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition, service_main
@@ -14,14 +14,16 @@ from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition, ser
 def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
     """The components of a worker."""
     settings, sandbox = context.settings, Sandbox()
+    apart = apart_of(settings, context.bus, context.clock)
     worker = WorkerPart(
         context.bus,
         name=settings.name or f"{socket.gethostname()}-{os.getpid()}",
         queues=[Queue(name, settings.slots) for name in settings.queues],
-        runners=runners_for(context.clock, sandbox, settings),
+        runners=runners_for(context.clock, sandbox, settings, apart),
         sandbox=sandbox,
         clock=context.clock,
         settings=settings,
+        apart=apart,
         url=context.platform.services.gateway_url,
     )
     return (worker,)

@@ -7,8 +7,10 @@ from typing import Final, TypeAlias
 import orjson
 import structlog
 
-from tocsin.errors import TocsinError
+from tocsin.errors import TocsinError, TooLarge
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.application.apart import Apart
+from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.requests import Deferred, UriUnresolved, at_place, read_deferred, with_uri
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.policies import Policy, read_policy
@@ -37,6 +39,7 @@ class Attempts:
         clock: Time.
         authorize: Says what a policy sends, for ``$authorization``; nobody if ``None``.
         identity: Gives a task's code the variables with which it can call the platform; nobody if ``None``.
+        apart: Where large values are; without it nothing may be large.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class Attempts:
         *,
         authorize: Authorize | None = None,
         identity: Identity | None = None,
+        apart: Apart | None = None,
     ) -> None:
         self._identity = identity
+        self._apart = apart or Apart(None, VALUE_LIMIT)
         self._runners = runners
         self._authorize = authorize
         self._sandbox = sandbox
@@ -63,7 +68,31 @@ class Attempts:
             outcome.output = task.redaction.value(outcome.output)
             if outcome.error is not None:
                 outcome.error = {name: task.redaction.value(held) for name, held in outcome.error.items()}
+        return await self._kept(outcome)
+
+    async def _kept(self, outcome: Outcome) -> Outcome:
+        """With a large output stored apart, after what is secret in it was hidden."""
+        if outcome.error is not None or isinstance(outcome.output, Large):
+            return outcome
+        try:
+            outcome.output = await self._apart.kept(orjson.dumps(outcome.output))
+        except TooLarge as error:
+            problem_ = problem(ErrorKind.VALIDATION, f"{error.detail} {error.hint}", title="Output Too Large")
+            return Outcome(error=problem_)
+        except TocsinError as error:
+            detail = f"The output cannot be stored: {error.detail}"
+            return Outcome(error=problem(ErrorKind.COMMUNICATION, detail, status=503))
         return outcome
+
+    async def _load(self, task: Task) -> None:
+        """Put large values in their place."""
+        try:
+            task.spec, task.input = await self._apart.loaded(task.spec), await self._apart.loaded(task.input)
+            for name, value in (task.variables or {}).items():
+                assert task.variables is not None
+                task.variables[name] = await self._apart.loaded(value)
+        except TocsinError as error:
+            raise Failed(ErrorKind.COMMUNICATION, f"What the task is given cannot be loaded: {error.detail}") from error
 
     async def _tried(self, task: Task) -> Outcome:
         runner = self._runners.get(task.runner)
@@ -71,12 +100,13 @@ class Attempts:
             detail = f"This worker has no runner for {task.runner!r}."
             return Outcome(error=problem(ErrorKind.CONFIGURATION, detail))
         try:
+            if task.runner != "evaluate":
+                await self._load(task)
             if task.variables is not None and task.runner != "evaluate":
                 await self._resolve(task, read_deferred(task.spec))
             if isinstance(task.spec, dict) and task.spec.pop("token", None) is True:
                 await self._identify(task, task.spec)
-            outcome = await runner.run(task)
-            size = len(orjson.dumps(outcome.output))
+            return await runner.run(task)
         except Failed as failure:
             return Outcome(error=failure.problem)
         except Exception as error:  # a runner's defect is this task's error, not the worker's end
@@ -84,10 +114,6 @@ class Attempts:
             told = None if task.redaction else error
             log.error("worker.runner_defect", runner=task.runner, run=task.run, kind=type(error).__name__, exc_info=told)
             return Outcome(error=problem(ErrorKind.RUNTIME, f"The runner failed: {type(error).__name__}."))
-        if size > VALUE_LIMIT:
-            detail = f"The output has {size} bytes, the limit is {VALUE_LIMIT}; keep large data elsewhere and refer to it."
-            return Outcome(error=problem(ErrorKind.VALIDATION, detail, title="Output Too Large"))
-        return outcome
 
     async def _resolve(self, task: Task, deferred: Deferred) -> None:
         """Evaluate what the engine left to us: expressions that may take long, or that name secrets."""

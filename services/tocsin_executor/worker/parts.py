@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.placing import queues_for
 from tocsin_executor.domain.values import Json
@@ -26,18 +27,18 @@ from tocsin_executor.worker.runners.mcp import ToolRunner
 from tocsin_executor.worker.runners.openapi import OpenApiRunner
 from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
+from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Runner, Task
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.run_tokens import LONGEST, RunTokens
 from tocsin_kit.bus.secrets import SecretsClient
+from tocsin_kit.bus.values import ValueStore
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
 from tocsin_kit.web.outgoing import OutgoingGuard
-
-from tocsin_executor.worker.settings import WorkerSettings
 
 _MARGIN: Final = timedelta(seconds=30)  # a token outlives its task by this, for what the code says last
 
@@ -57,7 +58,12 @@ class Runners:
         await self.containers.close()
 
 
-def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings) -> Runners:
+def apart_of(settings: WorkerSettings, bus: Bus, clock: Clock) -> Apart:
+    """Where a worker's large values are."""
+    return Apart(ValueStore(bus, clock), settings.value_bytes)
+
+
+def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings, apart: Apart | None = None) -> Runners:
     """The runners of a worker."""
     guard = OutgoingGuard(allow_private=settings.allow_private, setting="worker.allow_private")
     caller = Caller(guard, clock, SystemChance())
@@ -77,7 +83,7 @@ def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings) -> Run
         "script": processes,
         "shell": processes,
         "container": containers,
-        "evaluate": ExpressionRunner(sandbox),
+        "evaluate": ExpressionRunner(sandbox, apart or Apart(None, settings.value_bytes)),
         "noop": NoopRunner(),
     }
     return Runners(runners, caller, resources, containers)
@@ -123,6 +129,7 @@ class WorkerPart:
         sandbox: For expressions.
         clock: Time.
         settings: What the operator chose.
+        apart: Where large values are.
         url: Of the platform, for the code of tasks.
     """
 
@@ -138,6 +145,7 @@ class WorkerPart:
         sandbox: Sandbox,
         clock: Clock,
         settings: WorkerSettings,
+        apart: Apart,
         url: str,
     ) -> None:
         self._bus = bus
@@ -156,6 +164,7 @@ class WorkerPart:
             log_bytes=settings.log_bytes,
             authorize=runners.caller.authorization,
             identity=identity_of(RunTokens(bus), url, clock),
+            apart=apart,
         )
         self._presence = Presence(bus, self._worker, labels, clock)
 

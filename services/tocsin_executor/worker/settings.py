@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
+
+from tocsin_executor.domain.large import APART
+from tocsin_executor.worker.tasks import VALUE_LIMIT
 from tocsin_kit.config import Duration, Secret, Section
 
 
@@ -39,6 +42,13 @@ class WorkerSettings(Section):
         None,
         description="Secrets for tasks, a JSON object, used before those of the platform: for trying definitions. "
         "Every workflow on this worker can use them.",
+    )
+    value_bytes: int = Field(
+        VALUE_LIMIT,
+        ge=APART,
+        le=VALUE_LIMIT,
+        description="Bytes of JSON that one value may have: a run's input, an output, the context. What is above 128 KiB is "
+        "stored apart.",
     )
     resources: Path | None = Field(
         None, description="Folder of the scripts, protos and documents that definitions name by `file:` or a relative URI."

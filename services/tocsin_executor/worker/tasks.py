@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import orjson
 
 from tocsin.errors import Invalid
+from tocsin_executor.domain.large import load_document
 from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
 from tocsin_executor.worker.redaction import Redaction
 
-VALUE_LIMIT = 128 * 1024
-"""Bytes of JSON that an output may have; larger values belong into a store of their own, referred to by a URI."""
+VALUE_LIMIT = 16 * 1024 * 1024
+"""Bytes of JSON that an output may have at most; larger values belong into a store of their own, referred to by a URI."""
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ def read_task(payload: bytes) -> Task:
         Invalid: It is not one.
     """
     try:
-        d: dict[str, Any] = orjson.loads(payload)
+        d: dict[str, Any] = load_document(orjson.loads(payload))
         return Task(
             d["run"],
             d["attempt"],

@@ -18,6 +18,7 @@ import structlog
 from tocsin.errors import NotFound, TocsinError, Unavailable
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.application import wire
+from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
 from tocsin_executor.domain.values import ErrorKind, Json, problem
@@ -88,6 +89,7 @@ class Worker:
         log_bytes: What is kept of one attempt's output.
         authorize: Says what a policy sends.
         identity: Gives the code of tasks what it needs to call the platform.
+        apart: Where large values are.
     """
 
     name = "worker"
@@ -106,13 +108,14 @@ class Worker:
         log_bytes: int = LIMIT,
         authorize: Authorize | None = None,
         identity: Identity | None = None,
+        apart: Apart | None = None,
     ) -> None:
         self.worker_name = name
         self._direct = direct
         self._publisher = GroupPublisher(direct)
         self._orders = OrderedLog(direct, STREAM, clock)
         self.queues = list(queues)
-        self._attempts = Attempts(runners, sandbox, secrets, clock, authorize=authorize, identity=identity)
+        self._attempts = Attempts(runners, sandbox, secrets, clock, authorize=authorize, identity=identity, apart=apart)
         self._clock = clock
         self._drain = drain.total_seconds()
         self._log_bytes = log_bytes

@@ -23,6 +23,7 @@ from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.refusals import BusRefusals
 from tocsin_executor.adapters.runs import MongoRuns
 from tocsin_executor.application.admission import Admission
+from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
@@ -34,10 +35,12 @@ from tocsin_executor.worker.parts import runners_for
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.secrets import LocalSecrets
 from tocsin_executor.worker.settings import WorkerSettings
+from tocsin_executor.worker.tasks import VALUE_LIMIT
 from tocsin_executor.worker.worker import Queue, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams
+from tocsin_kit.bus.values import ValueStore
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.config import Secret
@@ -100,7 +103,10 @@ class Rig:
         caller = Caller(OutgoingGuard(allow_private=True, setting="x"), clock, chance)
         imports = Imports(Resources(caller, clock, None), LocalSecrets(Secret("{}"), None), clock)
         definitions = Definitions(stored, programs, clock, imports)
-        runs = Runs(engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance)
+        apart = Apart(ValueStore(bus, clock), VALUE_LIMIT)
+        runs = Runs(
+            engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance, apart=apart
+        )
         pools = Pools(MongoPools(database, relay), queue, admission)
         commands = Commands(runs, refusals)
         replica = Replica(bus, database, engine, runs, definitions, reading, commands, pools)
@@ -131,7 +137,8 @@ class Rig:
         await bus.start()
         await ensure_streams(bus, TopologyLimits())  # the executor does it; tests may start the worker first
         async with Sandbox(2) as sandbox:
-            runners = runners_for(clock, sandbox, WorkerSettings(allow_private=True))
+            apart = Apart(ValueStore(bus, clock), VALUE_LIMIT)
+            runners = runners_for(clock, sandbox, WorkerSettings(allow_private=True), apart)
             worker = Worker(
                 Direct(bus),
                 name=name,
@@ -142,6 +149,7 @@ class Rig:
                 clock=clock,
                 drain=timedelta(seconds=drain),
                 authorize=runners.caller.authorization,
+                apart=apart,
             )
             await worker.start()
             serving = asyncio.create_task(worker.serve())  # noqa: TID251  # ended below

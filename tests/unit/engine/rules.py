@@ -4,6 +4,7 @@ from collections import Counter
 
 from tocsin_executor.domain.effects import Decision, Dispatch, Effect, Record, Revoke, Signal, StartRun, Transition
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.remembered import MapState
 from tocsin_executor.domain.state import TERMINAL, Hold, RunState
 
 ENDS = {Transition.TASK_COMPLETED, Transition.TASK_FAULTED, Transition.TASK_CANCELLED, Transition.TASK_SKIPPED}
@@ -30,7 +31,7 @@ def structure(run: RunState) -> None:
         for kid in token.kids or ():
             assert cell.scopes[kid].owner == token.id
         if token.hold is Hold.SCOPE:
-            assert token.kids
+            assert token.kids or (isinstance(token.state, MapState) and token.state.asked)
     for instance in cell.scopes.values():
         assert instance.tokens, "a scope instance without tokens is closed in the same step"
         for token_id in instance.tokens:
@@ -54,7 +55,9 @@ def progress(run: RunState) -> None:
     assert head is not None
     if head.status in TERMINAL or head.agenda or head.revoking:
         return
-    assert any(token.hold in WAITS for token in run.home.tokens.values()), "stuck"
+    assert any(
+        token.hold in WAITS or (isinstance(token.state, MapState) and token.state.asked) for token in run.home.tokens.values()
+    ), "stuck"
     for token in run.home.tokens.values():
         if token.hold in {Hold.TIMER, Hold.BACKOFF}:
             assert token.timers

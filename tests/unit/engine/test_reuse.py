@@ -195,6 +195,7 @@ def shares_context(tasks: Any) -> bool:
 
 @settings(deadline=None)
 @example(1900640, 0)
+@example(1359, 1)
 @given(st.integers(0, 10**9), st.integers(0, 30))
 def test_a_rerun_of_anything_gives_the_same_output_and_does_nothing_twice(seed: int, pick: int) -> None:
     """Whatever the program: from its end, no work is done again; from any task, the output is the same."""

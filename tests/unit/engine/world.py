@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.expressions import compile_expression, compile_template
+from tocsin.expressions import ExpressionFailed
 from tocsin_executor.domain.codec import decode_run, encode_cell
 from tocsin_executor.domain.compile import compile_workflow
 from tocsin_executor.domain.effects import (
@@ -29,6 +29,7 @@ from tocsin_executor.domain.effects import (
     Subscribe,
     Unsubscribe,
 )
+from tocsin_executor.domain.evaluating import Shelf
 from tocsin_executor.domain.inputs import (
     Child,
     Continue,
@@ -86,6 +87,7 @@ class World:
     delivered: dict[str, int] = field(default_factory=dict)
     slices: list[int] = field(default_factory=list)
     values: dict[str, bytes] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
 
     # --- the log
 
@@ -164,12 +166,10 @@ class World:
     def evaluate(self, ticket: str) -> list[Effect]:
         """The killable process answers."""
         asked = self.asked.pop(ticket)
-        names = frozenset(asked.variables)
-        if asked.template:
-            value = compile_template(asked.expression, names).evaluate_anyway(asked.value, asked.variables)
-        else:
-            value = compile_expression(str(asked.expression), names).evaluate_anyway(asked.value, asked.variables)
-        return self.send(Evaluated, ticket=ticket, value=value)
+        try:
+            return self.send(Evaluated, ticket=ticket, value=self.shelf.answer(asked))
+        except ExpressionFailed as error:
+            return self.send(Evaluated, ticket=ticket, error=error.detail)
 
     def confirm(self, attempt: str, kind: StopKind = StopKind.KILLED) -> list[Effect]:
         """A revoked attempt has stopped."""

@@ -8,6 +8,7 @@ from tocsin_executor.domain.compile.builder import MAX_BRANCHES, MAX_SCOPES, MAX
 from tocsin_executor.domain.compile.calls import compile_call, compile_emit, compile_run
 from tocsin_executor.domain.compile.catching import compile_catch
 from tocsin_executor.domain.compile.extensions import Extension, extensions_of
+from tocsin_executor.domain.compile.iterating import concurrency_of
 from tocsin_executor.domain.compile.listening import compile_listen
 from tocsin_executor.domain.compile.subscriptions import compile_iteration, iterates
 from tocsin_executor.domain.compile.uris import expanding
@@ -244,7 +245,14 @@ def _for(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[
     if "while" in task:
         condition = builder.expression(task["while"], place.at("while"), each, at)
     body = _scope(builder, node, task.get("do"), place.at("do"), each, at)
-    node.spec = LoopSpec(body, items, each, at, condition)
+    limit = concurrency_of(builder, task, place)
+    if limit is None:
+        node.spec = LoopSpec(body, items, each, at, condition)
+        return
+    node.op, node.spec = Op.MAP, LoopSpec(body, items, each, at, None, limit)
+    if condition is not None:
+        hint = "Leave one of them out: a condition looks at the output of the item before, which has not ended."
+        builder.wrong(place.at("while"), "'while' does not go with 'metadata.concurrency'", hint)
 
 
 def _fork(builder: Builder, node: Node, task: Task, place: Place, names: Mapping[str, int]) -> None:

@@ -9,7 +9,8 @@ from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.ops.timing import waits
 from tocsin_executor.domain.program import Node
-from tocsin_executor.domain.state import ApprovalState, Hold, Phase, Purpose, Token
+from tocsin_executor.domain.remembered import ApprovalState
+from tocsin_executor.domain.state import Hold, Phase, Purpose, Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, problem
 
 NAMES = 50

@@ -5,6 +5,7 @@ from tocsin_executor.domain.effects import Emit
 from tocsin_executor.domain.flow import bounded, condition, evaluate, iso
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.interrupts import Raised
+from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.program import ChooseSpec, EmitSpec, EvalSpec, Node, ThrowSpec
 from tocsin_executor.domain.state import Phase, Token
 from tocsin_executor.domain.values import ErrorKind, Json, problem
@@ -26,7 +27,7 @@ def begin_eval(fold: Fold, token: Token, node: Node) -> None:
     """``set``: the value replaces the data, it is never merged."""
     if not isinstance(node.spec, EvalSpec):
         raise Defect("eval without its spec", node=node.ref)
-    value = bounded(evaluate(fold, token, "set", node.spec.value, token.input), "the data")
+    value = evaluate(fold, token, "set", node.spec.value, token.input, keep=True)
     fold.begin_body(token)
     done(fold, token, value)
 
@@ -35,7 +36,7 @@ def begin_emit(fold: Fold, token: Token, node: Node) -> None:
     """``emit``: the output is the event, with ``id``, ``time`` and ``source`` filled in."""
     if not isinstance(node.spec, EmitSpec):
         raise Defect("emit without its spec", node=node.ref)
-    given = evaluate(fold, token, "emit", node.spec.event, token.input)
+    given = evaluate(fold, token, "emit", node.spec.event, token.input, keep=True)
     if not isinstance(given, dict) or not isinstance(given.get("type"), str):
         raise Raised(problem(ErrorKind.EXPRESSION, "the event has no 'type' that is a string"))
     program = fold.program
@@ -48,6 +49,10 @@ def begin_emit(fold: Fold, token: Token, node: Node) -> None:
     event.update({name: value for name, value in given.items() if value is not None})
     if "data" in event and "datacontenttype" not in event:
         event["datacontenttype"] = "application/json"
+    data = event.get("data")
+    if isinstance(data, Large):  # the specification's extension: where the data is, instead of the data
+        del event["data"]
+        event["dataref"] = f"/api/v1/runs/{fold.run}/values/{data.digest}"
     bounded(event, "the event")
     fold.begin_body(token)
     fold.effects.append(Emit(fold.run, token.id, event))

@@ -16,10 +16,12 @@ from tocsin_executor.domain.flow import condition, evaluate, out_of
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Event
 from tocsin_executor.domain.interrupts import Raised
-from tocsin_executor.domain.ops.data import done
+from tocsin_executor.domain.large import Large
+from tocsin_executor.domain.ops.composite import put_together
 from tocsin_executor.domain.ops.timing import waits
 from tocsin_executor.domain.program import ListenSpec, Node
-from tocsin_executor.domain.state import Hold, Instance, ListenState, Phase, Token
+from tocsin_executor.domain.remembered import ListenState
+from tocsin_executor.domain.state import Hold, Instance, Phase, Token
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 
 MEMORY = 64
@@ -106,7 +108,7 @@ def _variables(token: Token, spec: ListenSpec) -> dict[str, Json] | None:
     names = {name for wanted in spec.filters for _, expression in wanted.conditions for name in expression.names}
     if not names:
         return {}
-    if names != {"input"} or len(orjson.dumps(token.input)) > MAX_VARIABLES:
+    if names != {"input"} or type(token.input) is Large or len(orjson.dumps(token.input)) > MAX_VARIABLES:
         return None
     return {"input": token.input}
 
@@ -195,7 +197,7 @@ def _close(fold: Fold, token: Token, state: ListenState, consumed: list[Json]) -
     fold.announce(Transition.WORKFLOW_CORRELATION_COMPLETED, data)
     fold.idle = True
     token.state = None
-    done(fold, token, consumed)
+    put_together(fold, token, consumed)
 
 
 def _meets(

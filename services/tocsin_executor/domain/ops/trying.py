@@ -13,7 +13,8 @@ from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.ops.timing import waits
 from tocsin_executor.domain.program import Node, RetrySpec, TrySpec
-from tocsin_executor.domain.state import Hold, Instance, Phase, Purpose, Token, TryState
+from tocsin_executor.domain.remembered import TryState
+from tocsin_executor.domain.state import Hold, Instance, Phase, Purpose, Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, Problem, problem, same_type
 
 MAX_RETRIES = 10_000

@@ -1,17 +1,20 @@
 """Work done elsewhere: by a worker (``call``, ``run``) or by a child run (``run.workflow``)."""
 
 import hashlib
+import json
 
 from tocsin.errors import Defect
 from tocsin_executor.domain.effects import Dispatch, Revoke, StartRun, StopRun, Unsubscribe
-from tocsin_executor.domain.flow import bounded, environment, evaluate
+from tocsin_executor.domain.flow import elsewhere, environment, evaluate
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.interrupts import Raised
+from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.ops.asking import withdraw_approval
 from tocsin_executor.domain.ops.data import done
-from tocsin_executor.domain.program import CallSpec, Node, TaskSpec
-from tocsin_executor.domain.requests import UriUnresolved, with_uri
-from tocsin_executor.domain.state import Hold, ListenState, Purpose, Token
+from tocsin_executor.domain.program import CallSpec, Node, TaskSpec, UriTemplate
+from tocsin_executor.domain.remembered import ListenState
+from tocsin_executor.domain.requests import UriUnresolved, expand, members, with_uri
+from tocsin_executor.domain.state import Hold, Purpose, Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, problem
 
 GRACE: Millis = 10_000
@@ -46,12 +49,9 @@ def begin_task(fold: Fold, token: Token, node: Node) -> None:
         given = token.input
     else:
         if not spec.template.constant:
-            data = bounded(evaluate(fold, token, "with", spec.template, token.input), "the request")
+            data = evaluate(fold, token, "with", spec.template, token.input, keep=True)
         if spec.uri is not None:
-            try:
-                data = with_uri(data, spec.uri, token.input)
-            except UriUnresolved as exc:
-                raise Raised(problem(ErrorKind.EXPRESSION, str(exc))) from exc
+            data = _with_uri(fold, token, data, spec.uri)
     token.attempt += 1
     deadline = None
     if token.timers:
@@ -71,6 +71,20 @@ def begin_task(fold: Fold, token: Token, node: Node) -> None:
         done(fold, token, token.input)
 
 
+def _with_uri(fold: Fold, token: Token, data: Json, template: UriTemplate) -> Json:
+    """The request with its URI expanded; parts that are large are looked into elsewhere."""
+    names = token.input
+    if type(names) is Large:
+        names = elsewhere(fold, token, "uri", members(template.text), names)
+    try:
+        if type(data) is Large:
+            place, text = json.dumps(list(template.path)), json.dumps(expand(template.text, names))
+            return elsewhere(fold, token, "expanded", f"setpath({place}; {text})", data)
+        return with_uri(data, template, names)
+    except UriUnresolved as exc:
+        raise Raised(problem(ErrorKind.EXPRESSION, str(exc))) from exc
+
+
 def begin_call(fold: Fold, token: Token, node: Node) -> None:
     """Start a child run; not awaited, the output is the input."""
     spec = node.spec
@@ -80,7 +94,7 @@ def begin_call(fold: Fold, token: Token, node: Node) -> None:
         raise Raised(problem(ErrorKind.RUNTIME, f"child runs are nested {fold.head.depth} deep; the limit is {MAX_DEPTH}"))
     given: Json = {}
     if spec.input is not None:
-        given = bounded(evaluate(fold, token, "input", spec.input, token.input), "the child's input")
+        given = evaluate(fold, token, "input", spec.input, token.input, keep=True)
     token.attempt += 1
     attempt = attempt_of(token)
     fold.begin_body(token)

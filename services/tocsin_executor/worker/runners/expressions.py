@@ -1,9 +1,14 @@
 """Work that is only evaluation: open expressions of the engine, in a process that can be killed; and none at all."""
 
 from datetime import timedelta
+from typing import Any
+
+import orjson
 
 from tocsin.errors import TocsinError
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.application.apart import Apart
+from tocsin_executor.domain.schemas import compile_schema
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.tasks import Failed, Outcome, Task
 
@@ -11,28 +16,39 @@ DEADLINE = timedelta(seconds=5)
 
 
 class ExpressionRunner:
-    """Evaluates what may take long.
+    """Evaluates what may take long, and what looks into large values or makes one.
 
     Args:
         sandbox: The processes.
+        apart: Where large values are.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, apart: Apart) -> None:
         self._sandbox = sandbox
+        self._apart = apart
 
     async def run(self, task: Task) -> Outcome:
         """One expression or template."""
-        spec = task.spec
-        assert isinstance(spec, dict)
-        expression: Json = spec["expression"]
+        spec: Any = task.spec  # written by the engine
         try:
-            if spec.get("template"):
-                value = await self._sandbox.evaluate_template(expression, task.input, task.variables or {}, DEADLINE)
-            else:
-                value = await self._sandbox.evaluate_open(str(expression), task.input, task.variables or {}, DEADLINE)
+            given = await self._apart.fragment(task.input)
+            if spec.get("schema") is not None:
+                return Outcome(compile_schema(spec["schema"]).complaint(orjson.loads(orjson.dumps(given))))
+            variables = {name: await self._apart.fragment(value) for name, value in (task.variables or {}).items()}
+            kind = "template" if spec.get("template") else "expression"
+            request = {kind: spec["expression"], "value": given, "variables": variables}
+            raw = await self._sandbox.evaluate_raw(request, DEADLINE)
+            if spec.get("apart") is not None:
+                return Outcome(await self._partly(orjson.loads(raw), spec["apart"]))
+            return Outcome(await self._apart.kept(raw, always=bool(spec.get("always"))))
         except TocsinError as error:
             raise Failed(ErrorKind.EXPRESSION, error.detail) from error
-        return Outcome(value)
+
+    async def _partly(self, value: Json, name: str) -> Json:
+        """An object with one large member apart."""
+        if not isinstance(value, dict) or name not in value:
+            return value
+        return {**value, name: await self._apart.kept(orjson.dumps(value[name]))}
 
 
 class NoopRunner:
