@@ -2,7 +2,7 @@
 
 import calendar
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -189,19 +189,26 @@ def _matches(pattern: list[str], at: datetime) -> bool:
 
 def _model(pattern: list[str], zone: ZoneInfo, after: datetime, until: datetime, *, shift: bool, twice: bool) -> list[datetime]:
     found: set[datetime] = set()
-    local = (after - timedelta(days=2)).astimezone(zone).replace(tzinfo=None, second=0, fold=0)
-    while local < until.astimezone(zone).replace(tzinfo=None) + timedelta(days=2):
-        if _matches(pattern, local):
-            readings = [local.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
-            real = [
-                r.astimezone(UTC) for r in readings if r.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) == local
-            ]
+    # No clock here jumps by more than an hour, so a local time a day away is no instant of the window.
+    local = (after - timedelta(days=1)).astimezone(zone).replace(tzinfo=None, second=0, fold=0)
+    last, minute = until.astimezone(zone).replace(tzinfo=None) + timedelta(days=1), timedelta(minutes=1)
+    minutes = _field(pattern[0], 0, 59)
+    while local < last:
+        if local.minute in minutes and _matches(pattern, local):
+            read, real = _readings(zone, local)
             if not real:
-                found |= {readings[0].astimezone(UTC)} if shift else set()
+                found |= {read} if shift else set()
             else:
                 found |= set(real if twice else [min(real)])
-        local += timedelta(minutes=1)
+        local += minute
     return sorted(i for i in found if after < i <= until)
+
+
+@cache
+def _readings(zone: ZoneInfo, local: datetime) -> tuple[datetime, tuple[datetime, ...]]:
+    """What a local time would be without a jump, and the instants that really have it."""
+    read = [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return read[0], tuple(instant for instant in read if instant.astimezone(zone).replace(tzinfo=None, fold=0) == local)
 
 
 def _numbers(low: int, high: int) -> st.SearchStrategy[str]:
