@@ -63,11 +63,20 @@ class Occurrence:
 
 
 _BROKEN: Final = frozenset({"failed", "fail", "stale", "overdue", "error", "violated", "breached", "missing"})
+_BEHIND: Final[Mapping[str, str]] = {
+    "failed-run": "run",
+    "refused-run": "run",
+    "running": "run",
+    "waiting-slot": "run",
+    "paused-schedule": "schedule",
+    "late-upstream": "asset",
+}
 _WELL: Final = frozenset({"fresh", "ok", "passed", "pass", "succeeded", "healthy"})
 _PAIRS: Final[Mapping[str, tuple[str, Meaning]]] = {
     "run.faulted": ("run", Meaning.BROKEN),
     "run.completed": ("run", Meaning.WELL),
     "run.refused": ("run", Meaning.BROKEN),
+    "approval.expired": ("approval", Meaning.BROKEN),  # a deadline that passed; a later answer is to another question
     "schedule.missed": ("schedule", Meaning.BROKEN),
     "schedule.fired": ("schedule", Meaning.WELL),
     "alert.fired": ("alert", Meaning.BROKEN),
@@ -94,13 +103,13 @@ def read_occurrence(
     signal = f"{entity}.{transition}"
     family, meaning = _PAIRS.get(signal, (entity, None))
     name = _text(data.get("name")) or _text(data.get("rule")) or subject
-    if entity == "run":
+    if entity in {"run", "approval"}:
         name = workflow_of(name) or _text(data.get("workflow")) or subject
     if signal in {"asset.freshness-changed", "asset.check-evaluated"}:
         meaning = _verdict(data)
         if signal == "asset.check-evaluated":
             family, name = "asset-check", f"{name}/{_text(data.get('check')) or 'check'}"
-    target = subject if entity in {"run", "alert"} else _text(data.get("name")) or subject
+    target = subject if entity in {"run", "alert", "approval"} else _text(data.get("name")) or subject
     return Occurrence(
         namespace=namespace,
         family=family,
@@ -136,9 +145,8 @@ def _because(data: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
     for cause in causes if isinstance(causes, list) else ():
         subject = _text(cause.get("subject")) if isinstance(cause, dict) else ""
         if isinstance(cause, dict) and subject:
-            words = _text(cause.get("kind"))
-            kind = next((k for k in ("schedule", "run") if k in words), "asset" if words == "late-upstream" else "run")
-            found.append((kind, subject[:256]))
+            kind = _BEHIND.get(_text(cause.get("kind")))
+            found += [(kind, subject[:256])] if kind is not None else []  # of a change of code it is a version
     run = _text(data.get("run"))
     if run:
         found.append(("run", run[:256]))
