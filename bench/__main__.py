@@ -27,10 +27,9 @@ from bench.ingest import ingest
 from bench.lineage import lineage
 from bench.loads import Starter, Watch, fan, sequence
 from bench.probe import Probe
-from bench.rotation import rotation
 from bench.projections import projections
 from bench.rotation import rotation
-from bench.scale import FINISHED, LONG, WAITING, begin_waiting, long, startup, waiting
+from bench.scale import FINISHED, LONG, MAP, WAITING, begin_waiting, long, map_, startup, waiting
 from bench.verify import verify
 from bench.webhooks import webhooks
 
@@ -164,6 +163,12 @@ async def long_runs(system: Cluster, sync: Sync, _repeat: int) -> None:
         report("long", sync, **await long(system, size))
 
 
+async def map_runs(system: Cluster, sync: Sync, _repeat: int) -> None:
+    """A curve: more and more items, a hundred of them at once."""
+    for size in MAP:
+        report("map", sync, **await map_(system, size))
+
+
 async def waiting_runs(system: Cluster, sync: Sync, _repeat: int) -> None:
     """A curve: more and more runs that wait for an event each."""
     for size in WAITING:
@@ -189,6 +194,7 @@ BENCHES: dict[str, Callable[[Cluster, Sync, int], Awaitable[None]]] = {
     "fanout": fanout,
     "latency": latency,
     "long": long_runs,
+    "map": map_runs,
     "waiting": waiting_runs,
     "startup": start_ups,
     "projections": behind,
@@ -208,9 +214,6 @@ async def main(names: list[str], syncs: list[Sync], repeat: int) -> None:
                 continue
             if name == "webhooks":
                 report(name, sync, **await webhooks(sync))
-                continue
-            if name == "rotation":
-                report(name, sync, **await rotation(sync))
                 continue
             if name == "rotation":
                 report(name, sync, **await rotation(sync))

@@ -19,6 +19,8 @@ from bench.cluster import Cluster, Service
 from bench.loads import Starter, Watch, workflow
 
 LONG = (1_000, 5_000, 10_000, 20_000)
+MAP = (1_000, 2_500, 5_000, 10_000)
+AT_ONCE = 100
 WAITING = (1_000, 2_500, 5_000, 10_000)
 FINISHED = (0, 10_000, 50_000, 100_000)
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -42,8 +44,17 @@ def processor_seconds(service: Service) -> float:
 
 async def long(system: Cluster, size: int) -> dict[str, Any]:
     """One run of so many tasks, one after the other in a ``for``: its steps at the beginning and at the end."""
-    loop = {"for": {"each": "item", "in": ".list"}, "do": [{"t": {"call": "noop", "with": {"n": "${ $item }"}}}]}
-    digest = await system.publish(workflow(f"long-{size}", [{"f": {"input": {"from": "${ {list: .list} }"}, **loop}}]))
+    return await _items(system, size, "long", {})
+
+
+async def map_(system: Cluster, size: int) -> dict[str, Any]:
+    """The same with a hundred items at once, and an output that has all of theirs."""
+    return await _items(system, size, "map", {"metadata": {"concurrency": AT_ONCE}})
+
+
+async def _items(system: Cluster, size: int, name: str, more: dict[str, Any]) -> dict[str, Any]:
+    loop = {"for": {"each": "item", "in": ".list"}, "do": [{"t": {"call": "noop", "with": {"n": "${ $item }"}}}], **more}
+    digest = await system.publish(workflow(f"{name}-{size}", [{"f": {"input": {"from": "${ {list: .list} }"}, **loop}}]))
     watch, starter = Watch(system), Starter(system)
     await watch.start(tasks=True)
     run = starter.new_run()
