@@ -7,6 +7,16 @@ from markdown_it import MarkdownIt
 
 _RENDERER = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False}).enable(["table", "strikethrough"])
 _RENDERER.disable("image")  # a picture from elsewhere tells its server who reads the case
+_LEADS = frozenset({"http", "https", "mailto"})
+
+
+def _leads_somewhere(url: str) -> bool:
+    """Whether a link may stay: to the web, to a mailbox, or within this page; whatever else a browser knows runs or reads."""
+    scheme, colon, _ = url.strip().partition(":")
+    return not colon or "/" in scheme or scheme.lower() in _LEADS
+
+
+_RENDERER.validateLink = _leads_somewhere  # type: ignore[method-assign]  # the library's own way to choose links
 
 
 def as_html(text: str) -> str:
