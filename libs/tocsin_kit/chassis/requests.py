@@ -8,7 +8,8 @@ never the change.
 """
 
 import asyncio
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -59,7 +60,7 @@ class RequestAudit(Part):
         self._clock = clock
         self._chance = chance
         self._strangers = Strangers()
-        self._waiting: list[Message] = []
+        self._waiting: list[_Heard] = []
         self._woken = asyncio.Event()
         self._lost = metrics.counter("audit_requests_lost", "Requests that were not said to the audit trail.").labels()
         server.answered = self.answered
@@ -79,7 +80,8 @@ class RequestAudit(Part):
         if len(self._waiting) >= MOST:
             self._lost.inc()
             return
-        self._waiting.append(self._message(call, payload))
+        # The answer has not left yet: what takes long, making the signal, comes when it has.
+        self._waiting.append(_heard(call, payload, self._clock.now()))
         self._woken.set()
 
     async def serve(self) -> None:
@@ -118,8 +120,10 @@ class RequestAudit(Part):
     async def _say(self) -> None:
         while self._waiting:
             block = self._waiting[:500]
+            for heard in block:
+                heard.message = heard.message or self._message(heard)
             try:
-                await self._bus.publish_many(block)
+                await self._bus.publish_many([heard.message for heard in block if heard.message is not None])
             except Unavailable:
                 raise
             except TocsinError as error:
@@ -140,23 +144,41 @@ class RequestAudit(Part):
             reason=call.refusal[:256] or None,
         )
 
-    def _message(self, call: Call | None, payload: RequestAnswered) -> Message:
-        """The signal of a request, or (without one) of several that were added up."""
-        status = payload.status
+    def _message(self, heard: "_Heard") -> Message:
+        """The signal of a request, or of several that were added up."""
+        status = heard.payload.status
         kind = REQUEST_FAILED if status >= 500 else REQUEST_REFUSED if status >= 400 else REQUEST_ACCEPTED
-        now = self._clock.now()
         signal = make_signal(
             kind,
-            namespace=SYSTEM_NAMESPACE if call is None else _namespace(call),
+            namespace=heard.namespace,
             # Not the request id: its sender chooses that, and a repeated one would hide the second request.
-            entity_id=new_id(now, self._chance),
+            entity_id=new_id(heard.time, self._chance),
             sequence=1,
-            time=now if call is None else call.received_at,
-            payload=payload,
-            cause=root(payload.request, None if call is None else call.traceparent),
-            actor=None if call is None or call.principal.is_anonymous else call.principal.subject,
+            time=heard.time,
+            payload=heard.payload,
+            cause=root(heard.payload.request, heard.traceparent),
+            actor=heard.actor,
         )
         return Message(subject_of(signal), encode(signal), None, signal.id)
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What is to be said of a request; the message once it is made, so that a second try has the same id."""
+
+    payload: RequestAnswered
+    namespace: str
+    time: datetime
+    traceparent: str | None
+    actor: str | None
+    message: Message | None = None
+
+
+def _heard(call: Call | None, payload: RequestAnswered, now: datetime) -> _Heard:
+    if call is None:
+        return _Heard(payload, SYSTEM_NAMESPACE, now, None, None)
+    actor = None if call.principal.is_anonymous else call.principal.subject
+    return _Heard(payload, _namespace(call), call.received_at, call.traceparent, actor)
 
 
 def _matters(call: Call, route: Route, status: int) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from tocsin.errors import Invalid
 from tocsin_executor.domain.codec import encode_cell
-from tocsin_executor.domain.effects import Dispatch
+from tocsin_executor.domain.effects import Dispatch, Record
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.ops.mapping import progress
 from tocsin_executor.domain.state import HEAD
@@ -42,11 +42,13 @@ def test_outputs_are_in_the_order_of_the_items_whatever_ends_first(count: int, l
     assert most == min(count, limit)
 
 
-def test_each_item_begins_with_the_input_of_the_task() -> None:
-    """Not with the output of another item: nothing is known of their order."""
-    world = World(program_of(mapped(2, body=[{"a": {"set": "${ .k + $item }"}}, {"b": {"set": "${ . * 10 }"}}])), persist=True)
+def test_each_item_is_the_input_of_its_first_task() -> None:
+    """Not the output of another item, nothing is known of their order; and no record has the whole collection."""
+    body = [{"a": {"set": "${ . + $workflow.input.k }"}}, {"b": {"set": "${ . * 10 }"}}]
+    world = World(program_of(mapped(2, body=body)), persist=True)
     world.start({"items": [1, 2, 3], "k": 100})
     assert world.finish().output == [1010, 1020, 1030]
+    assert [record.input for record in world.of(Record) if record.name == "a"] == [1, 2, 3]
 
 
 def test_the_first_error_is_the_tasks_and_the_others_are_cancelled() -> None:

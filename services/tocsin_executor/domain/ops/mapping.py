@@ -1,5 +1,7 @@
 """``for`` with ``metadata.concurrency``: several items at once, outputs in the order of the items.
 
+Each item is the input of its first task: the collection itself would stand in the record of every one of them.
+
 The state does not grow with the number of items: at most ``limit`` of them are alive, a large collection is fetched page by
 page, and a page of outputs that is full is stored apart. An error of one item is the task's: what is alive is cancelled, and
 has to confirm, as in a ``fork``.
@@ -30,7 +32,7 @@ _ITEMS = -1
 
 
 def begin_map(fold: Fold, token: Token, node: Node) -> None:
-    """The collection is evaluated once; each item begins with the task's input, and without items the output is empty."""
+    """The collection is evaluated once; without items the output is empty."""
     if not isinstance(node.spec, LoopSpec):
         raise Defect("a map without its spec", node=node.ref)
     cursor = items_of(fold, token, node, node.spec)
@@ -61,7 +63,7 @@ def _more(fold: Fold, token: Token, spec: LoopSpec, state: MapState) -> None:
             size = min(PAGE, cursor.total - page * PAGE)
             state.pages.append([None] * size)
             state.left[page] = size
-        fold.open_scope(token, spec.body, token.input, index, {spec.each: item, spec.at: index})
+        fold.open_scope(token, spec.body, item, index, {spec.each: item, spec.at: index})
 
 
 def closed_map(fold: Fold, token: Token, node: Node, instance: Instance, value: Json) -> None:
