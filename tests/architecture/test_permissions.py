@@ -17,7 +17,7 @@ ROUTES = list(served())
 ASKED_ELSEWHERE = {
     "api-key:read": "the list of keys, for those of others",
     "api-key:write": "revoking and rotating keys of others",
-    "secret:use": "for services that let a definition name secrets",
+    "secret:use": "publishing a definition that names the secret",
 }
 
 

@@ -138,6 +138,18 @@ def test_a_workflow_starts_nothing_where_its_author_may_not(world: World) -> Non
     assert answer.status == 403, "a document's own namespace is not taken on trust"
 
 
+def test_a_workflow_names_no_secret_that_its_author_may_not_use(world: World) -> None:
+    """Publishing is not enough, and a permission may be for some secrets only."""
+    world.good("PUT", "/api/v1/roles/writer", {"permissions": ["workflow:write"]})
+    headers = {"Content-Type": "application/yaml"}
+    for role, secret, status in (("writer", "", 201), ("writer", "vault", 403), ("author", "vault", 201)):
+        head = f"document: {{dsl: '1.0.3', namespace: {HOME}, name: secretive-{role}{secret}, version: '1.0.0'}}\n"
+        use = f"use: {{secrets: [{secret}]}}\n" if secret else ""
+        text = f"{head}{use}do: [{{a: {{set: {{a: 1}}}}}}]\n"
+        answer = world.ask("POST", "/api/v1/workflows", text.encode(), token=world.holder(role, HOME), headers=headers)
+        assert answer.status == status, (role, secret, answer)
+
+
 def test_a_workflow_brings_no_schedule_that_its_author_may_not_make(world: World) -> None:
     """The scheduler makes a schedule of what a definition says, so publishing one needs `schedule:write` too."""
     world.good("PUT", "/api/v1/roles/drafter", {"permissions": ["workflow:write"]})
