@@ -2,8 +2,7 @@
 
 import pytest
 
-from security.test_isolation import HOME
-from security.world import World
+from security.world import HOME, NEAR, World
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 MARK = "black-ledger"
@@ -25,7 +24,8 @@ def test_a_restricted_case_is_not_there_for_colleagues(world: World, restricted:
     """The same role in the same namespace: not by id, in no list, count, search, history, report, nor through what was seen."""
     colleague = world.holder("operator", HOME)
     made_up = restricted[:-4] + ("0000" if not restricted.endswith("0000") else "1111")
-    for path in ("", "/history", "/comments", "/tasks", "/observables", "/attachments", "/playbooks", "/report"):
+    past = "/at?at=2100-01-01T00:00:00Z"
+    for path in ("", past, "/history", "/comments", "/tasks", "/observables", "/attachments", "/playbooks", "/report"):
         real = world.ask("GET", f"/api/v1/cases/{restricted}{path}", token=colleague)
         other = world.ask("GET", f"/api/v1/cases/{made_up}{path}", token=colleague)
         assert (real.status, other.status) == (404, 404), path
@@ -37,6 +37,12 @@ def test_a_restricted_case_is_not_there_for_colleagues(world: World, restricted:
         ("POST", "/merge", {"cases": [made_up]}),
         ("POST", "/split", {"title": "mine"}),
         ("POST", "/escalation/stop", None),
+        ("POST", "/unmerge", {"cases": [made_up]}),
+        ("POST", "/links", {"kind": "run", "target": "r"}),
+        ("DELETE", f"/attachments/{made_up}?reason=mine", None),
+        ("GET", f"/attachments/{made_up}/custody", None),
+        ("PATCH", f"/comments/{made_up}", {"text": "mine"}),
+        ("PATCH", f"/tasks/{made_up}", {"status": "done"}),
     ):
         assert world.ask(method, f"/api/v1/cases/{restricted}{path}", body, token=colleague).status == 404, path
     for query in ("", f"&text={MARK}", f"&tag={MARK}", "&field=amount=77321", "&sort=opened_at"):
@@ -86,6 +92,21 @@ def test_internal_comments_are_for_those_who_work_on_the_case(world: World) -> N
         report = world.ask("GET", f"/api/v1/cases/{case}/report?format=json{query}", token=viewer)
         assert report.status == 200
         assert MARK not in report.body.decode()
+
+
+def test_a_comment_is_changed_by_who_wrote_it_and_the_past_is_no_way_in(world: World) -> None:
+    """Colleagues answer and do not rewrite; a case of another namespace is not there at any instant either."""
+    author, colleague = world.holder("author", HOME), world.holder("operator", HOME)
+    case = world.good("POST", "/api/v1/cases", {"namespace": HOME, "title": "past"}, token=author)["id"]
+    said = world.good("POST", f"/api/v1/cases/{case}/comments", {"text": "first"}, token=author)["id"]
+    path = f"/api/v1/cases/{case}/comments/{said}"
+    assert world.ask("PATCH", path, {"text": "never said"}, token=colleague).status == 403
+    edited = world.good("PATCH", path, {"text": "second"}, token=author)
+    assert (edited["text"], [edit["text"] for edit in edited["edits"]]) == ("second", ["first"])
+    stranger = world.holder("author", NEAR)
+    for past in (f"/api/v1/cases/{case}/at?at=2100-01-01T00:00:00Z", f"/api/v1/cases/{case}/history"):
+        assert world.ask("GET", past, token=stranger).status == 404
+        assert world.ask("GET", past, token=colleague).status == 200
 
 
 def test_a_playbook_is_no_way_around_the_permission_to_start_workflows(world: World) -> None:
