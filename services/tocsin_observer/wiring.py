@@ -25,7 +25,7 @@ from tocsin_observer.adapters.fact_store import MongoFactStore
 from tocsin_observer.adapters.fleet_listener import FleetListener
 from tocsin_observer.adapters.hold_store import HOLDS, MongoHoldStore
 from tocsin_observer.adapters.http_sender import HttpSender
-from tocsin_observer.adapters.keys import AesSeal, Ed25519Signer
+from tocsin_observer.adapters.keys import MESSAGES, AesSeal, Ed25519Signer
 from tocsin_observer.adapters.mailer import MailServer, SmtpMailer
 from tocsin_observer.adapters.signal_counts import MongoSignalCounts
 from tocsin_observer.adapters.signal_store import MongoSignalStore
@@ -255,7 +255,8 @@ def _post(context: Context, relay: Relay) -> Post:
         security=settings.smtp_security,
     )
     channel_store = MongoChannelStore(database, relay)
-    hooks = WebhookEndpoints(webhooks, queues, sender, seal, clock=clock)
+    signer = Ed25519Signer(settings.key, MESSAGES)
+    hooks = WebhookEndpoints(webhooks, queues, sender, seal, signer=signer, clock=clock)
     channels = ChannelEndpoints(
         channel_store, sender, SmtpMailer(server, clock), seal, clock=clock, url=context.platform.services.gateway_url
     )
@@ -291,7 +292,7 @@ def _telling(context: Context, signals: MongoSignalStore, stream: BusSignalStrea
         return await post.queues.forget(clock.now() - context.settings.delivery_retention)
 
     return Piece(
-        routes=webhook_routes(use_cases),
+        routes=webhook_routes(use_cases, post.hooks.public_key),
         components=[post.sender, post.dispatcher, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
         stores=[post.webhooks, post.queues, telling],
         work=work,

@@ -34,6 +34,7 @@ PUBLIC = {
     "POST /api/v1/auth/oidc/begin",
     "POST /api/v1/auth/oidc/finish",
     "POST /hooks/{namespace}/{name}/{secret}",
+    "GET /api/v1/webhooks/public-key",
 }
 OWN = {  # what everybody may do who is somebody: it is about oneself, or only calculates
     "POST /api/v1/auth/password",

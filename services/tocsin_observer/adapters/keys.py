@@ -17,18 +17,23 @@ _SHORTEST: Final = 32  # characters of the setting; anything shorter can be gues
 _NONCE: Final = 12  # bytes; random, so good for 2**32 secrets under one key
 
 
+CHECKPOINTS: Final = b"tocsin audit checkpoints v1"
+MESSAGES: Final = b"tocsin webhooks v1a"
+
+
 class Ed25519Signer:
-    """Signs checkpoints (``ports.CheckpointSigner``).
+    """Signs checkpoints, or messages of webhooks (``ports.CheckpointSigner``); a purpose has a key of its own.
 
     Args:
         key: The observer's secret.
+        purpose: What is signed.
 
     Raises:
         Defect: It is too short.
     """
 
-    def __init__(self, key: Secret) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(_derived(key, b"tocsin audit checkpoints v1"))
+    def __init__(self, key: Secret, purpose: bytes = CHECKPOINTS) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(_derived(key, purpose))
         self.public = self._key.public_key().public_bytes_raw()
         self.kid = key_id(self.public)
 

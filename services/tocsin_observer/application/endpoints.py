@@ -1,5 +1,6 @@
 """What is behind the names of endpoints: webhooks, and whatever else is told things, by the first part of its name."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,8 +16,8 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
 from tocsin_observer.application.announcing import Said, announce
 from tocsin_observer.domain.deliveries import Answer, Delivery, DeliveryState, told
-from tocsin_observer.domain.webhooks import Webhook, WebhookState, disabled, render, signature_headers
-from tocsin_observer.ports import Endpoint, Endpoints, WebhookStore
+from tocsin_observer.domain.webhooks import PUBLIC_PREFIX, Webhook, WebhookState, disabled, render, signature_headers
+from tocsin_observer.ports import CheckpointSigner, Endpoint, Endpoints, WebhookStore
 from tocsin_observer.ports.deliveries import DeliveryStore, Seal, WebhookSender
 
 log = structlog.get_logger()
@@ -57,16 +58,25 @@ class WebhookEndpoints:
         queues: What waits for them.
         sender: Reaches them.
         seal: Opens their secrets.
+        signer: Signs beside secrets, for those who would rather check with a public key than keep one.
         clock: Time.
     """
 
     def __init__(
-        self, webhooks: WebhookStore, queues: DeliveryStore, sender: WebhookSender, seal: Seal, *, clock: Clock
+        self,
+        webhooks: WebhookStore,
+        queues: DeliveryStore,
+        sender: WebhookSender,
+        seal: Seal,
+        *,
+        signer: CheckpointSigner,
+        clock: Clock,
     ) -> None:
         self._webhooks = webhooks
         self._queues = queues
         self._sender = sender
         self._seal = seal
+        self._signer = signer
         self._clock = clock
         self._known: dict[str, tuple[float, Webhook | None]] = {}
 
@@ -96,7 +106,12 @@ class WebhookEndpoints:
         """The headers of Standard Webhooks for a body."""
         now = self._clock.now()
         keys = [self._seal.unseal(one.sealed, webhook.endpoint).reveal() for one in webhook.signing(now)]
-        return signature_headers(keys, message, body, now)
+        return signature_headers(keys, message, body, now, sign=self._signer.sign)
+
+    @property
+    def public_key(self) -> str:
+        """What the signatures ``v1a`` are checked with, as Standard Webhooks writes it."""
+        return PUBLIC_PREFIX + base64.b64encode(self._signer.public).decode()
 
     async def tried(self, key: str, delivery: Delivery, answer: Answer) -> None:
         """An endpoint that fails for too long, is full or says that it is gone is disabled, and that is said."""

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,6 +20,7 @@ from tocsin.signals import CloudEvent, encode
 from tocsin.signals.codec import encode_http_binary
 from tocsin_observer.domain.viewing import checked_filter
 
+PUBLIC_PREFIX: Final = "whpk_"  # the same, of a public key
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # of Standard Webhooks; the secret comes behind it
 OVERLAP: Final = timedelta(hours=24)  # how long an old key signs beside the new one
 MOST_KEYS: Final = 4
@@ -245,7 +246,9 @@ def encoded(value: Json) -> bytes:
     return orjson.dumps(value)
 
 
-def signature_headers(keys: Sequence[str], message: str, body: bytes, now: datetime) -> dict[str, str]:
+def signature_headers(
+    keys: Sequence[str], message: str, body: bytes, now: datetime, *, sign: Callable[[bytes], bytes] | None = None
+) -> dict[str, str]:
     """The headers of Standard Webhooks.
 
     Args:
@@ -253,6 +256,7 @@ def signature_headers(keys: Sequence[str], message: str, body: bytes, now: datet
         message: Id of the message.
         body: Its bytes.
         now: The present.
+        sign: Makes the asymmetric signature (``v1a``), which is set behind the others.
 
     Source:
         Standard Webhooks 1.0.0, "Signature scheme".
@@ -260,11 +264,10 @@ def signature_headers(keys: Sequence[str], message: str, body: bytes, now: datet
     timestamp = str(int(now.timestamp()))
     content = f"{message}.{timestamp}.".encode() + body
     signatures = [base64.b64encode(hmac.digest(_material(key), content, "sha256")).decode() for key in keys]
-    return {
-        "webhook-id": message,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(f"v1,{one}" for one in signatures),
-    }
+    said = [f"v1,{one}" for one in signatures]
+    if sign is not None:
+        said.append(f"v1a,{base64.b64encode(sign(content)).decode()}")
+    return {"webhook-id": message, "webhook-timestamp": timestamp, "webhook-signature": " ".join(said)}
 
 
 def _material(secret: str) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from tocsin.errors import Conflict, NotFound, PreconditionFailed
-from tocsin_kit.web import EVERYWHERE, Call, Page, Permission, Reply, Route
+from tocsin_kit.web import EVERYWHERE, Call, Page, Permission, Public, Reply, Route
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.domain.webhooks import Verification, WebhookInvalid
 from tocsin_observer.http.audit_routes import cause_of
@@ -15,6 +15,7 @@ from tocsin_observer.http.webhook_schemas import (
     DeliveryPath,
     DeliveryQuery,
     DeliveryView,
+    PublicKeyView,
     RotateBody,
     WebhookBody,
     WebhookPath,
@@ -33,8 +34,12 @@ _TAGS = ("webhooks",)
 
 
 class _WebhookHandlers:
-    def __init__(self, webhooks: Webhooks) -> None:
+    def __init__(self, webhooks: Webhooks, public_key: str) -> None:
         self._webhooks = webhooks
+        self._public_key = public_key
+
+    async def public_key(self, _: Call) -> PublicKeyView:
+        return PublicKeyView(key=self._public_key)
 
     async def list(self, call: Call) -> Page[WebhookView]:
         query = call.query(WebhookQuery)
@@ -130,9 +135,9 @@ class _WebhookHandlers:
         return AgainView(messages=count)
 
 
-def webhook_routes(webhooks: Webhooks) -> Sequence[Route]:
+def webhook_routes(webhooks: Webhooks, public_key: str) -> Sequence[Route]:
     """Everything below ``/api/v1/webhooks``."""
-    on = _WebhookHandlers(webhooks)
+    on = _WebhookHandlers(webhooks, public_key)
     return (*_resources(on), *_steps(on), *_deliveries(on))
 
 
@@ -147,6 +152,15 @@ def _resources(on: _WebhookHandlers) -> Sequence[Route]:
             query=WebhookQuery,
             response=Page[WebhookView],
             handler=on.list,
+        ),
+        Route(
+            method="GET",
+            path="/api/v1/webhooks/public-key",
+            access=Public("public keys are public"),
+            summary="What the signatures `v1a` of all webhooks are checked with",
+            tags=_TAGS,
+            response=PublicKeyView,
+            handler=on.public_key,
         ),
         Route(
             method="PUT",

@@ -104,6 +104,12 @@ class WebhookView(WebhookBody):
         )
 
 
+class PublicKeyView(BaseModel):
+    """What asymmetric signatures are checked with."""
+
+    key: str = Field(description="Ed25519, as Standard Webhooks writes it: `whpk_` and base64.")
+
+
 class RotateBody(Input):
     """How a secret is rotated."""
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 import orjson
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from integration.observer.conftest import serving
 from tocsin.signals import decode, root
@@ -24,7 +25,7 @@ from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.waiting import eventually
 from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
 from tocsin_observer.adapters.http_sender import HttpSender
-from tocsin_observer.adapters.keys import AesSeal
+from tocsin_observer.adapters.keys import MESSAGES, AesSeal, Ed25519Signer
 from tocsin_observer.adapters.waking import BusWaker
 from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.application import Observer
@@ -92,7 +93,8 @@ class Replica:
         self.store, self.queues = MongoWebhookStore(ground.database, relay), MongoDeliveryStore(ground.database)
         self.sender = HttpSender(clock, allow_private=True)
         seal = AesSeal(Secret("k" * 40), chance)
-        hooks = WebhookEndpoints(self.store, self.queues, self.sender, seal, clock=clock)
+        signer = Ed25519Signer(Secret("k" * 40), MESSAGES)
+        self.hooks = hooks = WebhookEndpoints(self.store, self.queues, self.sender, seal, signer=signer, clock=clock)
         self.dispatcher = Dispatcher(
             self.queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=Metrics("observer")
         )
@@ -153,7 +155,10 @@ async def test_signals_reach_their_endpoints_signed_and_in_order_and_a_dead_one_
         key = base64.b64decode(made[7].secret.reveal().removeprefix("whsec_"))
         content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         wanted = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
-        assert headers["webhook-signature"] == f"v1,{wanted}"
+        symmetric, asymmetric = headers["webhook-signature"].split(" ")
+        assert symmetric == f"v1,{wanted}"
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(replica.hooks.public_key.removeprefix("whpk_")))
+        public.verify(base64.b64decode(asymmetric.removeprefix("v1a,")), content)
         assert headers["content-type"] == "application/cloudevents+json"
         for n in range(20):
             events = [decode(body) for _, body in partner.at(f"/ok/{n}")]
