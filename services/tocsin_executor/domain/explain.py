@@ -8,10 +8,11 @@ from typing import assert_never
 
 from tocsin_executor.domain.flow import iso
 from tocsin_executor.domain.ops.asking import approval_id
+from tocsin_executor.domain.ops.mapping import progress
 from tocsin_executor.domain.ops.work import attempt_of, child_id
 from tocsin_executor.domain.placing import told
-from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, Node, Program, TaskSpec
-from tocsin_executor.domain.remembered import ApprovalState, ListenState, TryState
+from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, LoopSpec, Node, Program, TaskSpec
+from tocsin_executor.domain.remembered import ApprovalState, ListenState, MapState, TryState
 from tocsin_executor.domain.state import Hold, Purpose, RunState, Token
 from tocsin_executor.domain.values import Json
 
@@ -19,7 +20,7 @@ from tocsin_executor.domain.values import Json
 def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
     """What the run waits for, one entry for each reason; empty when it has ended or does not exist.
 
-    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``approval``, ``event``, ``child``, ``evaluation``,
+    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``items``, ``approval``, ``event``, ``child``, ``evaluation``,
     ``confirmation``, ``turn``, ``resume``), a sentence ``detail``, and where there is one the task: ``name``, ``reference``,
     ``token``. The other fields depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``,
     ``filters``, ``keys``, ``expected``, ``run``, ``approval``, ``assignees``.
@@ -33,7 +34,9 @@ def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
         found.append({"for": "resume", "detail": detail})
     for token in run.home.tokens.values():
         node = program.nodes[token.node]
-        if token.hold is not Hold.SCOPE or isinstance(token.state, ListenState):
+        if isinstance(token.state, MapState):
+            found.append({"name": node.name, "reference": node.ref, "token": token.id, **_items(token, node)})
+        elif token.hold is not Hold.SCOPE or isinstance(token.state, ListenState):
             task: dict[str, Json] = {"name": node.name, "reference": node.ref, "token": token.id, "since": iso(token.created)}
             found.append({**task, **_reason(run, token, node)})
     for attempt, revocation in head.revoking.items():
@@ -90,6 +93,17 @@ def _people(run: RunState, token: Token) -> dict[str, Json]:
     if until is not None:
         entry["until"] = until
     return entry
+
+
+def _items(token: Token, node: Node) -> dict[str, Json]:
+    """A ``for`` with several items at once: how far it is, and why no more of them are alive."""
+    done, alive, total = progress(token)
+    limit = node.spec.limit if isinstance(node.spec, LoopSpec) else 0
+    state = token.state
+    stored = len(state.asked) if isinstance(state, MapState) else 0
+    why = f"; {stored} pages of outputs or items are on their way" if stored else ""
+    detail = f"{done} of {total} items have ended, {alive} are alive, {limit} may be at once{why}"
+    return {"for": "items", "detail": detail, "done": done, "alive": alive, "total": total, "limit": limit}
 
 
 def _list(value: Json) -> list[Json]:

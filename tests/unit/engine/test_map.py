@@ -8,6 +8,7 @@ import pytest
 from tocsin.errors import Invalid
 from tocsin_executor.domain.codec import encode_cell
 from tocsin_executor.domain.effects import Dispatch, Record
+from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.ops.mapping import progress
 from tocsin_executor.domain.state import HEAD
@@ -128,6 +129,9 @@ def test_progress_is_told() -> None:
     world.answer(next(iter(world.work)))
     token = next(token for token in world.run.home.tokens.values() if world.program.nodes[token.node].name == "m")
     assert progress(token) == (1, 3, 10)
+    told = explain(world.program, world.run)
+    assert told[0]["detail"] == "1 of 10 items have ended, 3 are alive, 3 may be at once"
+    assert [wait["for"] for wait in told] == ["items", "worker", "worker", "worker"]
 
 
 @pytest.mark.parametrize("limit", [0, 1_001, "3", True])
