@@ -8,12 +8,13 @@ document only after JetStream has acknowledged it.
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import structlog
 from pymongo import ASCENDING, UpdateMany, UpdateOne
 
-from tocsin.errors import TocsinError, Unavailable
+from tocsin.errors import Conflict, TocsinError, Unavailable
 from tocsin_kit.store.database import Database
 from tocsin_kit.store.errors import translated
 from tocsin_kit.store.outbox import OUTBOX, PENDING, Outgoing, Transport
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 BATCH = 500  # entities published and marked at once
 MARKS = 2  # batches that are said and being marked; beyond that the database would fall behind the bus
 SWEEP_EVERY = timedelta(seconds=2)
+STUCK_TOO = 15  # with every so many-th sweep what could not be published at all is tried again
 ORPHAN_AFTER = timedelta(seconds=3)  # older than any commit that its own process still works on
 BACKOFF = (0.05, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts while the bus is away
 
@@ -173,7 +175,7 @@ class Relay:
             await self._mark(said)
             self._landed(said)
             self._said += len(said)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("relay.not_marked", error=error.detail, entities=len(said))
             self._put_back(said)  # said again when the database is there: whoever hears it knows the ids
             await self._database.clock.sleep(BACKOFF[-1])
@@ -243,27 +245,25 @@ class Relay:
                     await self._database.collection(name).bulk_write(careful, ordered=False)
 
     async def _sweep(self) -> None:
-        while True:
+        for turn in count():
             try:
                 for name in self._collections:
-                    await self._collect(name)
+                    await self._collect(name, all_of_it=turn % STUCK_TOO == 0)
             except Unavailable as error:
                 log.info("relay.sweep_skipped", error=error.detail)
             await self._database.clock.sleep(SWEEP_EVERY)
 
-    async def _collect(self, name: str) -> None:
-        before = self._database.clock.now() - ORPHAN_AFTER
+    async def _collect(self, name: str, *, all_of_it: bool) -> None:
+        where: dict[str, Any] = {PENDING: {"$lt": self._database.clock.now() - ORPHAN_AFTER}}
+        stuck = [key for place, key in self._stuck if place == name]
+        if stuck and not all_of_it:  # they are the oldest, and would hide what can be said
+            where["_id"] = {"$nin": stuck}
         with translated("outbox"):
-            found = (
-                self._database.collection(name)
-                .find({PENDING: {"$lt": before}}, {OUTBOX: 1, PENDING: 1})
-                .sort(PENDING, 1)
-                .limit(BATCH)
-            )
+            found = self._database.collection(name).find(where, {OUTBOX: 1, PENDING: 1}).sort(PENDING, 1).limit(BATCH)
             documents = await found.to_list(BATCH)
-        if documents:
+        if documents and (name not in self._oldest or "_id" not in where):
             self._oldest[name] = documents[0][PENDING]
-        else:
+        elif not documents and "_id" not in where:
             self._oldest.pop(name, None)
         for document in documents:
             if (name, document["_id"]) not in self._waiting:

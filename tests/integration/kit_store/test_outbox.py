@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -153,6 +154,21 @@ async def test_a_signal_that_cannot_be_published_holds_back_only_its_entity(data
         await eventually(lambda: heard.once == ["b-1", "c-1"])
         assert relay.health().facts["stuck"] == 1
     assert await unsaid(database) == 1
+
+
+async def test_what_is_stuck_does_not_hide_what_a_dead_process_left(
+    database: Database, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep takes the oldest first, but not only them, however many of them can never be said."""
+    monkeypatch.setattr("tocsin_kit.store.relay.BATCH", 1)
+    monkeypatch.setattr("tocsin_kit.store.relay.SWEEP_EVERY", timedelta(milliseconds=20))
+    monkeypatch.setattr("tocsin_kit.store.relay.ORPHAN_AFTER", timedelta(0))
+    dead = things(database, Relay(database, heard, ["things"]))  # nobody serves it
+    heard.refuses = {"a-1": Defect("never")}
+    for key in "ab":
+        await dead.commit(await dead.load(key), {}, outbox=[signal(key, 1)])
+    async with relaying(Relay(database, heard, ["things"])):
+        await eventually(lambda: heard.once == ["b-1"])
 
 
 async def test_a_transaction_says_all_or_nothing(database: Database, heard: Any) -> None:

@@ -76,6 +76,10 @@ def test_an_index_is_named_by_its_fields() -> None:
         (errors.DocumentTooLarge("x"), TooLarge),
         (errors.OperationFailure("x", 2), Defect),
         (errors.OperationFailure("x", 11600), StoreUnavailable),
+        (errors.BulkWriteError({"writeErrors": [{"code": 11000}]}), AlreadyExists),
+        (errors.BulkWriteError({"writeErrors": [{"code": 112}]}), RevisionConflict),
+        (errors.BulkWriteError({"writeConcernErrors": [{"code": 91}]}), StoreUnavailable),
+        (errors.BulkWriteError({"writeErrors": [{"code": 2}]}), Defect),
     ],
 )
 def test_each_error_of_the_driver_says_what_happens_next(error: errors.PyMongoError, kind: type[Exception]) -> None:
