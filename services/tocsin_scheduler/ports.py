@@ -41,6 +41,10 @@ class ScheduleStore(Protocol):
         """
         ...
 
+    def expect(self, schedule: Schedule) -> None:
+        """This very value will probably be committed soon: what can be done about it before is done now."""
+        ...
+
     async def commit_many(self, changes: Sequence[Change[Schedule]]) -> Mapping[str, Entry[Schedule]]:
         """Store many decisions and say them; what is not in the answer is to be committed by itself."""
         ...

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel
 
-from tocsin_kit.store import Change, Database, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
+from tocsin_kit.store import Change, Database, Document, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
 from tocsin_kit.store.repository import REVISION
 from tocsin_scheduler.adapters.documents import read_schedule, read_wish, schedule_document, wish_document
 from tocsin_scheduler.domain.schedules import Schedule, Status
@@ -14,6 +14,7 @@ from tocsin_scheduler.ports import ScheduleSearch
 
 SCHEDULES = "schedules"
 WISHES = "wishes"
+MOST_EXPECTED = 20_000  # documents of about 3 KiB
 
 INDEXES = (
     # The only one that the timekeeper needs; schedules that do not fire are not in it, so idle ones cost nothing.
@@ -36,9 +37,20 @@ class MongoScheduleStore:
     def __init__(self, database: Database, relay: Relay) -> None:
         self._database = database
         self._schedules: Repository[Schedule] = Repository(
-            database, SCHEDULES, encode=schedule_document, decode=read_schedule, wake=relay.wake
+            database, SCHEDULES, encode=self._document, decode=read_schedule, wake=relay.wake
         )
+        self._expected: dict[int, tuple[Schedule, Document]] = {}  # by identity of the value, which is kept with it
         self._wishes: Repository[Wish] = Repository(database, WISHES, encode=wish_document, decode=read_wish, wake=relay.wake)
+
+    def expect(self, schedule: Schedule) -> None:
+        """This very value will probably be committed soon: its document is made now."""
+        if len(self._expected) >= MOST_EXPECTED:
+            self._expected.clear()
+        self._expected[id(schedule)] = schedule, schedule_document(schedule)
+
+    def _document(self, schedule: Schedule) -> Document:
+        known = self._expected.pop(id(schedule), None)
+        return known[1] if known is not None and known[0] is schedule else schedule_document(schedule)
 
     async def prepare(self) -> None:
         """Make the indexes."""

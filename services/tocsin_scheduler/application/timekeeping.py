@@ -94,6 +94,7 @@ class Firer:
             return None  # told when it is due
         if decision is None:
             return None
+        self._store.expect(decision.schedule)
         return Foreseen(at, decision, carry_out(decision, after=entry.sequence, now=at))
 
     async def fire_many(
