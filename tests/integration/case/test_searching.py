@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import combinations_with_replacement
 
 import pytest
 
@@ -139,7 +139,11 @@ async def test_whatever_is_asked_for_is_found_in_order_and_nothing_else(known):
     """Every two conditions together, in one namespace, several or all, for somebody who does not see everything."""
     store, cases = known
     asked = set()
-    pairs = [{**one, **other} for one, other in product(CHOICES, CHOICES) if not set(one) & set(other) or one is other]
+    pairs = [
+        {**one, **other}
+        for one, other in combinations_with_replacement(CHOICES, 2)
+        if not set(one) & set(other) or one is other
+    ]
     for number, conditions in enumerate(pairs):
         search = CaseSearch(
             **conditions, **PLACES[number % 3], viewer=ADA, sort=(None, "opened_at", "next_due", "updated_at")[number % 4]
