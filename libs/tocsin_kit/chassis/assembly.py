@@ -7,12 +7,14 @@ from typing import Final
 import structlog
 
 from tocsin_kit.bus import Bus
+from tocsin_kit.bus.deadletters import STREAM as DEAD
 from tocsin_kit.bus.permissions import SERVICES
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams, streams_of
 from tocsin_kit.chance import Chance
 from tocsin_kit.chassis.aside import Aside
 from tocsin_kit.chassis.beats import Beat
 from tocsin_kit.chassis.components import Chain, Component, Part
+from tocsin_kit.chassis.gauges import export, watch_dead_letters
 from tocsin_kit.chassis.requests import RequestAudit
 from tocsin_kit.chassis.revoking import RevocationFeed
 from tocsin_kit.chassis.services import PORTS, Own, ServiceContext, ServiceDefinition, topology_limits
@@ -103,6 +105,7 @@ def assemble(definition: ServiceDefinition[Own], settings: Settings, *, clock: C
         beat = Beat(definition.name, bus, version=context.version, port=context.port, clock=clock)
         beat.components = tuple(components)
         components.append(beat if definition.needs_bus else Aside([bus, *companions, beat], clock))
+    export(context.metrics, components)
     return Chain(definition.name, components)
 
 
@@ -115,3 +118,5 @@ def _companions(context: ServiceContext[Own], built: Sequence[Component]) -> Ite
             )
         if isinstance(component, RemoteAuthenticator):
             yield RevocationFeed(context.bus, component.revocations)
+    if DEAD in streams_of(context.name):
+        yield watch_dead_letters(context.name, context.bus, context.metrics)
