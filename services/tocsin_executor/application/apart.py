@@ -40,6 +40,11 @@ class Apart:
         value: Json = orjson.loads(raw)
         return value
 
+    async def keep(self, value: Json, *, what: str = "The value") -> Json:
+        """As :meth:`kept`, of a value that is here: a small one, as most are, is handed back as it is."""
+        raw = orjson.dumps(value)
+        return value if len(raw) <= APART else await self.kept(raw, what=what)
+
     async def read(self, digest: str) -> bytes:
         """The JSON of a value.
 

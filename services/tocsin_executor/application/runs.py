@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import orjson
-
 from tocsin.errors import Conflict, NotFound, Unavailable
 from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
@@ -297,7 +295,7 @@ class Runs:
         return await self._apart.read(digest)
 
     async def _kept(self, value: Json, what: str) -> Json:
-        return await self._apart.kept(orjson.dumps(value), what=what)
+        return await self._apart.keep(value, what=what)
 
     async def explain(self, run: str) -> list[dict[str, Json]]:
         """What a run waits for, one entry for each reason; empty when it has ended."""

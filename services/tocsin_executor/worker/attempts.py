@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-import orjson
 import structlog
 
 from tocsin.errors import TocsinError, TooLarge
@@ -75,7 +74,7 @@ class Attempts:
         if outcome.error is not None or isinstance(outcome.output, Large):
             return outcome
         try:
-            outcome.output = await self._apart.kept(orjson.dumps(outcome.output))
+            outcome.output = await self._apart.keep(outcome.output)
         except TooLarge as error:
             problem_ = problem(ErrorKind.VALIDATION, f"{error.detail} {error.hint}", title="Output Too Large")
             return Outcome(error=problem_)
