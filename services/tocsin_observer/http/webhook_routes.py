@@ -138,7 +138,19 @@ class _WebhookHandlers:
 def webhook_routes(webhooks: Webhooks, public_key: str) -> Sequence[Route]:
     """Everything below ``/api/v1/webhooks``."""
     on = _WebhookHandlers(webhooks, public_key)
-    return (*_resources(on), *_steps(on), *_deliveries(on))
+    return (_public_key(on), *_resources(on), *_steps(on), *_deliveries(on))
+
+
+def _public_key(on: _WebhookHandlers) -> Route:
+    return Route(
+        method="GET",
+        path="/api/v1/webhooks/public-key",
+        access=Public("public keys are public"),
+        summary="What the signatures `v1a` of all webhooks are checked with",
+        tags=_TAGS,
+        response=PublicKeyView,
+        handler=on.public_key,
+    )
 
 
 def _resources(on: _WebhookHandlers) -> Sequence[Route]:
@@ -152,15 +164,6 @@ def _resources(on: _WebhookHandlers) -> Sequence[Route]:
             query=WebhookQuery,
             response=Page[WebhookView],
             handler=on.list,
-        ),
-        Route(
-            method="GET",
-            path="/api/v1/webhooks/public-key",
-            access=Public("public keys are public"),
-            summary="What the signatures `v1a` of all webhooks are checked with",
-            tags=_TAGS,
-            response=PublicKeyView,
-            handler=on.public_key,
         ),
         Route(
             method="PUT",
