@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from integration.trigger.harness import Service
+from tocsin_kit.store import Relay
+from tocsin_trigger.adapters.stores import MongoTriggers
+from tocsin_trigger.ports import Snapshot
 
 BODY = {"kind": "event", "workflow": "w", "event": {"type": "com.example.*"}}
 PATH = "/api/v1/triggers/default/a"
@@ -108,3 +111,20 @@ async def test_who_may_not_cannot(service: Service, who: str | None) -> None:
         assert (await service.ask("PUT", "/api/v1/triggers/team/a", who, json=BODY))[0] == 201
         _, seen = await service.ask("GET", "/api/v1/triggers", who)
         assert [item["namespace"] for item in seen["items"]] == ["team"]
+
+
+async def test_a_second_look_at_all_triggers_reads_only_what_changed(service: Service) -> None:
+    """Ten thousand that are known as they are cost a list of keys; one that is another by the same name is read."""
+    for name in ("a", "b", "c"):
+        body = {"kind": "event", "workflow": "w", "event": {"type": "com.example.x"}}
+        assert (await service.ask("PUT", f"/api/v1/triggers/default/{name}", json=body))[0] == 201
+    await service.ask("DELETE", "/api/v1/triggers/default/c")
+    relay = next(component for component in service.components if isinstance(component, Relay))
+    store = MongoTriggers(service.database, relay)
+    known = {entry.key: (entry.value.id, entry.revision) for entry in (await store.snapshot()).entries if entry.value}
+    assert known.keys() == {"default/a", "default/b"}
+    changes = store.follow(lambda: {**known, "default/b": ("another", 1)})
+    snapshot = await anext(changes)
+    await changes.aclose()
+    assert isinstance(snapshot, Snapshot)
+    assert ([entry.key for entry in snapshot.entries], snapshot.same) == (["default/b"], frozenset({"default/a"}))
