@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+import structlog
 from bson.binary import Binary
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -23,7 +24,9 @@ from tocsin_executor.domain.state import HEAD
 from tocsin_executor.domain.values import Json, Millis
 from tocsin_executor.ports import Heard, Listening, RunMeta, RunSave, Save, StoredRun
 from tocsin_kit.store.database import Database, Document
-from tocsin_kit.store.errors import translated
+from tocsin_kit.store.errors import AlreadyExists, RevisionConflict, StoreUnavailable, translated
+
+log = structlog.get_logger()
 
 _DUPLICATE = 11000
 _BEGUN: Final = {"cell": {"$exists": True}}  # runs that wait for a limit have none
@@ -176,21 +179,26 @@ class MongoRuns:
                 UpdateOne({"_id": partition, "epoch": epoch}, {"$set": {"log": log, "heard": save.heard.get(partition, {})}})
                 for partition, (epoch, log) in save.partitions.items()
             ]
-            async with self._database.transaction() as transaction:
-                session = transaction.session
-                done = await self._collection("partitions").bulk_write(positions, ordered=False, session=session)
-                if done.matched_count != len(positions):
-                    raise Deposed("Another replica owns one of the partitions now.")
-                if runs:
-                    await self._collection("runs").bulk_write(runs, ordered=False, session=session)
-                if cells:
-                    await self._collection("cells").bulk_write(cells, ordered=False, session=session)
-                if records:
-                    await self._collection("records").bulk_write(records, ordered=False, session=session)
+            try:
+                await self._together(positions, runs, cells, records)
+            except AlreadyExists:  # its records: this very save was committed before, and the answer was lost
+                log.info("save.repeated", runs=len(save.runs))
+            except RevisionConflict as error:  # with another transaction that touched one of these: who owns them is as before
+                raise StoreUnavailable("A save met another transaction, and is tried again.", collection="runs") from error
         if self._freed is not None:
             ended = {key for run in save.runs if run.meta.slots and run.summary.ended is not None for key in run.meta.slots}
             if ended:
                 self._freed(ended)
+
+    async def _together(self, positions: list[Any], runs: list[Any], cells: list[Any], records: list[Any]) -> None:
+        async with self._database.transaction() as transaction:
+            session = transaction.session
+            done = await self._collection("partitions").bulk_write(positions, ordered=False, session=session)
+            if done.matched_count != len(positions):
+                raise Deposed("Another replica owns one of the partitions now.")
+            for name, writes in (("runs", runs), ("cells", cells), ("records", records)):
+                if writes:
+                    await self._collection(name).bulk_write(writes, ordered=False, session=session)
 
     async def _save_values(self, values: dict[str, bytes]) -> None:
         """Insert-only: equal digests are equal values, so one that is there is right."""
