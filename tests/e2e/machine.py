@@ -49,13 +49,20 @@ class Platform:
     Args:
         folder: Where it runs.
         arguments: Further arguments.
+        environment: Further settings.
     """
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tocsin_kit.platform", "up", "--json-ready", *arguments],
             cwd=folder,
-            env={"PATH": os.defpath, "HOME": str(folder), "PYTHONPATH": LIBRARIES, "TMPDIR": str(folder)},
+            env={
+                "PATH": os.defpath,
+                "HOME": str(folder),
+                "PYTHONPATH": LIBRARIES,
+                "TMPDIR": str(folder),
+                **(environment or {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

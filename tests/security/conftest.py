@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.machine import Platform
+from security.collector import Collector
 from security.world import World
 from tocsin_kit.clock import SystemClock
 
@@ -18,10 +19,15 @@ _CLOCK = SystemClock()
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The whole platform on free ports, and who attacks it."""
-    platform = Platform(tmp_path_factory.mktemp("attacked"), "--ephemeral")
+    collector = Collector()
+    traced = {
+        "TOCSIN_OTLP_ENDPOINT": collector.url,
+        "TOCSIN_AUTH_ACCESS_LIFETIME": "1h",  # a slow machine takes longer over all tests than a quarter of an hour
+    }
+    platform = Platform(tmp_path_factory.mktemp("attacked"), "--ephemeral", environment=traced)
     try:
         platform.wait()
-        world = World(platform.ready)
+        world = World(platform.ready, traces=collector.bodies)
         yield world
         world.root = world.login("admin", world.admin_password)["access_token"]
         until = _CLOCK.monotonic() + 60  # for the trail to catch up
@@ -30,3 +36,4 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         assert not missing, f"refused and not recorded: {sorted(missing)[:10]}"
     finally:
         assert platform.stop(signal.SIGTERM) == 0
+        collector.stop()

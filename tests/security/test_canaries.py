@@ -1,4 +1,4 @@
-"""Secrets planted at every way in, and looked for at every way out: logs, streams, database, metrics, the API."""
+"""Secrets planted at every way in, and looked for at every way out: logs, streams, database, metrics, traces, the API."""
 
 import asyncio
 import base64
@@ -126,6 +126,7 @@ def sinks(world: World) -> dict[str, bytes]:
         "streams": streams,
         "metrics": world.ask("GET", "/metrics", base=world.ready["ops"]).body,
         "API": api,
+        "traces": b"".join(world.traces),
         "database": asyncio.run(database(world)),
     }
 
@@ -142,11 +143,13 @@ async def database(world: World) -> bytes:
 
 
 def test_no_secret_comes_out_anywhere(world: World) -> None:
-    """None of them, in no spelling: not in a log, stream, metric, answer or collection."""
+    """None of them, in no spelling: not in a log, stream, metric, trace, answer or collection."""
     secrets = planted(world)
     awaited(
         lambda: b"password" in world.ask("GET", "/api/v1/signals?entity=login", token=world.root).body or None, what="signals"
     )
+    spans = len(world.traces)
+    awaited(lambda: len(world.traces) > spans, what="what is traced, which goes out every few seconds")
     places = sinks(world)
     found = [
         (what, place)

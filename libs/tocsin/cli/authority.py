@@ -10,6 +10,7 @@ from tocsin.cli.output import print_done, print_json, print_record, print_record
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
 from tocsin.client import Record
 from tocsin.errors import Forbidden
+from tocsin.signals import Json
 
 groups = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Groups: roles that several people hold.")
 namespaces = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="What namespaces are, for conditions.")
@@ -240,7 +241,11 @@ async def simulate(
     """Show what a user would gain and lose with other roles; nothing is changed."""
     async with connect(url) as client:
         record = await client.authority.simulate(user, [binding(text) for text in held or []])
-    print_record(record, as_json=as_json)
+    if as_json:
+        print_json(record)
+        return
+    rows = [*_by_place(record.get("gained"), "gains"), *_by_place(record.get("lost"), "loses")]
+    print_records(rows, ["effect", "where", "permissions"], as_json=False, empty="Nothing changes.")
 
 
 def binding(text: str) -> Record:
@@ -248,6 +253,17 @@ def binding(text: str) -> Record:
     role, _, place = text.removeprefix("-").partition("@")
     namespace, _, names = place.partition("/")
     return {"role": role, "namespace": namespace or "*", "names": names or "*", "deny": text.startswith("-")}
+
+
+def _by_place(grants: Json, effect: str) -> list[Record]:
+    """One line for each namespace, with all that is gained or lost there."""
+    places: dict[str, list[str]] = {}
+    for one in grants if isinstance(grants, list) else []:
+        if isinstance(one, dict):
+            names = "" if one.get("name") in {"*", None} else f"/{one['name']}"
+            place = f"{one.get('namespace')}{names}" + (" (denied)" if one.get("deny") else "")
+            places.setdefault(place, []).append(str(one.get("permission")))
+    return [{"effect": effect, "where": place, "permissions": ", ".join(found)} for place, found in places.items()]
 
 
 def _show_rules(record: Record, *, as_json: bool) -> None:
