@@ -32,18 +32,16 @@ def test_queues_slots_leases_and_outboxes_are_told_after_a_run(platform: Platfor
         return float(found[1]) if found else None
 
     def told() -> bool | None:
+        text = scraped(platform)
+        ages = re.findall(r"^tocsin_lease_age_seconds\{.*} [0-9.e+-]+$", text, re.MULTILINE)
         agree = (
             (value(r'^tocsin_queue_slots\{queue="default"') or 0) > 0
-            and value(r'^tocsin_queue_in_hand_tasks\{queue="default"')
-            == value(r'^tocsin_queue_slots_busy\{queue="default"')
-            == 0
+            and value(r'^tocsin_queue_in_hand_tasks\{queue="default"') == value(r'^tocsin_queue_slots_busy\{queue="default"')
             and value(r"^tocsin_executor_partitions\{") == value(r"^tocsin_executor_partitions_expected\{")
             and value(r'^tocsin_limit_runs\{service="executor",state="unbegun"') == 0
+            and not re.search(r"^tocsin_component_ready\{.*} 0\.0$", text, re.MULTILINE)
+            and len(ages) == 2  # the executor's and the observer's
         )
         return agree or None
 
-    awaited(told, within=60, what="queues and slots that agree")
-    text = scraped(platform)
-    assert not re.search(r"^tocsin_component_ready\{.*} 0\.0$", text, re.MULTILINE)
-    ages = [float(one) for one in re.findall(r"^tocsin_lease_age_seconds\{.*} ([0-9.e+-]+)$", text, re.MULTILINE)]
-    assert len(ages) == 2  # the executor's and the observer's
+    awaited(told, within=60, what="queues and slots that agree, and parts that are all ready")
