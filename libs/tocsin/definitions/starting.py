@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tocsin.errors import Violation
-from tocsin.expressions import ExpressionInvalid, Json, compile_condition, expression_text
+from tocsin.expressions import Cost, ExpressionInvalid, Json, compile_condition, expression_text
 
 _TYPE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?|\*")
 _SPECIAL: Final = re.compile(r"[\\^$*+?()\[\]{}|]")  # a dot alone makes no pattern: the types of events are full of them
@@ -112,11 +112,22 @@ def _strategy(given: Json, place: str, violations: list[Violation]) -> tuple[str
 
 def _until(given: Json, violations: list[Violation]) -> str | None:
     """The condition on the list so far."""
+    if not isinstance(given, str):
+        return json.dumps(bool(given))
+    return _judged(expression_text(given) or given, "/schedule/on/until", violations)
+
+
+def _judged(text: str, place: str, violations: list[Violation]) -> str | None:
+    """An expression that can be evaluated for every event that comes."""
     try:
-        return compile_condition(given, frozenset()).text if isinstance(given, str) else json.dumps(bool(given))
+        cost = compile_condition(text, frozenset({"trigger"})).cost
     except ExpressionInvalid as error:
-        violations.append(Violation("/schedule/on/until", error.detail, error.hint))
+        violations.append(Violation(place, error.detail, error.hint))
         return None
+    if cost is Cost.OPEN:
+        violations.append(Violation(place, "this expression may take arbitrarily long"))
+        return None
+    return text
 
 
 def _filter(given: Json, place: str, violations: list[Violation]) -> StartFilter | None:
@@ -141,7 +152,8 @@ def _filter(given: Json, place: str, violations: list[Violation]) -> StartFilter
         else:
             conditions.append(f"(.{name} == {json.dumps(value)})")
     key = _correlation(given.get("correlate"), f"{place}/correlate", conditions, violations)
-    return StartFilter(kind, source, " and ".join(conditions) or None, key, tuple(match))
+    condition = _judged(" and ".join(conditions), f"{place}/with", violations) if conditions else None
+    return StartFilter(kind, source, condition, key, tuple(match))
 
 
 def _is_pattern(value: str) -> bool:
@@ -164,7 +176,10 @@ def _correlation(rules: Json, place: str, conditions: list[str], violations: lis
         if not isinstance(rule, Mapping) or not isinstance(start, str):
             violations.append(Violation(f"{place}/{name}", "a correlation needs 'from'"))
             continue
-        paths[name] = expression_text(start) or start
+        judged = _judged(expression_text(start) or start, f"{place}/{name}", violations)
+        if judged is None:
+            continue
+        paths[name] = judged
         if "expect" in rule:
             expected = rule["expect"]
             text = expression_text(expected) if isinstance(expected, str) else None

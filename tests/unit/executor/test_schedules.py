@@ -35,6 +35,9 @@ def test_a_timetable_that_makes_no_sense_is_not_published(kind: str, text: str) 
         ({"one": {"with": {"type": "a["}}}, "/schedule/on/one/with/type"),
         ({"one": {"with": {"type": "a", "A b": 1}}}, "/schedule/on/one/with/A b"),
         ({"any": [{"with": {"type": "a"}}], "until": ".x ="}, "/schedule/on/until"),
+        ({"any": [{"with": {"type": "a"}}], "until": "range(1e9) > 5"}, "/schedule/on/until"),
+        ({"one": {"with": {"type": "a", "data": "${ .x = }"}}}, "/schedule/on/one/with"),
+        ({"one": {"with": {"type": "a"}, "correlate": {"x": {"from": ".x ="}}}}, "/schedule/on/one/correlate/x"),
         ({"any": [{"with": {"type": "a"}}], "until": {"one": 1}}, "/schedule/on/until/one"),
         (
             {"all": [{"with": {"type": "a"}, "correlate": {"a": {"from": ".x"}}}, {"with": {"type": "b"}}]},
