@@ -53,7 +53,7 @@ test: $(VENV)/.dev ## Run all tests with real NATS and MongoDB
 	@tests/run $(ARGS)
 
 fuzz: $(VENV)/.dev ## Let Hypothesis look for examples that no run of the tests has drawn yet; what it finds becomes a test
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --hypothesis-profile fuzz tests/unit $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --hypothesis-profile fuzz tests/unit $(ARGS)
 
 check: format lint types imports shape docs-check ## Format, lint, types, import contracts, shape, documents; no servers, under a minute
 
