@@ -20,7 +20,7 @@ PAGES = {
     "schedule": ("hourly-hello paused", "schedule.paused", "completed: 4 completed", "2025-11-01T03:00"),
     "explain-events": ("com.example.order.placed in default",),
     "see-what-happened": ("No trigger of namespace default listens", "run.completed"),
-    "limit-runs": ("limit 'workflow:default/bill#acme' is held by 1 runs", "billing-database"),
+    "limit-runs": ("limit 'workflow:default/bill#acme' is held by run ", "billing-database"),
     "repair-runs": ("taken off the scales", "done again", "1 can move to 1.1.0", "2 passed, 0 failed"),
     "wait-for-events": ('"paid":20', "com.example.payment.made", "= 8", "completed"),
     "call-services": ("looked up with ***", "completed"),

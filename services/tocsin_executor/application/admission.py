@@ -24,6 +24,7 @@ from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
 
+_NAMED = 3  # runs in a sentence
 _TRIES = 20  # decisions that others may overtake before this one is left to the next look
 _LATE: Millis = 5_000  # after which what was decided and not done is done again
 _RULES = 500  # rules remembered
@@ -259,8 +260,9 @@ class Admission:
         for key in waiting.terms.keys:
             ahead = await self._queue.ahead(waiting, key)
             runs = held.get(key, [])
-            by = f"held by {len(runs)} runs" if runs else "free, or closed by its rate"
-            detail = f"the run waits to begin: limit '{key}' is {by}, and {ahead} wait before it"
+            by = _held(list(runs)) if runs else "free, or closed by its rate"
+            before = "none waits" if not ahead else "1 waits" if ahead == 1 else f"{ahead} wait"
+            detail = f"the run waits to begin: limit '{key}' is {by}, and {before} before it"
             entries.append({"for": "limit", "detail": detail, "limit": key, "held_by": list(runs), "ahead": ahead})
         return entries
 
@@ -348,3 +350,10 @@ class Admission:
 
     def _now(self) -> Millis:
         return int(self._clock.now().timestamp() * 1000)
+
+
+def _held(runs: list[str]) -> str:
+    """The first few of those that hold a limit."""
+    more = len(runs) - _NAMED
+    named = ", ".join(runs[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"held by run {named}" if len(runs) == 1 else f"held by {len(runs)} runs: {named}"
