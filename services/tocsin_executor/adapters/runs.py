@@ -181,7 +181,9 @@ class MongoRuns:
             ]
             try:
                 await self._together(positions, runs, cells, records)
-            except AlreadyExists:  # its records: this very save was committed before, and the answer was lost
+            except AlreadyExists:  # its records
+                if not await self._is_stored(save):
+                    raise
                 log.info("save.repeated", runs=len(save.runs))
             except RevisionConflict as error:  # with another transaction that touched one of these: who owns them is as before
                 raise StoreUnavailable("A save met another transaction, and is tried again.", collection="runs") from error
@@ -189,6 +191,11 @@ class MongoRuns:
             ended = {key for run in save.runs if run.meta.slots and run.summary.ended is not None for key in run.meta.slots}
             if ended:
                 self._freed(ended)
+
+    async def _is_stored(self, save: Save) -> bool:
+        """Whether this very save was committed before, and only the answer was lost."""
+        known = await self._collection("partitions").find({"_id": {"$in": list(save.partitions)}}).to_list(None)
+        return {int(d["_id"]): (d.get("epoch"), d.get("log")) for d in known} == dict(save.partitions)
 
     async def _together(self, positions: list[Any], runs: list[Any], cells: list[Any], records: list[Any]) -> None:
         async with self._database.transaction() as transaction:
