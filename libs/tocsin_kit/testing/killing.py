@@ -5,10 +5,13 @@ gone on with; what it had just asked of a server is done there all the same, as 
 """
 
 import asyncio
+import ctypes
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final
 
-_GRAVES: Final[list[object]] = []  # a coroutine that is collected would be closed, and its handlers run after all
+_REMEMBER: Final = (
+    ctypes.pythonapi.Py_IncRef
+)  # for ever: a coroutine that is collected is closed, and its handlers run after all
 
 
 class Killed(BaseException):
@@ -37,7 +40,7 @@ class _Life:
                 failed = error
             self._left -= 1
             if self._left == 0:
-                _GRAVES.append((self._work, inner))
+                _REMEMBER(ctypes.py_object((self._work, inner)))
                 raise Killed
 
 
