@@ -36,7 +36,8 @@ def test_a_failed_source_ends_in_a_case_that_resolves_itself(machine):
     assert machine.get("assets/default/shop/sales")["materialized"] is not None
 
     told = [word for word, _ in story(machine, entity="case", id=case["id"])]
-    expected = ["opened", "escalated", "notified", "playbook-started", "escalated", "playbook-ended", "transitioned"]
+    assert (told.count("escalated"), told.count("notified")) == (2, 1), "each level once, both at once on a slow machine"
+    expected = ["opened", "playbook-started", "playbook-ended", "transitioned"]
     rest = iter(told)
     assert all(word in rest for word in expected), told
     fired = [place for word, place in story(machine, entity="schedule", id="walk-bad") if word == "fired"]

@@ -134,11 +134,18 @@ async def show(run: Run, *, full: Full = False, url: Url = None, as_json: AsJson
 @app.command()
 @asynchronous
 async def value(
-    run: Run, ref: Annotated[str, typer.Argument(metavar="REF", help="What `dataref` says.")], url: Url = None
+    run: Run,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="What `dataref` says.")],
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Print a large value of a run as JSON."""
+    """Print a large value of a run: text as it is, unless JSON is asked for; anything else as JSON."""
     async with connect(url) as client:
-        print_json(await client.runs.value(run, ref))
+        found = await client.runs.value(run, ref)
+    if isinstance(found, str) and not as_json:
+        typer.echo(found)
+    else:
+        print_json(found)
 
 
 @app.command()
