@@ -29,7 +29,7 @@ async def footprint(sync: str) -> dict[str, object]:
 
 
 async def _start(data: Path, sync: str) -> tuple[float, dict[str, float]]:
-    ports = free_ports(4)
+    ports = _ports()
     command = [sys.executable, "-m", "tocsin_kit.platform", "up", "--data", str(data), "--port", str(ports[0]), "--json-ready"]
     names = {"TOCSIN_OPS_PORT": ports[1], "TOCSIN_EMBEDDED_NATS_PORT": ports[2], "TOCSIN_EMBEDDED_MONGO_PORT": ports[3]}
     values = {name: str(port) for name, port in names.items()}
@@ -61,6 +61,14 @@ async def _start(data: Path, sync: str) -> tuple[float, dict[str, float]]:
                 await process.wait()
         except TimeoutError:
             process.kill()
+
+
+def _ports() -> list[int]:
+    """Of the gateway, with room for the services behind it, and of three more servers."""
+    while True:
+        ports = free_ports(4)
+        if not any(ports[0] < other < ports[0] + 10 for other in ports[1:]):
+            return ports
 
 
 def _memory(root: int) -> dict[str, float]:
