@@ -149,6 +149,7 @@ class Load:
         self.taken: list[float] = []
         self.failed: Counter[str] = Counter()
         self.going = True
+        self.seconds = 0.0  # for which requests were sent
 
     async def run(self) -> None:
         """Send until told to end; a slow answer delays no other request."""
@@ -156,6 +157,7 @@ class Load:
         async with asyncio.TaskGroup() as group:
             for number in itertools.count():
                 if not self.going:
+                    self.seconds = time.perf_counter() - began
                     return
                 await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
                 group.create_task(self._one(number))
@@ -224,7 +226,7 @@ async def rotation(sync: Sync) -> dict[str, object]:
     taken = sorted(load.taken)
     return {
         "requests": len(taken),
-        "per_second": round(len(taken) / (time.perf_counter() - began), 1),
+        "per_second": round(len(taken) / load.seconds, 1),
         "failed": sum(load.failed.values()),
         "failures": dict(load.failed.most_common(5)),
         "p50_ms": round(taken[len(taken) // 2], 1),
