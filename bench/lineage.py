@@ -29,7 +29,8 @@ SIZES = (1_000, 10_000, 50_000, 100_000)
 EDGES_PER_ASSET = 4
 DEPTH = 10
 QUESTIONS = 15
-EVENTS, CLIENTS = 4_000, 256
+EVENTS = 4_000
+CLIENTS = (256, 1_000)  # who send at once, each its next event when the last one is answered
 SEED = 7
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -110,7 +111,9 @@ async def ask(system: System, assets: int) -> dict[str, object]:
     }
 
 
-async def take(system: System, events: int, jobs: int, *, name: str, new: str = "") -> dict[str, object]:
+async def take(
+    system: System, events: int, jobs: int, *, name: str, new: str = "", clients: int = CLIENTS[0]
+) -> dict[str, object]:
     """Take events from several clients at once; events a second until the last signal is in the stream.
 
     Args:
@@ -119,6 +122,7 @@ async def take(system: System, events: int, jobs: int, *, name: str, new: str = 
         jobs: Of how many jobs, each with an input and an output of its own.
         name: Of this measurement, so that its runs are others.
         new: What the names of jobs and datasets begin with.
+        clients: How many send at once.
     """
     numbers = iter(range(events))
     cause = root("bench")
@@ -131,12 +135,13 @@ async def take(system: System, events: int, jobs: int, *, name: str, new: str = 
 
     begin = system.clock.monotonic()
     async with asyncio.TaskGroup() as group:
-        for _ in range(CLIENTS):
+        for _ in range(clients):
             group.create_task(client())
     taken = system.clock.monotonic() - begin
     await system.relay.drained()
     said = system.clock.monotonic() - begin
-    return {"events": events, "jobs": jobs, "taken_per_s": round(events / taken), "said_per_s": round(events / said)}
+    facts: dict[str, object] = {"events": events, "jobs": jobs, "clients": clients}
+    return facts | {"taken_per_s": round(events / taken), "said_per_s": round(events / said)}
 
 
 def _event(job: int, run: str, new: str) -> dict[str, Json]:
@@ -169,7 +174,9 @@ async def lineage(sizes: Sequence[int] = SIZES) -> AsyncIterator[dict[str, objec
                 await grow(system, size)
                 yield await ask(system, size)
             await take(system, EVENTS // 4, 1_000, name="warm")
-            for jobs in (100, 1_000):
-                yield {"jobs_are": "known", **await take(system, EVENTS, jobs, name=f"known{jobs}")}
-            for name in ("a", "b"):  # each event has a job and two datasets that nobody has heard of
-                yield {"jobs_are": "new", **await take(system, EVENTS, EVENTS, name=name, new=name)}
+            for clients in CLIENTS:
+                for jobs in (100, 1_000):
+                    name = f"known{jobs}-{clients}"
+                    yield {"jobs_are": "known", **await take(system, EVENTS, jobs, name=name, clients=clients)}
+                name = f"new{clients}"  # each event has a job and two datasets that nobody has heard of
+                yield {"jobs_are": "new", **await take(system, EVENTS, EVENTS, name=name, new=name, clients=clients)}
