@@ -97,7 +97,7 @@ async def said(bus: Bus) -> tuple[dict[str, list[CloudEvent]], dict[str, str]]:
         event = decode((await stream.get_msg("SIGNALS", number)).data)
         if ".asset." in event.type:
             known = told.setdefault(event.subject or "", {}).setdefault(event.sequence or 0, event)
-            assert known.id == event.id, "two signals have one number"
+            assert known.id == event.id, f"two signals have one number: {known} and {event}"
     started = {}
     for number in range(1, (await stream.stream_info("COMMANDS")).state.last_seq + 1):
         data = decode((await stream.get_msg("COMMANDS", number)).data).data
