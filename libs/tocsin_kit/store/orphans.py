@@ -15,7 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 
 log = structlog.get_logger()
 
-ABANDONED_AFTER: Final = timedelta(seconds=4)  # since its last statement; ours follow each other in milliseconds
+ABANDONED_AFTER: Final = timedelta(seconds=10)  # since its last statement; ours follow each other in milliseconds
 _MOST: Final = 100  # at once
 
 
