@@ -14,7 +14,7 @@ _DUPLICATE = frozenset({11000, 11001, 12582})
 _WRITE_CONFLICT = frozenset({112, 251, 225, 263})  # write conflict, no such transaction, too old, not supported while changing
 _TOO_LARGE = frozenset({10334, 17419, 17420})  # BSON object too large
 _TIMEOUTS = frozenset({50, 89, 262})  # exceeded time limit, network timeout, operation time limit
-_NOT_NOW = frozenset({6, 7, 91, 189, 10107, 11600, 11602, 13435, 13436, 64})  # shutting down, stepped down, write concern
+_NOT_NOW = frozenset({6, 7, 64, 91, 189, 10107, 11600, 11601, 11602, 13435, 13436})  # going, gone, interrupted, write concern
 
 
 class StoreUnavailable(Unavailable):
