@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 
 from contract.http.hosting import Hosted, hosted
+from tocsin_kit.testing.servers import delete_streams, drop_databases
 
 SERVICES = ("auth", "trigger", "scheduler", "executor", "lineage", "case", "observer", "gateway")
 EXAMPLES = 6  # for each operation and each way (fitting the schema, not fitting it)
@@ -31,6 +32,9 @@ def service(
     prefix = f"contract-{name}"
     with hosted(name, nats_url=nats_server, mongo_url=mongo_server, prefix=prefix, folder=folder) as running:
         yield running
+    # The servers are the whole run's: what was said here would be heard by the tests that come next.
+    delete_streams(nats_server)
+    drop_databases(mongo_server, prefix)
 
 
 def login(service: Hosted) -> str:
