@@ -16,6 +16,7 @@ from tocsin_case.domain.evidence import Attachment, Custody, Moved, Observable, 
 from tocsin_case.domain.history import Record
 from tocsin_case.domain.measures import Measured
 from tocsin_case.domain.oncall import Rotation
+from tocsin_case.domain.recoveries import Recovery
 from tocsin_case.domain.rules import Rule
 from tocsin_case.domain.talk import Comment
 from tocsin_case.domain.tasks import CaseTask
@@ -165,6 +166,14 @@ class BesideStore(Protocol):
 
     async def counted(self, mark: str) -> bool:
         """Whether a case knows of this occurrence."""
+        ...
+
+    async def recover(self, recovery: Recovery) -> None:
+        """Remember a recovery for a while, unless a later one of the same thing is known."""
+        ...
+
+    async def recovery(self, key: str) -> Recovery | None:
+        """The last recovery of a thing that is remembered."""
         ...
 
     async def comments(self, cases: Sequence[str], *, internal: bool, limit: int, cursor: str | None) -> Page[Comment]:

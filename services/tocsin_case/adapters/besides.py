@@ -11,6 +11,7 @@ from tocsin.errors import Conflict
 from tocsin_case.adapters.documents import plain, reader
 from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.evidence import Attachment, Custody, Moved, Observable, Sighting, Use
+from tocsin_case.domain.recoveries import Recovery
 from tocsin_case.domain.talk import Comment
 from tocsin_case.domain.tasks import TASKS, CaseTask
 from tocsin_case.ports import Beside
@@ -26,6 +27,7 @@ CUSTODY = "custody"
 OBSERVABLES = "observables"
 SIGHTINGS = "sightings"
 COUNTED = "counted"
+RECOVERIES = "recoveries"
 MANY = 1000  # of one case that are read at once
 REMEMBERED = 45 * 24 * 3600  # seconds; no stream of signals should deliver anything again after that
 
@@ -44,10 +46,12 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("observable", ASCENDING), ("_id", ASCENDING)], name="observable"),
     ),
     COUNTED: (IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=REMEMBERED),),
+    RECOVERIES: (IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=REMEMBERED),),
 }
 
 _comment, _task, _attachment = reader(Comment), reader(CaseTask), reader(Attachment)
 _custody, _observable, _sighting = reader(Custody), reader(Observable), reader(Sighting)
+_recovery = reader(Recovery)
 
 
 def operations_of(beside: Beside) -> list[tuple[str, Operation]]:
@@ -111,6 +115,20 @@ class MongoBesides:
     async def counted(self, mark: str) -> bool:
         """Whether a case knows of this occurrence."""
         return await self._one(COUNTED, {"_id": mark}) is not None
+
+    async def recover(self, recovery: Recovery) -> None:
+        """Remember a recovery for a while, unless a later one of the same thing is known."""
+        later = {"_id": recovery.key, "position": {"$lt": recovery.position}}
+        with translated(RECOVERIES):
+            try:
+                await self._database.collection(RECOVERIES).update_one(later, {"$set": plain(recovery)}, upsert=True)
+            except DuplicateKeyError:
+                return  # the known one is later, or is this one
+
+    async def recovery(self, key: str) -> Recovery | None:
+        """The last recovery of a thing that is remembered."""
+        found = await self._one(RECOVERIES, {"_id": key})
+        return None if found is None else _recovery(found)
 
     async def comments(self, cases: Sequence[str], *, internal: bool, limit: int, cursor: str | None) -> Page[Comment]:
         """Comments of cases, oldest first."""

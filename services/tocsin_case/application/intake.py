@@ -14,6 +14,7 @@ from tocsin_case.domain.cases import PLATFORM, Case, occur_again
 from tocsin_case.domain.causes import Meaning, Occurrence, read_occurrence
 from tocsin_case.domain.counted import Counted, mark_of
 from tocsin_case.domain.flow import arrive
+from tocsin_case.domain.recoveries import Recovery, how_recovered, remembered
 from tocsin_case.domain.rules import Rule, asked_for, dedupe_of, links_of, matching, open_case, quiet, recovered
 from tocsin_case.domain.types import Stage
 from tocsin_case.ports import BesideStore, Configuration
@@ -71,6 +72,10 @@ class Intake:
             subject=place.id,
             position=delivery.sequence,
         )
+        # Before looking for cases: whoever opens one at this moment looks for recoveries after that.
+        for key in remembered(await self._rules(place.namespace), occurrence):
+            now = self._ledger.clock.now()
+            await self._besides.recover(Recovery(key, occurrence.position, how_recovered(occurrence), now))
         await self.take(occurrence, event, asked_for(occurrence))
 
     async def take(self, occurrence: Occurrence, event: CloudEvent, last: Rule | None = None) -> None:
@@ -100,6 +105,7 @@ class Intake:
         if known:
             if rule is None or rule.append:
                 await self._again(known[0], occurrence, event, mark)
+                await self._overtaken(sorted(keys), event)
             return
         if rule is None or not await self._speaks(rule, occurrence):
             return
@@ -119,6 +125,7 @@ class Intake:
         except Invalid:  # fields that the type does not take (any more): a case without them is better than none
             bare = replace(case, fields={}, kind="incident")
             await self._openings.complete(bare, template, rule.promise, by=by, now=now, why=why, counted=counted)
+        await self._overtaken(sorted(keys), event)
 
     async def _speaks(self, rule: Rule, occurrence: Occurrence) -> bool:
         """Whether a rule opens something now: not in times of quiet, nor soon after the last case about the same thing."""
@@ -140,17 +147,25 @@ class Intake:
         await self._ledger.change(known.key, decide, by=By(PLATFORM, follow(event)), why="happened again")
 
     async def _well(self, occurrence: Occurrence, keys: list[str], event: CloudEvent) -> None:
+        await self._resolve(keys, occurrence.position, how_recovered(occurrence), event)
+
+    async def _overtaken(self, keys: list[str], event: CloudEvent) -> None:
+        """What was opened by a failure that was heard after the recovery which followed it is over already."""
+        for key in keys:
+            recovery = await self._besides.recovery(key)
+            if recovery is not None:
+                await self._resolve([key], recovery.position, recovery.how, event)
+
+    async def _resolve(self, keys: list[str], position: int, how: str, event: CloudEvent) -> None:
         for known in await self._ledger.store.active(keys):
-            if not recovered(value_of(known), position=occurrence.position):
+            if not recovered(value_of(known), position=position):
                 continue
 
             async def decide(case: Case, guide: Guide, now: datetime) -> Decision:
                 end = guide.kind.at_stage(Stage.RESOLVED) or guide.kind.at_stage(Stage.CLOSED)
-                if end is None or not recovered(case, position=occurrence.position):
+                if end is None or not recovered(case, position=position):
                     return Decision(case)
-                word = f"run `{occurrence.target}` of `{occurrence.name}` completed"
-                how = word if occurrence.kind == "run" else f"`{occurrence.signal}` of `{occurrence.name}`"
-                resolved = replace(case, resolution=f"Recovered: {how}.", last_position=occurrence.position)
+                resolved = replace(case, resolution=how, last_position=position)
                 return Decision(arrive(resolved, end.name, end.stage, now=now, hours=guide.hours))
 
             await self._ledger.change(known.key, decide, by=By(PLATFORM, follow(event)), why="recovered")

@@ -1,8 +1,6 @@
 """Replicas of the case service without its HTTP, over a real database and bus."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -18,21 +16,10 @@ from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.store import Database, Relay
 from tocsin_kit.testing.clocks import ManualClock
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 
 ADA = By("user:ada", root("test"))
-
-
-@asynccontextmanager
-async def serving(*parts) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for part in parts:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        tasks = [group.create_task(part.serve()) for part in parts]
-        yield
-        for task in tasks:
-            task.cancel()
 
 
 class KnownRuns:
@@ -152,8 +139,8 @@ async def world(nats_url, mongo_url, clock) -> AsyncIterator[World]:
     await world.database.start()
     await emptied(world.database)  # and not a new one: indexes take longer to make than most tests take
     await world.parts.preparation.start()
-    async with serving(world.bus):
+    async with running(world.bus):
         await ensure_streams(world.bus)
-        async with serving(world.relay, world.consumer):
+        async with running(world.relay, world.consumer):
             yield world
     await world.database.stop()
