@@ -1,6 +1,5 @@
 """Runs the auth service in a test, on a clock that the test moves."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +12,9 @@ from aiohttp import ClientSession
 
 from tocsin_auth.wiring import SERVICE
 from tocsin_kit.chance import SystemChance
-from tocsin_kit.chassis import Component, assemble, read_settings
+from tocsin_kit.chassis import assemble, read_settings
 from tocsin_kit.clock import SystemClock
+from tocsin_kit.testing.components import running
 from tocsin_kit.web import HttpServer
 
 KEY = "11" * 32
@@ -74,29 +74,12 @@ class Auth:
 
 
 @asynccontextmanager
-async def running(components: list[Component]) -> AsyncIterator[None]:
-    """Start in order, serve, stop in reverse, as the chassis does."""
-    begun: list[tuple[Component, asyncio.Task[None]]] = []
-    async with asyncio.TaskGroup() as group:
-        try:
-            for component in components:
-                await component.start()
-                begun.append((component, group.create_task(component.serve())))
-            yield
-        finally:
-            for component, serving in reversed(begun):
-                await component.stop()
-                serving.cancel()
-                await asyncio.wait([serving])
-
-
-@asynccontextmanager
 async def started(environ: dict[str, str], folder: Path) -> AsyncIterator[Auth]:
     """The service with these settings; its first password is in ``folder``."""
     clock = ShiftedClock()
     settings = read_settings(SERVICE, environ=environ)
     chain = assemble(SERVICE, settings, clock=clock, chance=SystemChance())
-    async with running(list(chain.components)), ClientSession() as http:
+    async with running(*chain.components), ClientSession() as http:
         server = next(c for c in chain.components if isinstance(c, HttpServer))
         admin = json.loads((folder / "admin.json").read_text())
         yield Auth(server.url, admin, clock, http, server)

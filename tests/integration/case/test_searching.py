@@ -12,11 +12,13 @@ from tocsin.signals import derive
 from tocsin_case.adapters.counting import SCALARS
 from tocsin_case.adapters.documents import case_document, read_case
 from tocsin_case.adapters.indexes import CASE_INDEXES, answering
+from tocsin_case.adapters.searching import BEGINNING
 from tocsin_case.adapters.stores import CASES, MongoCaseStore
 from tocsin_case.domain.access import Viewer
 from tocsin_case.domain.calendars import ALWAYS
 from tocsin_case.domain.cases import Case, Link, Sla
 from tocsin_case.domain.flow import tick, with_promise
+from tocsin_case.domain.measures import Opened, Window
 from tocsin_case.domain.types import Priority, Stage, Targets
 from tocsin_case.ports import CaseSearch
 from tocsin_kit.bus import Bus
@@ -52,8 +54,10 @@ def some_case(number: int, chance: random.Random) -> Case:
         updated_at=NOW + chance.randint(0, 90) * HOUR,
         rule=chance.choice((None, "a/all")),
     )
+    if number % 3:
+        case = replace(case, answered_at=case.opened_at + number % 7 * HOUR)
     if not stage.is_active:
-        return replace(case, resolved_at=case.updated_at)
+        return replace(case, resolved_at=case.updated_at, merged_into="f" * 26 if number % 5 == 0 else None)
     promised = with_promise(case, Sla(targets=Targets(resolution=8 * HOUR)), case.opened_at, ALWAYS)
     return tick(promised, case.opened_at + 10 * HOUR) if chance.random() < 0.5 else promised
 
@@ -171,8 +175,34 @@ async def test_counts_beside_a_list_are_those_of_the_list(known):
             values = [getattr(case, name) for case in found if getattr(case, name) is not None]
             assert facets.counts[name] == Counter(str(getattr(value, "value", value)) for value in values), (search, name)
         assert facets.counts["tags"] == Counter(tag for case in found for tag in case.tags), search
-        measured = await store.measured(search)
-        assert sum(one.active for one in measured) == sum(case.stage.is_active for case in found)
+
+
+async def test_numbers_about_cases_are_those_of_all_cases_of_the_window(known):
+    """Answers, ends and broken promises of what was opened in it, merged cases not twice; the whole backlog."""
+    store, cases = known
+    middle = sorted(case.opened_at for case in cases)[len(cases) // 3]
+    for window in (Window(BEGINNING, NOW + timedelta(days=999)), Window(middle, middle + timedelta(days=2)), Window(NOW, NOW)):
+        for number, conditions in enumerate(CHOICES):
+            search = CaseSearch(**conditions, **PLACES[number % 3], viewer=ADA)
+            found = [case for case in cases if fits(case, search)]
+            opened = [c for c in found if window.since <= c.opened_at < window.until and c.merged_into is None]
+            clocks = [clock for case in opened for clock in case.clocks.values()]
+            assert await store.opened(search, window) == Opened(
+                opened=len(opened),
+                active=sum(case.stage.is_active for case in opened),
+                answered=sum(case.answered_at is not None for case in opened),
+                until_answered=sum((c.answered_at - c.opened_at for c in opened if c.answered_at), timedelta()),
+                ended=sum(case.resolved_at is not None for case in opened),
+                until_ended=sum((c.resolved_at - c.opened_at for c in opened if c.resolved_at), timedelta()),
+                promised=len(clocks),
+                breached=sum(clock.breaches > 0 for clock in clocks),
+            ), search
+            standing = [case for case in found if case.stage.is_active]
+            backlog = await store.backlog(search, NOW + 200 * HOUR)
+            assert sum(count for _, count in backlog.ages) == len(standing)
+            week = sum(NOW + 200 * HOUR - case.opened_at >= 168 * HOUR for case in standing)
+            assert dict(backlog.ages)["older"] == week
+            assert backlog.oldest == min((case.opened_at for case in standing), default=None)
 
 
 async def test_pages_neither_skip_nor_repeat(known):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tocsin.errors import Conflict, Defect, Invalid, Unavailable
 from tocsin_kit.bus import Bus, Consumer, ConsumerSpec, Delivery, Message, dead_letters, ensure_streams
 from tocsin_kit.bus.api import call
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 
 SPEC = ConsumerSpec("trigger", "test-events", "EVENTS", ("events.>",), ack_wait=timedelta(seconds=2), max_deliver=2)
@@ -25,16 +25,6 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
         yield bus
         task.cancel()
     await bus.stop()
-
-
-@asynccontextmanager
-async def running(consumer: Consumer) -> AsyncIterator[Consumer]:
-    await consumer.start()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(consumer.serve())
-        yield consumer
-        await consumer.stop()
-        task.cancel()
 
 
 async def settled(bus: Bus) -> bool:
@@ -116,7 +106,8 @@ async def test_a_failing_handler_is_bounded_and_its_message_can_be_redriven(bus:
         if broken:
             raise Defect("we are broken")
 
-    async with running(Consumer(bus, SPEC, handle)) as consumer:
+    consumer = Consumer(bus, SPEC, handle)
+    async with running(consumer):
         await bus.publish("events.default.n", b"payload", headers={"traceparent": "00-1-2-01"})
         await eventually(lambda: settled(bus), within=15)
         assert len(seen) == 2

@@ -1,8 +1,6 @@
 """The observer's parts on a real stream and database, without its HTTP."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,25 +11,9 @@ from tocsin_kit.bus import Bus, ensure_streams
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database
+from tocsin_kit.testing.components import running
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
-
-
-@asynccontextmanager
-async def serving(*parts) -> AsyncIterator[None]:
-    """Start in order and stop in reverse, as the chassis does: a part serves until it was stopped."""
-    begun = []
-    async with asyncio.TaskGroup() as group:
-        try:
-            for part in parts:
-                await part.start()
-                begun.append((part, group.create_task(part.serve())))
-            yield
-        finally:
-            for part, task in reversed(begun):
-                await part.stop()
-                task.cancel()
-                await asyncio.wait([task])
 
 
 class Ground:
@@ -70,7 +52,7 @@ async def ground(nats_url, mongo_url, mongo_prefix) -> AsyncIterator[Ground]:
     database = Database(mongo_url, name=f"{mongo_prefix}_observer")
     await database.start()
     ground = Ground(Bus(nats_url, name="observer"), database)
-    async with serving(ground.bus):
+    async with running(ground.bus):
         await ensure_streams(ground.bus)
         await ground.direct.start()
         await ground.signals.prepare()

@@ -9,7 +9,6 @@ import pytest
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
-from integration.observer.conftest import serving
 from tocsin.signals import derive, root
 from tocsin.signals.catalogue import executor as run_words
 from tocsin.signals.kinds import ErrorObject
@@ -20,6 +19,7 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Relay
 from tocsin_kit.telemetry import Metrics
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_observer.adapters.alert_store import ALERTS, RULES, MongoAlertStore, MongoRuleStore
 from tocsin_observer.adapters.channel_store import CHANNELS, MongoChannelStore
@@ -113,7 +113,7 @@ class Replica:
 
     @asynccontextmanager
     async def working(self):
-        async with serving(self.sender, self.dispatcher, self.waker, self.duties):
+        async with running(self.sender, self.dispatcher, self.waker, self.duties):
             yield self
 
     async def watching(self):
@@ -134,7 +134,7 @@ async def make(ground, outside):
     for store in (MongoRuleStore(ground.database, relay), MongoAlertStore(ground.database, relay)):
         await store.prepare()
     await MongoDeliveryStore(ground.database).prepare()
-    async with serving(relay):
+    async with running(relay):
         yield lambda name: Replica(ground, relay, outside[3], name, measures)
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from integration.observer.conftest import serving
 from tocsin.errors import Conflict, NotFound
 from tocsin.signals import root
 from tocsin.signals.audit_chain import verify
@@ -16,6 +15,7 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Relay
 from tocsin_kit.telemetry import Metrics
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import Namespaces
 from tocsin_observer.adapters.audit_store import MongoAuditStore
@@ -52,7 +52,7 @@ class Trail:
     @asynccontextmanager
     async def written(self):
         """While a writer works."""
-        async with serving(self.writer("one")):
+        async with running(self.writer("one")):
             yield
 
     async def reached(self, number: int) -> Head:
@@ -74,7 +74,7 @@ class Trail:
 async def trail(ground):
     trail = Trail(ground)
     await trail.store.prepare()
-    async with serving(trail.relay):
+    async with running(trail.relay):
         yield trail
 
 
@@ -106,7 +106,7 @@ async def test_a_new_writer_goes_on_where_the_last_one_ended(trail):
         await ground.say(*[ground.signal(n) for n in range(20)])
         await trail.reached(20)
     await ground.say(*[ground.signal(n) for n in range(20, 40)])
-    async with serving(trail.writer("two"), trail.writer("three")):
+    async with running(trail.writer("two"), trail.writer("three")):
         await ground.say(*[ground.signal(n) for n in range(40, 60)])
         await trail.reached(60)
     lines, verdict = await trail.proof()

@@ -1,8 +1,8 @@
 """Every service says how it is, and one place hears it."""
 
-from integration.observer.conftest import serving
 from tocsin_kit.chassis.beats import Beat
 from tocsin_kit.chassis.components import Part
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_observer.adapters.fleet_listener import FleetListener
 from tocsin_observer.adapters.signal_counts import MongoSignalCounts
@@ -17,8 +17,8 @@ async def test_a_replica_is_heard_while_it_lives_and_says_goodbye(ground):
     one = Beat("observer", ground.bus, version="1", port=1, clock=ground.clock)
     two = Beat("observer", ground.bus, version="1", port=2, clock=ground.clock)
     one.components = (Part("something"),)
-    async with serving(one):
-        async with serving(two):
+    async with running(one):
+        async with running(two):
             await eventually(lambda: len(listener.replicas()) == 2)
         await eventually(lambda: len(listener.replicas()) == 1)
         (replica,) = listener.replicas().values()

@@ -1,8 +1,6 @@
 """Signals kept, searched and followed on a real stream and database."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +13,7 @@ from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import Namespaces
 from tocsin_observer.adapters.signal_store import MongoSignalStore
@@ -23,18 +22,6 @@ from tocsin_observer.application import Observer
 from tocsin_observer.ports import Search
 
 EVERYWHERE = Namespaces(everywhere=True)
-
-
-@asynccontextmanager
-async def serving(*parts) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for part in parts:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        tasks = [group.create_task(part.serve()) for part in parts]
-        yield
-        for task in tasks:
-            task.cancel()
 
 
 def signal(number: int, namespace: str = "default", actor: str | None = None):
@@ -57,10 +44,10 @@ async def world(nats_url, mongo_url, mongo_prefix):
     direct, store = Direct(bus), MongoSignalStore(database)
     await store.prepare()
     observer = Observer(store, BusSignalStream(bus, direct), clock=SystemClock(), retention=timedelta(days=1))
-    async with serving(bus):
+    async with running(bus):
         await ensure_streams(bus)
         await direct.start()
-        async with serving(Consumer(bus, consumer("observer-signals"), handle_many=observer.keep)):
+        async with running(Consumer(bus, consumer("observer-signals"), handle_many=observer.keep)):
             yield observer, bus
     await database.stop()
 

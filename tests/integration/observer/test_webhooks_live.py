@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from integration.observer.conftest import serving
 from tocsin.signals import decode, root
 from tocsin_kit.bus import Consumer
 from tocsin_kit.bus.lease import PartitionLeases
@@ -22,6 +21,7 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Relay
 from tocsin_kit.telemetry import Metrics
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
 from tocsin_observer.adapters.http_sender import HttpSender
@@ -124,7 +124,7 @@ class Replica:
     @asynccontextmanager
     async def working(self):
         """While it works."""
-        async with serving(self.sender, self.dispatcher, self.waker, self.duties):
+        async with running(self.sender, self.dispatcher, self.waker, self.duties):
             await self.telling.prepare()
             yield self
 
@@ -134,7 +134,7 @@ async def relay(ground):
     relay = Relay(ground.database, ground.bus, (WEBHOOKS,))
     await MongoWebhookStore(ground.database, relay).prepare()
     await MongoDeliveryStore(ground.database).prepare()
-    async with serving(relay):
+    async with running(relay):
         yield relay
 
 
@@ -190,7 +190,7 @@ async def test_what_fails_is_tried_again_seen_in_the_log_and_sent_again_on_deman
     async with Replica(ground, "one", relay).working() as replica:
         made = await put(replica, partner, "broken", "/broken", retry_for=timedelta(0))
         observer = Observer(ground.signals, ground.stream, clock=ground.clock, retention=timedelta(days=1))
-        async with serving(Consumer(ground.bus, consumer("observer-signals"), handle_many=observer.keep)):
+        async with running(Consumer(ground.bus, consumer("observer-signals"), handle_many=observer.keep)):
             began = ground.clock.now()
             await ground.say(*[ground.signal(n) for n in range(3)])
             search = DeliverySearch(endpoint=made.entry.value.endpoint)

@@ -1,6 +1,5 @@
 """Runs the scheduler in a test, with principals of the test's choosing."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +10,9 @@ from aiohttp import ClientSession
 
 from tocsin.errors import Unauthenticated
 from tocsin_kit.chance import SystemChance
-from tocsin_kit.chassis import Component, assemble, read_settings
+from tocsin_kit.chassis import assemble, read_settings
 from tocsin_kit.clock import SystemClock
+from tocsin_kit.testing.components import running
 from tocsin_kit.web import Grant, HttpServer, Principal
 from tocsin_scheduler.wiring import SERVICE, parts
 
@@ -54,27 +54,10 @@ class Service:
 
 
 @asynccontextmanager
-async def running(components: list[Component]) -> AsyncIterator[None]:
-    """Start in order, serve, stop in reverse, as the chassis does."""
-    begun: list[tuple[Component, asyncio.Task[None]]] = []
-    async with asyncio.TaskGroup() as group:
-        try:
-            for component in components:
-                await component.start()
-                begun.append((component, group.create_task(component.serve())))
-            yield
-        finally:
-            for component, serving in reversed(begun):
-                await component.stop()
-                serving.cancel()
-                await asyncio.wait([serving])
-
-
-@asynccontextmanager
 async def started(environ: dict[str, str]) -> AsyncIterator[Service]:
     """The service with these settings."""
     definition = replace(SERVICE, build=lambda context: parts(context, Names()))
     chain = assemble(definition, read_settings(definition, environ=environ), clock=SystemClock(), chance=SystemChance())
     components = list(chain.components)
-    async with running(components), ClientSession() as http:
+    async with running(*components), ClientSession() as http:
         yield Service(next(c for c in components if isinstance(c, HttpServer)).url, http)

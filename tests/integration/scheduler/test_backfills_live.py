@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from integration.scheduler.world import CAUSE, START, World, serving
+from integration.scheduler.world import CAUSE, START, World
 from tocsin.errors import Invalid
 from tocsin.signals import CloudEvent, encode
 from tocsin.signals.catalogue import executor as run_words
@@ -13,6 +13,7 @@ from tocsin.signals.subjects import command
 from tocsin_kit.bus import Consumer
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.application.backfilling import Asked, Window
 from tocsin_scheduler.application.commands import BACKFILL_START, BackfillCommands
@@ -37,7 +38,7 @@ async def test_every_instant_of_the_window_gets_one_run_a_few_at_a_time(world: W
     await world.put()
     await world.one.backfills.start(window(concurrency=3), actor="user:a", cause=CAUSE)
     ended: set[str] = set()
-    async with serving(world.listening()):
+    async with running(world.listening()):
         for _ in range(20):
             going = (await world.one.backfills.get("default", "b")).value.going
             assert len(going) <= 3
@@ -66,7 +67,7 @@ async def test_every_instant_of_the_window_gets_one_run_a_few_at_a_time(world: W
 async def test_instants_that_had_a_run_are_known_from_the_signals(world: World) -> None:
     """The second backfill over the same window repeats only what failed; the schedule's own firings count too."""
     await world.put()
-    async with serving(world.listening()):
+    async with running(world.listening()):
         await world.clock.advance(timedelta(minutes=10))
         await world.one.turn()
         first, second = START + timedelta(minutes=10), START + timedelta(minutes=20)
@@ -115,7 +116,7 @@ async def test_cancelling_tells_its_runs_and_is_confirmed_by_their_end(world: Wo
     assert entry.value.status is Progress.CANCELLING
     cancels = [event for event in await world.said("COMMANDS") if event.type.endswith("cancel.v1")]
     assert [event.data["actor"] for event in cancels] == ["user:b", "user:b"]
-    async with serving(world.listening()):
+    async with running(world.listening()):
         for going in entry.value.going:
             payload = run_words.WorkflowCancelled(name=f"w-{going.run}.default", cancelled_at=world.clock.now())
             await world.end(going.run, run_words.WORKFLOW_CANCELLED, payload)
@@ -136,7 +137,7 @@ async def test_another_service_asks_for_partitions_by_command(world: World) -> N
         "actor": "service:lineage",
     }
     event = CloudEvent(id="c1", source="lineage", type=BACKFILL_START, data=data, datacontenttype="application/json")
-    async with serving(Consumer(world.bus, consumer("scheduler-commands"), handle=hears.hear)):
+    async with running(Consumer(world.bus, consumer("scheduler-commands"), handle=hears.hear)):
         await world.bus.publish_event(command("scheduler", "backfill", "b"), event)
 
         async def begun() -> bool:

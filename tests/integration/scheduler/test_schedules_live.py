@@ -7,7 +7,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from integration.scheduler.world import CAUSE, START, Replica, serving
+from integration.scheduler.world import CAUSE, START, Replica
 from tocsin.errors import NotFound, PreconditionFailed
 from tocsin.signals import encode
 from tocsin.signals.catalogue import executor as run_words
@@ -16,6 +16,7 @@ from tocsin_kit.bus import Consumer
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.store import Relay
+from tocsin_kit.testing.components import running
 from tocsin_kit.testing.faults import Fault, at, faulty
 from tocsin_kit.testing.waiting import eventually
 from tocsin_scheduler.adapters.store import SCHEDULES, MongoScheduleStore
@@ -137,7 +138,7 @@ async def test_what_was_missed_is_told(world):
 async def test_the_end_of_a_run_lets_the_next_instant_fire(world):
     """A schedule that does not want two runs at a time hears when the first has ended."""
     await world.put(policy=Policy(concurrency=Concurrency.SKIP))
-    async with serving(world.listening()):
+    async with running(world.listening()):
         await world.clock.advance(timedelta(minutes=10))
         await world.one.turn()
         await world.clock.advance(timedelta(minutes=10))
@@ -157,7 +158,7 @@ async def test_the_end_of_a_run_lets_the_next_instant_fire(world):
 
 async def test_it_fires_by_itself_when_the_time_comes(world):
     """The heap wakes at the instant, also for a schedule that was made a moment before."""
-    async with serving(world.one.timekeeper):
+    async with running(world.one.timekeeper):
         await world.put(expression="*/2 * * * * *")
         for _ in range(4):
             await world.clock.advance(1)
@@ -254,7 +255,7 @@ async def test_definition_signals_come_over_the_bus(world):
     """The consumer of the topology hears them."""
     hearer = DefinitionSchedules(world.one.store, world.one.schedules)
     listening = Consumer(world.bus, consumer("scheduler-definitions"), handle=hearer.hear, key=definition_key)
-    async with serving(listening):
+    async with running(listening):
         for number, words in ((1, {"after": "PT30S"}), (2, {})):
             delivery = _definition(number, **words)
             await world.bus.publish(delivery.subject, delivery.payload)
@@ -332,7 +333,7 @@ async def test_the_end_of_a_run_starts_what_follows_its_workflow(world):
         input_bytes=4,
     )
     await world.one.schedules.put(wanted, expect=None, actor="user:a", cause=CAUSE)
-    async with serving(world.listening()):
+    async with running(world.listening()):
         await world.end("r1")
 
         async def set_() -> bool:

@@ -1,8 +1,5 @@
 """A scheduler without its HTTP, on a real database and bus, in a time that the test moves."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -25,18 +22,6 @@ from tocsin_scheduler.domain.timetables import When
 
 CAUSE = root("test")  # why the tests do things
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def serving(*parts) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        for part in parts:
-            await part.start()
-            stack.push_async_callback(part.stop)
-        tasks = [group.create_task(part.serve()) for part in parts]
-        yield
-        for task in tasks:
-            task.cancel()
 
 
 class Replica:

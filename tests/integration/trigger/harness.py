@@ -1,6 +1,5 @@
 """Runs the trigger service in a test, with principals of the test's choosing."""
 
-import asyncio
 import base64
 import hmac
 import json
@@ -20,6 +19,7 @@ from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Component, Part, assemble, read_settings
 from tocsin_kit.clock import Clock, SystemClock
 from tocsin_kit.store import Database
+from tocsin_kit.testing.components import running
 from tocsin_kit.web import Grant, HttpServer, Principal
 from tocsin_trigger.wiring import SERVICE, parts
 
@@ -98,30 +98,13 @@ def signed(secret: str, body: bytes, *, message: str = "msg_1", at: datetime | N
 
 
 @asynccontextmanager
-async def running(components: list[Component]) -> AsyncIterator[None]:
-    """Start in order, serve, stop in reverse, as the chassis does."""
-    begun: list[tuple[Component, asyncio.Task[None]]] = []
-    async with asyncio.TaskGroup() as group:
-        try:
-            for component in components:
-                await component.start()
-                begun.append((component, group.create_task(component.serve())))
-            yield
-        finally:
-            for component, serving in reversed(begun):
-                await component.stop()
-                serving.cancel()
-                await asyncio.wait([serving])
-
-
-@asynccontextmanager
 async def started(environ: dict[str, str], clock: Clock | None = None) -> AsyncIterator[Service]:
     """The service with these settings."""
     definition = replace(SERVICE, build=lambda context: parts(context, Names()))
     settings = read_settings(definition, environ=environ)
     chain = assemble(definition, settings, clock=clock or SystemClock(), chance=SystemChance())
     components = list(chain.components)
-    async with running(components), ClientSession() as http:
+    async with running(*components), ClientSession() as http:
         server = next(c for c in components if isinstance(c, HttpServer))
         bus = next(c for c in components if isinstance(c, Bus))
         database = next(c for c in components if isinstance(c, Database))
