@@ -21,7 +21,7 @@ import structlog
 import uvloop
 
 from bench.cases import cases
-from bench.cluster import Cluster, Sync, cluster
+from bench.cluster import Cluster, Plain, Sync, cluster
 from bench.footprint import footprint
 from bench.ingest import ingest
 from bench.lineage import lineage
@@ -132,11 +132,13 @@ async def latency(system: Cluster, sync: Sync, _repeat: int) -> None:
     for process in system.workers:
         process.stop()
     probe = Probe(system)
+    client = Plain(system.api, system.headers)
+    order = orjson.dumps({"namespace": "bench", "workflow": "sequence-1"})
     async with probe.running():
         taken, answered = [], []
         for number in range(STARTS + 20):
             began = time.perf_counter()
-            status, body = await system.call("POST", "/api/v1/runs", json={"namespace": "bench", "workflow": "sequence-1"})
+            status, body = await client.post("/api/v1/runs", order)
             if status != 202:
                 raise RuntimeError(f"{status} {body}")
             accepted = time.perf_counter()
@@ -146,6 +148,7 @@ async def latency(system: Cluster, sync: Sync, _repeat: int) -> None:
                 taken.append((body_began - began) * 1000)
                 answered.append((accepted - began) * 1000)
             await asyncio.sleep(0.02)
+    client.close()
     report(
         "latency",
         sync,

@@ -17,6 +17,7 @@ from tocsin_case.domain.access import Viewer
 from tocsin_case.domain.calendars import ALWAYS
 from tocsin_case.domain.cases import Case, Link, Sla
 from tocsin_case.domain.flow import with_promise
+from tocsin_case.domain.measures import Window
 from tocsin_case.domain.types import Priority, Stage, Targets
 from tocsin_case.ports import CaseSearch
 from tocsin_kit.bus import Bus
@@ -148,8 +149,20 @@ async def _ask(store: MongoCaseStore, chance: random.Random) -> dict[str, dict[s
             return await store.facets(question())
 
         found[name] = await _timed(count, ASKED)
+    found["numbers of 90 days"] = await _timed(_numbers(store, timedelta(days=90)), ASKED)
+    found["numbers of all cases"] = await _timed(_numbers(store, timedelta(days=9999)), ASKED // 4)
     found["page 200"] = await _timed(await _deep(store), ASKED)
     return found
+
+
+def _numbers(store: MongoCaseStore, back: timedelta) -> Callable[[], Awaitable[object]]:
+    """Asks for the numbers of the cases opened in the time until now, and for the backlog."""
+    search, now = CaseSearch(viewer=_VIEWER), datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=CASES_THERE * 3)
+
+    async def ask() -> object:
+        return await store.opened(search, Window(now - back, now)), await store.backlog(search, now)
+
+    return ask
 
 
 async def _deep(store: MongoCaseStore) -> Callable[[], Awaitable[object]]:

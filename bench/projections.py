@@ -31,8 +31,12 @@ from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.domain.webhooks import SigningSecret, Webhook, WebhookSpec, WebhookState, new_secret
 
 RUNS, TASKS = 500, 5
-_KEPT: Final = "observer-signals"
-_LAGS: Final = {"tocsin_audit_lag_signals": "audited", "tocsin_webhook_lag_signals": "webhooks"}
+_LAGS: Final = {
+    "tocsin_audit_lag_signals": "audited",
+    "tocsin_webhook_lag_signals": "webhooks",
+    "tocsin_search_lag_signals": "kept",
+    "tocsin_alert_lag_signals": "alerts",
+}
 _LOOK: Final = 0.2  # seconds
 _KEY: Final = Secret("k" * 40)
 
@@ -97,8 +101,6 @@ class Observed:
 
     async def look(self, lags: Lags) -> None:
         """How far it is behind now."""
-        info = await call(self._system.bus, f"CONSUMER.INFO.SIGNALS.{_KEPT}")
-        lags.see("kept", int(info["num_pending"]) + int(info["num_ack_pending"]))
         async with self._system.session.get(f"http://127.0.0.1:{self._ops}/metrics") as answer:
             for line in (await answer.text()).splitlines():
                 if (name := _LAGS.get(line.partition("{")[0])) is not None:

@@ -64,8 +64,20 @@ class EventLog(Protocol):
         ...
 
 
+class Sent(Protocol):
+    """A group of messages on its way."""
+
+    async def stored(self) -> None:
+        """Return when all of it is stored; raises as :meth:`Publisher.publish_group`."""
+        ...
+
+
 class Publisher(Protocol):
     """Stores groups of messages."""
+
+    def begin_group(self, messages: Sequence[tuple[str, bytes]]) -> Sent | None:
+        """Send a group before this returns; ``None``, with nothing sent, where that is not possible at once."""
+        ...
 
     async def publish_group(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Store these, in order, all in one stream; returns when all are stored.

@@ -35,8 +35,28 @@ Outgoing: TypeAlias = tuple[str, bytes]
 
 @dataclass(slots=True)
 class _Group:
+    key: bytes
     future: asyncio.Future[None]
+    size: int
+    batch: bool
     missing: int
+    began: float
+
+
+class SentGroup:
+    """A group that is on its way."""
+
+    def __init__(self, publisher: "GroupPublisher", group: _Group) -> None:
+        self._publisher = publisher
+        self._group = group
+
+    async def stored(self) -> None:
+        """Return when all of it is stored.
+
+        Raises:
+            BusUnavailable, TooLarge, Defect: As :meth:`GroupPublisher.publish_group`.
+        """
+        await self._publisher.settle(self._group)
 
 
 class GroupPublisher:
@@ -105,28 +125,46 @@ class GroupPublisher:
             await self._publish(part, batch=len(part) >= border)
             at = upto
 
-    async def _publish(self, messages: Sequence[Outgoing], *, batch: bool) -> None:
-        self._next += 1
-        token = str(self._next)
-        reply = f"{self._prefix}.{token}"
-        key = reply.encode()
-        group = _Group(asyncio.get_running_loop().create_future(), 1 if batch else len(messages))
-        self._groups[key] = group
-        clock = self._direct.bus.clock
-        began = clock.monotonic()
+    def begin_group(self, messages: Sequence[Outgoing]) -> SentGroup | None:
+        """Send a small group before this returns, if the connection takes it at once.
+
+        Returns:
+            What to wait for; ``None`` when nothing was sent, which is then for :meth:`publish_group`.
+        """
+        if not messages or len(messages) >= _LEAST:
+            return None
+        group, reply = self._register(len(messages), batch=False)
+        if self._direct.write_now(_single_block(messages, reply)):
+            return SentGroup(self, group)
+        self._groups.pop(group.key)
+        return None
+
+    async def settle(self, group: _Group, block: bytes = b"") -> None:
+        """Write ``block``, if there is one, and return when the group is stored; see :meth:`SentGroup.stored`."""
         try:
             async with asyncio.timeout(self._within):
-                if batch:
-                    block = _batch_block(messages, f"{self._name}{token}", reply)
-                else:
-                    block = b"".join([command(subject, reply, payload) for subject, payload in messages])
-                await self._direct.write(block)
+                if block:
+                    await self._direct.write(block)
                 await group.future
-            self._learn(len(messages), (clock.monotonic() - began) * 1000, batch=batch)
         except TimeoutError as error:
             raise BusUnavailable(f"The bus did not acknowledge a group within {self._within:g} s.") from error
         finally:
-            self._groups.pop(key, None)
+            self._groups.pop(group.key, None)
+        self._learn(group.size, (self._direct.bus.clock.monotonic() - group.began) * 1000, batch=group.batch)
+
+    async def _publish(self, messages: Sequence[Outgoing], *, batch: bool) -> None:
+        group, reply = self._register(len(messages), batch=batch)
+        name = f"{self._name}{self._next}"
+        await self.settle(group, _batch_block(messages, name, reply) if batch else _single_block(messages, reply))
+
+    def _register(self, size: int, *, batch: bool) -> tuple[_Group, str]:
+        self._next += 1
+        reply = f"{self._prefix}.{self._next}"
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        began = self._direct.bus.clock.monotonic()
+        group = _Group(reply.encode(), future, size, batch, 1 if batch else size, began)
+        self._groups[group.key] = group
+        return group, reply
 
     def _learn(self, messages: int, took_ms: float, *, batch: bool) -> None:
         if batch:
@@ -155,6 +193,11 @@ class GroupPublisher:
         for group in groups.values():
             if not group.future.done():
                 group.future.set_exception(BusUnavailable("The connection to NATS was lost before the acknowledgement."))
+
+
+def _single_block(messages: Sequence[Outgoing], reply: str) -> bytes:
+    """All commands of a group, each of which asks for an answer."""
+    return b"".join([command(subject, reply, payload) for subject, payload in messages])
 
 
 def _batch_block(messages: Sequence[Outgoing], batch: str, reply: str) -> bytes:

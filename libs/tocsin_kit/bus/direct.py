@@ -20,6 +20,7 @@ Handler = Callable[[bytes, bytes, bytes, bytes], None]
 """Gets subject, reply subject, raw headers (``b""`` without) and payload; must neither block nor raise."""
 
 _M, _H = b"MH"
+_AT_ONCE = 64 * 1024  # bytes that may be handed to the socket without asking whether it keeps up
 
 
 class _Parser(Parser):
@@ -123,12 +124,29 @@ class Direct:
         except nats_errors.Error:
             return  # the connection is gone, and the subscription with it
 
+    def write_now(self, block: bytes) -> bool:
+        """Hand whole protocol commands to the socket before this returns, without the library's task in between.
+
+        Returns:
+            Whether that was possible. Not without a connection, not past commands that wait in the library, and not for a large
+            block, which has to wait for the socket: :meth:`write` does all of that.
+        """
+        client = self._client
+        if client is None or not self.bus.connected or not client.is_connected:
+            return False
+        if client._pending or not client._transport or len(block) > _AT_ONCE:  # noqa: SLF001
+            return False
+        client._transport.write(block)  # noqa: SLF001
+        return True
+
     async def write(self, block: bytes) -> None:
         """Send whole protocol commands.
 
         Raises:
             BusUnavailable: There is no connection; nothing was sent.
         """
+        if self.write_now(block):
+            return
         client = self._client
         if client is None or not self.bus.connected or not client.is_connected:
             raise BusUnavailable("No connection to NATS.")

@@ -300,8 +300,8 @@ class Host:
         self._lanes.dead.push([self._bury(entry, error)])
 
     def _push(self, out: Output) -> None:
-        self._lanes.work.push(out.work)
-        self._lanes.signals.push(out.signals)
+        self._lanes.work.push_at_once(out.work)  # first: a worker may begin while the signals are being written
+        self._lanes.signals.push(out.said())
         self._lanes.events.push(out.events)
         self._lanes.commands.push(out.commands)
         for live, effect in out.listens:

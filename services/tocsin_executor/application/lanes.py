@@ -13,7 +13,7 @@ import structlog
 
 from tocsin.errors import Rejected, TocsinError
 from tocsin_executor.application.wire import Outgoing
-from tocsin_executor.ports import Publisher
+from tocsin_executor.ports import Publisher, Sent
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
@@ -49,6 +49,8 @@ class Lane:
         self._flying: dict[int, int] = {}
         self._moved = asyncio.Event()
         self._linger = 0.0
+        self._ended = 0.0
+        self._begun: tuple[int, Sent] | None = None
 
     @property
     def mark(self) -> int:
@@ -68,6 +70,16 @@ class Lane:
         self._pushed += len(messages)
         self._work.set()
 
+    def push_at_once(self, messages: Sequence[Outgoing]) -> None:
+        """As :meth:`push`; where nothing is on its way and nobody waits for company, these are sent before it returns.
+
+        For whoever pushes all that it has at once: what comes a moment later waits for the acknowledgement.
+        """
+        idle = not self._flying and not self._waiting and not self._crowded()
+        self.push(messages)
+        if idle and messages and (sent := self._publisher.begin_group(messages)) is not None:
+            self._begun = len(messages), sent
+
     async def reach(self, mark: int) -> None:
         """Return when everything up to ``mark`` is stored."""
         while self._stored < mark:
@@ -85,19 +97,25 @@ class Lane:
             while not self._waiting:
                 self._work.clear()
                 await self._work.wait()
-            if self._linger > 0:
+            if self._begun is None and self._crowded():
                 await self._gather()
-            messages, self._waiting = self._waiting[:_LIMIT], self._waiting[_LIMIT:]
+            (size, sent), self._begun = self._begun or (_LIMIT, None), None
+            messages, self._waiting = self._waiting[:size], self._waiting[size:]
             first = self._pushed - len(self._waiting) - len(messages)
             self._flying[first] = len(messages)
             began = self._clock.monotonic()
-            await self._publish(messages)
-            took = self._clock.monotonic() - began
+            await self._publish(messages, sent)
+            self._ended = self._clock.monotonic()
+            took = self._ended - began
             # Many publishers share a disk: small groups that take long are a sign that fewer, larger ones would pass faster.
             self._linger = min(took, LINGER) if took > SLOW and len(messages) >= FEW else 0.0
             del self._flying[first]
             self._stored = min(self._flying, default=self._pushed - len(self._waiting))
             self._moved.set()
+
+    def _crowded(self) -> bool:
+        """Whether company is likely: the last group was slow, and not long ago."""
+        return self._linger > 0 and self._clock.monotonic() - self._ended <= self._linger
 
     async def _gather(self) -> None:
         """Wait for company as long as some keeps coming, and as long as the last group took at most."""
@@ -109,11 +127,15 @@ class Lane:
             quiet = quiet + 1 if now == before else 0
             before = now
 
-    async def _publish(self, messages: list[Outgoing]) -> None:
+    async def _publish(self, messages: list[Outgoing], sent: Sent | None = None) -> None:
         attempt = 0
         while True:
             try:
-                await self._publisher.publish_group(messages)
+                if sent is not None:
+                    begun, sent = sent, None
+                    await begun.stored()
+                else:
+                    await self._publisher.publish_group(messages)
             except Rejected as error:
                 # One of them can never be stored (too large). The others must be: one at a time finds it.
                 await self._singly(messages, error)

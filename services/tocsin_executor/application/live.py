@@ -156,7 +156,7 @@ class Output:
 
     Attributes:
         work: Dispatches, revocations and inputs (stream EXECUTOR); their order does not matter.
-        signals: Stream SIGNALS, in order.
+        signals: What the signals of a run are written from, in order: for :meth:`said`.
         events: Stream EVENTS, in order.
         commands: Stream COMMANDS.
         replies: Answers to commands, for whoever waits in this process.
@@ -165,12 +165,19 @@ class Output:
     """
 
     work: list[wire.Outgoing] = field(default_factory=list)
-    signals: list[wire.Outgoing] = field(default_factory=list)
+    signals: list[tuple[SignalWriter, effects.Signal, Input]] = field(default_factory=list)
     events: list[wire.Outgoing] = field(default_factory=list)
     commands: list[wire.Outgoing] = field(default_factory=list)
     replies: list[effects.Reply] = field(default_factory=list)
     listens: list[tuple[Live, effects.Subscribe | effects.Unsubscribe]] = field(default_factory=list)
     heard: list[tuple[str, str, dict[str, int], int]] = field(default_factory=list)
+
+    def said(self) -> list[wire.Outgoing]:
+        """The signals as messages (stream SIGNALS), in order. Apart from the rest, because work need not wait for it."""
+        return [
+            writer.write(signal, cause=message.cause or message.id, actor=message.actor, traceparent=message.traceparent)
+            for writer, signal, message in self.signals
+        ]
 
     def marks(self) -> tuple[int, ...]:
         """Where it ends now, for :meth:`cut`."""
@@ -205,14 +212,8 @@ class Outbound:
             kind = type(effect)
             if kind is effects.Signal:
                 self._transitions[effect.type] += 1  # type: ignore[union-attr]
-                out.signals.append(
-                    live.signal_writer().write(
-                        effect,  # type: ignore[arg-type]  # narrowed by the identity of its class, which is faster than isinstance
-                        cause=message.cause or message.id,
-                        actor=message.actor,
-                        traceparent=message.traceparent,
-                    )
-                )
+                # narrowed by the identity of its class, which is faster than isinstance
+                out.signals.append((live.signal_writer(), effect, message))  # type: ignore[arg-type]
             elif kind is effects.Record:
                 live.records.append(effect)  # type: ignore[arg-type]
             elif kind is effects.Dispatch:

@@ -5,6 +5,7 @@ microseconds, so this writes the same JSON from parts that are prepared once for
 against the catalogue's models.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -131,7 +132,7 @@ class SignalWriter:
         if signal.data:
             self._more(kind, signal.data, event, data)
         event["data"] = data
-        return f"{self._head}{kind.subject}{self._tail}", orjson.dumps(event)
+        return f"{self._head}{kind.subject}{self._tail}", _as_json(event)
 
     @staticmethod
     def _more(kind: _Kind, facts: dict[str, Json], event: dict[str, Json], data: dict[str, Json]) -> None:
@@ -144,3 +145,11 @@ class SignalWriter:
                 data["correlationKeys"] = value
             elif name in kind.fields:
                 data[name] = value
+
+
+def _as_json(event: dict[str, Json]) -> bytes:
+    """The event's bytes, whatever is in it: what it says has happened, and the work that follows from it is on its way."""
+    try:
+        return orjson.dumps(event)
+    except TypeError:  # text that is no Unicode, or an integer beyond 64 bits
+        return json.dumps(event, ensure_ascii=False, default=str, skipkeys=True).encode("utf-8", "replace")

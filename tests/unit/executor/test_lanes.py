@@ -19,6 +19,11 @@ class Stream:
         self.stored: list[str] = []
         self.groups: list[int] = []
         self._fail, self._poison, self._calls = set(fail), poison, 0
+        self.at_once = False
+        self.begun: list[list[str]] = []
+
+    def begin_group(self, messages: Sequence[tuple[str, bytes]]) -> "OnItsWay | None":
+        return OnItsWay(self, messages) if self.at_once else None
 
     async def publish_group(self, messages: Sequence[tuple[str, bytes]]) -> None:
         self._calls += 1
@@ -29,6 +34,17 @@ class Stream:
         await SystemClock().sleep(0)
         if self._calls in self._fail:
             raise Unavailable("done, but reported as lost")
+
+
+class OnItsWay:
+    """A group that was sent when it was pushed."""
+
+    def __init__(self, stream: Stream, messages: Sequence[tuple[str, bytes]]) -> None:
+        stream.begun.append([subject for subject, _ in messages])
+        self._stream, self._messages = stream, messages
+
+    async def stored(self) -> None:
+        await self._stream.publish_group(self._messages)
 
 
 async def published(lane: Lane, subjects: Sequence[str]) -> None:
@@ -62,6 +78,23 @@ async def test_a_message_that_can_never_be_stored_does_not_hold_up_the_others() 
     stream, names = Stream(poison="s7"), [f"s{n}" for n in range(20)]
     await published(Lane("test", stream, SystemClock()), names)
     assert stream.stored == [name for name in names if name != "s7"]
+
+
+@pytest.mark.parametrize("fail", [[], [1], [1, 2, 5]])
+async def test_what_is_pushed_at_once_is_sent_before_the_push_returns(fail: list[int]) -> None:
+    """If nothing is on its way. What comes meanwhile waits behind it; a group that failed is published again in its place."""
+    stream = Stream(fail)
+    stream.at_once = True
+    lane = Lane("test", stream, SystemClock())
+    lane.push_at_once([("a", b""), ("b", b"")])
+    assert stream.begun == [["a", "b"]]
+    lane.push_at_once([("c", b"")])
+    lane.push([("d", b"")])
+    assert len(stream.begun) == 1
+    await published(lane, ["e", "f"])
+    assert list(dict.fromkeys(stream.stored)) == ["a", "b", "c", "d", "e", "f"]
+    if not fail:
+        assert stream.groups[0] == 2
 
 
 @pytest.mark.parametrize("order", [(3, 1, 2), (1, 2, 3), (2, 3, 1)])
