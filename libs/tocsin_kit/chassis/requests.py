@@ -142,6 +142,7 @@ class RequestAudit(Part):
             address=call.client_address,
             request=call.request_id,
             reason=call.refusal[:256] or None,
+            changes=list(call.changes),
         )
 
     def _message(self, heard: "_Heard") -> Message:

@@ -25,7 +25,14 @@ LONGEST_LIST: Final = 20  # elements; above, only the differences are told, as m
 _DEPTH: Final = 5
 
 
-def changes(before: object, after: object, *, hidden: Collection[str] = (), without: Collection[str] = ()) -> list[FieldChange]:
+def changes(
+    before: object,
+    after: object,
+    *,
+    hidden: Collection[str] = (),
+    without: Collection[str] = (),
+    flat: Collection[str] = (),
+) -> list[FieldChange]:
     """The fields in which two states of one entity differ.
 
     Args:
@@ -33,11 +40,12 @@ def changes(before: object, after: object, *, hidden: Collection[str] = (), with
         after: The same; ``None`` when there is nothing any more.
         hidden: Fields whose values are secrets, beside those that sound like it.
         without: Fields that nobody asked to change (times, counters): not told at all.
+        flat: Fields whose own members are told one by one, as ``<field>.<member>``.
 
     Returns:
         At most :data:`MOST`, by name of the field; JSON values only.
     """
-    old, new = _fields(before), _fields(after)
+    old, new = _flat(_fields(before), flat), _flat(_fields(after), flat)
     whole = before is None or after is None  # then what says nothing is not told
     names = sorted(
         name
@@ -56,6 +64,17 @@ def _fields(state: object) -> Mapping[str, Any]:
     if dataclasses.is_dataclass(state):
         return {one.name: getattr(state, one.name) for one in dataclasses.fields(state)}
     raise TypeError(f"changes are told of dataclasses and mappings, not of {type(state).__name__}")
+
+
+def _flat(state: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """The same with some fields taken apart."""
+    found: dict[str, Any] = {}
+    for name, value in state.items():
+        if name in names and (isinstance(value, Mapping) or (dataclasses.is_dataclass(value) and not isinstance(value, type))):
+            found |= {f"{name}.{member}": one for member, one in _fields(value).items()}
+        else:
+            found[name] = value
+    return found
 
 
 def _change(name: str, old: object, new: object, *, hidden: bool) -> FieldChange:

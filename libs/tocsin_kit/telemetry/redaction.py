@@ -19,6 +19,7 @@ _SHAPES: Final = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"), HIDDEN),  # a JWT: {"... in base 64
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)"), HIDDEN),
+    (re.compile(r"(?i)(?<=[?&])([\w.-]*(?:passw|secret|token|key|sig)[\w.-]*=)[^&\s\"'<>]+"), rf"\1{HIDDEN}"),  # in a query
     (re.compile(r"\bS[AUOCN][A-Z2-7]{56}\b"), HIDDEN),  # an nkey seed
 )
 _DEPTH: Final = 5  # levels; deeper structures have no place in a log entry

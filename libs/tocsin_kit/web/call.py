@@ -1,6 +1,6 @@
 """One request, as a handler sees it: validated parts, who asks, and the checks that only the handler can make."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from tocsin.errors import Defect, Forbidden, PreconditionFailed, Unauthenticated, Violation
+from tocsin.signals.changes import FieldChange
 from tocsin_kit.web.access import ANONYMOUS, EVERYWHERE, Namespaces, Principal
 from tocsin_kit.web.problems import Malformed
 from tocsin_kit.web.reading import namespace_of
@@ -32,6 +33,8 @@ class Call:
         raw: The bytes of the body; empty when streamed.
         content: The body as it arrives (``RawBody(streamed=True)``).
         refusal: Why nobody is let in, or not here (401, 403); empty otherwise.
+        changes: What a handler did to something that is there, for the audit trail, where no signal of its own says it:
+            those of runs have the data of a standard, in which there is no room.
     """
 
     method: str
@@ -48,6 +51,7 @@ class Call:
     parts: Mapping[str, BaseModel] = field(default_factory=dict, repr=False)
     checked: bool = False
     refusal: str = ""
+    changes: Sequence[FieldChange] = ()
 
     def params(self, model: type[Model]) -> Model:
         """The path parameters; ``model`` is the one the route declares."""

@@ -8,16 +8,20 @@ from datetime import datetime
 
 from tocsin.signals import Cause
 from tocsin.signals.catalogue import case as words
+from tocsin.signals.changes import Changed, FieldChange
 from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_case.domain.cases import CLOCKS, Case
 from tocsin_case.domain.clocks import clock_events
 from tocsin_case.domain.tasks import CaseTask
 from tocsin_case.domain.types import Stage
+from tocsin_kit.config.secret import HIDDEN
 from tocsin_kit.store import Outgoing
+from tocsin_kit.store.changes import changes
 
 Said = tuple[SignalType[Payload], Payload]
 _FIELDS = ("title", "description", "kind", "priority", "severity", "tags", "fields", "team", "queue", "restricted", "members")
+_NOT_ASKED_FOR = frozenset({"updated_at", "clocks", "dedupes"})
 SHORT = 2000  # characters of a sentence in a signal
 
 
@@ -66,11 +70,34 @@ def told(before: Case | None, after: Case) -> list[Said]:
     ]
 
 
-def of_task(kind: SignalType[words.CaseTaskChanged], case: Case, task: CaseTask) -> Said:
+def audited(said: Sequence[Said], before: Case | None, after: Case, *, by_person: bool) -> list[Said]:
+    """The same, and the first that has room says what the change changes, field by field.
+
+    What only counts (what was seen is not any more) is said too, if a person did it.
+    """
+    found = [] if before is None else _changes(before, after, before.restricted or after.restricted, _NOT_ASKED_FOR)
+    if not found:
+        return list(said)
+    for place, (kind, payload) in enumerate(said):
+        if isinstance(payload, Changed) and not payload.changes:
+            return [*said[:place], (kind, payload.model_copy(update={"changes": found})), *said[place + 1 :]]
+    fields = [one.field for one in found]
+    return [*said, (words.CASE_UPDATED, words.CaseUpdated(fields=fields, changes=found))] if by_person else list(said)
+
+
+def _changes(before: object, after: object, secret: bool, without: frozenset[str]) -> list[FieldChange]:
+    """Of what is restricted only which fields changed: signals are read by more people than the case."""
+    found = changes(before, after, without=without)
+    hidden = {"before": HIDDEN, "after": HIDDEN, "partial": False}
+    return [one.model_copy(update=hidden) for one in found] if secret else found
+
+
+def of_task(kind: SignalType[words.CaseTaskChanged], case: Case, task: CaseTask, *, before: CaseTask | None = None) -> Said:
     """What there is to say about a task."""
     title = "A task of a restricted case." if case.restricted else task.title
     status, owner = task.status.value, task.owner
-    return kind, words.CaseTaskChanged(task=task.id, title=title, status=status, owner=owner, due=task.due)
+    found = [] if before is None else _changes(before, task, case.restricted, frozenset({"overdue"}))
+    return kind, words.CaseTaskChanged(task=task.id, title=title, status=status, owner=owner, due=task.due, changes=found)
 
 
 def notes(before: Case | None, after: Case) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from tocsin_case.domain.types import CaseType, checked
 from tocsin_case.ports import C, Configuration, Configured
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
+from tocsin_kit.store.changes import changes
 
 WORDS: Final[Mapping[type, str]] = {
     CaseType: "type",
@@ -86,14 +87,15 @@ class Settings:
     async def _commit(self, kind: type[C], entry: Entry[C], value: C | None, *, place: tuple[str, str], by: By) -> Entry[C]:
         namespace, name = place
         said: list[Said]
+        found = changes(entry.value, value, without={"namespace", "name"})
         if kind is Rule:
             entity = name
             word = words.CASE_RULE_DELETED if value is None else words.CASE_RULE_CHANGED
-            said = [(word, words.CaseRuleChanged(name=name))]
+            said = [(word, words.CaseRuleChanged(name=name, changes=found))]
         else:
             entity = f"{WORDS[kind]}.{name}"
             setting = words.CASE_SETTING_DELETED if value is None else words.CASE_SETTING_CHANGED
-            said = [(setting, words.CaseSettingChanged(kind=WORDS[kind], name=name))]
+            said = [(setting, words.CaseSettingChanged(kind=WORDS[kind], name=name, changes=found))]
         outbox = announce(
             said,
             namespace=namespace,

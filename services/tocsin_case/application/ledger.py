@@ -10,7 +10,7 @@ from datetime import datetime
 
 from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin.signals import Cause
-from tocsin_case.application.announcing import Said, announce, notes, told
+from tocsin_case.application.announcing import Said, announce, audited, notes, told
 from tocsin_case.application.guiding import Desk, Guide
 from tocsin_case.application.starting import attempted
 from tocsin_case.domain.cases import CLOCKS, PLATFORM, Case
@@ -128,7 +128,7 @@ class Ledger:
                     mark = f"{event}:{entry.revision}"
                     case, leaving = attempted(case, playbook, mark=mark, now=now, actor=PLATFORM, cause=by.cause)
                     commands += leaving
-        said = [*told(before, case), *decision.said]
+        said = audited([*told(before, case), *decision.said], before, case, by_person=by.actor != PLATFORM)
         outbox = announce(
             said, namespace=case.namespace, entity_id=case.id, after=entry.sequence, now=now, cause=by.cause, actor=by.actor
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tocsin.errors import Invalid, NotFound
 from tocsin.signals.catalogue import case as words
+from tocsin.signals.changes import FieldChange
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import By, Decision, Ledger
 from tocsin_case.domain.cases import Case
@@ -13,6 +14,7 @@ from tocsin_case.domain.flow import spoke
 from tocsin_case.domain.talk import Comment, Visibility, edited, mentioned
 from tocsin_case.ports import BesideStore
 from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.config.secret import HIDDEN
 from tocsin_kit.store import Page
 
 
@@ -75,7 +77,9 @@ class Talk:
         after = edited(known, text, actor=by.actor, now=self._ledger.clock.now())
 
         async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
-            payload = _payload(after).model_copy(update={"edited": True})
+            # What it said before and now is kept with the case; signals are read by more people.
+            said = FieldChange(field="text", before=HIDDEN, after=HIDDEN)
+            payload = _payload(after).model_copy(update={"edited": True, "changes": [said]})
             return Decision(case, [(words.CASE_COMMENTED, payload)], [after])
 
         if after is not known:

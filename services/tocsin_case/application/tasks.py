@@ -101,7 +101,9 @@ class Tasks:
                 return Decision(case)
             done = int(task.status.is_over) - int(before.status.is_over)
             return Decision(
-                replace(case, tasks_done=case.tasks_done + done), [of_task(words.CASE_TASK_CHANGED, case, task)], [task]
+                replace(case, tasks_done=case.tasks_done + done),
+                [of_task(words.CASE_TASK_CHANGED, case, task, before=before)],
+                [task],
             )
 
         await self._ledger.change(case_id, decide, by=by, why="task changed")

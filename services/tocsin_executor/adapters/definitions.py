@@ -22,6 +22,7 @@ from tocsin_executor.application.schedules import schedule_of
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.store import Database, Entry, Filter, Outgoing, Page, Relay, Repository, RevisionConflict, Sort, translated
+from tocsin_kit.store.changes import changes
 
 WORKFLOWS = "workflows"
 _ATTEMPTS = 5
@@ -79,6 +80,7 @@ class MongoDefinitions:
             if len(versions) >= VERSIONS:
                 raise Conflict(f"{namespace}/{name} has {VERSIONS} versions.", hint="Delete old versions first.")
             document = await self.read(version.digest)
+            after = Workflow(namespace, name, (*versions, version))
             payload = DefinitionPublished(
                 namespace=namespace,
                 name=name,
@@ -86,10 +88,11 @@ class MongoDefinitions:
                 digest=version.digest,
                 schedule=schedule_of(document),
                 assets=assets_of(document),
+                changes=changes(_told(entry.value), _told(after)),
             )
             signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
             try:
-                await self._workflows.commit(entry, Workflow(namespace, name, (*versions, version)), outbox=[signal])
+                await self._workflows.commit(entry, after, outbox=[signal])
             except RevisionConflict:
                 continue
             return True
@@ -100,16 +103,18 @@ class MongoDefinitions:
         for _ in range(_ATTEMPTS):
             entry = await self._workflows.load(_key(namespace, name))
             workflow = entry.value
-            found = workflow.find(version) if workflow is not None else None
-            if workflow is None or found is None:
+            gone = workflow.find(version) if workflow is not None else None
+            if workflow is None or gone is None:
                 raise NotFound(f"There is no workflow {namespace}/{name}{f' {version}' if version else ''}.")
             left = tuple(held for held in workflow.versions if version is not None and held.version != version)
             schedule = schedule_of(await self.read(left[-1].digest)) if left else None
-            payload = DefinitionDeleted(namespace=namespace, name=name, version=version, schedule=schedule)
-            by = Version(found.version, found.digest, self._database.clock.now(), actor)
+            after = Workflow(namespace, name, left) if left else None
+            found = changes(_told(workflow), _told(after))
+            payload = DefinitionDeleted(namespace=namespace, name=name, version=version, schedule=schedule, changes=found)
+            by = Version(gone.version, gone.digest, self._database.clock.now(), actor)
             signal = _signal(DEFINITION_DELETED, entry, by, payload, cause)
             try:
-                await self._workflows.commit(entry, Workflow(namespace, name, left) if left else None, outbox=[signal])
+                await self._workflows.commit(entry, after, outbox=[signal])
             except RevisionConflict:
                 continue
             return
@@ -134,6 +139,14 @@ def _signal(
         actor=version.published_by,
     )
     return Outgoing.of(subject_of(event), event)
+
+
+def _told(workflow: Workflow | None) -> dict[str, object] | None:
+    """The newest version, which starts without a version run, and all that there are."""
+    if workflow is None:
+        return None
+    newest = workflow.versions[-1]
+    return {"version": newest.version, "digest": newest.digest, "versions": [held.version for held in workflow.versions]}
 
 
 def _key(namespace: str, name: str) -> str:

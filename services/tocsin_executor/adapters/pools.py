@@ -12,6 +12,7 @@ from tocsin_executor.application.pools import Pool
 from tocsin_executor.application.reading import Scope
 from tocsin_executor.domain.limits import Rate
 from tocsin_kit.store import Database, Entry, Outgoing, Relay, Repository, RevisionConflict, Sort
+from tocsin_kit.store.changes import changes
 
 POOLS = "pools"
 _ATTEMPTS = 5
@@ -45,6 +46,7 @@ class MongoPools:
                 limit=pool.limit,
                 rate_limit=pool.rate.limit if pool.rate else None,
                 rate_every_ms=pool.rate.every if pool.rate else None,
+                changes=changes(_told(entry.value), _told(pool)),
             )
             try:
                 await self._pools.commit(entry, pool, outbox=[self._signal(entry, payload, actor, cause)])
@@ -59,7 +61,7 @@ class MongoPools:
             entry = await self._pools.load(_key(namespace, name))
             if entry.value is None:
                 raise NotFound(f"There is no pool {namespace}/{name}.", namespace=namespace, pool=name)
-            payload = PoolDeleted(namespace=namespace, name=name)
+            payload = PoolDeleted(namespace=namespace, name=name, changes=changes(_told(entry.value), None))
             try:
                 await self._pools.commit(entry, None, outbox=[self._signal(entry, payload, actor, cause)])
             except RevisionConflict:
@@ -85,6 +87,10 @@ class MongoPools:
             actor=actor,
         )
         return Outgoing.of(subject_of(event), event)
+
+
+def _told(pool: Pool | None) -> dict[str, object] | None:
+    return None if pool is None else {"limit": pool.limit, "rate": pool.rate}
 
 
 def _key(namespace: str, name: str) -> str:

@@ -13,6 +13,7 @@ from tocsin_executor.application.views import instant
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.http.asking import scope_of
 from tocsin_executor.http.schemas import Namespace, RunOut
+from tocsin_kit.store.changes import changes
 from tocsin_kit.web import Call, Input, Page, PageQuery, Permission, Reply, Route
 
 READ = Permission("approval:read")
@@ -105,6 +106,7 @@ class _Handlers:
         question = await self._permitted(call, ANSWER.name)
         body = call.body(AnswerBody)
         view = await self._approvals.answer(question, body.answer, call.principal, body.reason)
+        call.changes = changes({}, {"answer": body.answer, "reason": body.reason})
         return Reply(body=RunOut.of(view), status=202)
 
     async def _permitted(self, call: Call, permission: str) -> Question:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from tocsin.errors import NotFound
 from tocsin_executor.application.migrations import Migrations
 from tocsin_executor.application.runs import RunAlreadyDone, Runs
-from tocsin_executor.http.asking import permitted
+from tocsin_executor.http.asking import noted, permitted
 from tocsin_executor.http.schemas import RunId, RunOut, VersionName, VersionQuery, WorkflowId
 from tocsin_kit.web import Call, Input, Permission, Reply, Route
 
@@ -61,8 +61,8 @@ def migration_routes(runs: Runs, migrations: Migrations) -> Sequence[Route]:
     async def move(call: Call) -> Reply:
         view = await permitted(runs, call, "run:migrate")
         body = call.body(MoveBody)
-        view = await migrations.move(view, body.version, actor=call.principal.subject, reason=body.reason)
-        return Reply(body=RunOut.of(view), status=202)
+        after = await migrations.move(view, body.version, actor=call.principal.subject, reason=body.reason)
+        return noted(call, view, after, asked="migrate", reason=body.reason)
 
     return (
         Route(

@@ -12,7 +12,7 @@ from tocsin_executor.application.reruns import Again, Reruns
 from tocsin_executor.application.runs import RunAlreadyDone, Runs
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.reuse import NeverReached
-from tocsin_executor.http.asking import cause_of, permitted
+from tocsin_executor.http.asking import cause_of, noted, permitted
 from tocsin_executor.http.schemas import ControlBody, Labels, RunId, RunOut, VersionName
 from tocsin_kit.web import Call, Input, Permission, Reply, Route
 
@@ -96,7 +96,7 @@ class _Handlers:
     async def output(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "task:override")
         body = call.body(OutputBody)
-        view = await self._runs.control(
+        after = await self._runs.control(
             view.id,
             Verb.OVERRIDE,
             actor=call.principal.subject,
@@ -104,19 +104,19 @@ class _Handlers:
             task=body.task,
             output=body.output,
         )
-        return Reply(body=RunOut.of(view), status=202)
+        return noted(call, view, after, asked="override", task=body.task, output=body.output, reason=body.reason)
 
     async def skip(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "task:override")
         body = call.body(TaskBody)
-        view = await self._runs.control(view.id, Verb.SKIP, actor=call.principal.subject, reason=body.reason, task=body.task)
-        return Reply(body=RunOut.of(view), status=202)
+        after = await self._runs.control(view.id, Verb.SKIP, actor=call.principal.subject, reason=body.reason, task=body.task)
+        return noted(call, view, after, asked="skip", task=body.task, reason=body.reason)
 
     async def terminate(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "run:terminate")
         reason = call.body(ControlBody).reason
-        view = await self._runs.control(view.id, Verb.TERMINATE, actor=call.principal.subject, reason=reason)
-        return Reply(body=RunOut.of(view), status=202)
+        after = await self._runs.control(view.id, Verb.TERMINATE, actor=call.principal.subject, reason=reason)
+        return noted(call, view, after, asked="terminate", reason=reason)
 
 
 def repair_routes(runs: Runs, reruns: Reruns) -> Sequence[Route]:

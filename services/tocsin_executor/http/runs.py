@@ -11,7 +11,7 @@ from tocsin_executor.application.reading import Reading, RunSearch
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
-from tocsin_executor.http.asking import cause_of, permitted, scope_of
+from tocsin_executor.http.asking import cause_of, noted, permitted, scope_of
 from tocsin_executor.http.cursors import decode_cursor, encode_cursor
 from tocsin_executor.http.schemas import (
     ControlBody,
@@ -161,8 +161,8 @@ class _RunHandlers:
     async def _control(self, call: Call, verb: Verb) -> Reply:
         view = await permitted(self._runs, call, f"run:{verb.value}")
         reason = call.body(ControlBody).reason
-        view = await self._runs.control(view.id, verb, actor=call.principal.subject, reason=reason)
-        return Reply(body=RunOut.of(view), status=202)
+        after = await self._runs.control(view.id, verb, actor=call.principal.subject, reason=reason)
+        return noted(call, view, after, asked=verb.value, reason=reason)
 
 
 def run_routes(runs: Runs, reading: Reading) -> Sequence[Route]:

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from tocsin.signals import Cause, CloudEvent, Json, derive
 from tocsin.signals.catalogue import lineage as words
+from tocsin.signals.changes import FieldChange
 from tocsin.signals.kinds import Payload, Severity, SignalType
 from tocsin.signals.make import make_signal, source_of, subject_of
 from tocsin.signals.subjects import command
 from tocsin_kit.store import Outgoing
+from tocsin_kit.store.changes import changes
 from tocsin_lineage.domain.assets import Act, Asset, Happening
 from tocsin_lineage.domain.causes import Reason
 from tocsin_lineage.domain.checks import CheckResult, Grade
@@ -18,6 +20,7 @@ from tocsin_lineage.domain.schema_history import Difference
 START = "io.tocsin.command.run.start.v1"
 BACKFILL = "io.tocsin.command.backfill.start.v1"
 ACTOR = "service:lineage"
+_SAID_BY_PEOPLE = ("kind", "group", "description", "owners", "tags", "code_version", "declared")
 NAMES_LIMIT = 50  # columns that a signal names
 
 Said = tuple[SignalType[Payload], Payload, Severity | None]
@@ -28,7 +31,7 @@ def signal_entity(key: str) -> str:
     return key if len(key) <= 160 else derive("asset", key)
 
 
-def registered(asset: Asset) -> Said:
+def registered(asset: Asset, *, before: Asset | None = None) -> Said:
     """That an asset became known, or was described anew."""
     policy = asset.policy
     payload = words.AssetRegistered(
@@ -36,8 +39,20 @@ def registered(asset: Asset) -> Said:
         kind=asset.kind,
         upstream=[one.key for one in policy.upstream] if asset.declared else None,
         maker=policy.maker.workflow if policy.maker is not None else None,
+        changes=changes_of(before, asset),
     )
     return words.ASSET_REGISTERED, payload, None
+
+
+def changes_of(before: Asset | None, after: Asset | None) -> list[FieldChange]:
+    """What a write changes of what people say about an asset."""
+    return changes(_told(before), _told(after), flat={"policy"})
+
+
+def _told(asset: Asset | None) -> dict[str, object] | None:
+    if asset is None:
+        return None
+    return {name: getattr(asset, name) for name in _SAID_BY_PEOPLE} | {"policy": asset.policy.document}
 
 
 def of_happening(happening: Happening, key: str) -> Said | None:

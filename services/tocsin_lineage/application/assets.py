@@ -9,7 +9,7 @@ from tocsin.signals import Cause
 from tocsin.signals.catalogue import lineage as words
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Page
-from tocsin_lineage.application.announcing import announce, registered
+from tocsin_lineage.application.announcing import announce, changes_of, registered
 from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot, described
 from tocsin_lineage.domain.checks import CheckResult
 from tocsin_lineage.domain.freshness import EachPartition
@@ -62,7 +62,7 @@ class Assets:
         now = self._clock.now()
         asset = described(asset, entry.value, now)
         outbox = announce(
-            [registered(asset)],
+            [registered(asset, before=entry.value)],
             namespace=asset.namespace,
             key=asset.key,
             after=entry.sequence,
@@ -189,7 +189,7 @@ class Assets:
         """
         entry = await self.get(namespace, key)
         outbox = announce(
-            [(words.ASSET_DELETED, words.AssetDeleted(name=key), None)],
+            [(words.ASSET_DELETED, words.AssetDeleted(name=key, changes=changes_of(entry.value, None)), None)],
             namespace=namespace,
             key=key,
             after=entry.sequence,

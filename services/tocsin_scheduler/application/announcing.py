@@ -1,33 +1,47 @@
 """What leaves with a commit: signals about the schedule, and the commands that start runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tocsin.signals import Cause, CloudEvent, derive, root
 from tocsin.signals.catalogue import scheduler as words
+from tocsin.signals.changes import FieldChange
 from tocsin.signals.envelope import Attribute
 from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, source_of, subject_of
 from tocsin.signals.subjects import command
 from tocsin_kit.store import Outgoing
+from tocsin_kit.store.changes import changes
 from tocsin_scheduler.domain.firing import Decision, Firing, Skip
-from tocsin_scheduler.domain.schedules import Json, Schedule, Start
+from tocsin_scheduler.domain.schedules import Json, Schedule, Start, Status
 
 START = "io.tocsin.command.run.start.v1"
 CANCEL = "io.tocsin.command.run.cancel.v1"
 ACTOR = "service:scheduler"
+_SAID_BY_PEOPLE = ("description", "when", "start", "policy", "status", "reason", "managed_by")
 Said = tuple[SignalType[Payload], Payload]
 
 
-def changed(kind: SignalType[words.ScheduleChanged], schedule: Schedule) -> Said:
-    """That a person changed a schedule."""
+def changed(kind: SignalType[words.ScheduleChanged], schedule: Schedule, *, before: Schedule | None) -> Said:
+    """That a schedule was changed, by a person or by what its policy says."""
     return kind, words.ScheduleChanged(
         name=schedule.name,
         kind=schedule.when.kind,
         workflow=schedule.start.workflow,
         next_at=schedule.next_at,
         reason=schedule.reason,
+        changes=changes_of(before, schedule),
     )
+
+
+def changes_of(before: Schedule | None, after: Schedule | None) -> list[FieldChange]:
+    """What a write changes of what people say about a schedule."""
+    return changes(_told(before), _told(after), flat={"start", "policy"})
+
+
+def _told(schedule: Schedule | None) -> dict[str, object] | None:
+    return None if schedule is None else {name: getattr(schedule, name) for name in _SAID_BY_PEOPLE}
 
 
 def skipped(schedule: Schedule, at: datetime, why: Skip) -> Said:
@@ -85,7 +99,12 @@ def carry_out(decision: Decision, *, after: int, now: datetime) -> list[Outgoing
         number += 1
     if decision.paused is not None:
         outbox += announce(
-            [changed(words.SCHEDULE_PAUSED, schedule)], schedule, after=number, now=now, cause=cause, actor=ACTOR
+            [changed(words.SCHEDULE_PAUSED, schedule, before=replace(schedule, status=Status.ACTIVE, reason=None))],
+            schedule,
+            after=number,
+            now=now,
+            cause=cause,
+            actor=ACTOR,
         )
     outbox += [_cancel(schedule, run, now) for run in decision.cancels]
     return outbox

@@ -11,10 +11,12 @@ from datetime import datetime
 from tocsin.errors import Conflict, NotFound
 from tocsin.signals import Cause, derive, root
 from tocsin.signals.catalogue import scheduler as words
+from tocsin.signals.changes import FieldChange
 from tocsin.signals.kinds import SignalType
 from tocsin.signals.make import make_signal, source_of, subject_of
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Outgoing, Page, RevisionConflict
+from tocsin_kit.store.changes import changes
 from tocsin_scheduler.application.announcing import ACTOR, cancel_run, start_run
 from tocsin_scheduler.domain.backfills import (
     PRIORITY,
@@ -270,7 +272,7 @@ class Backfills:
                 entity_id=after.name,
                 sequence=entry.sequence + number,
                 time=now,
-                payload=_payload(after),
+                payload=_payload(after, changes(_told(entry.value), _told(after))),
                 cause=cause,
                 actor=actor,
             )
@@ -301,7 +303,15 @@ def _start(backfill: Backfill, item: Item, cause: Cause, now: datetime) -> Outgo
     )
 
 
-def _payload(backfill: Backfill) -> words.BackfillChanged:
+def _told(backfill: Backfill | None) -> dict[str, object] | None:
+    """What people say about it; how far it is, its counts say."""
+    if backfill is None:
+        return None
+    said = ("schedule", "start", "concurrency", "priority", "order", "reprocess", "status", "reason")
+    return {name: getattr(backfill, name) for name in said}
+
+
+def _payload(backfill: Backfill, found: list[FieldChange]) -> words.BackfillChanged:
     return words.BackfillChanged(
         name=backfill.name,
         workflow=backfill.start.workflow,
@@ -311,6 +321,7 @@ def _payload(backfill: Backfill) -> words.BackfillChanged:
         failed=backfill.failed,
         cancelled=backfill.cancelled,
         reason=backfill.reason,
+        changes=found,
     )
 
 

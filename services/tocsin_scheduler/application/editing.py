@@ -7,7 +7,7 @@ from tocsin.signals import Cause
 from tocsin.signals.catalogue import scheduler as words
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry, Page, RevisionConflict
-from tocsin_scheduler.application.announcing import announce, changed, skipped
+from tocsin_scheduler.application.announcing import announce, changed, changes_of, skipped
 from tocsin_scheduler.application.timekeeping import Firer, Timekeeper
 from tocsin_scheduler.domain.conditions import check_condition
 from tocsin_scheduler.domain.firing import Skip
@@ -136,7 +136,9 @@ class Schedules:
         schedule = planned(schedule)
         check_condition(schedule, schedule.next_at or now)
         kind = words.SCHEDULE_CREATED if before is None else words.SCHEDULE_UPDATED
-        outbox = announce([changed(kind, schedule)], schedule, after=entry.sequence, now=now, cause=cause, actor=actor)
+        outbox = announce(
+            [changed(kind, schedule, before=before)], schedule, after=entry.sequence, now=now, cause=cause, actor=actor
+        )
         entry = await self._store.commit(entry, schedule, outbox)
         self._timekeeper.notice(entry)
         return entry, before is None
@@ -170,7 +172,7 @@ class Schedules:
                 schedule = value_of(entry)
                 stopped = paused(schedule, reason, now=now, actor=actor)
                 said = [skipped(schedule, at, Skip.PAUSED) for at in schedule.waiting]
-                said.append(changed(words.SCHEDULE_PAUSED, stopped))
+                said.append(changed(words.SCHEDULE_PAUSED, stopped, before=schedule))
                 outbox = announce(said, stopped, after=entry.sequence, now=now, cause=cause, actor=actor)
                 entry = await self._store.commit(entry, stopped, outbox)
             except RevisionConflict:
@@ -192,7 +194,7 @@ class Schedules:
             return entry
         now = self._clock.now()
         active = resumed(schedule, now=now, actor=actor)
-        said = [changed(words.SCHEDULE_RESUMED, active)]
+        said = [changed(words.SCHEDULE_RESUMED, active, before=schedule)]
         outbox = announce(said, active, after=entry.sequence, now=now, cause=cause, actor=actor)
         entry = await self._store.commit(entry, active, outbox)
         self._timekeeper.notice(entry)
@@ -215,7 +217,7 @@ class Schedules:
             try:
                 entry = await self._firer.fire(entry)
                 schedule = value_of(entry)
-                said = [(words.SCHEDULE_DELETED, words.ScheduleDeleted(name=name))]
+                said = [(words.SCHEDULE_DELETED, words.ScheduleDeleted(name=name, changes=changes_of(schedule, None)))]
                 outbox = announce(said, schedule, after=entry.sequence, now=self._clock.now(), cause=cause, actor=actor)
                 entry = await self._store.commit(entry, None, outbox)
             except RevisionConflict:

@@ -141,7 +141,7 @@ class Firer:
         stopped = paused(
             schedule, f"its timetable cannot be computed any more: {wrong.detail}", now=now, actor="service:scheduler"
         )
-        said = [changed(words.SCHEDULE_PAUSED, stopped)]
+        said = [changed(words.SCHEDULE_PAUSED, stopped, before=schedule)]
         cause = root(f"{schedule.key}:{entry.revision}")
         outbox = announce(said, stopped, after=entry.sequence, now=now, cause=cause, actor=None)
         return await self._store.commit(entry, stopped, outbox)

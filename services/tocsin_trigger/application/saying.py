@@ -1,7 +1,7 @@
 """What is said about triggers, events and decisions: signals, and the command that starts a run."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
 from tocsin.errors import Rejected
@@ -14,13 +14,18 @@ from tocsin.signals.catalogue.trigger import (
     GATHERING_REFUSED,
     EventRefused,
 )
+from tocsin.signals.changes import FieldChange
 from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
+from tocsin_kit.config import Secret
 from tocsin_kit.store import Outgoing
+from tocsin_kit.store.changes import changes
 from tocsin_trigger.application.voice import ACTOR, Voice
 from tocsin_trigger.domain.deciding import Start
 from tocsin_trigger.domain.events import Decision, Outcome, Received, decision_id, gathering_id
+from tocsin_trigger.domain.triggers import JwtScheme, Trigger, WebhookSource
 
+_NOT_ASKED_FOR = frozenset({"id", "namespace", "name", "created", "updated"})
 START = "io.tocsin.command.run.start.v1"
 
 
@@ -99,6 +104,26 @@ def start_command(start: Start, key: str, voice: Voice) -> Outgoing:
     }
     source = f"/namespaces/{trigger.namespace}/triggers/{trigger.name}"
     return voice.command(f"commands.executor.start.{start.run}", START, start.run, source, data)
+
+
+def changes_of(before: Trigger | None, after: Trigger | None) -> list[FieldChange]:
+    """What a write changes; of a webhook's keys their ids only."""
+    return changes(_told(before), _told(after), without=_NOT_ASKED_FOR, flat={"source", "target", "source.scheme"})
+
+
+def _told(trigger: Trigger | None) -> dict[str, object] | None:
+    if trigger is None:
+        return None
+    told: dict[str, object] = {one.name: getattr(trigger, one.name) for one in fields(trigger)}
+    source = trigger.source
+    told["source"] = {one.name: getattr(source, one.name) for one in fields(source)} | {"kind": trigger.kind.value}
+    if isinstance(source, WebhookSource):
+        scheme = {one.name: getattr(source.scheme, one.name) for one in fields(source.scheme)}
+        if isinstance(source.scheme, JwtScheme):
+            scheme["keys"] = None if source.scheme.keys is None else Secret(source.scheme.keys)  # may hold symmetric ones
+        told["source.scheme"] = scheme | {"kind": type(source.scheme).__name__.removesuffix("Scheme").lower()}
+        told["source"] = {**told["source"], "keys": [key.id for key in source.keys], "scheme": None}  # type: ignore[dict-item]
+    return told
 
 
 def change_of_trigger(

@@ -20,7 +20,7 @@ from tocsin.signals.kinds import Payload, SignalType
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.store import Entry, Page
 from tocsin_trigger.application.registry import Registry
-from tocsin_trigger.application.saying import change_of_trigger
+from tocsin_trigger.application.saying import change_of_trigger, changes_of
 from tocsin_trigger.domain.deciding import prepare
 from tocsin_trigger.domain.errors import TriggerExists, TriggerManaged
 from tocsin_trigger.domain.signing import fingerprint, key_material, new_secret, path_digest
@@ -171,7 +171,7 @@ class Triggers:
         _expect(request, entry)
         signal = change_of_trigger(
             TRIGGER_DELETED,
-            TriggerDeleted(name=name),
+            TriggerDeleted(name=name, changes=changes_of(entry.value, None)),
             namespace=namespace,
             name=name,
             sequence=entry.sequence + 1,
@@ -305,7 +305,13 @@ class Triggers:
     async def _commit(
         self, entry: Entry[Trigger], trigger: Trigger, kind: SignalType[Payload], request: Request, reason: str | None = None
     ) -> Entry[Trigger]:
-        payload = TriggerChanged(name=trigger.name, kind=trigger.kind.value, workflow=trigger.target.workflow, reason=reason)
+        payload = TriggerChanged(
+            name=trigger.name,
+            kind=trigger.kind.value,
+            workflow=trigger.target.workflow,
+            reason=reason,
+            changes=changes_of(entry.value, trigger),
+        )
         signal = change_of_trigger(
             kind,
             payload,

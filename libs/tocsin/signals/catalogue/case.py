@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
 
 SHELF = Shelf("case")
@@ -21,19 +22,19 @@ class CaseOpened(Payload):
     team: Name | None = None
 
 
-class CaseUpdated(Payload):
+class CaseUpdated(Changed):
     """Data of `case.updated`."""
 
     fields: list[str] = Field(description="Names of the fields that changed.")
 
 
-class CaseAssigned(Payload):
+class CaseAssigned(Changed):
     """Data of `case.assigned`."""
 
     assignee: Name | None = Field(None, description="Absent when nobody has it any more.")
 
 
-class CaseCommented(Payload):
+class CaseCommented(Changed):
     """Data of `case.commented`."""
 
     comment: str = Field(description="Id of the comment.")
@@ -42,13 +43,13 @@ class CaseCommented(Payload):
     visibility: str = "public"
 
 
-class CaseClosed(Payload):
+class CaseClosed(Changed):
     """Data of `case.closed`."""
 
     resolution: Reason | None = None
 
 
-class CaseTransitioned(Payload):
+class CaseTransitioned(Changed):
     """Data of `case.transitioned`."""
 
     before: Name
@@ -57,14 +58,14 @@ class CaseTransitioned(Payload):
     resolution: Reason | None = None
 
 
-class CaseRecurred(Payload):
+class CaseRecurred(Changed):
     """Data of `case.recurred`."""
 
     occurrences: int
     run: str | None = Field(None, description="Id of the run in which it happened again.")
 
 
-class CaseClock(Payload):
+class CaseClock(Changed):
     """Data of the signals about one clock of a case."""
 
     clock: Name = Field(description="`response`, `update` or `resolution`.")
@@ -87,7 +88,7 @@ class CaseEscalated(Payload):
     actions: list[str] = Field(description="What was done.")
 
 
-class CaseEscalationEnded(Payload):
+class CaseEscalationEnded(Changed):
     """Data of `case.escalation-ended`."""
 
     policy: Name
@@ -102,7 +103,7 @@ class CaseNotified(Payload):
     level: int | None = None
 
 
-class CaseLinked(Payload):
+class CaseLinked(Changed):
     """Data of `case.linked` and `case.unlinked`."""
 
     kind: Name
@@ -110,20 +111,20 @@ class CaseLinked(Payload):
     role: Name
 
 
-class CaseMerged(Payload):
+class CaseMerged(Changed):
     """Data of `case.merged` and `case.unmerged`, said by both cases."""
 
     into: str = Field(description="Id of the case that stays.")
     sources: list[str] = Field(description="Ids of the others.")
 
 
-class CaseSplit(Payload):
+class CaseSplit(Changed):
     """Data of `case.split`."""
 
     into: str = Field(description="Id of the new case.")
 
 
-class CaseTaskChanged(Payload):
+class CaseTaskChanged(Changed):
     """Data of `case.task-changed` and `case.task-overdue`."""
 
     task: str = Field(description="Id of the task.")
@@ -133,7 +134,7 @@ class CaseTaskChanged(Payload):
     due: AwareDatetime | None = None
 
 
-class CaseAttached(Payload):
+class CaseAttached(Changed):
     """Data of `case.attached`."""
 
     attachment: str
@@ -143,7 +144,7 @@ class CaseAttached(Payload):
     evidence: bool = False
 
 
-class CaseDetached(Payload):
+class CaseDetached(Changed):
     """Data of `case.detached`."""
 
     attachment: str
@@ -151,7 +152,7 @@ class CaseDetached(Payload):
     reason: Reason
 
 
-class CaseObserved(Payload):
+class CaseObserved(Changed):
     """Data of `case.observed`."""
 
     observable: str
@@ -159,7 +160,7 @@ class CaseObserved(Payload):
     cases: int = Field(description="In how many cases it was seen.")
 
 
-class CasePlaybook(Payload):
+class CasePlaybook(Changed):
     """Data of `case.playbook-started` and `case.playbook-ended`."""
 
     playbook: Name
@@ -169,20 +170,20 @@ class CasePlaybook(Payload):
     detail: Reason | None = None
 
 
-class CaseRuleChanged(Payload):
+class CaseRuleChanged(Changed):
     """Data of `case-rule.changed` and `case-rule.deleted`."""
 
     name: Name
 
 
-class CaseSettingChanged(Payload):
+class CaseSettingChanged(Changed):
     """Data of `case-setting.changed` and `case-setting.deleted`."""
 
     kind: Name = Field(description="type, calendar, policy, rotation, team, template or view.")
     name: Name
 
 
-class CaseReopened(Payload):
+class CaseReopened(Changed):
     """Data of `case.reopened`."""
 
     reason: Reason | None = None

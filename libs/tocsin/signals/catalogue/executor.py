@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import (
     AwareDatetime,
     ErrorObject,
@@ -259,7 +260,7 @@ class RunRefused(Payload):
     trigger: dict[str, JsonValue] | None = Field(None, description="What asked for it, as the command said.")
 
 
-class PoolChanged(Payload):
+class PoolChanged(Changed):
     """Data of `pool.changed`."""
 
     namespace: Namespace
@@ -269,7 +270,7 @@ class PoolChanged(Payload):
     rate_every_ms: int | None = None
 
 
-class PoolDeleted(Payload):
+class PoolDeleted(Changed):
     """Data of `pool.deleted`."""
 
     namespace: Namespace
@@ -294,7 +295,7 @@ class TaskAssets(Payload):
     produces: list[AssetMention] = Field(default_factory=list)
 
 
-class DefinitionPublished(Payload):
+class DefinitionPublished(Changed):
     """Data of `definition.published`."""
 
     namespace: Namespace
@@ -305,7 +306,7 @@ class DefinitionPublished(Payload):
     assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
 
 
-class DefinitionDeleted(Payload):
+class DefinitionDeleted(Changed):
     """Data of `definition.deleted`."""
 
     namespace: Namespace

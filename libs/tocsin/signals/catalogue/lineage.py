@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import AwareDatetime, JsonValue, Name, Payload, Reason, Shelf
 
 SHELF = Shelf("lineage")
@@ -12,7 +13,7 @@ Key = Annotated[str, Field(min_length=1, max_length=512, description="Key of the
 Partition = Field(None, max_length=256, description="Key of the partition; absent for the whole asset.")
 
 
-class AssetRegistered(Payload):
+class AssetRegistered(Changed):
     """Data of `asset.registered`."""
 
     name: Key
@@ -41,7 +42,7 @@ class AssetObserved(Payload):
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class AssetDeleted(Payload):
+class AssetDeleted(Changed):
     """Data of `asset.deleted`."""
 
     name: Key

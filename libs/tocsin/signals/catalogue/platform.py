@@ -4,7 +4,8 @@ from typing import Final
 
 from pydantic import Field
 
-from tocsin.signals.kinds import Name, Payload, Severity, Shelf
+from tocsin.signals.changes import Changed
+from tocsin.signals.kinds import Name, Severity, Shelf
 
 ANY_SERVICE: Final = "any"
 """Instead of an owner: every service that is on the bus may say it."""
@@ -12,7 +13,7 @@ ANY_SERVICE: Final = "any"
 SHELF = Shelf(ANY_SERVICE)
 
 
-class RequestAnswered(Payload):
+class RequestAnswered(Changed):
     """Data of the signals about a request."""
 
     service: Name

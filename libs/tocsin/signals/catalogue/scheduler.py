@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity, Shelf
 
 SHELF = Shelf("scheduler")
 
 
-class ScheduleChanged(Payload):
+class ScheduleChanged(Changed):
     """Data of the signals about a schedule itself."""
 
     name: Name
@@ -17,7 +18,7 @@ class ScheduleChanged(Payload):
     reason: Reason | None = None
 
 
-class ScheduleDeleted(Payload):
+class ScheduleDeleted(Changed):
     """Data of `schedule.deleted`."""
 
     name: Name
@@ -60,7 +61,7 @@ class ScheduleMissed(Payload):
     action: str = Field(description="What was done about them: skipped, fired once, fired all.")
 
 
-class BackfillChanged(Payload):
+class BackfillChanged(Changed):
     """Data of the signals about a backfill."""
 
     name: Name

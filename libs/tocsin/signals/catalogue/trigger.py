@@ -2,12 +2,13 @@
 
 from pydantic import Field
 
+from tocsin.signals.changes import Changed
 from tocsin.signals.kinds import Name, Payload, Reason, Severity, Shelf
 
 SHELF = Shelf("trigger")
 
 
-class TriggerChanged(Payload):
+class TriggerChanged(Changed):
     """Data of the signals about a trigger itself."""
 
     name: Name
@@ -16,7 +17,7 @@ class TriggerChanged(Payload):
     reason: Reason | None = None
 
 
-class TriggerDeleted(Payload):
+class TriggerDeleted(Changed):
     """Data of `trigger.deleted`."""
 
     name: Name
