@@ -5,7 +5,7 @@ not its business; that is the executor's answer.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -139,8 +139,7 @@ class Check:
             case Target():
                 self._target(value, pointer, scope)
             case Variable():
-                if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-                    self.report(pointer, "must be the name of a variable", "Letters, digits and underscores, without '$'.")
+                self._variable(value, pointer)
             case _:
                 assert_never(shape)
 
@@ -175,6 +174,12 @@ class Check:
                 compile_expression(text, scope.variables)
         except ExpressionInvalid as wrong:
             self.report(pointer, wrong.detail, wrong.hint, at=self._inside(pointer, value, text, wrong))
+
+    def _variable(self, value: Value, pointer: str) -> None:
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+            self.report(pointer, "must be the name of a variable", "Letters, digits and underscores, without '$'.")
+        elif value in VARIABLES:
+            self.report(pointer, f"'${value}' means something everywhere; a variable cannot be called that")
 
     def _count(self, pointer: str) -> bool:
         self.expressions += 1
@@ -254,11 +259,6 @@ class Check:
         if len(value) < shape.least:
             self.report(pointer, "must not be empty")
         self._one_of(shape, value, pointer)
-
-    def unknown(self, members: Mapping[str, Value], names: Iterable[str]) -> None:
-        """Report members of the document itself that the language does not know."""
-        for key in members:
-            self.report(f"/{token(key)}", f"'{key}' is not known here", nearest(key, names))
 
     def _one_of(self, shape: Record, value: dict[str, Value], pointer: str) -> None:
         if not shape.one_of:

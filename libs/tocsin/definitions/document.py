@@ -10,6 +10,7 @@ from tocsin.definitions.checking import VARIABLES, Check, Scope
 from tocsin.definitions.grammar import DOCUMENT
 from tocsin.definitions.reading import DefinitionInvalid, Mark, Value, read
 from tocsin.definitions.sense import check_sense
+from tocsin.definitions.wording import nearest, token
 from tocsin.errors import Violation
 
 _SECTIONS = ("authentications", "errors", "functions", "retries", "timeouts", "catalogs")
@@ -102,8 +103,8 @@ def validate(definition: Definition) -> list[Violation]:
         scope = Scope(VARIABLES | _declared(document)) if key == "use" else Scope()
         if key in DOCUMENT.members:
             check.walk(DOCUMENT.members[key], held, f"/{key}", scope)
-    known = {key: held for key, held in document.items() if key not in DOCUMENT.members}
-    check.unknown(known, DOCUMENT.members)
+    for key in document.keys() - DOCUMENT.members.keys():
+        check.report(f"/{token(key)}", f"'{key}' is not known here", nearest(key, DOCUMENT.members))
     for name in DOCUMENT.required:
         if name not in document:
             check.report("", f"'{name}' is missing")

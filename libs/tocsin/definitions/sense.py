@@ -10,6 +10,7 @@ from tocsin.definitions.wording import DIRECTIVES, nearest, token
 from tocsin.expressions.secrets import secrets_in
 
 _VERBATIM: Final = frozenset({"metadata", "tags", "document"})  # never evaluated; `document` is a schema's, or the head
+_DATA: Final = frozenset({"set", "with", "input", "output", "export"})  # whatever stands there, it is no task
 _LISTS: Final = re.compile(r"(/do|/try|/before|/after)$")
 
 
@@ -19,6 +20,9 @@ def check_sense(check: Check, document: dict[str, Value]) -> None:
         _secrets(check, pointer, text)
     for pointer, tasks in _task_lists(document, ""):
         _reached(check, pointer, tasks)
+        for place, task in _named(pointer, tasks):
+            _names(check, place, task)
+            _defaults(check, place, task)
     for pointer, task in _tasks(document, ""):
         _call(check, pointer, task)
     _schedule(check, document.get("schedule"))
@@ -66,7 +70,7 @@ def _task_lists(value: Value, pointer: str) -> Iterator[tuple[str, list[Value]]]
     if isinstance(value, Mapping):
         for key, held in value.items():
             here = f"{pointer}/{token(key)}"
-            if key in _VERBATIM:
+            if key in _VERBATIM or key in _DATA:
                 continue
             if isinstance(held, list) and _LISTS.search(here):
                 yield here, held
@@ -97,6 +101,33 @@ def _call(check: Check, pointer: str, task: dict[str, Value]) -> None:
     lifetime = container.get("lifetime") if isinstance(container, dict) else None
     if isinstance(lifetime, dict) and lifetime.get("cleanup") == "eventually" and "after" not in lifetime:
         check.report(f"{pointer}/run/container/lifetime", "cleanup 'eventually' needs 'after'", "For example 'after: PT30M'.")
+
+
+def _named(pointer: str, tasks: list[Value]) -> Iterator[tuple[str, dict[str, Value]]]:
+    """The tasks of a list, as far as they are some."""
+    for index, item in enumerate(tasks):
+        for name, task in item.items() if isinstance(item, dict) else ():
+            if isinstance(task, dict):
+                yield f"{pointer}/{index}/{token(name)}", task
+
+
+def _names(check: Check, pointer: str, task: Mapping[str, Value]) -> None:
+    """The item of a loop and its index are two variables."""
+    loop = task.get("for")
+    if isinstance(loop, dict) and loop.get("each", "item") == loop.get("at", "index"):
+        check.report(f"{pointer}/for", "the item and its index cannot have one name")
+
+
+def _defaults(check: Check, pointer: str, task: Mapping[str, Value]) -> None:
+    cases = task.get("switch")
+    plain = [
+        f"{pointer}/switch/{index}/{token(name)}"
+        for index, item in enumerate(cases if isinstance(cases, list) else ())
+        for name, case in (item.items() if isinstance(item, dict) else ())
+        if isinstance(case, dict) and "when" not in case
+    ]
+    for place in plain[1:]:
+        check.report(place, "a switch has one default case at most", "Give this one a 'when'.")
 
 
 def _reached(check: Check, pointer: str, tasks: list[Value]) -> None:

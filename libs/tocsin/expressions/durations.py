@@ -12,9 +12,11 @@ from typing import ClassVar
 from tocsin.errors import Invalid
 from tocsin.expressions.json_values import Json
 
+_NUMBER = r"\d+(?:[.,]\d+)?"
 _ISO = re.compile(
-    r"P(?!$)(?:(?P<years>\d+(?:\.\d+)?)Y)?(?:(?P<months>\d+(?:\.\d+)?)M)?(?:(?P<weeks>\d+(?:\.\d+)?)W)?(?:(?P<days>\d+(?:\.\d+)?)D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+    rf"P(?!$)(?:(?P<years>{_NUMBER})Y)?(?:(?P<months>{_NUMBER})M)?(?:(?P<weeks>{_NUMBER})W)?(?:(?P<days>{_NUMBER})D)?"
+    rf"(?:T(?=\d)(?:(?P<hours>{_NUMBER})H)?(?:(?P<minutes>{_NUMBER})M)?(?:(?P<seconds>{_NUMBER})S)?)?",
+    re.ASCII,
 )
 _SECONDS = {
     "years": 365 * 86400.0,
@@ -54,7 +56,7 @@ def parse_duration(value: Json) -> timedelta:
             raise DurationInvalid(
                 f"{value[:50]!r} is not an ISO 8601 duration", hint="Write for example PT15S, PT5M, P1D or P1DT12H."
             )
-        seconds = sum(float(amount) * _SECONDS[unit] for unit, amount in found.groupdict(default="0").items())
+        seconds = sum(float(amount.replace(",", ".")) * _SECONDS[unit] for unit, amount in found.groupdict(default="0").items())
     elif isinstance(value, Mapping):
         seconds = sum(_part(unit, amount) for unit, amount in value.items())
         if not value:
@@ -71,4 +73,4 @@ def _part(unit: str, amount: Json) -> float:
         raise DurationInvalid(f"'{unit}' is not a part of a duration", hint="Parts: " + ", ".join(PARTS) + ".")
     if isinstance(amount, bool) or not isinstance(amount, int | float) or amount < 0:
         raise DurationInvalid(f"'{unit}' must be a number, zero or more")
-    return amount * _SECONDS[unit]
+    return min(amount, LONGEST.total_seconds() * 1_000 + 1) * _SECONDS[unit]  # an integer may be larger than any float

@@ -12,7 +12,7 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -33,6 +33,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 # Headers have only strings; these extensions are integers by their specification, so they become integers again.
 _INTEGER_EXTENSIONS: Final = frozenset({"depth", "severitynumber", "attempt"})
 _INTEGER = re.compile(r"-?\d{1,10}")
+_RARE: Final = frozenset({"dataschema", "data_base64"})
 
 
 # ---- structured JSON ---------------------------------------------------------------------------------------------
@@ -59,6 +60,15 @@ def decode(payload: bytes | bytearray | memoryview | str) -> CloudEvent:
         InvalidEvent: Not JSON, not an object, or not a CloudEvent.
     """
     return _event(_loads(payload), "")
+
+
+def from_members(members: Mapping[str, Any]) -> CloudEvent:
+    """The event that has these attributes and data.
+
+    Raises:
+        InvalidEvent: That is no CloudEvent.
+    """
+    return _event(dict(members), "")
 
 
 def decode_batch(payload: bytes | str) -> list[CloudEvent]:
@@ -114,17 +124,43 @@ def _loads(payload: bytes | bytearray | memoryview | str) -> Json:
 def _event(value: Json, at: str) -> CloudEvent:
     if not isinstance(value, dict):
         raise InvalidEvent(f"a CloudEvent must be a JSON object{at and ' (element ' + at.strip('/') + ')'}")
+    get = value.get
+    id_, source, type_, version, subject = get("id"), get("source"), get("type"), get("specversion"), get("subject")
+    if not (isinstance(id_, str) and isinstance(source, str) and isinstance(type_, str) and isinstance(version, str)):
+        return _unusual(value, at)
+    if not (subject is None or isinstance(subject, str)) or not value.keys().isdisjoint(_RARE):
+        return _unusual(value, at)
+    media_type, time = get("datacontenttype"), get("time")
+    return CloudEvent(
+        id=id_,
+        source=source,
+        type=type_,
+        specversion=version,
+        time=None if time is None else parse_time(_string(value, "time", at), f"{at}time"),
+        subject=subject,
+        datacontenttype=None if media_type is None else _string(value, "datacontenttype", at),
+        data=get("data", ABSENT),
+        extensions=_extensions(value, at),
+    )
+
+
+def _extensions(value: Mapping[str, Json], at: str) -> dict[str, Attribute]:
+    extensions: dict[str, Attribute] = {}
+    for name, item in value.items():
+        if name not in CORE and item is not None:
+            if not isinstance(item, str | int):
+                raise _invalid(at + name, "must be a string, an integer or a boolean", "put structured values into data")
+            extensions[name] = item
+    return extensions
+
+
+def _unusual(value: Mapping[str, Json], at: str) -> CloudEvent:
+    """An event with attributes that few have, or one that is none; says what is wrong with it."""
     given = {name: item for name, item in value.items() if item is not None}
     strings = {name: _string(given, name, at) for name in ("id", "source", "type", "specversion")}
     optional = {name: _string(given, name, at) for name in ("subject", "datacontenttype", "dataschema") if name in given}
     time = parse_time(_string(given, "time", at), f"{at}time") if "time" in given else None
     binary = _binary(_string(given, "data_base64", at), at) if "data_base64" in given else None
-    extensions: dict[str, Attribute] = {}
-    for name, item in given.items():
-        if name not in CORE:
-            if not isinstance(item, str | int):
-                raise _invalid(at + name, "must be a string, an integer or a boolean", "put structured values into data")
-            extensions[name] = item
     return CloudEvent(
         id=strings["id"],
         source=strings["source"],
@@ -136,7 +172,7 @@ def _event(value: Json, at: str) -> CloudEvent:
         dataschema=optional.get("dataschema"),
         data=value.get("data", ABSENT),
         data_base64=binary,
-        extensions=extensions,
+        extensions=_extensions(value, at),
     )
 
 

@@ -15,6 +15,7 @@ from tocsin.errors import Invalid
 NAMESPACE_LIMIT: Final = 63  # as DNS labels and the `document.namespace` of Open Workflow
 DEFAULT_NAMESPACE: Final = "default"
 ANY: Final = "*"
+LONGEST: Final = 1024  # bytes of an event's subject; NATS ends the connection of whoever sends one above some four thousand
 
 _SAFE = re.compile(r"[A-Za-z0-9_~:@=+,!$&'()/-]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_~:@=+,!$&'()/-]")
@@ -107,8 +108,16 @@ def parse_signal(subject: str) -> SignalSubject:
 
 
 def event(namespace: str, event_type: str) -> str:
-    """``events.<namespace>.<type>``; the dots of the type stay dots, so that ``events.default.com.example.>`` works."""
-    return f"events.{check_namespace(namespace)}.{'.'.join(map(escape, event_type.split('.')))}"
+    """``events.<namespace>.<type>``; the dots of the type stay dots, so that ``events.default.com.example.>`` works.
+
+    Raises:
+        Invalid: The namespace is none, or the type is too long to be a part of a subject.
+    """
+    subject = f"events.{check_namespace(namespace)}.{'.'.join(map(escape, event_type.split('.')))}"
+    if len(subject) > LONGEST:
+        said = f"the event type {event_type[:40]!r}… makes a subject of {len(subject)} bytes; the limit is {LONGEST}"
+        raise InvalidSubject(said, hint="Anything but letters, digits and - _ ~ : / takes three bytes or more.")
+    return subject
 
 
 def event_filter(namespace: str = ANY, type_pattern: str = ">") -> str:

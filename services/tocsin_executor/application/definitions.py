@@ -21,6 +21,9 @@ from tocsin_kit.clock import Clock
 VERSIONS = 500
 """Versions of one workflow; more are refused, delete old ones first."""
 
+LATEST = "latest"
+"""The word of the language for whichever version was published last; no version is called that."""
+
 _FRESH = 2.0  # seconds for which "the latest version" may be remembered: what another replica published is seen after that
 
 
@@ -136,11 +139,12 @@ class Definitions:
         return version, new
 
     async def resolve(self, namespace: str, name: str, version: str | None) -> Version:
-        """The version that a start means; the one published last when it names none.
+        """The version that a start means; the one published last when it names none, or ``latest``.
 
         Raises:
             NotFound: No such workflow, or no such version.
         """
+        version = None if version == LATEST else version
         workflow = await self._remembered(namespace, name, version)
         found = workflow.find(version) if workflow is not None else None
         if found is None:

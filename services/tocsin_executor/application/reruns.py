@@ -76,8 +76,7 @@ class Reruns:
         """
         if view.status not in {"completed", "faulted", "cancelled"}:
             raise RunAlreadyDone(f"Run {view.id} is {view.status}; only one that has ended can be run again.", run=view.id)
-        wanted = None if again.version == "latest" else again.version or view.version
-        version = await self._definitions.resolve(view.namespace, view.workflow, wanted)
+        version = await self._definitions.resolve(view.namespace, view.workflow, again.version or view.version)
         old, new = await self._programs.load(view.digest), await self._programs.load(version.digest)
         await self._runs.saved_end(view.id)
         records = await self._reading.records(view.id, RECORDS)

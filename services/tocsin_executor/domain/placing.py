@@ -5,6 +5,7 @@ its queues, those of its labels, one by one and two by two. So a delivery reache
 give it back.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Final
@@ -16,7 +17,19 @@ MOST_LABELS: Final = 2
 MOST_SERVED: Final = 8
 """Labels of a worker that count for placement, in alphabetical order: with more, it would serve too many queues."""
 
+QUEUE: Final = r"[A-Za-z0-9_-]{1,64}"
+"""What a queue may be called: the name is part of a subject and of a consumer's name, where dots and spaces mean something."""
+
+LONGEST: Final = 200
+"""Bytes of a queue's name together with the labels asked for."""
+
+_NAME: Final = re.compile(QUEUE)
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def is_queue(name: object) -> bool:
+    """Whether a queue may be called that."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def queue_for(queue: str, labels: Mapping[str, str]) -> str:

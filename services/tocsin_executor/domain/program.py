@@ -117,13 +117,14 @@ class TimerSpec:
 
 @dataclass(frozen=True, slots=True)
 class CallSpec:
-    """A child run."""
+    """A child run; ``silent`` if its output is not wanted (``return: none``)."""
 
     namespace: str
     name: str
     version: str
     input: Template | None
     awaited: bool
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Claimed, Continue, Evaluated, Lost, Result, Stopped, Wake
 from tocsin_executor.domain.large import admit
 from tocsin_executor.domain.ops import mapping
+from tocsin_executor.domain.program import CallSpec
 from tocsin_executor.domain.remembered import MapState
 from tocsin_executor.domain.state import Hold, Parked, Phase, Token
 from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
@@ -131,7 +132,8 @@ def child(fold: Fold, message: Child) -> str | None:
     elif message.error is not None:
         fold.fail(token, well_formed(message.error))
     else:
-        take(fold, token, message.output)
+        spec = fold.nodes[token.node].spec
+        take(fold, token, None if isinstance(spec, CallSpec) and spec.silent else message.output)
     return None
 
 

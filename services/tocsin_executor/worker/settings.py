@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tocsin_executor.domain.large import APART
+from tocsin_executor.domain.placing import QUEUE
 from tocsin_executor.worker.tasks import VALUE_LIMIT
 from tocsin_kit.config import Duration, Secret, Section
 
@@ -19,7 +20,7 @@ class WorkerSettings(Section):
     name: str | None = Field(
         None, max_length=128, description="Name in records and signals; host name and process id if not given."
     )
-    queues: tuple[str, ...] = Field(("default",), description="Queues it serves.")
+    queues: tuple[Annotated[str, Field(pattern=f"^{QUEUE}$")], ...] = Field(("default",), description="Queues it serves.")
     labels: tuple[Annotated[str, Field(pattern=r"^[^=\s]{1,63}=[^=]{0,128}$")], ...] = Field(
         (),
         max_length=64,

@@ -135,6 +135,29 @@ Feature: Calls and runs
     {twice: 42}
     """
 
+  Scenario Outline: A sub-workflow of whichever version is the latest, with or without its output
+    Given a workflow 'child' with definition:
+    """yaml
+    {document: {version: 1.0.0}, do: [{s: {set: {version: 1}}}]}
+    """
+    And a workflow 'child' with definition:
+    """yaml
+    {document: {version: 2.0.0}, do: [{s: {set: {version: 2}}}]}
+    """
+    And a workflow with definition:
+    """yaml
+    do: [{r: {run: {return: <return>, workflow: {namespace: '{ns}', name: child, version: <version>}}}}]
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | version | return | output |
+      | latest | all | {version: 2} |
+      | 1.0.0 | stdout | {version: 1} |
+      | latest | none | null |
+
   Scenario: A sub-workflow that is not awaited: the task's output is its input
     Given a workflow 'child' with definition:
     """yaml

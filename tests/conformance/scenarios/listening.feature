@@ -314,3 +314,25 @@ Feature: Listen, correlation and emit
     """yaml
     {type: com.x.out, source: 'https://x.example', n: 5, id: true, v: '1.0'}
     """
+
+  Scenario Outline: What is no CloudEvent is not emitted, and the task says so
+    Given a workflow with definition:
+    """yaml
+    do: [{e: {try: [{s: {emit: {event: {with: {type: '${ .type }', <attribute>: '${ .value }'}}}}}], catch: {do: [{h: {set: '${ [$error.status, ($error.type | endswith("/validation")), $error.instance] }'}}]}}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {type: <type>, value: <value>}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    [400, true, /do/0/e/try/0/s]
+    """
+    Examples:
+      | type | attribute | value |
+      | '' | subject | x |
+      | com.example.x | Order_Number | x |
+      | com.example.x | order | {id: 1} |
+      | com.example.x | time | yesterday |
+      | com.example.x | source | 'no URI' |
+      | "com.example.\x07" | subject | x |

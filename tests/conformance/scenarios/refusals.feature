@@ -42,3 +42,10 @@ Feature: Definitions that are refused
       | do: [{a: {set: {x: 1}, wait: PT1S}}] | /do/0/a |
       | do: [{a: {set: {x: 1}}, b: {set: {x: 1}}}] | /do/0 |
       | do: [{a: {set: {x: 1}, input: {schema: {document: {type: nonsense}}}}}] | schema |
+      | do: [{a: {for: {each: input, in: '${ .xs }'}, do: [{b: {set: {y: 1}}}]}}] | $input |
+      | do: [{a: {for: {each: index, in: '${ .xs }'}, do: [{b: {set: {y: 1}}}]}}] | one name |
+      | do: [{a: {try: [{b: {set: {x: 1}}}], catch: {as: workflow}}}] | $workflow |
+      | do: [{a: {switch: [{b: {then: exit}}, {c: {then: end}}]}}] | one default |
+      | do: [{a: {wait: P1MT}}] | P1MT |
+      | do: [{a: {run: {shell: {command: ls}}, metadata: {queue: 'a b 0'}}}] | queue |
+      | {document: {metadata: {queue: 'gpu.>'}}, do: [{a: {run: {shell: {command: ls}}}}]} | queue |

@@ -129,10 +129,30 @@ def test_queues_come_from_metadata() -> None:
     assert compile_workflow({"document": about, "do": tasks}, "digest").queues == {"slow", "gpu"}
 
 
+@pytest.mark.parametrize("queue", ["", "a b", "gpu.>", "*", "x" * 65, "q\r\nPUB signals.default.run.faulted.x 0", 5, ["gpu"]])
+def test_a_queue_has_a_name_that_can_be_part_of_a_subject(queue: Any) -> None:
+    """Whatever else would stand in the name is a command to the bus."""
+    script = {"a": {"call": "noop", "metadata": {"queue": queue}}}
+    for document in ({"do": [script]}, {"document": {"metadata": {"queue": queue}}, "do": [{"a": {"call": "noop"}}]}):
+        with pytest.raises(Invalid) as refused:
+            compile_workflow(document, "digest")
+        assert [violation.pointer.rpartition("/")[2] for violation in refused.value.violations] == ["queue"]
+
+
+def test_labels_that_make_too_long_a_name_are_refused() -> None:
+    """A subject has a limit."""
+    script = {"a": {"call": "noop", "metadata": {"worker": {"zone": "é" * 64}}}}
+    with pytest.raises(Invalid, match="cannot be run") as refused:
+        compile_workflow({"do": [script]}, "digest")
+    assert "the limit is 200" in refused.value.violations[0].detail
+
+
 @pytest.mark.parametrize(
     ("text", "millis"),
     [
         ("PT15M", 900_000),
+        ("P1Y", 31_536_000_000),
+        ("P1M2DT3,5S", 2_764_803_500),
         ("P1DT2H", 93_600_000),
         ("PT0.5S", 500),
         ("P2W", 1_209_600_000),
@@ -145,10 +165,26 @@ def test_durations(text: Any, millis: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["P1M", "P1Y", "PT", "P", "", "1s", {}, {"years": 1}, {"seconds": -1}, {"seconds": True}, 5, None]
+    "wrong",
+    [
+        "P1MT",
+        "P1S",
+        "PT",
+        "P",
+        "P200Y",
+        {"days": 10**400},
+        "",
+        "1s",
+        {},
+        {"years": 1},
+        {"seconds": -1},
+        {"seconds": True},
+        5,
+        None,
+    ],
 )
 def test_what_is_no_duration(wrong: Any) -> None:
-    """Months have no fixed length."""
+    """Neither ISO 8601 nor an object of units, or longer than a century."""
     with pytest.raises(BadDuration):
         parse_duration(wrong)
 

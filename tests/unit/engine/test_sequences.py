@@ -1,5 +1,12 @@
 """Task lists, data flow and targets, by the questions of the language that are easy to get wrong."""
 
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.signals import subjects
 from tocsin_executor.domain.effects import Dispatch, Emit, Evaluate, Signal, Transition
 from tocsin_executor.domain.inputs import Claimed, Result
 from unit.engine.world import World, outcome, program_of
@@ -254,3 +261,36 @@ def test_a_claim_starts_the_task_once() -> None:
     assert world.refusals() == ["started already", "the run has ended"]
     [started] = [signal for signal in world.of(Signal) if signal.type is Transition.TASK_STARTED]
     assert started.at == 5
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"type": ""},
+        {"type": "x" * 5000},
+        {"type": "é" * 400},
+        {"type": "a\r\nPUB signals.default.run.faulted.x 0"},
+        {"type": "com.example.x", "Order_Number": "1"},
+        {"type": "com.example.x", "order": {"id": 1}},
+        {"type": "com.example.x", "time": "yesterday"},
+        {"type": "com.example.x", "specversion": "0.3"},
+    ],
+)
+def test_only_what_is_an_event_and_has_a_subject_is_emitted(attributes: dict[str, Any]) -> None:
+    """Others could not read it; and a subject above the server's line limit ends the connection of the whole engine."""
+    done = outcome([{"a": {"emit": {"event": {"with": {"type": "${ .type }", **attributes}}}}}], attributes)
+    assert (done.status, done.output["title"] if done.status == "completed" else done.error["title"]) == (
+        "faulted",
+        "Invalid Event",
+    )
+    assert done.of(Emit) == []
+
+
+@given(st.text(max_size=300))
+def test_whatever_type_an_event_has_its_subject_is_one_word(kind: str) -> None:
+    """Or it is not emitted: nothing that a run computes can say something to the bus beside it."""
+    for emitted in outcome([{"a": {"emit": {"event": {"with": {"type": "${ .type }"}}}}}], {"type": kind}).of(Emit):
+        subject = subjects.event("default", str(emitted.event["type"]))
+        assert len(subject.split()) == 1
+        assert subject.isprintable()
+        assert len(subject.encode()) <= subjects.LONGEST

@@ -8,7 +8,7 @@ from tocsin.expressions.secrets import secrets_in
 from tocsin_executor.domain.compile.approvals import APPROVAL, compile_approval
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.compile.uris import expanding
-from tocsin_executor.domain.placing import MOST_LABELS, queue_for
+from tocsin_executor.domain.placing import LONGEST, MOST_LABELS, QUEUE, is_queue, queue_for
 from tocsin_executor.domain.program import CallSpec, EmitSpec, Node, Op, TaskSpec
 from tocsin_executor.domain.requests import Deferred, at_place, policy_places, uri_templates, with_place
 from tocsin_executor.domain.values import Json
@@ -71,7 +71,7 @@ def compile_run(builder: Builder, node: Node, task: Task, place: Place) -> None:
         return
     awaited = run.get("await", True) is not False
     if kind == "workflow":
-        _child(builder, node, spec, here.at(kind), awaited=awaited)
+        _child(builder, node, spec, here.at(kind), run)
         return
     if kind == "script":
         language = spec.get("language")
@@ -150,8 +150,10 @@ def _task(
 def _queue(builder: Builder, metadata: Json, place: Place) -> str:
     """``metadata.queue``, for workers with the labels of ``metadata.worker``."""
     given = metadata if isinstance(metadata, Mapping) else {}
-    named, labels = given.get("queue"), given.get("worker", {})
-    queue = named if isinstance(named, str) else builder.queue
+    queue, labels = given.get("queue", builder.queue), given.get("worker", {})
+    if not isinstance(queue, str) or not is_queue(queue):
+        builder.wrong(place.at("queue"), "this is not the name of a queue", f"It has to match {QUEUE}.")
+        return builder.queue
     if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
         builder.wrong(place.at("worker"), "labels of workers are an object of strings", "For example 'worker: {zone: eu}'.")
         return queue
@@ -159,7 +161,10 @@ def _queue(builder: Builder, metadata: Json, place: Place) -> str:
         hint = "Give workers one label that stands for all of them."
         builder.wrong(place.at("worker"), f"a task may ask for {MOST_LABELS} labels at most, not {len(labels)}", hint)
         return queue
-    return queue_for(queue, {str(name): str(value) for name, value in labels.items()})
+    placed = queue_for(queue, {str(name): str(value) for name, value in labels.items()})
+    if len(placed) > LONGEST:
+        builder.wrong(place.at("worker"), f"queue and labels have {len(placed)} bytes together; the limit is {LONGEST}")
+    return placed
 
 
 def _evaluated(builder: Builder, runner: str, source: Json, place: Place) -> Json:
@@ -214,7 +219,7 @@ def _secrets(builder: Builder, runner: str, source: Json, expressions: list[Expr
     return tuple(sorted(names))
 
 
-def _child(builder: Builder, node: Node, spec: Mapping[str, Json], place: Place, *, awaited: bool) -> None:
+def _child(builder: Builder, node: Node, spec: Mapping[str, Json], place: Place, run: Mapping[str, Json]) -> None:
     node.op = Op.CALL
     here = place.at("input")
     given = builder.template(builder.evaluated(spec["input"], here), here) if "input" in spec else None
@@ -223,7 +228,8 @@ def _child(builder: Builder, node: Node, spec: Mapping[str, Json], place: Place,
     if not isinstance(spec.get("name"), str):
         builder.wrong(place, "'run.workflow' needs 'name'")
         return
-    node.spec = CallSpec(namespace, str(spec["name"]), version, given, awaited)
+    awaited, silent = run.get("await", True) is not False, run.get("return") == "none"
+    node.spec = CallSpec(namespace, str(spec["name"]), version, given, awaited, silent)
 
 
 def _authenticated(builder: Builder, runner: str, source: Json, place: Place) -> Json:

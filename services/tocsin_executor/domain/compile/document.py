@@ -6,6 +6,7 @@ from tocsin.definitions import start_events
 from tocsin.errors import Invalid, Violation
 from tocsin_executor.domain.compile.builder import Builder, Offered, Place, Refused
 from tocsin_executor.domain.compile.tasks import compile_list
+from tocsin_executor.domain.placing import QUEUE, is_queue
 from tocsin_executor.domain.program import Op, Program, SeqSpec, TaskSpec
 from tocsin_executor.domain.values import Json
 
@@ -30,9 +31,11 @@ def compile_workflow(document: Mapping[str, Json], digest: str, offered: Offered
     metadata = about.get("metadata")
     queue = metadata.get("queue") if isinstance(metadata, Mapping) else None
     builder = Builder(document, use if isinstance(use, Mapping) else {}, offered or Offered())
-    if isinstance(queue, str):
-        builder.queue = queue
     root = Place("", "", "", frozenset(), 0)
+    if isinstance(queue, str) and is_queue(queue):
+        builder.queue = queue
+    elif queue is not None:
+        builder.wrong(root.at("document", "metadata", "queue"), "this is not the name of a queue", f"It has to match {QUEUE}.")
     _unoffered(builder, root)
     _workflow(builder, document, root, str(about.get("name", "")))
     if builder.violations:

@@ -1,6 +1,10 @@
 """Operations that only compute: nothing, ``set``, ``emit``, ``raise``, ``switch``. They start and end in one turn."""
 
-from tocsin.errors import Defect
+from collections.abc import Mapping
+
+from tocsin.errors import Defect, Invalid
+from tocsin.signals import subjects
+from tocsin.signals.codec import from_members
 from tocsin_executor.domain.effects import Emit
 from tocsin_executor.domain.flow import bounded, condition, evaluate, iso
 from tocsin_executor.domain.fold import Fold
@@ -54,9 +58,18 @@ def begin_emit(fold: Fold, token: Token, node: Node) -> None:
         del event["data"]
         event["dataref"] = f"/api/v1/runs/{fold.run}/values/{data.digest}"
     bounded(event, "the event")
+    _check(program.namespace, event)
     fold.begin_body(token)
     fold.effects.append(Emit(fold.run, token.id, event))
     done(fold, token, event)
+
+
+def _check(namespace: str, event: Mapping[str, Json]) -> None:
+    """Only a CloudEvent is said: nobody could read anything else, and a type that is no subject would end the connection."""
+    try:
+        subjects.event(namespace, from_members(event).type)
+    except Invalid as error:
+        raise Raised(problem(ErrorKind.VALIDATION, error.detail, title="Invalid Event")) from error
 
 
 def begin_throw(fold: Fold, token: Token, node: Node) -> None:
