@@ -1,6 +1,7 @@
 // Cases: the queue with what is promised next, and one case with everything that can be done about it.
 
-import { action, badge, card, el, facts, link, paged, refresh, span, table, when } from "./parts.js";
+import { action, ask, refresh, say, tellAll } from "./dialog.js";
+import { ago, badge, card, el, facts, link, paged, span, table, when } from "./parts.js";
 import { call, get, look, tell } from "./session.js";
 
 const NOTHING = { items: [] };
@@ -52,7 +53,7 @@ export async function showCases(place, _, query) {
     ["Priority", (it) => el(`span.priority.${it.priority}`, {}, it.priority)], ["Status", (it) => badge(it.status)],
     ["Title", (it) => el("span", {}, shut(it), link(`#/cases/${it.id}`, it.title))], ["Owner", (it) => it.owner ?? el("span.problem", {}, "nobody")],
     ["Team", (it) => it.team], ["Times", (it) => (it.occurrences > 1 ? String(it.occurrences) : ""), "number"],
-    ["Tasks", (it) => (it.tasks ? `${it.tasks_done}/${it.tasks}` : ""), "number"], ["Opened", (it) => when(it.opened_at)],
+    ["Tasks", (it) => (it.tasks ? `${it.tasks_done}/${it.tasks}` : ""), "number"], ["Opened", (it) => ago(it.opened_at)],
   ], items, "No case here.", (it) => `#/cases/${it.id}`));
   const go = (changes) => { location.hash = `#/cases?${new URLSearchParams(Object.entries({ ...chosen, ...changes }).filter(([, value]) => value))}`; };
   const words = el("input", { type: "search", placeholder: "Words; fail* begins one", value: chosen.text ?? "" });
@@ -87,10 +88,9 @@ function clocks(it) {
 function doing(it) {
   const to = (status) => action(status, async () => {
     const ends = ["resolved", "closed"].includes(status);
-    const resolution = ends ? prompt("How did it end?", it.resolution ?? "") : null;
-    if (ends && resolution === null) return;
-    await tell(`cases/${it.id}/transitions`, { status, ...(resolution ? { resolution } : {}) });
-    refresh();
+    const move = async ({ resolution } = {}) => { await tell(`cases/${it.id}/transitions`, { status, ...(resolution ? { resolution } : {}) }); refresh(); };
+    if (!ends) return move();
+    await ask({ title: `Take it to ${status}`, yes: status, fields: [{ name: "resolution", label: "How did it end?", kind: "long", value: it.resolution }], act: move });
   });
   const change = (fields) => async () => { await tell(`cases/${it.id}`, fields, "PATCH"); refresh(); };
   const take = action("Take it", async () => {
@@ -98,9 +98,9 @@ function doing(it) {
     if (it.steps.includes("acknowledged")) await tell(`cases/${it.id}/transitions`, { status: "acknowledged" });
     refresh();
   });
-  const give = action("Give to …", async () => { const owner = prompt("Whose is it? user:<name>", it.owner ?? ""); if (owner !== null) await change({ owner: owner || null })(); });
+  const give = action("Give to …", () => ask({ title: "Whose is it?", yes: "Give", fields: [{ name: "owner", label: "Owner", value: it.owner, hint: "user:<name>, or empty for nobody" }], act: ({ owner }) => change({ owner: owner || null })() }));
   const rank = el("select", { ariaLabel: "Priority" }, ["low", "normal", "high", "critical"].map((one) => el("option", { value: one, selected: one === it.priority }, one)));
-  rank.addEventListener("change", () => change({ priority: rank.value })().catch((problem) => alert(problem.message)));
+  rank.addEventListener("change", () => change({ priority: rank.value })().catch((problem) => say(problem.message, "bad")));
   const stop = it.escalation && !it.escalation.ended && action("Stop escalation", async () => { await tell(`cases/${it.id}/escalation/stop`); refresh(); });
   const report = action("Report", async () => save(await call(`/api/v1/cases/${it.id}/report`), `case-${it.id}.md`));
   return [el("p.actions", {}, take, give, rank, stop, report), it.steps.length > 0 && el("p.actions", {}, el("span.hint", {}, "Take it to"), it.steps.map(to))];
@@ -109,7 +109,7 @@ function doing(it) {
 const below = (comments, parent) => comments.filter((one) => one.parent === parent).flatMap((one) => [one, ...below(comments, one.id)]);
 
 function talk(it, comments) {
-  const text = el("textarea", { rows: 3, placeholder: "Comment in Markdown; @name mentions somebody" });
+  const text = el("textarea", { rows: 3, placeholder: "Comment in Markdown; @name mentions somebody", ariaLabel: "Comment" });
   const internal = el("input", { type: "checkbox" });
   let parent = null;
   const say = action("Comment", async () => {
@@ -119,7 +119,7 @@ function talk(it, comments) {
   const answer = (comment) => action("Answer", () => { parent = comment.id; text.placeholder = `Answer to ${comment.author}`; text.focus(); });
   const threads = comments.filter((one) => !comments.some(({ id }) => id === one.parent)).flatMap((one) => [one, ...below(comments, one.id)]);
   const shown = threads.map((comment) => el(`div.comment${comment.visibility === "internal" ? ".internal" : ""}${comment.parent ? ".answer" : ""}`, {},
-    el("p.hint", {}, `${comment.author} · ${when(comment.at)}${comment.visibility === "internal" ? " · internal" : ""}${comment.edited_at ? " · edited" : ""} `, answer(comment)), safe(comment.html)));
+    el("p.hint", {}, `${comment.author} · `, ago(comment.at), `${comment.visibility === "internal" ? " · internal" : ""}${comment.edited_at ? " · edited" : ""} `, answer(comment)), safe(comment.html)));
   return card("Comments", shown, text, el("p.actions", {}, say, el("label.inline", {}, internal, "internal")));
 }
 
@@ -135,7 +135,7 @@ function linked(before, after) {
 function entry(record) {
   const fields = record.revision === 1 ? "" : record.changes.filter(({ name }) => !HIDDEN.has(name))
     .map(({ name, before, after }) => (name === "links" ? linked(before, after) : `${name}: ${plain(before)} → ${plain(after)}`)).join("; ");
-  return el("li", {}, el("span.hint", {}, `${when(record.at)} · ${record.actor}`), " ", el("b", {}, record.why), " ", record.notes.map((note) => [el(`span.chip.${note.endsWith("breached") ? "bad" : "note"}`, {}, note), " "]), el("span", {}, fields));
+  return el("li", {}, el("span.hint", {}, ago(record.at), ` · ${record.actor}`), " ", el("b", {}, record.why), " ", record.notes.map((note) => [el(`span.chip.${note.endsWith("breached") ? "bad" : "note"}`, {}, note), " "]), el("span", {}, fields));
 }
 
 function about(it) {
@@ -149,9 +149,10 @@ function about(it) {
 function taskCard(it, tasks) {
   const done = (task) => ["done", "skipped"].includes(task.status);
   const tick = (task) => { const box = el("input", { type: "checkbox", checked: done(task) });
-    box.addEventListener("change", () => tell(`cases/${it.id}/tasks/${task.id}`, { status: box.checked ? "done" : "todo" }, "PATCH").catch((problem) => alert(problem.message)).finally(refresh));
+    box.addEventListener("change", () => tell(`cases/${it.id}/tasks/${task.id}`, { status: box.checked ? "done" : "todo" }, "PATCH").catch((problem) => say(problem.message, "bad")).finally(refresh));
     return box; };
-  const add = action("Add a task", async () => { const title = prompt("What is there to do?"); if (title) { await tell(`cases/${it.id}/tasks`, { title }); refresh(); } });
+  const add = action("Add a task", () => ask({ title: "Add a task", yes: "Add", fields: [{ name: "title", label: "What is there to do?", required: true }, { name: "owner", label: "Owner", hint: "user:<name>, or empty" }],
+    act: async ({ title, owner }) => { await tell(`cases/${it.id}/tasks`, { title, ...(owner ? { owner } : {}) }); refresh(); } }));
   return card("Tasks", tasks.length ? el("ul.plain", {}, tasks.map((task) => el("li", {}, el("label.inline", {}, tick(task), task.title),
     el("span.hint", {}, ` ${task.owner ?? ""} ${task.due && !done(task) ? when(task.due) : ""} ${task.after.length && !done(task) ? "after others" : ""}`), task.overdue && !done(task) && el("span.chip.bad", {}, "late")))) : el("p.empty", {}, "Nothing to do."), el("p.actions", {}, add));
 }
@@ -166,7 +167,7 @@ function playbooks(it, known) {
 function evidence(it, files, seen) {
   if (!files.length && !seen.length) return null;
   const check = (file) => action("Verify", async () => { const chain = await get(`cases/${it.id}/attachments/${file.id}/custody`);
-    alert(`${chain.unbroken && chain.intact ? "Chain and content are whole." : "THE CHAIN OR THE CONTENT WAS CHANGED."}\n\n${chain.items.map((one) => `${one.number}. ${one.action} by ${one.actor}, ${one.at} ${one.note}`).join("\n")}`); });
+    tellAll(file.name, `${chain.unbroken && chain.intact ? "Chain and content are whole." : "THE CHAIN OR THE CONTENT WAS CHANGED."}\n\n${chain.items.map((one) => `${one.number}. ${one.action} by ${one.actor}, ${one.at} ${one.note}`).join("\n")}`); });
   const fetched = (file) => action(file.name, async () => save(await call(`/api/v1/cases/${it.id}/attachments/${file.id}`), file.name));
   return card("Evidence", el("ul.plain", {}, files.map((file) => el("li", {}, file.deleted_at ? `${file.name} (deleted)` : fetched(file), " ", check(file), el("span.hint", {}, ` ${file.size} bytes · ${file.sha256.slice(0, 12)}… ${file.evidence ? "· evidence" : ""}`)))),
     seen.length ? table([["Seen", (one) => one.type], ["Value", (one) => one.value], ["Note", (one) => one.note]], seen, "") : null);

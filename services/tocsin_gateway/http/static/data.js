@@ -1,7 +1,8 @@
 // Assets: what the runs made, how fresh it is and why, partition by partition, and where it comes from.
 
 import { lineage } from "./lineage.js";
-import { action, badge, card, el, facts, link, paged, refresh, span, table, when } from "./parts.js";
+import { action, refresh } from "./dialog.js";
+import { ago, badge, card, el, facts, link, paged, span, table, when } from "./parts.js";
 import { get, look, tell } from "./session.js";
 
 const NOTHING = { items: [] };
@@ -11,8 +12,8 @@ export async function showAssets(place) {
   const wanted = {};
   const list = el("div");
   const show = async () => list.replaceChildren(await paged((cursor) => get("assets", { limit: 100, cursor, ...wanted }), (items) => table([
-    ["Fresh", (it) => badge(it.freshness?.state ?? "unknown")], ["Asset", (it) => it.key], ["Kind", (it) => it.kind], ["Group", (it) => it.group],
-    ["Owners", (it) => (it.owners ?? []).join(", ")], ["Written", (it) => when(it.materialized)], ["Times", (it) => String(it.materializations), "number"],
+    ["Fresh", (it) => badge(it.freshness?.state ?? "unknown")], ["Asset", (it) => link(to(it.namespace, it.key), it.key)], ["Kind", (it) => it.kind], ["Group", (it) => it.group],
+    ["Owners", (it) => (it.owners ?? []).join(", ")], ["Written", (it) => ago(it.materialized)], ["Times", (it) => String(it.materializations), "number"],
     ["Late partitions", (it) => String(Object.keys(it.freshness?.late ?? {}).length || ""), "number"], ["Failing checks", (it) => (it.failing ?? []).join(", ")],
     ["Namespace", (it) => it.namespace],
   ], items, "No asset like this: let a task say what it produces, or point an OpenLineage client here.", (it) => to(it.namespace, it.key))));
@@ -40,13 +41,13 @@ export async function showAsset(place, [namespace, encoded]) {
     head(it, why), slots.items.some((one) => one.partition) && partitions(it, slots), card("Where it comes from, and where it goes", ...picture),
     checks.items.length > 0 && card("Checks", table([
       ["Passed", (one) => badge(one.passed ? "passed" : one.severity === "warn" ? "warning" : "failed")], ["Check", (one) => one.check],
-      ["Partition", (one) => one.partition], ["When", (one) => when(one.at)], ["Detail", (one) => one.detail], ["Run", (one) => run(one.run)]], checks.items, "")),
+      ["Partition", (one) => one.partition], ["When", (one) => ago(one.at)], ["Detail", (one) => one.detail], ["Run", (one) => run(one.run)]], checks.items, "")),
     columns.items.length > 0 && card("Columns", schema(columns.items)),
     it.automation && card("Why its maker was started, or not", table([
-      ["When", (one) => when(one.at)], ["Partition", (one) => one.partition], ["Held", (one) => badge(one.finding.holds ? "started" : "skipped")],
+      ["When", (one) => ago(one.at)], ["Partition", (one) => one.partition], ["Held", (one) => badge(one.finding.holds ? "started" : "skipped")],
       ["Seen", (one) => seen(one.finding)], ["Run", (one) => run(one.run)]], looks.items, "Its condition was not looked at yet.")),
     card("What happened to it", table([
-      ["When", (one) => when(one.at)], ["What", (one) => one.act], ["Partition", (one) => one.partition], ["By", (one) => run(one.run) ?? one.actor],
+      ["When", (one) => ago(one.at)], ["What", (one) => one.act], ["Partition", (one) => one.partition], ["By", (one) => run(one.run) ?? one.actor],
       ["Job", (one) => one.job?.replace("job:", "")], ["Metadata", (one) => JSON.stringify(one.metadata).slice(1, -1), "data"]], happenings.items, "Nothing yet.")),
   ].filter(Boolean));
 }

@@ -17,7 +17,7 @@ export async function showOverview(place) {
     heard.length ? nothing : look("signals", { limit: 30 }, nothing)]);
   if (!heard.length) heard.push(...before.items.map((item) => item.event)); // what was said before the page was opened
   const lately = failed.items.filter((run) => (run.ended_at ?? run.created_at) > hour);
-  const fired = alerts.items.filter((alert) => alert.state === "fired");
+  const fired = alerts.items.filter((alert) => alert.state === "firing");
   list = el("tbody", {}, heard.map(row));
   place.replaceChildren(
     el("div.tiles", {},
@@ -27,7 +27,7 @@ export async function showOverview(place) {
       tile("Alerts", counted(fired), "#/work", fired.length ? "bad" : "")),
     el("div.columns", {},
       card("Services", el("ul.services", {}, status.services.map(service))),
-      card("Recent runs", table(columns.slice(0, 5), recent.items, "No run yet. Start one: tocsin run start hello", (run) => `#/runs/${run.id}`))),
+      card("Recent runs", table(columns.slice(0, 5), recent.items, "No run yet. Start one on the page of its workflow.", (run) => `#/runs/${run.id}`))),
     card("Signals", el("div.scroll", {}, el("table.signals", {}, el("thead", {}, el("tr", {}, ["Time", "What", "Namespace", "Which", "More"].map((title) => el("th", {}, title)))), list)),
       heard.length === 0 && el("p.empty", {}, "Waiting for the first signal.")));
 }

@@ -22,12 +22,12 @@ export const badge = (status) => el(`span.status.${status}`, {}, status);
 
 export const link = (hash, text, what = "a") => el(what, { href: hash }, text);
 
-export const card = (title, ...children) => el("section.card", {}, el("h2", {}, title), ...children);
+export const card = (title, ...children) => el("section.card", { ariaLabel: title }, el("h2", {}, title), ...children);
 
 // A table of records: columns are [heading, record -> text or node, class].
 export function table(columns, records, empty, onOpen) {
   if (!records.length) return el("p.empty", {}, empty);
-  const head = el("tr", {}, columns.map(([title, , kind]) => el(kind ? `th.${kind}` : "th", {}, title)));
+  const head = el("tr", {}, columns.map(([title, , kind]) => el(kind ? `th.${kind}` : "th", { scope: "col" }, title)));
   const rows = records.map((record) => {
     const row = el(onOpen ? "tr.open" : "tr", {}, columns.map(([, value, kind]) => {
       const shown = value(record) ?? "";
@@ -35,10 +35,10 @@ export function table(columns, records, empty, onOpen) {
       if (typeof shown === "string") cell.title = shown;
       return cell;
     }));
-    if (onOpen) row.addEventListener("click", () => { if (!String(getSelection())) location.hash = onOpen(record); });
+    if (onOpen) row.addEventListener("click", (event) => { if (!String(getSelection()) && !event.target.closest("a, button")) location.hash = onOpen(record); });
     return row;
   });
-  return el("div.scroll", {}, el("table", {}, el("thead", {}, head), el("tbody", {}, rows)));
+  return el("div.scroll.rows", {}, el("table", {}, el("thead", {}, head), el("tbody", {}, rows)));
 }
 
 // A list that the platform gives in pages: the first now, the next when asked for.
@@ -54,20 +54,38 @@ export async function paged(fetchPage, show) {
     more.hidden = !cursor;
     place.replaceChildren(show(items), more);
   }
-  more.addEventListener("click", () => { more.disabled = true; next().finally(() => { more.disabled = false; }); });
+  more.addEventListener("click", () => {
+    more.disabled = true;
+    next().catch((problem) => { more.textContent = `More (${problem.message})`; }).finally(() => { more.disabled = false; });
+  });
   await next();
   return place;
 }
 
 export const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }) : "");
 
+const full = (at) => at.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+
+// "3 min ago", "in 2 h", or the local date when it is further than a day.
 export function when(time) {
   if (!time) return "";
   const at = new Date(time);
-  const away = at - Date.now();
-  const text = span(Math.abs(away));
-  return Math.abs(away) < 86400e3 ? (away < 0 ? `${text} ago` : `in ${text}`) : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const away = Math.round((at - Date.now()) / 1000);
+  const far = Math.abs(away);
+  if (far >= 86400) return at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const text = far < 60 ? `${far} s` : far < 3600 ? `${Math.floor(far / 60)} min` : `${Math.floor(far / 3600)} h ${Math.floor((far % 3600) / 60)} min`;
+  if (far < 2) return "now";
+  return away < 0 ? `${text} ago` : `in ${text}`;
 }
+
+// The same as an element that stays true, and says the local and the universal time to whoever points at it.
+export function ago(time) {
+  if (!time) return null;
+  const at = new Date(time);
+  return el("time", { dateTime: at.toISOString(), title: `${full(at)} (${at.toISOString()})` }, when(time));
+}
+
+setInterval(() => { for (const it of document.querySelectorAll("time")) it.textContent = when(it.dateTime); }, 5000);
 
 export function span(ms) {
   if (ms < 1) return "< 1 ms";
@@ -89,18 +107,4 @@ export function json(title, value, open = false) {
   const summary = el("summary", {}, title);
   summary.addEventListener("click", () => { summary.dataset.touched = "yes"; }); // then the page is not drawn anew under the reader
   return el("details", { open }, summary, el("pre", {}, JSON.stringify(value, null, 2)));
-}
-
-// The page is drawn anew: something has just been done.
-export const refresh = () => dispatchEvent(new HashChangeEvent("hashchange"));
-
-// A button that asks the platform for something, and says what became of it.
-export function action(text, act, { confirmed } = {}) {
-  const button = el("button.quiet", { type: "button" }, text);
-  button.addEventListener("click", async () => {
-    if (confirmed && !confirm(confirmed)) return;
-    button.disabled = true;
-    try { await act(); } catch (problem) { alert(problem.message); } finally { button.disabled = false; }
-  });
-  return button;
 }

@@ -1,0 +1,95 @@
+// Questions to the reader, and what became of them: dialogs that the keyboard can use, and a line of news at the bottom.
+
+import { el } from "./parts.js";
+
+// News that nobody has to answer; what went wrong stays until it is put away.
+export function say(text, kind = "good") {
+  const shut = el("button.quiet", { type: "button", ariaLabel: "Put away" }, "×");
+  const line = el(`p.news.${kind}`, { role: kind === "bad" ? "alert" : "status" }, text, shut);
+  shut.addEventListener("click", () => line.remove());
+  document.getElementById("news").append(line);
+  if (kind !== "bad") setTimeout(() => line.remove(), 4000);
+}
+
+// Fields are {name, label, kind, value, required, options, hint}; kinds are text, long, number, flag, choice and json.
+const KINDS = {
+  text: (it) => el("input", { name: it.name, value: it.value ?? "", required: !!it.required }),
+  number: (it) => el("input", { name: it.name, type: "number", step: it.whole ? "1" : "any", value: it.value ?? "", required: !!it.required }),
+  flag: (it) => el("input", { name: it.name, type: "checkbox", checked: !!it.value }),
+  long: (it) => el("textarea", { name: it.name, rows: 4, value: it.value ?? "", required: !!it.required }),
+  json: (it) => el("textarea.code", { name: it.name, rows: it.rows ?? 8, spellcheck: false, value: it.value === undefined ? "" : JSON.stringify(it.value, null, 2), required: !!it.required }),
+  choice: (it) => el("select", { name: it.name, required: !!it.required }, [...(it.required ? [] : [""]), ...it.options].map((one) => el("option", { value: JSON.stringify(one), selected: one === it.value }, String(one)))),
+};
+
+function read(it, control) {
+  if (it.kind === "flag") return control.checked;
+  if (control.value === "") return it.kind === "json" || it.kind === "choice" || it.kind === "number" ? undefined : "";
+  if (it.kind === "number") return Number(control.value);
+  if (it.kind === "choice") return JSON.parse(control.value);
+  if (it.kind !== "json") return control.value;
+  try { return JSON.parse(control.value); } catch (problem) { throw new Error(`${it.label}: ${problem.message}`); }
+}
+
+// Asks, and does: `act(values)` may refuse, and then the dialog stays open and says why. Answers what `act` gave, or null.
+export function ask({ title, text, fields = [], yes = "Do it", danger = false, act = (values) => values }) {
+  const controls = new Map(fields.map((it) => [it.name, KINDS[it.kind ?? "text"](it)]));
+  const problem = el("p.problem", { role: "alert" });
+  const go = el(danger ? "button.danger" : "button", { type: "submit" }, yes);
+  const no = el("button.quiet", { type: "button" }, "Never mind");
+  const shown = fields.map((it) => el(it.kind === "flag" ? "label.inline" : "label", {}, it.kind === "flag" ? [controls.get(it.name), it.label] : [it.label, controls.get(it.name)], it.hint && el("span.hint", {}, it.hint)));
+  const form = el("form", {}, el("h2", {}, title), text && el("p", {}, text), shown, problem, el("p.actions", {}, go, no));
+  const box = el("dialog.card", { ariaLabel: title }, form);
+  document.body.append(box);
+  box.showModal();
+  if (!fields.length) go.focus();
+  return new Promise((resolve) => {
+    let answer = null;
+    no.addEventListener("click", () => box.close());
+    box.addEventListener("close", () => { box.remove(); resolve(answer); });
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      go.disabled = true;
+      problem.textContent = "";
+      try {
+        const values = Object.fromEntries(fields.map((it) => [it.name, read(it, controls.get(it.name))]).filter(([, value]) => value !== undefined));
+        answer = (await act(values)) ?? true;
+        box.close();
+      } catch (refused) {
+        problem.textContent = refused.message;
+      } finally {
+        go.disabled = false;
+      }
+    });
+  });
+}
+
+// Something to be read at leisure.
+export const tellAll = (title, text) => ask({ title, text, yes: "Close" });
+
+// The fields that a JSON schema of an object describes.
+export function fieldsOf(schema) {
+  const kind = (it) => {
+    const type = [it.type].flat().find((one) => one && one !== "null");
+    if (it.enum) return { kind: "choice", options: it.enum };
+    if (type === "boolean") return { kind: "flag" };
+    if (type === "number" || type === "integer") return { kind: "number", whole: type === "integer" };
+    return type === "string" ? { kind: it.maxLength > 200 ? "long" : "text" } : { kind: "json", rows: 3 };
+  };
+  return Object.entries(schema.properties ?? {}).map(([name, it]) => ({
+    name, label: it.title ?? name, hint: it.description, value: it.default, required: (schema.required ?? []).includes(name), ...kind(it),
+  }));
+}
+
+// The page is drawn anew: something has just been done.
+export const refresh = () => dispatchEvent(new HashChangeEvent("hashchange"));
+
+// A button that asks the platform for something; what went wrong is said at the bottom of the page.
+export function action(text, act, { confirmed, danger } = {}) {
+  const button = el(danger ? "button.quiet.danger" : "button.quiet", { type: "button" }, text);
+  button.addEventListener("click", async () => {
+    if (confirmed) return ask({ title: text, text: confirmed, yes: text, danger, act: async () => { await act(); } });
+    button.disabled = true;
+    try { await act(); } catch (problem) { say(problem.message, "bad"); } finally { button.disabled = false; }
+  });
+  return button;
+}
