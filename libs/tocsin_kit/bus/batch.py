@@ -18,6 +18,7 @@ import orjson
 from tocsin.errors import TocsinError
 from tocsin_kit.bus.direct import Direct, command, command_with_headers
 from tocsin_kit.bus.errors import BusUnavailable, translate_code
+from tocsin_kit.bus.wire import carried
 from tocsin_kit.chance import Chance, SystemChance
 
 BATCH_LIMIT = 1000
@@ -131,7 +132,7 @@ class GroupPublisher:
         Returns:
             What to wait for; ``None`` when nothing was sent, which is then for :meth:`publish_group`.
         """
-        if not messages or len(messages) >= _LEAST:
+        if not messages or len(messages) >= _LEAST or not all(carried(subject) for subject, _ in messages):
             return None
         group, reply = self._register(len(messages), batch=False)
         if self._direct.write_now(_single_block(messages, reply)):

@@ -13,8 +13,10 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.protocol.parser import Parser
 
+from tocsin.signals.subjects import InvalidSubject
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.errors import BusUnavailable, translate
+from tocsin_kit.bus.wire import carried
 
 Handler = Callable[[bytes, bytes, bytes, bytes], None]
 """Gets subject, reply subject, raw headers (``b""`` without) and payload; must neither block nor raise."""
@@ -204,11 +206,26 @@ def _sid(subscription: Subscription) -> bytes:
 
 
 def command(subject: str, reply: str, payload: bytes) -> bytes:
-    """One publish without headers, as the wire wants it."""
-    return b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(payload), payload)
+    """One publish without headers, as the wire wants it.
+
+    Raises:
+        InvalidSubject: What else stands in the subject would be a command of its own, or end the connection.
+    """
+    return b"PUB %b %b %d\r\n%b\r\n" % (_checked(subject), reply.encode(), len(payload), payload)
 
 
 def command_with_headers(subject: str, reply: str, headers: bytes, payload: bytes) -> bytes:
-    """One publish with headers; ``headers`` is the whole block, from ``NATS/1.0`` to the empty line."""
+    """One publish with headers; ``headers`` is the whole block, from ``NATS/1.0`` to the empty line.
+
+    Raises:
+        InvalidSubject: As :func:`command`.
+    """
     size = len(headers)
-    return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject.encode(), reply.encode(), size, size + len(payload), headers, payload)
+    start = b"HPUB %b %b %d %d\r\n" % (_checked(subject), reply.encode(), size, size + len(payload))
+    return b"%b%b%b\r\n" % (start, headers, payload)
+
+
+def _checked(subject: str) -> bytes:
+    if not carried(subject):
+        raise InvalidSubject(f"{subject[:200]!r} is not a subject the bus can carry.")
+    return subject.encode()

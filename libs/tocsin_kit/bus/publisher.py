@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from tocsin.errors import Defect, TocsinError
 from tocsin_kit.bus.errors import BusForbidden, BusUnavailable, translate, translate_code
 from tocsin_kit.bus.messages import Ack, Message
-from tocsin_kit.bus.wire import batch_block, publication, write_block
+from tocsin_kit.bus.wire import batch_block, carried, publication, write_block
 
 # The only place where the server tells a publisher that it may not: an asynchronous text with the subject in quotes.
 _REFUSED = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
@@ -54,7 +54,10 @@ class AckInbox:
         Raises:
             TooLarge: The payload is above the server's limit.
             BusUnavailable: The connection is closed or its buffer is full.
+            Defect: The subject cannot be carried; the server would end the connection.
         """
+        if not carried(subject):
+            raise Defect(f"{subject[:200]!r} is not a subject the bus can carry.", subject=subject[:200])
         self._next += 1
         token = str(self._next)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()

@@ -16,7 +16,13 @@ from tocsin_kit.bus.errors import translate
 from tocsin_kit.bus.messages import Message
 
 _SUBJECT: Final = re.compile(r"[^\s\x00-\x1f*>]+")
+_LONGEST: Final = 3000  # bytes of a subject; the server ends a connection that sends a line of more than 4,096 bytes
 _HEAD: Final = b"NATS/1.0\r\n"
+
+
+def carried(subject: str) -> bool:
+    """Whether the bus can carry this subject: one word, without wildcards, not too long for a line of the protocol."""
+    return _SUBJECT.fullmatch(subject) is not None and len(subject.encode()) <= _LONGEST
 
 
 def publication(message: Message, reply: str, limit: int, more: str = "") -> bytes:
@@ -33,8 +39,8 @@ def publication(message: Message, reply: str, limit: int, more: str = "") -> byt
         Defect: The subject or a header cannot be carried.
     """
     subject, payload = message.subject, message.payload
-    if not _SUBJECT.fullmatch(subject):
-        raise Defect(f"{subject!r} is not a subject the bus can carry.", subject=subject)
+    if not carried(subject):
+        raise Defect(f"{subject[:200]!r} is not a subject the bus can carry.", subject=subject)
     if len(payload) > limit:
         raise TooLarge(f"The message for {subject} is above the bus's payload limit.", size=len(payload), limit=limit)
     headers = message.wire_headers()
