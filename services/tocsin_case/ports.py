@@ -14,7 +14,7 @@ from tocsin_case.domain.counted import Counted
 from tocsin_case.domain.escalation import Policy, Team
 from tocsin_case.domain.evidence import Attachment, Custody, Moved, Observable, Sighting, Use
 from tocsin_case.domain.history import Record
-from tocsin_case.domain.measures import Measured
+from tocsin_case.domain.measures import Backlog, Opened, Window
 from tocsin_case.domain.oncall import Rotation
 from tocsin_case.domain.recoveries import Recovery
 from tocsin_case.domain.rules import Rule
@@ -144,8 +144,12 @@ class CaseStore(Protocol):
         """How many of the cases found have which value."""
         ...
 
-    async def measured(self, search: CaseSearch) -> Sequence[Measured]:
-        """What numbers about the cases found are made of, most recently opened first; of very many the most recent."""
+    async def opened(self, search: CaseSearch, window: Window) -> Opened:
+        """Sums over the cases found that were opened in a window."""
+        ...
+
+    async def backlog(self, search: CaseSearch, now: datetime) -> Backlog:
+        """Active cases among those found by age, whenever they were opened."""
         ...
 
     async def load_of(self, owners: Sequence[str]) -> dict[str, int]:

@@ -214,16 +214,19 @@ async def metrics(
     kind: Kind = None,
     team: Team = None,
     owner: Owner = None,
-    since: Annotated[str | None, typer.Option("--since", metavar="INSTANT", help="Only cases opened since then.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="INSTANT", help="Of cases opened since then; 90 days.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="INSTANT", help="Of cases opened before; now.")] = None,
     url: Url = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
     """How soon cases are answered and solved, how often a promise is broken, how old the backlog is."""
     where = target(url, namespace)
-    filters = {"namespace": where.namespace, "kind": kind, "team": team, "owner": owner, "opened_after": since}
+    filters = {"namespace": where.namespace, "kind": kind, "team": team, "owner": owner}
     async with connect(where.url) as client:
-        record = await client.cases.metrics(filters)
+        record = await client.cases.metrics({**filters, "opened_after": since, "opened_before": until})
     if as_json:
         print_json(record)
     else:

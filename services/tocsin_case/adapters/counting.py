@@ -1,7 +1,7 @@
-"""Counts over cases: how many have which value, and what the numbers about them are made of.
+"""Counts over cases: how many have which value.
 
 Facets are counted in entries of an index wherever one answers; restricted cases that somebody may see are counted beside,
-because who may see them is in no index. Both look at the most recent cases only and say so.
+because who may see them is in no index. They look at the most recent cases only and say so.
 """
 
 import asyncio
@@ -13,14 +13,11 @@ from typing import Any, Final
 from tocsin_case.adapters.indexes import answering
 from tocsin_case.adapters.searching import case_filter
 from tocsin_case.domain.labels import labels_of
-from tocsin_case.domain.measures import Measured
-from tocsin_case.domain.types import Stage
 from tocsin_case.ports import CaseSearch, Facets
 
 SCALARS: Final = ("status", "priority", "kind", "owner", "team", "queue", "severity")
 COUNTED: Final = 10_000  # cases of one count; more would take longer than people wait for a list beside a list
 VALUES: Final = 50  # of one field, the most frequent
-MEASURED: Final = 20_000  # cases that numbers are made of
 
 Document = Mapping[str, Any]
 
@@ -52,16 +49,6 @@ async def count_facets(collection: Any, search: CaseSearch) -> Facets:  # Motor 
     return Facets(values, counted=counted, complete=all(sum(r["n"] for r in rows) < COUNTED for rows, _ in found))
 
 
-async def read_measured(collection: Any, search: CaseSearch) -> Sequence[Measured]:
-    """What numbers about the most recently opened cases found are made of."""
-    search = replace(search, sort="opened_at")
-    wanted = {f"v.{name}": 1 for name in ("opened_at", "answered_at", "resolved_at", "stage", "clocks", "merged_into")}
-    found = collection.find({**case_filter(search).query("v"), "v": {"$exists": True}}, wanted).sort(_order(search))
-    hint = answering(search)
-    documents = await (found if hint is None else found.hint(hint)).limit(MEASURED).to_list(MEASURED)
-    return [_measured(document["v"]) for document in documents]
-
-
 async def _group(collection: Any, search: CaseSearch, by: object) -> Sequence[Document]:
     pipeline: list[Document] = [
         {"$match": case_filter(search).query("v")},
@@ -77,16 +64,3 @@ async def _group(collection: Any, search: CaseSearch, by: object) -> Sequence[Do
 def _order(search: CaseSearch) -> list[tuple[str, int]]:
     direction = 1 if search.order == "next_due" else -1
     return [(f"v.{search.order}", direction), ("_id", direction)]
-
-
-def _measured(case: Document) -> Measured:
-    clocks = (case.get("clocks") or {}).values()
-    return Measured(
-        opened_at=case["opened_at"],
-        answered_at=case.get("answered_at"),
-        resolved_at=case.get("resolved_at"),
-        active=Stage(case.get("stage") or "new").is_active,
-        merged=case.get("merged_into") is not None,
-        clocks=len(clocks),
-        breached=sum(1 for clock in clocks if clock.get("breaches")),
-    )

@@ -56,6 +56,8 @@ def case_document(case: Case) -> Document:
     document: Document = plain(case)
     document["next_due"] = case.next_due
     document["active"] = case.stage.is_active
+    document["promised"] = len(case.clocks)
+    document["breached"] = sum(1 for clock in case.clocks.values() if clock.breaches)
     document["overdue"] = any(clock.breached is not None and clock.met is None for clock in case.clocks.values())
     texts = [value for value in case.fields.values() if isinstance(value, str)]
     document["words"] = words_of(case.title, *case.tags, *texts, case.resolution or "", case.description)

@@ -12,6 +12,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from tocsin_case.ports import CaseSearch
 
 CHOSEN_BY: Final = ("active", "status", "stage", "priority", "kind", "severity", "owner", "team", "queue", "overdue")
+ADDED_UP: Final = ("answered_at", "resolved_at", "promised", "breached")  # what numbers about cases are made of
 _ENDS: Final = [(f"v.{name}", ASCENDING) for name in (*CHOSEN_BY, "restricted", "namespace", "merged_into", "labels")]
 _CHANGED: Final = [("v.updated_at", DESCENDING), ("_id", DESCENDING)]
 _OPENED: Final = [("v.opened_at", DESCENDING), ("_id", DESCENDING)]
@@ -33,7 +34,7 @@ CASE_INDEXES: Final = (
     ),
     IndexModel([("v.dedupes", ASCENDING), ("v.resolved_at", ASCENDING)], name="ended"),
     _index("by_change", *_CHANGED),
-    _index("active_by_change", *_CHANGED, only={"v.active": True}),
+    _index("active_by_change", *_CHANGED, ("v.opened_at", ASCENDING), only={"v.active": True}),
     _index("namespace_by_change", ("v.namespace", ASCENDING), *_CHANGED),
     _index("owner_by_change", ("v.owner", ASCENDING), *_CHANGED),
     _index("team_by_change", ("v.team", ASCENDING), *_CHANGED),
@@ -44,7 +45,7 @@ CASE_INDEXES: Final = (
     _index("restricted_by_change", *_CHANGED, only={"v.restricted": True}),
     # All three have few values: where one is not asked for, the index is read once for each value of it and merged.
     _index("rank_by_change", ("v.stage", ASCENDING), ("v.severity", ASCENDING), ("v.priority", ASCENDING), *_CHANGED),
-    _index("by_opening", *_OPENED),
+    _index("by_opening", *_OPENED, *((f"v.{name}", ASCENDING) for name in ADDED_UP)),
     _index("by_due", *_DUE),
     _index("namespace_by_due", ("v.namespace", ASCENDING), *_DUE),
     IndexModel([("v.links.target", ASCENDING)], name="links"),

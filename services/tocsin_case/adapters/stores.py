@@ -9,13 +9,14 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from tocsin.errors import Conflict
 from tocsin_case.adapters.besides import COMMENTS, CONTENTS, operations_of
-from tocsin_case.adapters.counting import count_facets, read_measured
+from tocsin_case.adapters.counting import count_facets
 from tocsin_case.adapters.documents import case_document, read_case
 from tocsin_case.adapters.indexes import CASE_INDEXES, OLD_INDEXES, answering
+from tocsin_case.adapters.measuring import add_up_backlog, add_up_opened
 from tocsin_case.adapters.searching import BEGINNING, case_filter
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.history import Record, difference
-from tocsin_case.domain.measures import Measured
+from tocsin_case.domain.measures import Backlog, Opened, Window
 from tocsin_case.ports import CaseSearch, Change, Facets
 from tocsin_kit.store import AlreadyExists, Database, Entry, Filter, Page, Relay, Repository, Sort, fetch_page, translated
 
@@ -136,10 +137,15 @@ class MongoCaseStore:
         with translated(CASES):
             return await count_facets(self._database.collection(CASES), search)
 
-    async def measured(self, search: CaseSearch) -> Sequence[Measured]:
-        """What numbers about the cases found are made of, most recently opened first."""
+    async def opened(self, search: CaseSearch, window: Window) -> Opened:
+        """Sums over the cases found that were opened in a window."""
         with translated(CASES):
-            return await read_measured(self._database.collection(CASES), search)
+            return await add_up_opened(self._database.collection(CASES), search, window)
+
+    async def backlog(self, search: CaseSearch, now: datetime) -> Backlog:
+        """Active cases among those found by age."""
+        with translated(CASES):
+            return await add_up_backlog(self._database.collection(CASES), search, now)
 
     async def load_of(self, owners: Sequence[str]) -> dict[str, int]:
         """Active cases by owner."""

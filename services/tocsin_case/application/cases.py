@@ -11,7 +11,7 @@ from tocsin_case.domain.access import EVERYBODY, Viewer
 from tocsin_case.domain.cases import LINKS, Case, Link
 from tocsin_case.domain.flow import promised_anew, spoke, transition
 from tocsin_case.domain.history import FieldChange, Record, changes, state_at
-from tocsin_case.domain.measures import Measures, measure
+from tocsin_case.domain.measures import Measures, Window
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.types import FieldValue, check_fields
 from tocsin_case.ports import CaseSearch, Facets
@@ -67,8 +67,10 @@ class Cases:
         return await self._ledger.store.facets(search)
 
     async def measure(self, search: CaseSearch) -> Measures:
-        """Numbers about the cases found; of the most recently opened ones, where there are very many."""
-        return measure(await self._ledger.store.measured(search), self._ledger.clock.now())
+        """Numbers about the cases found: those opened in the time that is asked for, and all that are active."""
+        store, now = self._ledger.store, self._ledger.clock.now()
+        window = Window.of(search.opened_after, search.opened_before, now)
+        return Measures(window, await store.opened(search, window), await store.backlog(search, now))
 
     async def change(self, case_id: str, fields: Mapping[str, object], *, by: By, expect: int | None = None) -> Entry[Case]:
         """Change fields of a case; custom fields are added to those it has, ``None`` takes one away.

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 Plain = Mapping[str, object]
-_DERIVED = frozenset({"next_due", "active", "overdue", "words", "facts", "labels"})  # computed from the rest
+_DERIVED = frozenset(
+    {"next_due", "active", "promised", "breached", "overdue", "words", "facts", "labels"}
+)  # computed from the rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

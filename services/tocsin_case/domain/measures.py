@@ -1,60 +1,70 @@
-"""Numbers about cases: how soon they are answered and solved, how often a promise is broken, how old the backlog is."""
+"""Numbers about cases: how soon they are answered and solved, how often a promise is broken, how old the backlog is.
 
-from collections.abc import Iterable
+Answers, ends and promises are those of the cases opened in a window of time; the backlog is whatever is active now, however
+long ago it was opened. All of them are exact: the database counts, nothing is left out.
+"""
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-AGES = (("under 1 hour", 1), ("under 8 hours", 8), ("under 1 day", 24), ("under 3 days", 72), ("under 1 week", 168))
+AGES: Final = (("under 1 hour", 1), ("under 8 hours", 8), ("under 1 day", 24), ("under 3 days", 72), ("under 1 week", 168))
+OLDER: Final = "older"
+USUAL: Final = timedelta(days=90)  # how far numbers look back when nobody says
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What the numbers need of one case.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which cases were opened.
 
     Attributes:
-        opened_at: When.
-        answered_at: When somebody first answered.
-        resolved_at: When it was last resolved or closed.
-        active: Whether somebody still has to do something.
-        merged: Whether it is a part of another, and counted there.
-        clocks: How many promises were made for it.
-        breached: How many of them were broken.
+        since: Its beginning, included.
+        until: Its end, not included.
     """
 
-    opened_at: datetime
-    answered_at: datetime | None = None
-    resolved_at: datetime | None = None
-    active: bool = True
-    merged: bool = False
-    clocks: int = 0
-    breached: int = 0
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def of(cls, since: datetime | None, until: datetime | None, now: datetime) -> "Window":
+        """The window that somebody asks for: until now, and 90 days long, unless said otherwise."""
+        end = until or now
+        return cls(since or end - USUAL, end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """The numbers.
+class Opened:
+    """Sums over the cases of a window; those merged into others are counted there.
 
     Attributes:
-        opened: Cases opened in the time looked at.
-        resolved: Of those, ended by now.
+        opened: How many.
         active: Of those, not ended.
-        mtta: Mean time until somebody answered; ``None`` when nobody has.
-        mttr: Mean time until they were solved; ``None`` when none was.
+        answered: Of those, answered by somebody.
+        until_answered: Times from opening to answer, added up.
+        ended: Of those, ended.
+        until_ended: Times from opening to the last end, added up.
         promised: Clocks that have run, of any kind.
         breached: Of those, breached at least once.
-        backlog: Active cases by age, youngest first.
-        oldest: When the oldest active case was opened.
     """
 
-    opened: int
-    resolved: int
-    active: int
-    mtta: timedelta | None
-    mttr: timedelta | None
-    promised: int
-    breached: int
-    backlog: tuple[tuple[str, int], ...]
-    oldest: datetime | None
+    opened: int = 0
+    active: int = 0
+    answered: int = 0
+    until_answered: timedelta = timedelta(0)
+    ended: int = 0
+    until_ended: timedelta = timedelta(0)
+    promised: int = 0
+    breached: int = 0
+
+    @property
+    def mtta(self) -> timedelta | None:
+        """Mean time until somebody answered; ``None`` when nobody has."""
+        return self.until_answered / self.answered if self.answered else None
+
+    @property
+    def mttr(self) -> timedelta | None:
+        """Mean time until they were solved; ``None`` when none was."""
+        return self.until_ended / self.ended if self.ended else None
 
     @property
     def breach_rate(self) -> float | None:
@@ -62,26 +72,28 @@ class Measures:
         return self.breached / self.promised if self.promised else None
 
 
-def measure(cases: Iterable[Measured], now: datetime) -> Measures:
-    """Numbers about some cases."""
-    found = [case for case in cases if not case.merged]
-    active = [case for case in found if case.active]
-    ages = dict.fromkeys((*(name for name, _ in AGES), "older"), 0)
-    for case in active:
-        hours = (now - case.opened_at) / timedelta(hours=1)
-        ages[next((name for name, limit in AGES if hours < limit), "older")] += 1
-    return Measures(
-        opened=len(found),
-        resolved=len(found) - len(active),
-        active=len(active),
-        mtta=_mean([case.answered_at - case.opened_at for case in found if case.answered_at is not None]),
-        mttr=_mean([case.resolved_at - case.opened_at for case in found if case.resolved_at is not None]),
-        promised=sum(case.clocks for case in found),
-        breached=sum(case.breached for case in found),
-        backlog=tuple(ages.items()),
-        oldest=min((case.opened_at for case in active), default=None),
-    )
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Active cases.
+
+    Attributes:
+        ages: How many by age, youngest first.
+        oldest: When the oldest was opened.
+    """
+
+    ages: tuple[tuple[str, int], ...]
+    oldest: datetime | None
 
 
-def _mean(times: list[timedelta]) -> timedelta | None:
-    return sum(times, timedelta(0)) / len(times) if times else None
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The numbers, and what they are about."""
+
+    window: Window
+    opened: Opened
+    backlog: Backlog
+
+
+def age_limits(now: datetime) -> tuple[tuple[str, datetime], ...]:
+    """The instants after which cases of each age were opened, youngest first; what is older than all is ``OLDER``."""
+    return tuple((name, now - timedelta(hours=hours)) for name, hours in AGES)

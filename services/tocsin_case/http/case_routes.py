@@ -59,19 +59,7 @@ class CaseHandlers:
     async def measures(self, call: Call) -> MeasuresView:
         """Numbers."""
         search, _ = await self._search(call)
-        found = await self._cases.measure(search)
-        return MeasuresView(
-            opened=found.opened,
-            resolved=found.resolved,
-            active=found.active,
-            mtta_s=None if found.mtta is None else found.mtta.total_seconds(),
-            mttr_s=None if found.mttr is None else found.mttr.total_seconds(),
-            clocks=found.promised,
-            breached=found.breached,
-            breach_rate=found.breach_rate,
-            backlog=dict(found.backlog),
-            oldest=found.oldest,
-        )
+        return MeasuresView.of(await self._cases.measure(search))
 
     async def bulk(self, call: Call) -> BulkView:
         """Change many; those that somebody may not change are refused one by one."""

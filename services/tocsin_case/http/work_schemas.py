@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
+from tocsin_case.domain.measures import Measures
 from tocsin_case.domain.types import Priority
 from tocsin_case.http.schemas import CaseKey, CasePatch, LinkBody, Severity, Title
 from tocsin_case.http.setting_schemas import Namespace, Slug, Tag
@@ -84,18 +85,39 @@ class FacetsView(BaseModel):
 
 
 class MeasuresView(BaseModel):
-    """Numbers about cases."""
+    """Numbers about cases: of those opened in a window of time, and the backlog."""
 
-    opened: int
-    resolved: int
-    active: int
+    since: datetime = Field(description="Beginning of the window: `opened_after`, or 90 days before its end.")
+    until: datetime = Field(description="End of the window: `opened_before`, or now.")
+    opened: int = Field(description="Cases opened in the window; merged ones count where they were merged into.")
+    resolved: int = Field(description="Of those, ended.")
+    active: int = Field(description="Of those, not ended.")
     mtta_s: float | None = Field(description="Mean time until somebody answered.")
     mttr_s: float | None = Field(description="Mean time until it was solved.")
     clocks: int = Field(description="Promises made.")
     breached: int = Field(description="Of those, broken.")
     breach_rate: float | None
-    backlog: dict[str, int] = Field(description="Active cases by age.")
-    oldest: datetime | None
+    backlog: dict[str, int] = Field(description="All active cases by age, also those opened before the window.")
+    oldest: datetime | None = Field(description="When the oldest active case was opened.")
+
+    @classmethod
+    def of(cls, found: Measures) -> "MeasuresView":
+        """The view of numbers."""
+        sums = found.opened
+        return cls(
+            since=found.window.since,
+            until=found.window.until,
+            opened=sums.opened,
+            resolved=sums.opened - sums.active,
+            active=sums.active,
+            mtta_s=None if sums.mtta is None else sums.mtta.total_seconds(),
+            mttr_s=None if sums.mttr is None else sums.mttr.total_seconds(),
+            clocks=sums.promised,
+            breached=sums.breached,
+            breach_rate=sums.breach_rate,
+            backlog=dict(found.backlog.ages),
+            oldest=found.backlog.oldest,
+        )
 
 
 class ChangeView(BaseModel):

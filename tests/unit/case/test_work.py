@@ -15,7 +15,7 @@ from tocsin_case.domain.calendars import ALWAYS
 from tocsin_case.domain.cases import Link
 from tocsin_case.domain.evidence import Attachment, handled, normal, observable_id, unbroken
 from tocsin_case.domain.history import Record, difference, state_at
-from tocsin_case.domain.measures import Measured, measure
+from tocsin_case.domain.measures import Opened, Window
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.talk import Comment, edited, mentioned
 from tocsin_case.domain.tasks import CaseTask, TaskNotReady, TaskStatus, moved, planned, ready
@@ -222,13 +222,12 @@ def test_the_state_at_any_instant_is_the_state_there_was(states):
     assert state_at(records, NOW) == {}
 
 
-def test_numbers_about_cases():
-    """Means over what has an end, the backlog by age, merged cases not twice."""
-    hour = timedelta(hours=1)
-    done = Measured(opened_at=NOW, answered_at=NOW + hour, resolved_at=NOW + 3 * hour, active=False, clocks=3, breached=1)
-    cases = [done, Measured(opened_at=NOW, clocks=1), Measured(opened_at=NOW, merged=True, clocks=9, breached=9)]
-    found = measure(cases, NOW + 30 * hour)
-    assert (found.opened, found.resolved, found.active) == (2, 1, 1)
-    assert (found.mtta, found.mttr, found.oldest) == (hour, 3 * hour, NOW)
-    assert dict(found.backlog)["under 3 days"] == 1
-    assert found.breach_rate == 0.25
+def test_numbers_about_cases_are_about_the_last_ninety_days_unless_somebody_says_otherwise():
+    """The window that numbers are about is never a secret, and means are over what has an answer or an end."""
+    day = timedelta(days=1)
+    assert Window.of(None, None, NOW) == Window(NOW - 90 * day, NOW)
+    assert Window.of(NOW - 3 * day, None, NOW) == Window(NOW - 3 * day, NOW)
+    assert Window.of(None, NOW - day, NOW) == Window(NOW - 91 * day, NOW - day)
+    sums = Opened(opened=3, answered=2, until_answered=day, ended=1, until_ended=day, promised=4, breached=1)
+    assert (sums.mtta, sums.mttr, sums.breach_rate) == (day / 2, day, 0.25)
+    assert (Opened().mtta, Opened().mttr, Opened().breach_rate) == (None, None, None)
