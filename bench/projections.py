@@ -31,12 +31,7 @@ from tocsin_observer.adapters.webhook_store import WEBHOOKS, MongoWebhookStore
 from tocsin_observer.domain.webhooks import SigningSecret, Webhook, WebhookSpec, WebhookState, new_secret
 
 RUNS, TASKS = 500, 5
-_LAGS: Final = {
-    "tocsin_audit_lag_signals": "audited",
-    "tocsin_webhook_lag_signals": "webhooks",
-    "tocsin_search_lag_signals": "kept",
-    "tocsin_alert_lag_signals": "alerts",
-}
+_LAG: Final = "tocsin_reader_lag_signals"
 _LOOK: Final = 0.2  # seconds
 _KEY: Final = Secret("k" * 40)
 
@@ -103,8 +98,8 @@ class Observed:
         """How far it is behind now."""
         async with self._system.session.get(f"http://127.0.0.1:{self._ops}/metrics") as answer:
             for line in (await answer.text()).splitlines():
-                if (name := _LAGS.get(line.partition("{")[0])) is not None:
-                    lags.see(name, int(float(line.rsplit(" ", 1)[1])))
+                if line.startswith(_LAG + "{"):
+                    lags.see(line.partition('reader="')[2].partition('"')[0], int(float(line.rsplit(" ", 1)[1])))
 
     def processor(self) -> float:
         """Seconds of a core that it has used: comparable also when others keep the machine busy."""

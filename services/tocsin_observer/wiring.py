@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
-from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.lease import PartitionLeases
-from tocsin_kit.bus.topology import CONSUMERS, consumer
+from tocsin_kit.bus.topology import CONSUMERS
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
@@ -27,6 +27,7 @@ from tocsin_observer.adapters.hold_store import HOLDS, MongoHoldStore
 from tocsin_observer.adapters.http_sender import HttpSender
 from tocsin_observer.adapters.keys import MESSAGES, AesSeal, Ed25519Signer
 from tocsin_observer.adapters.mailer import MailServer, SmtpMailer
+from tocsin_observer.adapters.place_store import MongoPlaces
 from tocsin_observer.adapters.signal_counts import MongoSignalCounts
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
@@ -42,6 +43,7 @@ from tocsin_observer.application.dispatching import Dispatcher
 from tocsin_observer.application.duties import Duties, Work
 from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
 from tocsin_observer.application.notifying import ChannelEndpoints, Notifying
+from tocsin_observer.application.reading import READERS, Reader
 from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.domain.fleet import measures
@@ -59,14 +61,13 @@ from tocsin_observer.settings import ObserverSettings
 TIDY = "17 * * * *"  # once an hour, not on the full hour when everyone else tidies
 TIDY_AUDIT = "47 3 * * *"
 
-# Duties by number: the audit chain, the alerts, who is told of what, then the queues of endpoints.
+# Duties by number: the audit chain, the alerts, who is told of what, the queues of endpoints, and what people find.
 CHAIN = 0
 ALERTS = 1
 TELLING = 2
 QUEUES = 3
-DUTIES = QUEUES + PARTITIONS
-
-AT_ONCE = 1000  # signals kept with one write; what a write costs hardly depends on it
+KEEPING = QUEUES + PARTITIONS
+DUTIES = KEEPING + 1
 
 Context = ServiceContext[ObserverSettings]
 
@@ -100,14 +101,12 @@ class Piece:
     Attributes:
         routes: What it serves.
         components: What lives.
-        consumers: What it consumes with.
         stores: What must be made ready.
         work: Its duties.
     """
 
     routes: Sequence[Route]
     components: Sequence[Component] = ()
-    consumers: Sequence[Consumer] = ()
     stores: Sequence[Prepared] = ()
     work: Work | None = None
 
@@ -120,20 +119,20 @@ def build(context: Context) -> Sequence[Component]:
     post = _post(context, relay)
     facts, fleet = MongoFactStore(context.database), FleetListener(context.bus, context.clock)
     analytics = Analytics(facts, clock=context.clock, retention=context.settings.retention)
+    readers = _readers(context, signals, stream)
     pieces = [
-        _watching(context, signals, stream, analytics, fleet),
+        _watching(context, signals, stream, readers["search"], analytics=analytics, fleet=fleet),
         _analytics(context, facts, analytics),
-        _audit(context, stream, relay),
-        _telling(context, signals, stream, post),
-        _alerts(context, stream, relay, post, fleet),
+        _audit(context, stream, readers["audit"], relay),
+        _telling(context, signals, readers["webhooks"], post),
+        _alerts(context, readers["alerts"], relay, post, fleet),
     ]
-    consumers = [one for piece in pieces for one in piece.consumers]
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, context.clock)
     server = HttpServer(
         "observer",
         (
             *(route for piece in pieces for route in piece.routes),
-            *dead_letter_routes("observer", context.bus, consumers),
+            *dead_letter_routes("observer", context.bus, ()),  # of a version that consumed; what is read in order leaves none
         ),
         host=context.host,
         port=context.port,
@@ -148,15 +147,32 @@ def build(context: Context) -> Sequence[Component]:
         Preparation([store for piece in pieces for store in piece.stores], direct),
         relay,
         *(component for piece in pieces for component in piece.components),
-        *consumers,
+        *readers.values(),
         _duties(context, [piece.work for piece in pieces if piece.work is not None]),
         authenticator,
         server,
     )
 
 
+def _readers(context: Context, signals: MongoSignalStore, stream: BusSignalStream) -> Mapping[str, Reader]:
+    """Who reads all signals in order, by name."""
+    make = partial(Reader, stream=stream, places=MongoPlaces(context.database), clock=context.clock, metrics=context.metrics)
+    return {
+        "search": make("search", before="observer-signals"),
+        "audit": make("audit"),
+        "webhooks": make("webhooks", before="observer-webhooks", from_now=True, restore=signals.between),
+        "alerts": make("alerts"),
+    }
+
+
 def _watching(
-    context: Context, signals: MongoSignalStore, stream: BusSignalStream, analytics: Analytics, fleet: FleetListener
+    context: Context,
+    signals: MongoSignalStore,
+    stream: BusSignalStream,
+    reader: Reader,
+    *,
+    analytics: Analytics,
+    fleet: FleetListener,
 ) -> Piece:
     """Signals kept, searched, followed and counted; how every replica is."""
     counts = MongoSignalCounts(context.database)
@@ -166,22 +182,24 @@ def _watching(
         await counts.count(records, context.clock.now())
 
     observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention, kept=kept)
-    listening = Consumer(
-        context.bus, consumer("observer-signals"), handle_many=observer.keep, batch=AT_ONCE, limits=context.limits
-    )
+
+    async def work(duty: int) -> None:
+        if duty == KEEPING:
+            await observer.work(reader)
+
     return Piece(
         # The catalogue stands first: its path would otherwise be read as something else.
         routes=(*fleet_routes(fleet, counts, _listeners(), context.clock), *routes(observer)),
         components=[fleet, Housekeeping("observer.tidy", TIDY, observer.tidy)],
-        consumers=[listening],
         stores=[signals, counts],
+        work=work,
     )
 
 
 def _listeners() -> Sequence[Listener]:
     """Who reads signals: with durable consumers, or in order as a duty."""
     durable = [Listener(one.service, one.name, one.filters) for one in CONSUMERS if one.stream == "SIGNALS"]
-    return [*durable, *(Listener("observer", name, ("signals.>",)) for name in ("audit", "alerts", "webhooks"))]
+    return [*durable, *(Listener("observer", name, ("signals.>",)) for name in READERS)]
 
 
 def _analytics(context: Context, facts: MongoFactStore, analytics: Analytics) -> Piece:
@@ -196,12 +214,12 @@ def _analytics(context: Context, facts: MongoFactStore, analytics: Analytics) ->
     )
 
 
-def _audit(context: Context, stream: BusSignalStream, relay: Relay) -> Piece:
+def _audit(context: Context, stream: BusSignalStream, reader: Reader, relay: Relay) -> Piece:
     """The audit trail."""
     trail, signer = MongoAuditStore(context.database, context.chance), Ed25519Signer(context.settings.key)
     holds = MongoHoldStore(context.database, relay)
     audit = Audit(trail, holds, signer, clock=context.clock, retention=context.settings.audit_retention)
-    writer = ChainWriter(trail, stream, signer, clock=context.clock, metrics=context.metrics)
+    writer = ChainWriter(trail, stream, reader, signer, clock=context.clock)
 
     async def work(duty: int) -> None:
         if duty == CHAIN:
@@ -266,10 +284,10 @@ def _post(context: Context, relay: Relay) -> Post:
     return Post(webhooks, queues, sender, seal, hooks, channels, channel_store, dispatcher, waker)
 
 
-def _telling(context: Context, signals: MongoSignalStore, stream: BusSignalStream, post: Post) -> Piece:
+def _telling(context: Context, signals: MongoSignalStore, reader: Reader, post: Post) -> Piece:
     """Webhooks that go out, and the queues of everything that is told."""
     clock = context.clock
-    telling = Telling(post.webhooks, post.queues, stream, post.waker.wake, clock=clock, metrics=context.metrics)
+    telling = Telling(post.webhooks, post.queues, reader, post.waker.wake, clock=clock)
     use_cases = Webhooks(
         store=post.webhooks,
         queues=post.queues,
@@ -294,12 +312,12 @@ def _telling(context: Context, signals: MongoSignalStore, stream: BusSignalStrea
     return Piece(
         routes=webhook_routes(use_cases, post.hooks.public_key),
         components=[post.sender, post.dispatcher, post.waker, Housekeeping("observer.tidy-deliveries", TIDY, tidy)],
-        stores=[post.webhooks, post.queues, telling],
+        stores=[post.webhooks, post.queues, reader],
         work=work,
     )
 
 
-def _alerts(context: Context, stream: BusSignalStream, relay: Relay, post: Post, fleet: FleetListener) -> Piece:
+def _alerts(context: Context, reader: Reader, relay: Relay, post: Post, fleet: FleetListener) -> Piece:
     """Alerts, their rules, and channels of notifications."""
     clock = context.clock
     rules, alerts = MongoRuleStore(context.database, relay), MongoAlertStore(context.database, relay)
@@ -308,7 +326,7 @@ def _alerts(context: Context, stream: BusSignalStream, relay: Relay, post: Post,
         return measures(fleet.replicas(), clock.now())
 
     notifying = Notifying(rules, post.queues, post.waker.wake, clock=clock)
-    engine = Alerting(rules, alerts, stream, notifying, measures=readings, clock=clock)
+    engine = Alerting(rules, alerts, reader, notifying, measures=readings, clock=clock)
     channels = Channels(post.channel_store, post.channels, post.seal, clock=clock, chance=context.chance)
 
     async def work(duty: int) -> None:

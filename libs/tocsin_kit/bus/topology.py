@@ -169,7 +169,6 @@ CONSUMERS: tuple[ConsumerSpec, ...] = (
     # Only where runs are told to another catalogue.
     ConsumerSpec("lineage", "lineage-emission", "SIGNALS", ("signals.*.run.>", "signals.*.task.>"), from_now=True),
     ConsumerSpec("case", "case-signals", "SIGNALS", ("signals.>",)),
-    ConsumerSpec("observer", "observer-signals", "SIGNALS", ("signals.>",), max_ack_pending=10_000),
 )
 
 # Which streams a service publishes to or reads, and therefore makes sure of.

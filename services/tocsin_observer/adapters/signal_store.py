@@ -1,18 +1,22 @@
 """Signals in MongoDB: one document each, inserted in bulk, never changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError
 
+from tocsin.signals.subjects import escape
 from tocsin_kit.store import Database, Document, Filter, Sort, fetch_page, translated
+from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.records import SignalRecord
 from tocsin_observer.ports import Found, Search
 
 COLLECTION = "signals"
 _DUPLICATE = 11000
+_READ = 500
+_TOKENS = ("namespace", "entity", "transition", "entity_id")
 _NEWEST = Sort("position", descending=True)
 INDEXES = (
     IndexModel([("position", DESCENDING)], name="position"),
@@ -61,6 +65,21 @@ class MongoSignalStore:
                 self._collection, _filter(search).query(), sort=_NEWEST, limit=limit, cursor=cursor, read=_record
             )
         return Found(page.items, page.next_cursor)
+
+    async def between(self, first: int, last: int) -> AsyncIterator[list[Heard]]:
+        """What is kept of the signals at these positions, in order, as they were heard."""
+        fields = dict.fromkeys(("position", "time", "namespace", "entity", "transition", "entity_id", "event"), 1)
+        query = {"position": {"$gte": first, "$lte": last}}
+        batch: list[Heard] = []
+        with translated(COLLECTION):
+            async for one in self._collection.find(query, fields).sort("position", ASCENDING).batch_size(_READ):
+                subject = ".".join(["signals", *(escape(one[name]) for name in _TOKENS)])
+                batch.append(Heard(one["position"], one["time"], subject, bytes(one["event"])))
+                if len(batch) == _READ:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
 
     async def forget(self, before: datetime) -> int:
         """Remove what retention no longer covers; how many."""

@@ -17,7 +17,6 @@ from tocsin_observer.domain.webhooks import (
 )
 
 WEBHOOKS: Final = "webhooks"
-PLACES: Final = "places"
 REVISIONS: Final = "revisions"
 # Asked for every batch of signals: answered from the index alone, without a look at a single document.
 SUM_OF_REVISIONS: Final = [{"$sort": {"_rev": 1}}, {"$group": {"_id": None, "revisions": {"$sum": "$_rev"}}}]
@@ -67,17 +66,6 @@ class MongoWebhookStore:
             collection: Any = self._database.collection(WEBHOOKS)
             found = await collection.aggregate(SUM_OF_REVISIONS, hint=REVISIONS).to_list(1)
             return found[0]["revisions"] if found else 0
-
-    async def place(self) -> int | None:
-        """Up to where the stream of signals has been matched with webhooks; ``None`` when it never was."""
-        with translated(PLACES):
-            found = await self._database.collection(PLACES).find_one({"_id": WEBHOOKS})
-            return None if found is None else int(found["position"])
-
-    async def keep_place(self, position: int) -> None:
-        """Remember it."""
-        with translated(PLACES):
-            await self._database.collection(PLACES).update_one({"_id": WEBHOOKS}, {"$set": {"position": position}}, upsert=True)
 
 
 def _document(webhook: Webhook) -> Document:

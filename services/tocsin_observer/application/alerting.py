@@ -23,12 +23,12 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.store import Outgoing
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.notifying import Notifying
+from tocsin_observer.application.reading import Reader
 from tocsin_observer.domain.alert_rules import AlertRule, Kind, concerns, group_of, workflow_of
 from tocsin_observer.domain.alerts import Alert, AlertState, alert_id, fired, resolved
 from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.patterns import PatternIndex
 from tocsin_observer.domain.tracking import Phase, Tracker, Turn, measured, next_look, observed, turned
-from tocsin_observer.ports import SignalStream
 from tocsin_observer.ports.alerts import AlertStore, RuleStore
 
 log = structlog.get_logger()
@@ -57,7 +57,7 @@ class Alerting:
     Args:
         rules: What is looked for.
         alerts: Alerts, and what rules remember.
-        stream: All signals.
+        reader: All signals.
         notifying: Tells people.
         measures: The platform's measures by name, as they are now.
         clock: Time.
@@ -67,7 +67,7 @@ class Alerting:
         self,
         rules: RuleStore,
         alerts: AlertStore,
-        stream: SignalStream,
+        reader: Reader,
         notifying: Notifying,
         *,
         measures: Measures,
@@ -75,7 +75,7 @@ class Alerting:
     ) -> None:
         self._rules = rules
         self._alerts = alerts
-        self._stream = stream
+        self._reader = reader
         self._notifying = notifying
         self._measures = measures
         self._clock = clock
@@ -106,16 +106,20 @@ class Alerting:
         known, position = await self._alerts.trackers()
         self._trackers = {_key(one.rule, one.group): one for one in known}
         if position is None:  # the very first time: from now on, also after a crash in the next moment
-            position = (await self._stream.bounds())[1]
+            position = await self._reader.now()
             await self._alerts.remember([], [], position)
+        elif await self._reader.begins_anew(position):  # places of before say nothing about what comes
+            self._trackers = {key: replace(one, position=0) for key, one in self._trackers.items()}
         self._position = position
         await self._refresh()
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._tick())
-            async for batch in self._stream.read(("signals.>",), after=self._position):
-                async with self._turn:
-                    await self._take(batch)
+            await self._reader.each(self._hear, after=position)
             ticking.cancel()
+
+    async def _hear(self, batch: Sequence[Heard]) -> None:
+        async with self._turn:
+            await self._take(batch)
 
     # ---- signals -----------------------------------------------------------------------------------------------------
 

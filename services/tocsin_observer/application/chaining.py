@@ -5,7 +5,8 @@ know yet that it was deposed cannot fork it.
 """
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -14,8 +15,9 @@ from tocsin.errors import Conflict
 from tocsin.signals.audit_chain import Body, Checkpoint
 from tocsin.signals.codec import format_time
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry import Metrics
+from tocsin_observer.application.reading import Reader
 from tocsin_observer.domain.audit import Entry, Head, Heard, body_of, gap, sealed, wanted
+from tocsin_observer.domain.reading import holes
 from tocsin_observer.ports import AuditStore, CheckpointSigner, SignalStream
 
 log = structlog.get_logger()
@@ -23,9 +25,9 @@ log = structlog.get_logger()
 LOOK: Final = timedelta(
     seconds=10
 )  # between two looks whether there is something to sign, and at least how often a place is kept
-MEASURE: Final = timedelta(seconds=1)  # between two looks how far behind the trail is
 EVERY: Final = 1000  # records between two checkpoints at most
 READ_AHEAD: Final = 5000  # signals without a record after which the place is kept
+DROPPED: Final = "the stream of signals dropped them before they were recorded"
 
 
 class ChainWriter:
@@ -34,22 +36,22 @@ class ChainWriter:
     Args:
         store: Where it lies.
         stream: All signals.
+        reader: Reads them in order.
         signer: Signs checkpoints.
         clock: Time.
-        metrics: Where it says how far behind it is.
     """
 
     def __init__(
-        self, store: AuditStore, stream: SignalStream, signer: CheckpointSigner, *, clock: Clock, metrics: Metrics
+        self, store: AuditStore, stream: SignalStream, reader: Reader, signer: CheckpointSigner, *, clock: Clock
     ) -> None:
         self._store = store
         self._stream = stream
+        self._reader = reader
         self._signer = signer
         self._clock = clock
         self._turn = asyncio.Lock()
         self._head: Head | None = None
         self._read = 0
-        self._lag = metrics.gauge("audit_lag_signals", "Signals that the audit trail has not read yet.").labels()
 
     async def work(self) -> None:
         """Write until cancelled.
@@ -63,19 +65,14 @@ class ChainWriter:
         first, last = await self._stream.bounds()
         head = await self._bridged(head, first, last)
         self._head, self._read = head, head.position
-        try:
-            await self._follow(head)
-        finally:
-            self._lag.set(0)  # whoever writes next says how far behind it is
-
-    async def _follow(self, head: Head) -> None:
         async with asyncio.TaskGroup() as group:
-            aside = [group.create_task(self._seal_now_and_then()), group.create_task(self._say_how_far())]
-            async for batch in self._stream.read(("signals.>",), after=head.position):
-                async with self._turn:
-                    await self._take(batch)
-            for task in aside:
-                task.cancel()
+            aside = group.create_task(self._seal_now_and_then())
+            await self._reader.each(self._hear, after=head.position)
+            aside.cancel()
+
+    async def _hear(self, batch: list[Heard]) -> None:
+        async with self._turn:
+            await self._take(batch)
 
     async def _bridged(self, head: Head, first: int, last: int) -> Head:
         """The place to go on from; what is not in the stream any more is recorded as missing."""
@@ -85,8 +82,8 @@ class ChainWriter:
         if last < head.position:
             return await self._add(head, gap(1, first, now, "the stream of signals began anew"), position=max(first - 1, 0))
         if first > head.position + 1:
-            why = "the stream of signals dropped them before they were recorded"
-            return await self._add(head, gap(head.position + 1, first - 1, now, why), position=first - 1)
+            await self._reader.miss(head.position + 1, first - 1)
+            return await self._add(head, gap(head.position + 1, first - 1, now, DROPPED), position=first - 1)
         return head
 
     async def _add(self, head: Head, body: Body, *, position: int) -> Head:
@@ -98,14 +95,24 @@ class ChainWriter:
 
     async def _take(self, batch: list[Heard]) -> None:
         head = self._current()
+        found = list(self._recorded(batch))
         self._read = batch[-1].position
-        found = [(heard.stored, body_of(heard)) for heard in batch if wanted(heard)]
         if not found and self._read - head.position < READ_AHEAD:
             return
         entries, after = sealed(head, found)
         await self._keep(head, Head(after.chain, after.number, after.hash, self._read, after.sealed), entries)
         if self._current().number - self._current().sealed >= EVERY:
             await self._seal()
+
+    def _recorded(self, batch: list[Heard]) -> Iterator[tuple[datetime, Body]]:
+        """What belongs into the trail, and in its place what the stream dropped while we were behind."""
+        at = self._read
+        for heard in batch:
+            for first, last in holes(at, (heard.position,)):
+                yield heard.stored, gap(first, last, heard.stored, DROPPED)
+            at = heard.position
+            if wanted(heard):
+                yield heard.stored, body_of(heard)
 
     async def _seal_now_and_then(self) -> None:
         while True:
@@ -116,11 +123,6 @@ class ChainWriter:
                     await self._seal()
                 elif self._read > head.position:
                     await self._keep(head, Head(head.chain, head.number, head.hash, self._read, head.sealed), [])
-
-    async def _say_how_far(self) -> None:
-        while True:
-            self._lag.set(max((await self._stream.bounds())[1] - self._read, 0))
-            await self._clock.sleep(MEASURE)
 
     async def _seal(self) -> None:
         head = await self._confirmed()

@@ -6,7 +6,7 @@ between it is sent once more, with the same message id. An orderly stop repeats 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +25,8 @@ from tocsin_observer.ports import DeliveryStore, Endpoint, Endpoints
 log = structlog.get_logger()
 
 LOOK: Final = timedelta(seconds=2)  # between two looks for work that nobody woke us for
-WINDOW: Final = 200  # deliveries of an endpoint that are looked at together
+WINDOW: Final = 200  # deliveries of an endpoint that are looked at together at most
+_KEYS_A_PLACE: Final = 4  # of an ordered endpoint so many are looked at for each that may be sent
 HEALTHY, SUSPECT = 400, 60  # attempts at once: endpoints that fail have seats of their own, and cannot take the others'
 FINISH: Final = timedelta(seconds=5)  # how long a partition that is given up waits for answers: a stop must not take long
 OUTCOMES: Final = ("delivered", "failed", "given-up")
@@ -187,14 +188,14 @@ class Dispatcher(Part):
         if room <= 0:
             return []
         busy = {one.key for one in lane.busy.values()} if endpoint.ordered else set(lane.busy)
-        waiting = await self._store.waiting(
-            endpoint.key,
-            but_keys=busy if endpoint.ordered else (),
-            now=None if endpoint.ordered else now,
-            limit=WINDOW,
-        )
-        lane.oldest = min((one.created_at for one in (*waiting, *lane.busy.values())), default=lane.oldest)
+        # Those on their way wait too, until they are settled; of ordered ones the first of each key can go, so look at more.
+        limit = min(room * _KEYS_A_PLACE if endpoint.ordered else room + len(busy), WINDOW)
+        waiting = await self._waiting(endpoint, busy, now, limit)
         chosen = choose(waiting, ordered=endpoint.ordered, busy=busy, now=now, room=room)
+        if endpoint.ordered and len(chosen) < room and limit == len(waiting) < WINDOW:
+            waiting = await self._waiting(endpoint, busy, now, WINDOW)
+            chosen = choose(waiting, ordered=True, busy=busy, now=now, room=room)
+        lane.oldest = min((one.created_at for one in (*waiting, *lane.busy.values())), default=lane.oldest)
         if endpoint.ordered and not chosen and len(waiting) == WINDOW:
             # All that we looked at waits behind messages that failed: look past their keys.
             held = busy | {delivery.key for delivery in waiting}
@@ -202,6 +203,10 @@ class Dispatcher(Part):
             chosen = choose(waiting, ordered=True, busy=busy, now=now, room=room)
         lane.pace = lane.pace.spent(len(chosen))
         return chosen
+
+    async def _waiting(self, endpoint: Endpoint, busy: set[str], now: datetime, limit: int) -> Sequence[Delivery]:
+        keys, due = (busy, None) if endpoint.ordered else ((), now)
+        return await self._store.waiting(endpoint.key, but_keys=keys, now=due, limit=limit)
 
     async def _due(self, key: str, lane: _Lane) -> datetime | None:
         """When the lane has something to do again; ``None``: look at once."""

@@ -2,13 +2,11 @@
 
 One replica at a time reads the stream for all webhooks, which is a duty: most signals interest nobody, and reading one in order
 costs a twentieth of settling one by one. Its place is stored a moment after the queues; a signal that is read again meets
-the ids that it has left there the first time.
+the ids that it has left there the first time. What the stream dropped meanwhile is told of from the signals that are kept.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import structlog
 
@@ -16,19 +14,16 @@ from tocsin.cesql import Filter, parse
 from tocsin.errors import TocsinError
 from tocsin.signals import CloudEvent, decode, derive
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry import Metrics
+from tocsin_observer.application.reading import Reader
 from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.deliveries import Delivery
 from tocsin_observer.domain.patterns import PatternIndex
 from tocsin_observer.domain.webhooks import Webhook, key_of
-from tocsin_observer.ports import DeliveryStore, SignalStream, WebhookStore
+from tocsin_observer.ports import DeliveryStore, WebhookStore
 
 log = structlog.get_logger()
 
 Wake = Callable[[Collection[str]], Awaitable[None]]
-
-BEFORE: Final = "observer-webhooks"  # the durable consumer that did this once; its place is gone on from
-KEEP_PLACE: Final = timedelta(seconds=1)  # between two notes of the place, and two looks how far behind it is
 
 
 class Telling:
@@ -37,26 +32,13 @@ class Telling:
     Args:
         webhooks: Who is told.
         queues: Where it waits.
-        stream: All signals.
+        reader: All signals.
         wake: Tells whoever sends that something waits.
         clock: Time.
-        metrics: Where it says how far behind it is.
     """
 
-    def __init__(
-        self,
-        webhooks: WebhookStore,
-        queues: DeliveryStore,
-        stream: SignalStream,
-        wake: Wake,
-        *,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> None:
-        self._stream = stream
-        self._read = 0
-        self._kept = 0
-        self._lag = metrics.gauge("webhook_lag_signals", "Signals that have not been matched with webhooks yet.").labels()
+    def __init__(self, webhooks: WebhookStore, queues: DeliveryStore, reader: Reader, wake: Wake, *, clock: Clock) -> None:
+        self._reader = reader
         self._webhooks = webhooks
         self._queues = queues
         self._wake = wake
@@ -64,48 +46,14 @@ class Telling:
         self._index: PatternIndex[tuple[Webhook, Filter | None]] = PatternIndex()
         self._stamp: object = None
 
-    async def prepare(self) -> None:
-        """Whoever makes a webhook from now on is told of all that comes after, also before anybody has begun to read."""
-        if await self._webhooks.place() is None:
-            before = await self._stream.retire(BEFORE)
-            await self._webhooks.keep_place((await self._stream.bounds())[1] if before is None else before)
-
     async def work(self) -> None:
         """Read and match until cancelled.
 
         Raises:
-            Unavailable: The bus or the database does not answer; begin again from the place that is stored.
+            Unavailable: The bus or the database does not answer; begin again from the place that is kept.
         """
         self._stamp = None
-        self._read = self._kept = await self._begin()
-        try:
-            async with asyncio.TaskGroup() as group:
-                aside = group.create_task(self._keep_place())
-                async for batch in self._stream.read(("signals.>",), after=self._read):
-                    await self.hear(batch)
-                    self._read = batch[-1].position
-                aside.cancel()
-        finally:
-            self._lag.set(0)  # whoever reads next says how far behind it is
-
-    async def _begin(self) -> int:
-        """The place to go on from; the beginning of a stream that began anew."""
-        await self.prepare()
-        place = await self._webhooks.place() or 0
-        first, last = await self._stream.bounds()
-        if place <= last:
-            return place
-        await self._webhooks.keep_place(max(first - 1, 0))
-        return max(first - 1, 0)
-
-    async def _keep_place(self) -> None:
-        while True:
-            await self._clock.sleep(KEEP_PLACE)
-            self._lag.set(max((await self._stream.bounds())[1] - self._read, 0))
-            if self._read != self._kept:
-                read = self._read
-                await self._webhooks.keep_place(read)
-                self._kept = read
+        await self._reader.each(self.hear)
 
     async def hear(self, signals: Sequence[Heard]) -> None:
         """Take signals; safe to repeat."""

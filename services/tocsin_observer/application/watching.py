@@ -3,14 +3,19 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from tocsin.errors import Forbidden
+import structlog
+
+from tocsin.errors import Defect, Forbidden, Rejected
 from tocsin.signals.subjects import ANY
-from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Namespaces
+from tocsin_observer.application.reading import Reader
+from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.records import SignalRecord, record_of
 from tocsin_observer.domain.viewing import checked_filter, narrowed
 from tocsin_observer.ports import Found, Search, Seen, SignalStore, SignalStream
+
+log = structlog.get_logger()
 
 
 class Observer:
@@ -39,26 +44,39 @@ class Observer:
         self._clock = clock
         self._retention = retention
 
-    async def keep(self, deliveries: Sequence[Delivery]) -> None:
-        """Keep what the bus delivered; safe to repeat.
+    async def work(self, reader: Reader) -> None:
+        """Keep all signals until cancelled.
 
         Raises:
-            Rejected: One of them is no signal.
+            Unavailable: The bus or the database does not answer; begin again from the place that is kept.
         """
-        records = [
-            record_of(
-                d.event(),
-                subject=d.subject,
-                position=d.sequence,
-                stored=d.published,
-                retention=self._retention,
-                payload=d.payload if d.payload[:1] == b"{" and not d.headers.get("ce-specversion") else None,
-            )
-            for d in deliveries
-        ]
-        await self._store.keep(records)
+        await reader.each(self.keep)
+
+    async def keep(self, signals: Sequence[Heard]) -> None:
+        """Keep signals; safe to repeat. One that is none, or that the database refuses, does not hold up the others.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        records: list[SignalRecord] = []
+        for heard in signals:
+            try:
+                records.append(record_of(heard, retention=self._retention))
+            except Rejected as error:  # the audit trail has it as it is
+                log.warning("signals.unreadable", position=heard.position, error=error.detail)
+        await self._keep(records)
         if self._kept is not None:
             await self._kept(records)
+
+    async def _keep(self, records: Sequence[SignalRecord]) -> None:
+        try:
+            await self._store.keep(records)
+        except (Rejected, Defect) as error:
+            if len(records) == 1:
+                log.error("signals.not_kept", position=records[0].position, error=error.detail)
+                return
+            for one in records:
+                await self._keep([one])
 
     async def search(self, search: Search, *, limit: int, cursor: str | None) -> Found:
         """One page of signals, newest first."""

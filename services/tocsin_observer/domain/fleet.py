@@ -80,6 +80,9 @@ class Replica:
                 found.append(f"{stuck} outboxes cannot be published: {part.detail}")
             if isinstance(lag, int) and lag > _BEHIND:
                 found.append(f"{part.name} is {lag} messages behind")
+            missed = part.facts.get("lost")
+            if isinstance(missed, int) and missed > 0:
+                found.append(f"{part.name} never saw {missed} signals: the stream dropped them before it came to them")
         return tuple(found)
 
 

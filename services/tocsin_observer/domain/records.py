@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tocsin.signals import CloudEvent, encode
+import orjson
+
+from tocsin.signals import decode
 from tocsin.signals.subjects import parse_signal
+from tocsin_observer.domain.audit import Heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,40 +43,41 @@ class SignalRecord:
     keep_until: datetime
 
 
-def record_of(
-    event: CloudEvent,
-    *,
-    subject: str,
-    position: int,
-    stored: datetime,
-    retention: timedelta,
-    payload: bytes | None = None,
-) -> SignalRecord:
-    """What is kept of a signal.
+def record_of(heard: Heard, *, retention: timedelta) -> SignalRecord:
+    """What is kept of a signal, with as little reading as it takes: every signal of the platform comes by here.
 
     Args:
-        event: The signal.
-        subject: ``signals.<namespace>.<entity>.<transition>.<id>``.
-        position: Its stream sequence.
-        stored: When the stream stored it.
-        retention: How long it is kept, from ``stored`` on.
-        payload: Its bytes in structured form, if it came like that.
+        heard: The signal.
+        retention: How long it is kept, from when the stream stored it.
 
     Raises:
-        InvalidSubject: The subject is not one of a signal.
+        InvalidSubject: Its subject is not one of a signal.
+        InvalidEvent: It is no CloudEvent.
     """
-    place = parse_signal(subject)
+    place = parse_signal(heard.subject)
+    try:
+        said = orjson.loads(heard.payload)
+        id_, type_, time = said["id"], said["type"], said.get("time")
+        actor, correlation = said.get("authid"), said.get("correlationid")
+        at = heard.stored if time is None else datetime.fromisoformat(time)
+        plain = isinstance(id_, str) and isinstance(type_, str) and at.tzinfo is not None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        plain = False
+    if not plain:  # says what is wrong with it, or that it is unusual only
+        event = decode(heard.payload)
+        id_, type_, at = event.id, event.type, event.time or heard.stored
+        actor, correlation = event.text("authid"), event.correlation_id
     return SignalRecord(
-        id=event.id,
-        position=position,
-        time=event.time or stored,
-        type=event.type,
+        id=id_,
+        position=heard.position,
+        time=at,
+        type=type_,
         namespace=place.namespace,
         entity=place.entity,
         transition=place.transition,
         entity_id=place.id,
-        actor=event.text("authid"),
-        correlation=event.correlation_id,
-        event=payload or encode(event),
-        keep_until=stored + retention,
+        actor=actor if isinstance(actor, str) else None,
+        correlation=correlation if isinstance(correlation, str) else None,
+        event=heard.payload,
+        keep_until=heard.stored + retention,
     )

@@ -2,7 +2,7 @@
 
 from tocsin_observer.ports.audit import AuditSearch, AuditStore, CheckpointSigner, HoldStore
 from tocsin_observer.ports.deliveries import DeliverySearch, DeliveryStore, Endpoint, Endpoints, WebhookSender, WebhookStore
-from tocsin_observer.ports.watching import Found, Search, Seen, SignalStore, SignalStream
+from tocsin_observer.ports.watching import Found, Places, Search, Seen, SignalStore, SignalStream
 
 __all__ = [
     "AuditSearch",
@@ -14,6 +14,7 @@ __all__ = [
     "Endpoints",
     "Found",
     "HoldStore",
+    "Places",
     "Search",
     "Seen",
     "SignalStore",

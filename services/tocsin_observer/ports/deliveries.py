@@ -132,14 +132,6 @@ class WebhookStore(Protocol):
         """Something that is another whenever any webhook has changed."""
         ...
 
-    async def place(self) -> int | None:
-        """Up to where the stream of signals has been matched with webhooks; ``None`` when it never was."""
-        ...
-
-    async def keep_place(self, position: int) -> None:
-        """Remember it."""
-        ...
-
 
 class WebhookSender(Protocol):
     """Reaches endpoints over HTTP; goes only where the operator allows, follows nothing, reads no more than it keeps."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tocsin_observer.domain.audit import Heard
+from tocsin_observer.domain.reading import Gap
 from tocsin_observer.domain.records import SignalRecord
 
 
@@ -70,8 +71,32 @@ class SignalStore(Protocol):
         """
         ...
 
+    def between(self, first: int, last: int) -> AsyncIterator[list[Heard]]:
+        """What is kept of the signals at these positions, in order, as they were heard."""
+        ...
+
     async def forget(self, before: datetime) -> int:
         """Remove what retention no longer covers; how many."""
+        ...
+
+
+class Places(Protocol):
+    """How far each reader of the stream has come."""
+
+    async def load(self, reader: str) -> int | None:
+        """Up to where it has read; ``None`` when it never did."""
+        ...
+
+    async def keep(self, reader: str, position: int) -> None:
+        """Remember it."""
+        ...
+
+    async def gaps(self, reader: str) -> Sequence[Gap]:
+        """What it never came to see, the last of it."""
+        ...
+
+    async def miss(self, reader: str, gap: Gap, *, most: int) -> None:
+        """Remember a gap, and at most so many."""
         ...
 
 

@@ -9,11 +9,28 @@ from tocsin.signals.catalogue import case as words
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.bus import Bus, ensure_streams
 from tocsin_kit.bus.direct import Direct
+from tocsin_kit.chassis import Part
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Database
+from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.components import running
+from tocsin_observer.adapters.place_store import MongoPlaces
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
+from tocsin_observer.application import Observer
+from tocsin_observer.application.reading import Reader
+
+
+class Keeping(Part):
+    """The duty of keeping signals, without leases."""
+
+    def __init__(self, observer: Observer, reader: Reader) -> None:
+        super().__init__("keeping")
+        self.observer, self.reader = observer, reader
+
+    async def serve(self) -> None:
+        """Keep until cancelled."""
+        await self.observer.work(self.reader)
 
 
 class Ground:
@@ -26,6 +43,15 @@ class Ground:
         self.stream = BusSignalStream(bus, self.direct)
         self.signals = MongoSignalStore(database)
         self.clock = SystemClock()
+        self.places = MongoPlaces(database)
+
+    def reader(self, name: str, **more) -> Reader:
+        """One of the observer's readers."""
+        return Reader(name, self.stream, self.places, clock=self.clock, metrics=Metrics("observer"), **more)
+
+    def keeping(self, observer: Observer) -> "Keeping":
+        """What keeps signals, as long as it runs."""
+        return Keeping(observer, self.reader("search"))
 
     async def say(self, *signals) -> None:
         """Publish signals."""

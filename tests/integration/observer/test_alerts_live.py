@@ -96,7 +96,7 @@ class Replica:
         engine = Alerting(
             self.rules,
             self.store,
-            ground.stream,
+            ground.reader("alerts"),
             Notifying(self.rules, queues, self.waker.wake, clock=clock),
             measures=lambda: measures,
             clock=clock,

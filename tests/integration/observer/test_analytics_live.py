@@ -3,8 +3,6 @@
 from datetime import timedelta
 
 from tocsin.signals import derive
-from tocsin_kit.bus import Consumer
-from tocsin_kit.bus.topology import consumer
 from tocsin_kit.testing.clocks import ManualClock
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
@@ -22,7 +20,7 @@ async def test_facts_are_made_when_runs_end_and_anew_on_demand(ground):
     analytics = Analytics(store, clock=clock, retention=timedelta(days=90))
     day = timedelta(days=1)
     observer = Observer(ground.signals, ground.stream, clock=clock, retention=day, kept=analytics.ended)
-    async with running(Consumer(ground.bus, consumer("observer-signals"), handle_many=observer.keep)):
+    async with running(ground.keeping(observer)):
         runs = [derive("run", n) for n in range(4)]
         for n, run in enumerate(runs):
             await ground.say(*signals(BAD if n == 3 else GOOD, run))

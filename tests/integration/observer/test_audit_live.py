@@ -14,7 +14,6 @@ from tocsin_kit.bus.lease import PartitionLeases
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Relay
-from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import Namespaces
@@ -46,7 +45,7 @@ class Trail:
         """A replica whose only duty is the chain."""
         ground, lease = self.ground, timedelta(seconds=1)
         leases = PartitionLeases(ground.bus, "OBSERVER", partitions=1, replica=name, instance=name, lease=lease)
-        chain = ChainWriter(self.store, ground.stream, self.signer, clock=ground.clock, metrics=Metrics("observer"))
+        chain = ChainWriter(self.store, ground.stream, ground.reader("audit"), self.signer, clock=ground.clock)
         return Duties(leases, lambda _: chain.work(), lease=lease, clock=ground.clock)
 
     @asynccontextmanager

@@ -1,11 +1,13 @@
 """Every service says how it is, and one place hears it."""
 
+from tocsin.signals import encode
 from tocsin_kit.chassis.beats import Beat
 from tocsin_kit.chassis.components import Part
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_observer.adapters.fleet_listener import FleetListener
 from tocsin_observer.adapters.signal_counts import MongoSignalCounts
+from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.fleet import ReplicaState
 from tocsin_observer.domain.records import record_of
 
@@ -32,7 +34,7 @@ async def test_signals_are_counted_by_their_kind(ground):
     await counts.prepare()
     retention = now - now
     records = [
-        record_of(ground.signal(n), subject=f"signals.default.case.opened.c{n}", position=n, stored=now, retention=retention)
+        record_of(Heard(n, now, f"signals.default.case.opened.c{n}", encode(ground.signal(n))), retention=retention)
         for n in range(3)
     ]
     await counts.count(records, now)

@@ -8,16 +8,10 @@ import pytest
 from tocsin.signals import root
 from tocsin.signals.catalogue import case as words
 from tocsin.signals.make import make_signal, subject_of
-from tocsin_kit.bus import Bus, Consumer, ensure_streams
-from tocsin_kit.bus.direct import Direct
-from tocsin_kit.bus.topology import consumer
-from tocsin_kit.clock import SystemClock
-from tocsin_kit.store import Database
+from tocsin_kit.bus import Bus
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import Namespaces
-from tocsin_observer.adapters.signal_store import MongoSignalStore
-from tocsin_observer.adapters.signal_stream import BusSignalStream
 from tocsin_observer.application import Observer
 from tocsin_observer.ports import Search
 
@@ -38,18 +32,10 @@ def signal(number: int, namespace: str = "default", actor: str | None = None):
 
 
 @pytest.fixture
-async def world(nats_url, mongo_url, mongo_prefix):
-    bus, database = Bus(nats_url, name="observer"), Database(mongo_url, name=f"{mongo_prefix}_observer")
-    await database.start()
-    direct, store = Direct(bus), MongoSignalStore(database)
-    await store.prepare()
-    observer = Observer(store, BusSignalStream(bus, direct), clock=SystemClock(), retention=timedelta(days=1))
-    async with running(bus):
-        await ensure_streams(bus)
-        await direct.start()
-        async with running(Consumer(bus, consumer("observer-signals"), handle_many=observer.keep)):
-            yield observer, bus
-    await database.stop()
+async def world(ground):
+    observer = Observer(ground.signals, ground.stream, clock=ground.clock, retention=timedelta(days=1))
+    async with running(ground.keeping(observer)):
+        yield observer, ground.bus
 
 
 async def say(bus: Bus, *signals) -> None:

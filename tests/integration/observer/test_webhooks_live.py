@@ -14,9 +14,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tocsin.signals import decode, root
-from tocsin_kit.bus import Consumer
+from tocsin_kit.bus.api import call
 from tocsin_kit.bus.lease import PartitionLeases
-from tocsin_kit.bus.topology import consumer
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Relay
@@ -36,7 +35,7 @@ from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.domain.deliveries import DeliveryState
 from tocsin_observer.domain.webhooks import Verification, WebhookSpec, WebhookState
-from tocsin_observer.ports import DeliverySearch
+from tocsin_observer.ports import DeliverySearch, Search
 
 CAUSE = root("test")
 ADA = {"actor": "user:ada", "cause": CAUSE}
@@ -99,9 +98,8 @@ class Replica:
             self.queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=Metrics("observer")
         )
         self.waker = BusWaker(ground.bus, self.dispatcher.wake)
-        self.telling = telling = Telling(
-            self.store, self.queues, ground.stream, self.waker.wake, clock=clock, metrics=Metrics("observer")
-        )
+        self.reader = ground.reader("webhooks", from_now=True, restore=ground.signals.between)
+        self.telling = telling = Telling(self.store, self.queues, self.reader, self.waker.wake, clock=clock)
         lease = timedelta(seconds=4)
         leases = PartitionLeases(ground.bus, "OBSERVER", partitions=1 + PARTITIONS, replica=name, instance=name, lease=lease)
 
@@ -125,7 +123,7 @@ class Replica:
     async def working(self):
         """While it works."""
         async with running(self.sender, self.dispatcher, self.waker, self.duties):
-            await self.telling.prepare()
+            await self.reader.prepare()
             yield self
 
 
@@ -190,7 +188,7 @@ async def test_what_fails_is_tried_again_seen_in_the_log_and_sent_again_on_deman
     async with Replica(ground, "one", relay).working() as replica:
         made = await put(replica, partner, "broken", "/broken", retry_for=timedelta(0))
         observer = Observer(ground.signals, ground.stream, clock=ground.clock, retention=timedelta(days=1))
-        async with running(Consumer(ground.bus, consumer("observer-signals"), handle_many=observer.keep)):
+        async with running(ground.keeping(observer)):
             began = ground.clock.now()
             await ground.say(*[ground.signal(n) for n in range(3)])
             search = DeliverySearch(endpoint=made.entry.value.endpoint)
@@ -261,17 +259,42 @@ async def test_whoever_goes_on_with_telling_leaves_nothing_out_and_repeats_nothi
     one, two = Replica(ground, "one", relay), Replica(ground, "two", relay)
     async with one.working():
         await put(one, partner, "ok", "/ok/0")
-        begin = await one.store.place()
+        begin = await ground.places.load("webhooks")
         await ground.say(*[ground.signal(n) for n in range(5)])
         await eventually(lambda: len(partner.got) == 5, within=30)
     await ground.say(*[ground.signal(n) for n in range(5, 8)])
-    await two.store.keep_place(begin)  # as if it had been killed before it noted its place
+    await ground.places.keep("webhooks", begin)  # as if it had been killed before it noted its place
     async with two.working():
         await eventually(lambda: len(partner.got) >= 8, within=30)
 
         async def noted():
-            return await two.store.place() >= begin + 8
+            return await ground.places.load("webhooks") >= begin + 8
 
         await eventually(noted, within=30)
     assert Counter(headers["webhook-id"] for _, headers, _ in partner.got).most_common(1)[0][1] == 1
     assert len(partner.got) == 8
+
+
+async def test_what_the_stream_dropped_is_told_from_what_is_kept_and_the_rest_is_named(ground, relay, partner):
+    """Nobody told for too long: what search has kept goes out all the same; what nobody has is counted as lost."""
+    one, two = Replica(ground, "one", relay), Replica(ground, "two", relay)
+    async with one.working():
+        await put(one, partner, "ok", "/ok/0")
+    observer = Observer(ground.signals, ground.stream, clock=ground.clock, retention=timedelta(days=1))
+    async with running(ground.keeping(observer)):
+        await ground.say(*[ground.signal(n) for n in range(5)])
+
+        async def kept():
+            found = await observer.search(Search(namespaces=None, entity="case"), limit=10, cursor=None)
+            return len(found.records) == 5
+
+        await eventually(kept)
+    await ground.say(*[ground.signal(n) for n in range(5, 7)])
+    await call(ground.bus, "STREAM.PURGE.SIGNALS")
+    await ground.say(ground.signal(7))
+    async with two.working():
+        await eventually(lambda: len(partner.got) >= 6, within=60)
+        assert [decode(body).subject for _, body in partner.at("/ok/0")] == ["c0", "c1", "c2", "c3", "c4", "c7"]
+        assert two.reader.health().facts["lost"] == 2
+    (gap,) = await ground.places.gaps("webhooks")
+    assert (gap.lost, gap.restored >= 5) == (2, True)

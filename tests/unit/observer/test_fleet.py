@@ -29,9 +29,10 @@ def test_a_replica_that_cannot_work_says_in_which_way():
 
 
 def test_what_still_works_can_be_degraded_too():
-    """Outboxes that are stuck, a consumer far behind."""
-    one = replica("case", part("relay", stuck=2), part("consumer:case-signals", lag=20_000))
-    assert len(one.modes()) == 2
+    """Outboxes that are stuck, a consumer far behind, signals that nobody read before they were gone."""
+    one = replica("case", part("relay", stuck=2), part("consumer:case-signals", lag=20_000), part("reader:search", lost=7))
+    assert len(one.modes()) == 3
+    assert "reader:search never saw 7 signals" in one.modes()[2]
     assert replica("case", part("relay", stuck=0), part("consumer:case-signals", lag=5)).modes() == ()
 
 
