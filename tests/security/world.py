@@ -175,6 +175,11 @@ class World:
             self._people[name] = self.login(name, PASSWORD)["access_token"]
         return self._people[name]
 
+    def renew(self) -> None:
+        """Log everybody in again, after a change of rules that withdraws all tokens."""
+        self.root = self.login("admin", self.admin_password)["access_token"]
+        self._people = {name: self.login(name, PASSWORD)["access_token"] for name in self._people}
+
     def holder(self, role: str, namespace: str = "*") -> str:
         """Somebody with one role."""
         return self.user(f"{role}-{namespace}".replace("*", "all"), (role, namespace))

@@ -96,8 +96,9 @@ class DataKeys:
         now = self._clock.now()
         key_id, raw = new_id(now, self._chance), self._chance.token(32)
         key = DataKey(key_id, await self._wrapper.wrap(raw, context=_context(key_id)), now)
-        signal = said(DATA_KEY_ROTATED, entry, DataKeyRotated(key=key_id), asker=asker, now=now)
-        self._remember(await self._rings.commit(entry, ring.with_key(key), outbox=[signal]))
+        after = ring.with_key(key)
+        signal = said(DATA_KEY_ROTATED, entry, DataKeyRotated(key=key_id), asker=asker, now=now, to=after)
+        self._remember(await self._rings.commit(entry, after, outbox=[signal]))
         return key_id
 
     async def rewrap(self) -> int:

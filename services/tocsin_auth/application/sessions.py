@@ -161,6 +161,7 @@ class Sessions:
         now = self._clock.now()
         payload = LoginEnded(name=session.user, reason=why.value)
         actor = None if why is Ending.REVOKED else f"user:{session.user}"
-        signal = said(LOGIN_ENDED, entry, payload, asker=asker, now=now, actor=actor)
-        await self._sessions.commit(entry, session.ended(why, now), outbox=[signal])
+        after = session.ended(why, now)
+        signal = said(LOGIN_ENDED, entry, payload, asker=asker, now=now, actor=actor, to=after)
+        await self._sessions.commit(entry, after, outbox=[signal])
         await self._teller.tell()

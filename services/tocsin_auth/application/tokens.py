@@ -96,7 +96,7 @@ class Tokens:
         if len((entry.value or KeyRing()).published(now, self._longest)) >= _MOST_KEYS:
             raise Conflict("the key was rotated too often in a short time", hint="wait a few minutes")
         ring = (entry.value or KeyRing()).rotated(key, now=now, lifetime=self._longest)
-        signal = said(SIGNING_KEY_ROTATED, entry, SigningKeyRotated(kid=kid), asker=asker, now=now)
+        signal = said(SIGNING_KEY_ROTATED, entry, SigningKeyRotated(kid=kid), asker=asker, now=now, to=ring)
         self._entry = await self._rings.commit(entry, ring, outbox=[signal])
         self._read_at = self._clock.monotonic()
         return kid

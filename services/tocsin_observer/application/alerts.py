@@ -145,7 +145,7 @@ class Alerts:
         now = self._clock.now()
         after = move(entry.value, by=actor, now=now, note=note)
         outbox = announce(
-            [(kind, after.said(by=actor, note=note))],
+            [(kind, after.said(by=actor, note=note).model_copy(update={"changes": changes(entry.value, after)}))],
             namespace=after.namespace,
             entity_id=after.id,
             after=entry.sequence,

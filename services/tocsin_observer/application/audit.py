@@ -17,6 +17,7 @@ from tocsin.signals.kinds import SYSTEM_NAMESPACE
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry as Stored
 from tocsin_kit.store import Page
+from tocsin_kit.store.changes import changes
 from tocsin_kit.web import Namespaces
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.chaining import checkpoint_at
@@ -225,7 +226,13 @@ class Audit:
         if entry.value is None:
             raise NotFound(f"there is no hold {name}", hold=name)
         hold = entry.value
-        said = words.HoldChanged(name=name, reason=hold.reason, hold_namespace=hold.namespace, hold_actor=hold.actor)
+        said = words.HoldChanged(
+            name=name,
+            reason=hold.reason,
+            hold_namespace=hold.namespace,
+            hold_actor=hold.actor,
+            changes=changes(hold, None),
+        )
         outbox = announce(
             [(words.AUDIT_HOLD_RELEASED, said)],
             namespace=SYSTEM_NAMESPACE,

@@ -37,7 +37,7 @@ class LoginFailed(Payload):
     reason: Reason
 
 
-class LoginEnded(Payload):
+class LoginEnded(Changed):
     """Data of `login.ended`."""
 
     name: Name
@@ -69,7 +69,7 @@ class ApiKeyChanged(Changed):
     expires_at: AwareDatetime | None = None
 
 
-class SigningKeyRotated(Payload):
+class SigningKeyRotated(Changed):
     """Data of `signing-key.rotated`."""
 
     kid: str
@@ -98,7 +98,7 @@ class SecondFactorRuled(Changed):
     rules: list[str] = Field(default_factory=list, description="`<role>@<namespace>`; `*` for all.")
 
 
-class DataKeyRotated(Payload):
+class DataKeyRotated(Changed):
     """Data of `data-key.rotated`."""
 
     key: str = Field(description="Id of the key that values are sealed under from now on.")

@@ -8,7 +8,7 @@ from tocsin.signals.kinds import AwareDatetime, Name, Payload, Reason, Severity,
 SHELF = Shelf("observer")
 
 
-class HoldChanged(Payload):
+class HoldChanged(Changed):
     """Data of the signals about a legal hold."""
 
     name: Name
@@ -71,7 +71,7 @@ class ChannelChanged(Changed):
     kind: str
 
 
-class AlertChanged(Payload):
+class AlertChanged(Changed):
     """Data of the signals about an alert."""
 
     rule: Name
