@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, UpdateOne
 
-from tocsin.signals import CloudEvent, decode
 from tocsin_kit.store import Database, Document, Filter, translated
 from tocsin_observer.adapters.signal_store import COLLECTION as SIGNALS
 from tocsin_observer.domain.facts import ENDS, RunFacts, TaskFacts
 from tocsin_observer.ports.analytics import FactSearch
 
 FACTS: Final = "run_facts"
+_AT_ONCE: Final = 2000
 _SIGNALS_OF_A_RUN: Final = 5000  # more would make one run hold up the others; its facts say that they are not whole
 _INDEXES = (
     IndexModel([("due", ASCENDING)], name="due", partialFilterExpression={"due": {"$type": "date"}}),
@@ -50,16 +50,18 @@ class MongoFactStore:
             found = self._facts.find({"due": {"$lte": now}}, {"_id": 1}).sort("due", ASCENDING).limit(limit)
             return [document["_id"] async for document in found]
 
-    async def signals(self, runs: Collection[str]) -> dict[str, list[CloudEvent]]:
-        """All signals that are kept of these runs."""
-        found: dict[str, list[CloudEvent]] = {run: [] for run in runs}
+    async def signals(self, runs: Collection[str]) -> dict[str, list[bytes]]:
+        """All signals that are kept of these runs, as JSON."""
+        found: dict[str, list[bytes]] = {run: [] for run in runs}
         query = {"entity_id": {"$in": list(runs)}}
         with translated(SIGNALS):
             collection: Any = self._database.collection(SIGNALS)
-            async for document in collection.find(query, {"entity_id": 1, "event": 1}):
-                events = found[document["entity_id"]]
-                if len(events) < _SIGNALS_OF_A_RUN:
-                    events.append(decode(bytes(document["event"])))
+            cursor = collection.find(query, {"_id": 0, "entity_id": 1, "event": 1}).batch_size(_AT_ONCE)
+            while documents := await cursor.to_list(_AT_ONCE):
+                for document in documents:
+                    events = found[document["entity_id"]]
+                    if len(events) < _SIGNALS_OF_A_RUN:
+                        events.append(bytes(document["event"]))
         return found
 
     async def store(

@@ -32,7 +32,35 @@ EVERY: Final = timedelta(seconds=2)
 _SETTLED: Final = timedelta(seconds=2)  # after the end of a run its signals are kept by then, mostly
 _PATIENCE: Final = timedelta(minutes=10)  # after which a run whose signals are not all there is taken as it is
 _AT_ONCE: Final = 100
+MOST_RECENT: Final = 20_000  # signals of runs in memory, some 15 MB; what is older is read back
 MOST: Final = 20_000  # runs that one answer is made from; the newest
+
+
+class _Recent:
+    """Signals of runs that went by lately: facts need not be read back from the database a moment after they were kept."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, dict[str, bytes]] = {}
+        self._signals = 0
+
+    def take(self, record: SignalRecord) -> None:
+        """A signal of a run or of one of its tasks."""
+        signals = self._runs.setdefault(record.entity_id, {})
+        self._signals += record.id not in signals
+        signals[record.id] = record.event
+        while self._signals > MOST_RECENT:
+            self._drop(next(iter(self._runs)))
+
+    def facts(self, run: str) -> RunFacts | None:
+        """The facts of a run of which everything went by; it is forgotten with that."""
+        facts = facts_of(run, self._runs[run].values()) if run in self._runs else None
+        if facts is None or not facts.whole:
+            return None
+        self._drop(run)
+        return facts
+
+    def _drop(self, run: str) -> None:
+        self._signals -= len(self._runs.pop(run))
 
 
 class Analytics:
@@ -48,11 +76,15 @@ class Analytics:
         self._store = store
         self._clock = clock
         self._retention = retention
+        self._recent = _Recent()
 
     # ---- making facts ------------------------------------------------------------------------------------------------
 
     async def ended(self, records: Sequence[SignalRecord]) -> None:
         """Take note of the runs that ended among signals that are kept now; safe to repeat."""
+        for record in records:
+            if record.entity in {"run", "task"}:
+                self._recent.take(record)
         runs = {record.entity_id for record in records if record.entity == "run" and record.transition in ENDS}
         await self._store.mark(runs, self._clock.now() + _SETTLED)
 
@@ -61,8 +93,10 @@ class Analytics:
         total = 0
         while runs := await self._store.due(self._clock.now(), limit=_AT_ONCE):
             now = self._clock.now()
-            signals = await self._store.signals(runs)
-            found = [facts for run in runs if (facts := facts_of(run, signals[run])) is not None]
+            found = [facts for run in runs if (facts := self._recent.facts(run)) is not None]
+            rest = set(runs) - {one.run for one in found}
+            signals = await self._store.signals(rest) if rest else {}
+            found += [facts for run in rest if (facts := facts_of(run, signals[run])) is not None]
             again = {one.run for one in found if not one.whole and now - one.ended_at < _PATIENCE}
             nothing = set(runs) - {one.run for one in found}
             await self._store.store(found, again=again, later=now + timedelta(seconds=30), nothing=nothing)

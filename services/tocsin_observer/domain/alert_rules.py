@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 from tocsin.cesql import CesqlInvalid, parse
 from tocsin.errors import Invalid
@@ -202,11 +202,15 @@ def checked_rule(rule: AlertRule) -> AlertRule:
 
 def workflow_of(event: CloudEvent) -> str | None:
     """The workflow that a signal is about, from the qualified name of its run; ``None`` when it is about none."""
-    data = event.payload if isinstance(event.payload, dict) else {}
+    return workflow_named(event.type, event.payload if isinstance(event.payload, dict) else {})
+
+
+def workflow_named(type_: str, data: Mapping[str, Any]) -> str | None:
+    """The same, from a signal's type and data."""
     name = data.get("workflow") if "task" in data else data.get("name")
     if not isinstance(name, str):
         return None
-    if not event.type.startswith("io.serverlessworkflow."):
+    if not type_.startswith("io.serverlessworkflow."):
         workflow = data.get("workflow")
         return workflow if isinstance(workflow, str) else None
     return name.rpartition(".")[0][: -_RUN_ID - 1] or None

@@ -4,13 +4,14 @@ A pure fold, so that everything here can be made anew from the signals that are 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tocsin.signals import CloudEvent
-from tocsin_observer.domain.alert_rules import workflow_of
+import orjson
+
+from tocsin_observer.domain.alert_rules import workflow_named
 
 ENDS: Final = frozenset({"completed", "faulted", "cancelled"})
 _TASKS: Final = 200  # different tasks of a run that are told apart; the others count as one
@@ -109,14 +110,14 @@ class _Fold:
     spans: list[tuple[datetime, datetime]] = field(default_factory=list)
     tasks: dict[str, _Task] = field(default_factory=dict)
 
-    def take(self, event: CloudEvent, transition: str, at: datetime) -> None:
+    def take(self, event: "_Said", transition: str, at: datetime) -> None:
         """One signal of a task."""
-        data = _data(event)
+        data = event.data
         name = str(data.get("task", ""))
         if name not in self.tasks and len(self.tasks) >= _TASKS:
             name = OTHERS
         task = self.tasks.setdefault(name, _Task())
-        key = (str(data.get("task", "")), str(event.extensions.get("activation", "")))
+        key = (str(data.get("task", "")), event.activation)
         if transition == "created":
             self.created[key] = at
         elif transition == "started":
@@ -144,31 +145,42 @@ def _facts(name: str, task: _Task) -> TaskFacts:
     return TaskFacts(task=name, **plain)
 
 
-def facts_of(run: str, events: Sequence[CloudEvent]) -> RunFacts | None:
-    """What is known of a run from its signals, in any order; ``None`` while it has not ended."""
-    mine = (event for event in events if "/runs/" in event.source)
-    ordered = sorted(mine, key=lambda event: event.sequence or 0)
+@dataclass(slots=True)
+class _Said:
+    """What facts are made of, of one signal; a signal of ours, so nothing of it is checked again."""
+
+    sequence: int
+    at: datetime | None
+    type: str
+    namespace: str
+    activation: str
+    data: dict[str, Any]
+
+
+def facts_of(run: str, signals: Iterable[bytes]) -> RunFacts | None:
+    """What is known of a run from its signals as JSON, in any order; ``None`` while it has not ended."""
+    ordered = sorted((said for one in signals if (said := _said(one)) is not None), key=lambda said: said.sequence)
     fold, started, ended, status, version = _Fold(), None, None, "", None
     workflow, namespace, error = None, "", dict[str, Any]()
     for event in ordered:
         entity, transition = event.type.split(".")[-3:-1]
-        at = event.time
+        at = event.at
         if at is None:
             continue
         if entity == "task":
             fold.take(event, transition, at)
         if entity not in {"workflow", "run"}:
             continue
-        namespace, workflow = event.namespace or namespace, workflow_of(event) or workflow
+        namespace, workflow = event.namespace or namespace, workflow_named(event.type, event.data) or workflow
         if transition == "started":
             started = started or at
-            version = _data(event).get("definition", {}).get("version") or version
+            version = event.data.get("definition", {}).get("version") or version
         elif transition in ENDS:
             ended, status = at, transition
-            error = _data(event).get("error") or {}
+            error = event.data.get("error") or {}
     if ended is None or workflow is None:
         return None
-    numbers = [event.sequence for event in ordered if event.sequence is not None]
+    numbers = {event.sequence for event in ordered if event.sequence}
     told = ": ".join(str(error[name]) for name in ("title", "detail") if error.get(name)) or None
     return RunFacts(
         run=run,
@@ -183,8 +195,27 @@ def facts_of(run: str, events: Sequence[CloudEvent]) -> RunFacts | None:
         told=told[:500] if told else None,
         cluster=cluster_of(str(error.get("type") or ""), told or "") if error else None,
         tasks=fold.facts(),
-        whole=bool(numbers) and sorted(set(numbers)) == list(range(1, max(numbers) + 1)),
+        whole=len(numbers) == max(numbers, default=-1),
     )
+
+
+def _said(signal: bytes) -> _Said | None:
+    """What a signal of a run says; ``None`` for anything else."""
+    try:
+        event = orjson.loads(signal)
+        if "/runs/" not in event["source"] or event["type"].count(".") < 2:
+            return None
+        time, sequence, data = event.get("time"), event.get("sequence", ""), event.get("data")
+        return _Said(
+            sequence=int(sequence) if sequence.isdecimal() else 0,
+            at=datetime.fromisoformat(time) if time else None,
+            type=event["type"],
+            namespace=event.get("namespace") or "",
+            activation=str(event.get("activation", "")),
+            data=data if isinstance(data, dict) else {},
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def covered(spans: Iterable[tuple[datetime, datetime]]) -> timedelta:
@@ -205,7 +236,3 @@ def cluster_of(kind: str, text: str) -> str:
     for pattern, instead in _NOISE:
         text = pattern.sub(instead, text)
     return f"{kind.rsplit('/', 1)[-1]}: {text.strip()}"[:300]
-
-
-def _data(event: CloudEvent) -> dict[str, Any]:
-    return event.payload if isinstance(event.payload, dict) else {}

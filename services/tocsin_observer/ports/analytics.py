@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from tocsin.signals import CloudEvent
 from tocsin_observer.domain.facts import RunFacts
 
 
@@ -31,8 +30,8 @@ class FactStore(Protocol):
         """Runs whose facts are to be made."""
         ...
 
-    async def signals(self, runs: Collection[str]) -> dict[str, list[CloudEvent]]:
-        """All signals that are kept of these runs."""
+    async def signals(self, runs: Collection[str]) -> dict[str, list[bytes]]:
+        """All signals that are kept of these runs, as JSON."""
         ...
 
     async def store(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.signals import derive, root
+from tocsin.signals import derive, encode, root
 from tocsin.signals.catalogue import executor as words
 from tocsin.signals.kinds import ErrorObject
 from tocsin.signals.make import make_signal
@@ -46,6 +46,11 @@ def signals(plan, run=RUN, workflow="orders"):
     return found
 
 
+def facts(events, run=RUN):
+    """What is known of a run."""
+    return facts_of(run, [encode(event) for event in events])
+
+
 GOOD = [
     ("started", "", 0),
     ("created", "/do/0/a", 0),
@@ -62,10 +67,10 @@ BAD = [("started", "", 0), ("created", "/do/0/a", 0), ("started", "/do/0/a", 1),
 
 def test_waiting_is_told_apart_from_work():
     """Ten seconds, of which three and three at work; each task with its own queue time and attempts."""
-    facts = facts_of(RUN, signals(GOOD))
-    assert (facts.workflow, facts.version, facts.status, facts.whole) == ("orders", "1.2.0", "completed", True)
-    assert (facts.duration.seconds, facts.busy.seconds, facts.waiting.seconds) == (10, 6, 4)
-    first, other = facts.tasks
+    found = facts(signals(GOOD))
+    assert (found.workflow, found.version, found.status, found.whole) == ("orders", "1.2.0", "completed", True)
+    assert (found.duration.seconds, found.busy.seconds, found.waiting.seconds) == (10, 6, 4)
+    first, other = found.tasks
     assert (first.task, first.wait.seconds, first.work.seconds, first.retries) == ("/do/0/a", 2, 3, 0)
     assert (other.wait.seconds, other.work.seconds, other.retries, other.count) == (1, 3, 1, 1)
 
@@ -74,14 +79,14 @@ def test_waiting_is_told_apart_from_work():
 def test_the_order_in_which_signals_are_found_does_not_matter(order):
     """They have numbers."""
     events = signals(GOOD)
-    assert facts_of(RUN, [events[n] for n in order]) == facts_of(RUN, events)
+    assert facts([events[n] for n in order]) == facts(events)
 
 
 def test_a_run_that_has_not_ended_has_no_facts_and_one_with_a_gap_says_so():
     """So that they are made again when the missing signal has come."""
-    assert facts_of(RUN, signals(GOOD[:-1])) is None
+    assert facts(signals(GOOD[:-1])) is None
     events = signals(GOOD)
-    assert facts_of(RUN, events[:3] + events[4:]).whole is False
+    assert facts(events[:3] + events[4:]).whole is False
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)), max_size=20))
@@ -109,8 +114,8 @@ def test_failures_that_differ_in_numbers_and_names_are_one_cluster():
 
 def test_statistics_of_many_runs():
     """Rates, clusters, flaky tasks, and two runs side by side."""
-    good = [facts_of(run, signals(GOOD, run)) for run in (derive("g", n) for n in range(3))]
-    bad = facts_of(derive("b", 1), signals(BAD, derive("b", 1)))
+    good = [facts(signals(GOOD, run), run) for run in (derive("g", n) for n in range(3))]
+    bad = facts(signals(BAD, derive("b", 1)), derive("b", 1))
     found = run_statistics([*good, bad], AT, AT + timedelta(minutes=1))
     assert (found.runs, found.failure_rate, found.by_status) == (4, 0.25, {"completed": 3, "faulted": 1})
     assert sum(bucket.runs for bucket in found.trend) == 4
