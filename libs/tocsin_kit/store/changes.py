@@ -46,11 +46,13 @@ def changes(
         At most :data:`MOST`, by name of the field; JSON values only.
     """
     old, new = _flat(_fields(before), flat), _flat(_fields(after), flat)
-    whole = before is None or after is None  # then what says nothing is not told
     names = sorted(
         name
         for name in old.keys() | new.keys()
-        if name not in without and old.get(name) != new.get(name) and not (whole and not old.get(name) and not new.get(name))
+        if name not in without
+        and old.get(name) != new.get(name)
+        # What is on one side only and says nothing is not told.
+        and (old.get(name) or new.get(name) or (name in old and name in new))
     )
     return [_change(name, old.get(name), new.get(name), hidden=name in hidden or sounds_secret(name)) for name in names[:MOST]]
 

@@ -21,7 +21,7 @@ from tocsin_kit.store.changes import changes
 
 Said = tuple[SignalType[Payload], Payload]
 _FIELDS = ("title", "description", "kind", "priority", "severity", "tags", "fields", "team", "queue", "restricted", "members")
-_NOT_ASKED_FOR = frozenset({"updated_at", "clocks", "dedupes"})
+_NOT_ASKED_FOR = frozenset({"updated_at", "clocks", "dedupes", "last_position"})
 SHORT = 2000  # characters of a sentence in a signal
 
 

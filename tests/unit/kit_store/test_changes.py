@@ -99,3 +99,19 @@ def test_no_secret_is_told_wherever_it_is(place: str, secret: object, wraps: lis
         found = changes(before, after, hidden={"sealed", "chosen"})
         assert place in {one.field for one in found}
         assert CANARY not in repr([one.model_dump_json() for one in found])
+
+
+def test_a_field_can_be_told_member_by_member():
+    """What a trigger listens to has many members; only the one that changed is told."""
+    old, new = {"source": Part("a", "x")}, {"source": Part("a", "y")}
+    assert told(old, new, flat={"source"}) == {"source.where": ("x", "y")}
+    assert told({"source": None}, new, flat={"source"}) == {
+        "source.role": (None, "a"),
+        "source.where": (None, "y"),
+    }
+
+
+def test_what_an_address_carries_in_its_query_does_not_show():
+    """Tokens stand there, too."""
+    old, new = {"url": "http://a/?x=1"}, {"url": "http://a/?x=1&access_token=s3cret&y=2"}
+    assert told(old, new)["url"][1] == "http://a/?x=1&access_token=**hidden**&y=2"
