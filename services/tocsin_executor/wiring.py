@@ -146,6 +146,7 @@ def operations(
 ) -> Sequence[Route]:
     """What people and programs can do with workflows and runs."""
     reruns = Reruns(runs, definitions, programs, reading)
+    approvals = Approvals(runs, reading)
     migrations = Migrations(runs, saved, reading, definitions, programs)
     return (
         *workflow_routes(definitions, reading, migrations),
@@ -153,8 +154,8 @@ def operations(
         *run_routes(runs, reading),
         *explanation_routes(runs, lambda: served_queues(seen.now())),
         *log_routes(runs, reading, reading.clock),
-        *repair_routes(runs, reruns),
-        *approval_routes(Approvals(runs, reading)),
+        *repair_routes(runs, reruns, approvals),
+        *approval_routes(approvals),
     )
 
 

@@ -50,7 +50,8 @@ async def rerun(
         print_json(record)
         return
     kept, redone = record.get("kept"), record.get("redone")
-    say(f"taken: {', '.join(map(str, kept)) if isinstance(kept, list) and kept else 'nothing'}", style="dim")
+    taken = "taken where the input is the same" if given is not None or version else "taken"
+    say(f"{taken}: {', '.join(map(str, kept)) if isinstance(kept, list) and kept else 'nothing'}", style="dim")
     say(f"done again: {', '.join(map(str, redone)) if isinstance(redone, list) and redone else 'nothing'}", style="dim")
     if isinstance(made, dict):
         console.print(made.get("id"))

@@ -118,8 +118,9 @@ async def show(run: Run, *, full: Full = False, url: Url = None, as_json: AsJson
     """Show a run with its input, output, error and tasks. Large values are references unless asked for."""
     async with connect(url) as client:
         record = await client.runs.show(run)
-        record = await client.runs.filled(record) if full else record
         tasks = [task async for task in client.runs.tasks(run)]
+        for part in (record, *tasks) if full else ():
+            await client.runs.filled(part, run)
     if as_json:
         print_json({**record, "tasks": [*tasks]})
         return

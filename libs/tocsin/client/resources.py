@@ -156,9 +156,9 @@ class Runs:
         value: Json = orjson.loads(await self._http.send("GET", _path("runs", run, "values", ref)))
         return value
 
-    async def filled(self, record: Record) -> Record:
-        """A run as :meth:`show` gives it, with its large values in their place."""
-        run, large = str(record["id"]), record.get("large")
+    async def filled(self, record: Record, run: str) -> Record:
+        """A run as :meth:`show` gives it, or one of its tasks, with the large values in their place."""
+        large = record.get("large")
         for name in large if isinstance(large, list) else []:
             held = record[str(name)]
             if isinstance(held, dict):

@@ -80,7 +80,22 @@ class Approvals:
         """Whether somebody may not answer because they started the run, and the definition wants four eyes."""
         if question.request.get("fourEyes") is not True:
             return False
-        return (await self._runs.get(question.run)).actor in {who.subject, who.person}
+        view = await self._runs.get(question.run)
+        behind = (view.trigger or {}).get("person")
+        return bool({who.subject, who.person} & {view.actor, behind})
+
+    async def may_lend_a_hand(self, run: str, who: Asker) -> None:
+        """Nobody gets round a question that wants another person by giving an output, or skipping what is around it.
+
+        Raises:
+            Forbidden: They started the run, and it waits for the answer of somebody else.
+        """
+        for question in await self._runs.questions(run):
+            if await self.started(question, who):
+                raise Forbidden(
+                    f"The run waits for another person's answer to '{question.task}', and you started it.",
+                    hint="Two people are wanted: ask another one.",
+                )
 
     async def answer(self, question: Question, answer: Json, who: Asker, reason: str | None) -> RunView:
         """Answer it; the run goes on with the answer.

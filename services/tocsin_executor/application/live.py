@@ -285,6 +285,7 @@ class Outbound:
     def _start(self, live: Live, message: Input, effect: effects.StartRun) -> wire.Outgoing:
         head = live.state.head
         assert head is not None
+        behind = (live.meta.trigger or {}).get("person")  # whoever wants four eyes wants them of the children's starter, too
         data: dict[str, Any] = {
             "run": effect.child,
             "namespace": effect.namespace,
@@ -292,7 +293,7 @@ class Outbound:
             "version": effect.version,
             "input": effect.input,
             "labels": {},
-            "trigger": {"kind": "run", "name": head.name, "event": effect.run},
+            "trigger": {"kind": "run", "name": head.name, "event": effect.run, **({"person": behind} if behind else {})},
             "actor": live.meta.actor,
         }
         if isinstance(effect.input, Large):

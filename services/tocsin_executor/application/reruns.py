@@ -36,6 +36,7 @@ class Again:
         actor: Who asks.
         cause: The request.
         traceparent: W3C trace context.
+        behind: The person behind a credential that says another name, for the run's trigger.
     """
 
     start: str | None = None
@@ -46,6 +47,7 @@ class Again:
     actor: str | None = None
     cause: str | None = None
     traceparent: str | None = None
+    behind: dict[str, Json] = field(default_factory=dict)
 
 
 class Reruns:
@@ -103,7 +105,7 @@ class Reruns:
             cause=again.cause,
             correlation=view.correlation,
             traceparent=again.traceparent,
-            trigger={"kind": "rerun", "name": again.start, "event": view.id},
+            trigger={"kind": "rerun", "name": again.start, "event": view.id, **again.behind},
             reuse=reuse.plan,
             origin=view.id,
         )

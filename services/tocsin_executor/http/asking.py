@@ -33,6 +33,12 @@ def noted(call: Call, before: RunView, after: RunView, **asked: Json) -> Reply:
     return Reply(body=RunOut.of(after), status=202)
 
 
+def person_behind(call: Call) -> dict[str, Json]:
+    """Whose credential a start came with, where that says another name: an API key has an owner, and two eyes are not four."""
+    principal = call.principal
+    return {} if principal.person == principal.subject else {"person": principal.person}
+
+
 def cause_of(call: Call) -> Cause:
     """The request is the cause."""
     return root(call.request_id, call.traceparent)

@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field, JsonValue
 from tocsin.errors import NotFound, TooLarge
 from tocsin.signals import derive
 from tocsin_executor.application.admission import LimitReached
+from tocsin_executor.application.approvals import Approvals
 from tocsin_executor.application.reruns import Again, Reruns
 from tocsin_executor.application.runs import RunAlreadyDone, Runs
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.reuse import NeverReached
-from tocsin_executor.http.asking import cause_of, noted, permitted
+from tocsin_executor.http.asking import cause_of, noted, permitted, person_behind
 from tocsin_executor.http.schemas import ControlBody, Labels, RunId, RunOut, VersionName
 from tocsin_kit.web import Call, Input, Permission, Reply, Route
 
@@ -64,9 +65,10 @@ class RerunOut(BaseModel):
 
 
 class _Handlers:
-    def __init__(self, runs: Runs, reruns: Reruns) -> None:
+    def __init__(self, runs: Runs, reruns: Reruns, approvals: Approvals) -> None:
         self._runs = runs
         self._reruns = reruns
+        self._approvals = approvals
 
     async def rerun(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "run:rerun")
@@ -80,6 +82,7 @@ class _Handlers:
             actor=call.principal.subject,
             cause=cause.id,
             traceparent=cause.traceparent,
+            behind=person_behind(call),
         )
         reuse, version = await self._reruns.plan(view, again)
         made = None
@@ -95,6 +98,7 @@ class _Handlers:
 
     async def output(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "task:override")
+        await self._approvals.may_lend_a_hand(view.id, call.principal)
         body = call.body(OutputBody)
         after = await self._runs.control(
             view.id,
@@ -108,6 +112,7 @@ class _Handlers:
 
     async def skip(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "task:override")
+        await self._approvals.may_lend_a_hand(view.id, call.principal)
         body = call.body(TaskBody)
         after = await self._runs.control(view.id, Verb.SKIP, actor=call.principal.subject, reason=body.reason, task=body.task)
         return noted(call, view, after, asked="skip", task=body.task, reason=body.reason)
@@ -119,9 +124,9 @@ class _Handlers:
         return noted(call, view, after, asked="terminate", reason=reason)
 
 
-def repair_routes(runs: Runs, reruns: Reruns) -> Sequence[Route]:
+def repair_routes(runs: Runs, reruns: Reruns, approvals: Approvals) -> Sequence[Route]:
     """``/api/v1/runs/{run}/rerun|output|skip|terminate``."""
-    handlers = _Handlers(runs, reruns)
+    handlers = _Handlers(runs, reruns, approvals)
     path, tags = "/api/v1/runs/{run}", ("runs",)
     return (
         Route(

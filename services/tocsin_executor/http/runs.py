@@ -11,7 +11,7 @@ from tocsin_executor.application.reading import Reading, RunSearch
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
-from tocsin_executor.http.asking import cause_of, noted, permitted, scope_of
+from tocsin_executor.http.asking import cause_of, noted, permitted, person_behind, scope_of
 from tocsin_executor.http.cursors import decode_cursor, encode_cursor
 from tocsin_executor.http.schemas import (
     ControlBody,
@@ -57,7 +57,7 @@ class _RunHandlers:
             actor=call.principal.subject,
             cause=cause.id,
             traceparent=cause.traceparent,
-            trigger={"kind": "api", "name": None, "event": call.request_id},
+            trigger={"kind": "api", "name": None, "event": call.request_id, **person_behind(call)},
             priority=body.priority,
             key=body.concurrency_key,
         )

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from integration.executor.test_children import commands_of
 from tocsin.errors import Forbidden, NotFound
 from tocsin_executor.application.approvals import Approvals
 from tocsin_executor.application.reading import Scope
-from tocsin_executor.application.runs import RunAlreadyDone
+from tocsin_executor.application.runs import RunAlreadyDone, StartOrder
 from tocsin_executor.domain.inputs import Verb
 from tocsin_kit.testing.waiting import eventually
 
@@ -23,15 +24,47 @@ class Person:
 
     subject: str
     permissions: tuple[str, ...] = ()
+    owner: str = ""
 
     @property
     def person(self) -> str:
         """Who they are."""
-        return self.subject
+        return self.owner or self.subject
 
     def may(self, permission: str, namespace: str) -> bool:
         """Whether they hold it."""
         return permission in self.permissions
+
+
+async def test_four_eyes_are_those_of_two_people_and_not_of_two_credentials(rig: Any) -> None:
+    """A key is its owner, whichever of the two started the run, a parent of it or an earlier one; nor do hands get round it."""
+    ask = {"ask": {"call": "approval", "with": {"title": "Pay?", "fourEyes": True}}}
+    key, ada, bob = Person("key:k1", owner="user:ada"), Person("user:ada"), Person("user:bob")
+    async with rig.replica() as replica, commands_of(replica):
+        approvals = Approvals(replica.runs, replica.reading)
+        await rig.publish([ask], name="child")
+        call = {"run": {"workflow": {"namespace": "default", "name": "child", "version": "latest"}}}
+        await rig.publish([{"pay": call}], name="parent")
+        for workflow, actor, trigger in (
+            ("child", "user:ada", {"kind": "api"}),
+            ("child", "key:k1", {"kind": "api", "person": "user:ada"}),
+            ("parent", "key:k1", {"kind": "api", "person": "user:ada"}),
+        ):
+            order = StartOrder(namespace="default", workflow=workflow, input={}, actor=actor, trigger=trigger)
+            run = (await replica.runs.start(order)).id
+
+            async def asked() -> Any:
+                return next(iter((await approvals.list(Scope(), None, 50, None))[0]), None)
+
+            question = await eventually(asked)
+            for same in (key, ada):
+                with pytest.raises(Forbidden, match="started the run"):
+                    await approvals.answer(question, True, same, None)
+                with pytest.raises(Forbidden, match="another person's answer"):
+                    await approvals.may_lend_a_hand(question.run, same)
+            await approvals.may_lend_a_hand(question.run, bob)
+            await approvals.answer(question, True, bob, None)
+            assert (await rig.ended(run)).output is True
 
 
 async def test_a_question_is_listed_and_answered_by_who_is_asked(rig: Any) -> None:
