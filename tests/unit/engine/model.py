@@ -96,7 +96,14 @@ class Model:
     def loop(self, task: dict[str, Any], value: Any, names: dict[str, Any]) -> tuple[Any, str | None, bool]:
         """``for``."""
         scoped = {name: held for name, held in names.items() if name != "input"}
-        for at, item in enumerate(self.jq(task["for"]["in"], value, names)):
+        items = self.jq(task["for"]["in"], value, names)
+        if "metadata" in task:  # several at once: each begins with its item, and the output is an array
+            return (
+                [self.sequence(task["do"], x, {**scoped, "item": x, "index": n})[0] for n, x in enumerate(items)],
+                None,
+                False,
+            )
+        for at, item in enumerate(items):
             inner = {**scoped, "item": item, "index": at}
             if "while" in task and not truthy(self.jq(task["while"], value, {**names, **inner})):
                 break

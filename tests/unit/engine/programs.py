@@ -88,8 +88,15 @@ def _fork(random: Random, depth: int) -> dict[str, Any]:
 
 def _for(random: Random, depth: int) -> dict[str, Any]:
     built: dict[str, Any] = {"for": {"in": f"[range({random.randint(0, 3)})]"}, "do": tasks(random, depth - 1)}
-    if random.random() < 0.2:
+    how = random.random()
+    if how < 0.2:
         built["while"] = "$index < 2"
+    elif how < 0.45:
+        built["metadata"] = {"concurrency": random.randint(1, 3)}
+    elif how < 0.5:  # more than a page of outputs
+        built["for"]["in"] = f"[range({random.randint(51, 110)})]"
+        built["do"] = [{"c": _CALL(random, 0)}]
+        built["metadata"] = {"concurrency": random.choice([5, 20, 200])}
     return built
 
 

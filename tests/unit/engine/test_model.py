@@ -28,8 +28,11 @@ def plain(random: Random, depth: int, *, calm: bool) -> dict[str, Any]:
         case "do":
             task = {"do": listed(random, depth - 1, calm=calm)}
         case "for":
-            task = {"for": {"in": f"[range({random.randint(0, 3)})]"}, "do": listed(random, depth - 1, calm=calm)}
-            if random.random() < 0.3:
+            many = random.random() < 0.3
+            task = {"for": {"in": f"[range({random.randint(0, 3)})]"}, "do": listed(random, depth - 1, calm=calm or many)}
+            if many:
+                task["metadata"] = {"concurrency": random.randint(1, 3)}
+            elif random.random() < 0.3:
                 task["while"] = '$index < 1 or ($item | type) == "string"'
         case "fork":
             branches = [{f"b{n}": plain(random, depth - 1, calm=True)} for n in range(random.randint(1, 3))]
@@ -78,7 +81,7 @@ def executed(tasks: list[Any], random: Random | None = None) -> tuple[World, lis
 @LIMITS
 @given(st.integers(0, 2**32 - 1))
 def test_the_engine_does_what_the_language_means(seed: int) -> None:
-    """Same output or fault, same tasks in the same order (but in forks, whose branches interleave)."""
+    """Same output or fault, same tasks in the same order (but where branches and items interleave)."""
     tasks = listed(Random(seed), 3)
     world, ran = executed(tasks)
     model = Model()
@@ -89,7 +92,7 @@ def test_the_engine_does_what_the_language_means(seed: int) -> None:
     else:
         assert (world.status, world.output) == ("completed", expected)
     assert sorted(ran) == sorted(model.ran)
-    if "fork" not in str(tasks):
+    if "fork" not in str(tasks) and "concurrency" not in str(tasks):
         assert ran == model.ran
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from tocsin.expressions import ExpressionFailed
+from tocsin_executor.application.correlator import WINDOW
 from tocsin_executor.domain.codec import decode_run, encode_cell
 from tocsin_executor.domain.compile import compile_workflow
 from tocsin_executor.domain.effects import (
@@ -45,6 +46,7 @@ from tocsin_executor.domain.inputs import (
     Wake,
 )
 from tocsin_executor.domain.program import Program
+from tocsin_executor.domain.remembered import ListenState
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.step import step
 from unit.engine.rules import check
@@ -214,10 +216,15 @@ class World:
         found += [("confirm", key) for key in self.stopping]
         found += [("slice", str(generation)) for generation in self.slices]
         found += [("child", key) for key in self.children]
-        found += [("event", key) for key in self.subscriptions]
+        found += [("event", key) for key in self.subscriptions if self._has_room(key)]
         if self.run.wake is not None and self.run.head is not None and not self.run.head.suspended:
             found.append(("wake", ""))
         return found
+
+    def _has_room(self, subscription: str) -> bool:
+        """Whether the correlator would deliver another event: without its window, one listener could be given all there are."""
+        token = self.run.home.tokens.get(subscription)
+        return token is None or not isinstance(token.state, ListenState) or len(token.state.queue) < WINDOW
 
     def happen(self, what: str, key: str) -> list[Effect]:
         """Let one of the choices happen."""
