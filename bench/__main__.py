@@ -21,7 +21,7 @@ import structlog
 import uvloop
 
 from bench.cases import cases
-from bench.cluster import Cluster, Plain, Sync, cluster
+from bench.cluster import Cluster, Plain, Sync, cluster, processor_seconds
 from bench.footprint import footprint
 from bench.ingest import ingest
 from bench.lineage import lineage
@@ -57,13 +57,21 @@ def percentile(values: list[float], share: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
 
 
+def processor_us(before: dict[str, float], steps: int) -> dict[str, int]:
+    """Microseconds of processor time a step since ``before``, by process."""
+    return {name: round((now - before.get(name, 0.0)) * 1e6 / steps) for name, now in processor_seconds().items()}
+
+
 async def steps(system: Cluster, sync: Sync, repeat: int) -> None:
     """500 runs of 5 sequential tasks, started at once: completed steps a second."""
     digest = await system.publish(sequence(TASKS))
     watch, starter = Watch(system), Starter(system)
     await watch.start()
     rates = []
+    before: dict[str, float] = {}
     for number in range(repeat + 2):
+        if number == 2:
+            before = processor_seconds()
         runs = [starter.new_run() for _ in range(RUNS)]
         ends = [watch.expect(run) for run in runs]
         began = time.perf_counter()
@@ -74,7 +82,10 @@ async def steps(system: Cluster, sync: Sync, repeat: int) -> None:
             rates.append(RUNS * TASKS / (finished - began))
         await asyncio.sleep(0.3)
     value = round(statistics.median(rates), 1)
-    report("steps", sync, value=value, unit="steps/s", n=repeat, min=round(min(rates), 1), max=round(max(rates), 1))
+    spent = processor_us(before, repeat * RUNS * TASKS)
+    report(
+        "steps", sync, value=value, unit="steps/s", n=repeat, min=round(min(rates), 1), max=round(max(rates), 1), cpu_us=spent
+    )
 
 
 async def in_sequence(system: Cluster, sync: Sync, repeat: int) -> None:
@@ -84,7 +95,10 @@ async def in_sequence(system: Cluster, sync: Sync, repeat: int) -> None:
     await watch.start(tasks=True)
     gaps: list[float] = []
     whole: list[float] = []
+    before: dict[str, float] = {}
     for number in range(repeat + 2):
+        if number == 2:
+            before = processor_seconds()
         run = starter.new_run()
         end = watch.expect(run)
         began = time.perf_counter()
@@ -104,6 +118,7 @@ async def in_sequence(system: Cluster, sync: Sync, repeat: int) -> None:
         unit="ms a step",
         n=len(gaps),
         value=round(statistics.median(whole), 3),
+        cpu_us=processor_us(before, repeat * SEQUENCE),
     )
 
 
