@@ -10,15 +10,17 @@ class TimetableInvalid(Invalid):
 
     Args:
         detail: What is wrong, one sentence.
-        position: 1-based character in the expression.
+        position: 1-based character in the expression; ``None`` where it is not the expression that is wrong, but the zone.
         hint: What to do about it.
     """
 
     code: ClassVar[str] = "timetable_invalid"
 
-    def __init__(self, detail: str, *, position: int = 1, hint: str | None = None) -> None:
+    def __init__(self, detail: str, *, position: int | None = 1, hint: str | None = None) -> None:
         """Keep the position apart from the text."""
-        super().__init__(detail, hint=hint, position=position)
+        super().__init__(detail, hint=hint)
+        if position is not None:
+            self.fields["position"] = position
         self.position = position
 
 

@@ -44,7 +44,7 @@ def zone(name: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         close = difflib.get_close_matches(name, available_timezones(), n=1)
         hint = f"Did you mean '{close[0]}'?" if close else "Write an IANA name such as Europe/Berlin."
-        raise TimetableInvalid(f"there is no time zone '{name[:60]}'", hint=hint) from None
+        raise TimetableInvalid(f"there is no time zone '{name[:60]}'", position=None, hint=hint) from None
 
 
 def instants(local: datetime, place: tzinfo, gap: Gap, overlap: Overlap) -> tuple[datetime, ...]:

@@ -7,7 +7,7 @@ from tocsin.errors import NotFound, PreconditionFailed
 from tocsin.signals.catalogue import case as words
 from tocsin_case.application.announcing import Said, announce
 from tocsin_case.application.ledger import By
-from tocsin_case.domain.calendars import BusinessCalendar, Hours
+from tocsin_case.domain.calendars import BusinessCalendar, checked_calendar
 from tocsin_case.domain.escalation import Policy, Team, checked_policy
 from tocsin_case.domain.oncall import Rotation, checked_rotation
 from tocsin_case.domain.rules import Rule, checked_rule
@@ -122,7 +122,7 @@ def _checked(value: Configured) -> Configured:
         case Rule():
             checked_rule(value)
         case BusinessCalendar():
-            Hours(value)  # its zone exists
+            return checked_calendar(value)
         case _:
             pass
     return value

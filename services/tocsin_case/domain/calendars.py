@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
-from tocsin.errors import Invalid
+from tocsin.errors import Invalid, Violation
+from tocsin.schedules import TimetableInvalid
 from tocsin.schedules.calendars import Exclusions
 from tocsin.schedules.zones import zone
 
@@ -62,6 +63,32 @@ class BusinessCalendar:
     windows: tuple[Window, ...] = ()
     holidays: tuple[date, ...] = ()
     yearly: tuple[tuple[int, int], ...] = ()
+
+
+def checked_calendar(calendar: BusinessCalendar) -> BusinessCalendar:
+    """A calendar as it may be stored.
+
+    Raises:
+        NeverOpen: No hour of a week is business time.
+        Invalid: No such zone.
+    """
+    known_zone(calendar.timezone)
+    if not calendar.windows:
+        raise NeverOpen(f"calendar {calendar.name} has no business time", violations=[Violation("/hours", "none is left")])
+    return calendar
+
+
+def known_zone(name: str) -> tzinfo:
+    """The zone of what somebody configures.
+
+    Raises:
+        TimetableInvalid: There is none; it says where the name was.
+    """
+    try:
+        return zone(name)
+    except TimetableInvalid as wrong:
+        wrong.violations = (Violation("/timezone", wrong.detail, wrong.hint),)
+        raise
 
 
 class Hours:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tocsin.errors import Invalid, Violation
 from tocsin.schedules.zones import zone
-from tocsin_case.domain.calendars import Window, clock_change
+from tocsin_case.domain.calendars import Window, clock_change, known_zone
 
 DAY = timedelta(days=1)
 SHIFTS = 1000  # shown at most
@@ -116,7 +116,7 @@ def checked_rotation(rotation: Rotation) -> Rotation:
     Raises:
         Invalid: No layer, a layer without people, an override that ends before it begins, no such zone.
     """
-    zone(rotation.timezone)
+    known_zone(rotation.timezone)
     wrong = [
         Violation(f"/layers/{n}/participants", "nobody takes turns")
         for n, one in enumerate(rotation.layers)
@@ -128,6 +128,12 @@ def checked_rotation(rotation: Rotation) -> Rotation:
         Violation(f"/overrides/{n}/end", "it ends before it begins")
         for n, one in enumerate(rotation.overrides)
         if one.end <= one.start
+    ]
+    wrong += [
+        Violation(f"/layers/{n}/windows/{m}/end", "it ends before it begins", "Write two: until 1440, and from 0 the next day.")
+        for n, one in enumerate(rotation.layers)
+        for m, window in enumerate(one.windows)
+        if window.end <= window.start
     ]
     if wrong:
         raise Invalid(f"rotation {rotation.name} cannot work: {wrong[0].detail}", violations=wrong)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Generic
 
 from pydantic import AwareDatetime, BaseModel
 
+from tocsin.errors import Invalid, Violation
 from tocsin.schedules import read_ics
 from tocsin_case.application import Settings
 from tocsin_case.domain.calendars import BusinessCalendar
@@ -124,15 +125,27 @@ def _calendar(body: CalendarBody) -> Mapping[str, Any]:
         {"weekday": day - 1, "start": _minutes(hours.start), "end": _minutes(hours.end)}
         for hours in body.hours
         for day in sorted(set(hours.days))
-        if _minutes(hours.start) < _minutes(hours.end)
     ]
+    for number, hours in enumerate(body.hours):
+        if _minutes(hours.start) >= _minutes(hours.end):
+            wrong = Violation(f"/hours/{number}/end", "it ends before it begins", "Write two: until 24:00, and from 00:00.")
+            raise Invalid(f"hours from {hours.start} to {hours.end} are none", hint=wrong.hint, violations=[wrong])
     days = set(body.holidays)
-    yearly = {(int(text[:2]), int(text[3:])) for text in body.yearly}
+    yearly = {_yearly(text, number) for number, text in enumerate(body.yearly)}
     if body.ics is not None:
         read = read_ics(body.ics)
         days |= read.dates
         yearly |= read.yearly
     return {"timezone": body.timezone, "windows": windows, "holidays": sorted(days), "yearly": sorted(yearly)}
+
+
+def _yearly(text: str, number: int) -> tuple[int, int]:
+    try:
+        day = date.fromisoformat(f"2000-{text}")  # a leap year
+    except ValueError:
+        wrong = Violation(f"/yearly/{number}", f"{text} is no day of any year")
+        raise Invalid(wrong.detail, violations=[wrong]) from None
+    return day.month, day.day
 
 
 def _minutes(text: str) -> int:

@@ -1,13 +1,14 @@
 """Partitions of an asset: windows of time, fixed keys, keys that come up, and pairs of two of these.
 
 A window's key is the local date of its beginning, or, where windows are shorter than a day, its local minute with the offset
-(so that the hour that a clock change repeats has two keys). Nothing here knows what has been written; see ``slots``.
+(so that the hour that a clock change repeats has two keys), and the second where that is not 0. Nothing here knows what has
+been written.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import TypeAlias
@@ -19,7 +20,9 @@ KEY_LIMIT = 256  # characters
 LISTED_LIMIT = 10_000  # of one asset's partitions that are looked at together
 PAIR = "|"  # between the two keys of a pair; no key of a dimension holds it
 
-_DAYS = re.compile(r"P\d+[YMWD]|@(yearly|annually|monthly|weekly|daily|midnight)|(0 )?0 0 .+", re.IGNORECASE)
+_DAYS = re.compile(r"P\d+[YMWD]|@(yearly|annually|monthly|weekly|daily|midnight)", re.IGNORECASE)
+_OF_DAY = {5: 2, 6: 3, 7: 3}  # how many fields of a cron pattern are about the time of day, seconds included, by their number
+_TICK = timedelta(microseconds=1)
 _REACH = timedelta(days=366 * 8)  # a leap day comes again after eight years at the latest
 
 
@@ -49,8 +52,11 @@ class Windows:
 
     @property
     def by_day(self) -> bool:
-        """Whether windows are days or longer and begin at midnight."""
-        return _DAYS.fullmatch(self.every.strip()) is not None
+        """Whether windows are days or longer, so that no two begin on one day."""
+        text = self.every.strip()
+        fields = text.split()
+        midnight = fields[: _OF_DAY.get(len(fields), 0)]
+        return _DAYS.fullmatch(text) is not None or (bool(midnight) and all(one.strip("0") == "" for one in midnight))
 
     def timetable(self) -> Timetable:
         """Its boundaries. A midnight that does not exist is an hour later; an hour that comes twice is two windows."""
@@ -92,7 +98,9 @@ Partitions: TypeAlias = Windows | Fixed | Growing | Pairs | None
 def key_of(windows: Windows, at: datetime) -> str:
     """The key of the window that begins at ``at``."""
     local = at.astimezone(windows.timetable().place)
-    return local.strftime("%Y-%m-%d") if windows.by_day else local.strftime("%Y-%m-%dT%H:%M%z")
+    if windows.by_day:
+        return local.strftime("%Y-%m-%d")
+    return local.strftime("%Y-%m-%dT%H:%M:%S%z" if local.second else "%Y-%m-%dT%H:%M%z")
 
 
 def boundary_before(windows: Windows, at: datetime) -> datetime | None:
@@ -101,7 +109,7 @@ def boundary_before(windows: Windows, at: datetime) -> datetime | None:
     span = timedelta(hours=2)
     while True:
         begin = max(at - span, windows.start)
-        found = _last(table, begin - timedelta(microseconds=1), at)
+        found = _last(table, begin - _TICK, at)
         if found is not None:
             return found
         if begin == windows.start or span > _REACH:
@@ -137,8 +145,11 @@ def window_of(partitions: Single, key: str) -> Window | None:
     if partitions.by_day:
         if len(key) != 10:
             return None
-        at = at.replace(tzinfo=partitions.timetable().place)
-        at += timedelta(hours=23)  # whatever the clocks do at midnight, the window has begun by then and not ended
+        try:
+            midnight = (at + timedelta(days=1)).replace(tzinfo=partitions.timetable().place).astimezone(UTC)
+        except OverflowError:
+            return None
+        at = midnight - _TICK  # whatever the clocks do on that day, the window has begun by then
     elif at.tzinfo is None:
         return None
     window = window_at(partitions, at)
@@ -148,7 +159,7 @@ def window_of(partitions: Single, key: str) -> Window | None:
 def windows_from(windows: Windows, after: datetime) -> Iterator[Window]:
     """Windows in order, from the first that begins after ``after``."""
     table = windows.timetable()
-    start = table.next(max(after, windows.start - timedelta(microseconds=1)))
+    start = table.next(max(after, windows.start - _TICK))
     while start is not None and (windows.end is None or start < windows.end):
         end = table.next(start)
         if end is None:
@@ -160,7 +171,7 @@ def windows_from(windows: Windows, after: datetime) -> Iterator[Window]:
 def closed_windows(windows: Windows, after: datetime, until: datetime) -> Iterator[Window]:
     """Windows whose end is in (after, until], in order."""
     begun = boundary_before(windows, after)
-    before = (begun if begun is not None else windows.start) - timedelta(microseconds=1)
+    before = (begun if begun is not None else windows.start) - _TICK
     for window in windows_from(windows, before):
         if window.end > until:
             return
@@ -174,8 +185,8 @@ def last_closed(windows: Windows, now: datetime) -> Window | None:
     if current is None:
         return None
     if windows.end is not None and current > windows.end:
-        return max(islice(closed_windows(windows, windows.start, now), LISTED_LIMIT), key=lambda one: one.end, default=None)
-    return window_at(windows, current - timedelta(microseconds=1))
+        return window_at(windows, windows.end - _TICK)
+    return window_at(windows, current - _TICK)
 
 
 def listed(partitions: Single, now: datetime, known: Sequence[str], limit: int = LISTED_LIMIT) -> list[str]:
@@ -197,7 +208,7 @@ def listed(partitions: Single, now: datetime, known: Sequence[str], limit: int =
             window = last_closed(partitions, now)
             while window is not None and len(found) < limit:
                 found.append(key_of(partitions, window.start))
-                window = window_at(partitions, window.start - timedelta(microseconds=1))
+                window = window_at(partitions, window.start - _TICK)
             return found[::-1]
 
 

@@ -6,11 +6,13 @@ The same object comes over HTTP and lies in the store; this is its only reader. 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from typing import TypeVar
 
 from tocsin.errors import Invalid, Violation
 from tocsin.expressions.durations import parse_duration
 from tocsin.schedules import CalendarInvalid, Exclusions, TimetableInvalid, parse_timetable, read_ics
+from tocsin.schedules.zones import zone
 from tocsin.signals import Json
 from tocsin_lineage.domain import mappings
 from tocsin_lineage.domain.automation import PRESETS, Both, Condition, Either, Negated, Simple, Tick, ticks_in
@@ -21,6 +23,7 @@ from tocsin_lineage.domain.partitions import PAIR, Fixed, Growing, Pairs, Partit
 UPSTREAM_LIMIT = 200
 DEPTH_LIMIT = 8  # of nested conditions
 _WEEKDAYS = {str(number): number - 1 for number in range(1, 8)}  # ISO: 1 is Monday
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
@@ -130,23 +133,27 @@ class _Reader:
     def partitions(self, value: Json, at: str) -> Partitions:
         found = self._object(value, at)
         if "first" in found or "second" in found:
+            self._known(found, at, "first", "second")
             return Pairs(self._single(found.get("first"), f"{at}/first"), self._single(found.get("second"), f"{at}/second"))
         return self._single(value, at)
 
     def _single(self, value: Json, at: str) -> Single:
         found = self._object(value, at)
         if "every" in found:
-            zone = self._text(found.get("zone", "UTC"), f"{at}/zone")
-            every = self._timetable(found["every"], zone, f"{at}/every")
-            start = self._instant(found.get("start"), f"{at}/start", zone)
-            end = self._instant(found["end"], f"{at}/end", zone) if found.get("end") is not None else None
-            return Windows(every, zone, start, end)
+            self._known(found, at, "every", "zone", "start", "end")
+            place = self._zone(found, at)
+            every = self._timetable(found["every"], place, f"{at}/every")
+            start = self._instant(found.get("start"), f"{at}/start", place)
+            end = self._instant(found["end"], f"{at}/end", place) if found.get("end") is not None else None
+            return Windows(every, place, start, end)
         if "keys" in found:
+            self._known(found, at, "keys")
             keys = found["keys"]
             if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and k and PAIR not in k for k in keys):
                 raise self.wrong(f"{at}/keys", f"must be a list of names without '{PAIR}'")
             return Fixed(tuple(dict.fromkeys(str(key) for key in keys)))
         if found.get("dynamic") is True:
+            self._known(found, at, "dynamic")
             return Growing()
         raise self.wrong(at, "says neither `every`, `keys` nor `dynamic`")
 
@@ -159,6 +166,7 @@ class _Reader:
         if isinstance(value, str) and value:
             return MadeOf(value)
         found = self._object(value, at)
+        self._known(found, at, "asset", "mapping")
         key = self._text(found.get("asset"), f"{at}/asset")
         return MadeOf(key, self._mapping(found.get("mapping", "same"), f"{at}/mapping"))
 
@@ -168,11 +176,11 @@ class _Reader:
                 return mappings.Same()
             case "all":
                 return mappings.Everything()
-            case {"last": int(count)} if count > 0:
+            case {"last": int(count), **rest} if count > 0 and not rest:
                 return mappings.Newest(count)
-            case {"shift": [int(first), int(last)]} if first <= last and max(-first, last) <= 1000:
+            case {"shift": [int(first), int(last)], **rest} if not rest and first <= last and max(-first, last) <= 1000:
                 return mappings.Shifted(first, last)
-            case {"side": "first" | "second" as side}:
+            case {"side": "first" | "second" as side, **rest} if not rest:
                 return mappings.OneSide(mappings.Side(side))
             case _:
                 hint = 'One of "same", "all", {"last": 3}, {"shift": [-1, 0]}, {"side": "first"}.'
@@ -182,12 +190,14 @@ class _Reader:
         found = self._object(value, at)
         warn = self._span(found["warn"], f"{at}/warn") if found.get("warn") is not None else None
         if "deadline" in found:
-            zone = self._text(found.get("zone", "UTC"), f"{at}/zone")
-            cron = self._timetable(found["deadline"], zone, f"{at}/deadline")
+            self._known(found, at, "deadline", "zone", "within", "warn", "exclude")
+            place = self._zone(found, at)
+            cron = self._timetable(found["deadline"], place, f"{at}/deadline")
             days = self._exclusions(found["exclude"], f"{at}/exclude") if found.get("exclude") is not None else Exclusions()
-            return Deadline(cron, zone, self._span(found.get("within", "P1D"), f"{at}/within"), warn, days)
+            return Deadline(cron, place, self._span(found.get("within", "P1D"), f"{at}/within"), warn, days)
         for name, kind in (("maximum_lag", MaximumLag), ("each_partition", EachPartition)):
             if name in found:
+                self._known(found, at, name, "warn")
                 fail = self._span(found[name], f"{at}/{name}")
                 if warn is not None and warn >= fail:
                     raise self.wrong(f"{at}/warn", f"comes after `{name}`", "A warning comes first.")
@@ -196,6 +206,7 @@ class _Reader:
 
     def _exclusions(self, value: Json, at: str) -> Exclusions:
         found = self._object(value, at)
+        self._known(found, at, "weekdays", "dates", "yearly", "ics")
         try:
             listed = {name: found.get(name) or [] for name in ("weekdays", "dates", "yearly")}
             weekdays, dates, yearly = (part if isinstance(part, list) else [None] for part in listed.values())
@@ -223,6 +234,9 @@ class _Reader:
 
     def _check(self, value: Json, at: str) -> CheckPolicy:
         found = self._object(value, at)
+        self._known(found, at, "severity", "blocking", "description")
+        if not isinstance(found.get("blocking", False), bool):
+            raise self.wrong(f"{at}/blocking", "must be true or false")
         try:
             severity = Grade(found.get("severity", "error"))
         except ValueError:
@@ -231,12 +245,14 @@ class _Reader:
 
     def maker(self, value: Json, at: str) -> Maker:
         found = self._object(value, at)
+        self._known(found, at, "workflow", "version", "input")
         given = self._object(found.get("input", {}), f"{at}/input")
         version = found.get("version")
         return Maker(self._text(found.get("workflow"), f"{at}/workflow"), str(version) if version else None, given)
 
     def automation(self, value: Json, at: str) -> Condition:
         found = self._object(value, at)
+        self._known(found, at, "when")
         condition = self._condition(found.get("when"), f"{at}/when", 0)
         if len(ticks_in(condition)) > 1:
             raise self.wrong(f"{at}/when", "has more than one cron pattern", "One pattern can name several times.")
@@ -251,8 +267,9 @@ class _Reader:
             case str() if value in {one.value for one in Simple}:
                 return Simple(value)
             case {"cron": cron}:
-                zone = self._text(self._object(value, at).get("zone", "UTC"), f"{at}/zone")
-                return Tick(self._timetable(cron, zone, f"{at}/cron"), zone)
+                self._known(self._object(value, at), at, "cron", "zone")
+                place = self._zone(self._object(value, at), at)
+                return Tick(self._timetable(cron, place, f"{at}/cron"), place)
             case {"all": [_, *_] as parts}:
                 return Both(tuple(self._condition(one, f"{at}/all/{n}", depth + 1) for n, one in enumerate(parts)))
             case {"any": [_, *_] as parts}:
@@ -268,28 +285,46 @@ class _Reader:
             raise self.wrong(at, "must be an object")
         return value
 
+    def _known(self, found: Mapping[str, Json], at: str, *names: str) -> None:
+        """Refuse members that nobody reads: a promise with a slip of the pen would be another promise."""
+        for name in found:
+            if name not in names:
+                close = get_close_matches(name, names, n=1)
+                hint = f"Did you mean `{close[0]}`?" if close else f"Possible here: {', '.join(names)}."
+                raise self.wrong(f"{at}/{name}", "is not known here", hint)
+
+    def _zone(self, found: Mapping[str, Json], at: str) -> str:
+        name = self._text(found.get("zone", "UTC"), f"{at}/zone")
+        try:
+            zone(name)
+        except TimetableInvalid as error:
+            raise self.wrong(f"{at}/zone", error.detail, error.hint) from error
+        return name
+
     def _text(self, value: Json, at: str) -> str:
         if not isinstance(value, str):
             raise self.wrong(at, "must be a string")
         return value
 
-    def _timetable(self, value: Json, zone: str, at: str) -> str:
+    def _timetable(self, value: Json, place: str, at: str) -> str:
         text = self._text(value, at)
         try:
-            parse_timetable(text, zone)
+            parse_timetable(text, place)
         except TimetableInvalid as error:
             raise self.wrong(at, error.detail, error.hint) from error
         if not is_interval(text):
             raise self.wrong(at, "must be a cron pattern or an ISO 8601 duration")
         return text
 
-    def _instant(self, value: Json, at: str, zone: str) -> datetime:
+    def _instant(self, value: Json, at: str, place: str) -> datetime:
         try:
             found = datetime.fromisoformat(self._text(value, at))
-        except ValueError:
+            instant = (found if found.tzinfo else found.replace(tzinfo=zone(place))).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise self.wrong(at, "must be an ISO 8601 date or instant") from None
-        place = parse_timetable("@daily", zone).place
-        return (found if found.tzinfo else found.replace(tzinfo=place)).astimezone(UTC)
+        if not _EARLIEST <= instant <= _LATEST:
+            raise self.wrong(at, "is out of reach", "Name a year from 1900 to 2999.")
+        return instant
 
     def _span(self, value: Json, at: str) -> timedelta:
         try:

@@ -325,7 +325,7 @@ def check(when: When, start: Start, input_bytes: int, now: datetime) -> None:
         member = "/cron" if when.follows is not None else f"/{when.kind}"
         upcoming = now if when.follows is not None and not when.expression else when.next(now)
     except TimetableInvalid as wrong:
-        wrong.violations = (Violation(member, wrong.detail, wrong.hint, 1, wrong.position),)
+        wrong.violations = (Violation(member, wrong.detail, wrong.hint, wrong.position and 1, wrong.position),)
         raise
     if upcoming is None:
         raise ScheduleInvalid(

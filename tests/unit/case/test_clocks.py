@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tocsin_case.domain.calendars import ALWAYS, BusinessCalendar, Hours, NeverOpen, Window
+from tocsin.schedules import TimetableInvalid
+from tocsin_case.domain.calendars import ALWAYS, BusinessCalendar, Hours, NeverOpen, Window, checked_calendar
 from tocsin_case.domain.clocks import SlaClock, clock_events, start_clock
 
 MINUTE = timedelta(minutes=1)
@@ -81,6 +82,15 @@ def test_a_calendar_that_is_never_open_is_not_waited_for():
     """Ten years are enough to know."""
     with pytest.raises(NeverOpen):
         Hours(BusinessCalendar(namespace="default", name="c")).after(STARTS[0], MINUTE)
+
+
+def test_a_calendar_that_cannot_work_is_refused_when_it_is_written():
+    """And not when the first case is to be promised something; a zone that does not exist is refused where it is."""
+    with pytest.raises(NeverOpen):
+        checked_calendar(BusinessCalendar(namespace="default", name="c"))
+    with pytest.raises(TimetableInvalid) as refused:
+        checked_calendar(BusinessCalendar(namespace="default", name="c", timezone="Europe/Belin", windows=(Window(0, 0, 9),)))
+    assert [(one.pointer, one.column) for one in refused.value.violations] == [("/timezone", None)]
 
 
 class PlainClock:

@@ -27,7 +27,7 @@ from tocsin_case.domain.escalation import (
     settled,
 )
 from tocsin_case.domain.flow import tick, transition, with_promise
-from tocsin_case.domain.oncall import Layer, Override, Rotation, on_call, shifts
+from tocsin_case.domain.oncall import Layer, Override, Rotation, checked_rotation, on_call, shifts
 from tocsin_case.domain.types import Priority, Stage, Targets, standard
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -188,6 +188,14 @@ def test_overrides_count_first_and_shifts_have_no_gaps():
         instants = (shift.start, shift.start + (shift.end - shift.start) / 2, shift.end - timedelta(seconds=1))
         assert {on_call(rotation, at) for at in instants} == {shift.who}
     assert on_call(rotation, week + timedelta(hours=11)) == "user:x"
+
+
+def test_hours_over_midnight_are_two_windows_and_no_layer_that_never_counts():
+    """A window that ends before it begins would be a night without anybody on call."""
+    night = Layer(participants=("user:a",), start=date(2026, 1, 1), windows=(Window(0, 22 * 60, 6 * 60),))
+    with pytest.raises(Invalid) as refused:
+        checked_rotation(Rotation(namespace="d", name="r", layers=(night,)))
+    assert refused.value.violations[0].pointer == "/layers/0/windows/0/end"
 
 
 def test_a_year_of_cases_in_virtual_time_does_what_a_plain_model_says():

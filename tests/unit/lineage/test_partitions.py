@@ -46,16 +46,24 @@ ZONES = [
     ("PT1H", "UTC"),
     ("0 * * * *", "Europe/Berlin"),
     ("30 3 * * 1-5", "UTC"),
+    ("0 0 */6 * * *", "Europe/Berlin"),
+    ("0 0 0 * * *", "America/Havana"),
+    ("0 0 * * *", "America/Santiago"),
+    ("PT20S", "UTC"),
+    ("P1D", "Pacific/Apia"),
+    ("P1M", "Africa/Casablanca"),
+    ("PT90M", "Australia/Lord_Howe"),
 ]
+BEGINNINGS = (START, datetime(2026, 1, 1, 22, 30, tzinfo=UTC), datetime(2026, 1, 3, 3, 15, 40, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(("every", "zone"), ZONES)
 @settings(deadline=None)
-@given(offset=st.integers(0, 60 * 24 * 330))
-def test_every_instant_is_in_exactly_the_window_of_its_key(every, zone, offset):
+@given(offset=st.integers(0, 60 * 24 * 330), start=st.sampled_from(BEGINNINGS))
+def test_every_instant_is_in_exactly_the_window_of_its_key(every, zone, offset, start):
     """Windows follow each other without gap; keys lead back to their windows, through every change of the clocks."""
-    windows = Windows(every, zone, START)
-    at = START + timedelta(minutes=offset)
+    windows = Windows(every, zone, start)
+    at = start + timedelta(minutes=offset)
     window = window_at(windows, at)
     if window is None:
         assert boundary_before(windows, at) is None
@@ -81,6 +89,9 @@ def test_only_windows_that_are_over_are_listed():
     ended = Windows("@daily", "UTC", START, end=datetime(2026, 1, 3, tzinfo=UTC))
     assert listed(ended, NOW, ()) == ["2026-01-01", "2026-01-02"]
     assert last_closed(DAILY, START + timedelta(hours=3)) is None
+    long_ago = Windows("PT1H", "UTC", datetime(2020, 1, 1, tzinfo=UTC), end=START)
+    assert last_closed(long_ago, NOW) == window_at(long_ago, START - timedelta(hours=1))
+    assert listed(long_ago, NOW, (), 2) == ["2025-12-31T22:00+0000", "2025-12-31T23:00+0000"]
 
 
 def test_keys_that_cannot_be_are_refused():

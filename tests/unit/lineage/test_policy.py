@@ -70,6 +70,27 @@ def test_what_makes_no_sense_is_refused_with_its_place(part, value):
     assert refused.value.violations[0].pointer.startswith(f"/{part}")
 
 
+@pytest.mark.parametrize(
+    ("declared", "pointer"),
+    [
+        ({"partitions": {"every": "@daily", "zone": "Europe/Belin", "start": "2026-01-01"}}, "/partitions/zone"),
+        ({"freshness": {"deadline": "0 6 * * *", "zone": "Mars/Phobos"}}, "/freshness/zone"),
+        ({"automation": {"when": {"cron": "@daily", "zone": "x"}}, "maker": {"workflow": "w"}}, "/automation/when/zone"),
+        ({"partitions": {"every": "@daily", "zon": "Europe/Berlin", "start": "2026-01-01"}}, "/partitions/zon"),
+        ({"freshness": {"deadline": "0 6 * * *", "withn": "PT1H"}}, "/freshness/withn"),
+        ({"freshness": {"maximum_lag": "PT1H", "deadline": "0 6 * * *"}}, "/freshness/maximum_lag"),
+        ({"checks": {"rows": {"blocking": "yes"}}}, "/checks/rows/blocking"),
+        ({"upstream": [{"asset": "x", "mapping": {"last": 3, "first": 1}}]}, "/upstream/0/mapping"),
+        ({"partitions": {"every": "@daily", "start": "0001-01-01", "zone": "Asia/Tokyo"}}, "/partitions/start"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_other_promise(declared, pointer):
+    """What nobody would read is refused where it is, a zone that does not exist at the zone."""
+    with pytest.raises(PolicyInvalid) as refused:
+        read_policy(declared)
+    assert [one.pointer for one in refused.value.violations] == [pointer]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["every", "cron", "all", "asset", "x"]), inner),

@@ -63,6 +63,8 @@ def test_a_wrong_timetable_is_shown_where_it_is(members: dict[str, object], poin
     with pytest.raises(TimetableInvalid) as caught:
         check(wanted.when, wanted.start, wanted.input_bytes, NOW)
     assert caught.value.violations[0].pointer == pointer
+    # Of an expression it is known which character is wrong; a zone is wrong as a whole.
+    assert (caught.value.violations[0].column is None) is (pointer == "/timezone")
 
 
 def test_what_never_fires_or_is_too_large_is_refused() -> None:
