@@ -47,8 +47,11 @@ def compile_schema(document: Json) -> Schema:
         raise BadSchema("a schema is an object")
     try:
         validator = jsonschema_rs.validator_for(document, pattern_options=jsonschema_rs.RegexOptions(), retriever=_refuse)
+    except jsonschema_rs.ValidationError as exc:
+        where = "/".join(str(part) for part in exc.instance_path)
+        raise BadSchema(f"this is no JSON schema: {exc.message[:_TOLD]} (at /{where})") from exc
     except (ValueError, jsonschema_rs.ReferencingError) as exc:
-        raise BadSchema(str(exc)[:500]) from exc
+        raise BadSchema(str(exc)[:_TOLD]) from exc
     return Schema(validator, document)
 
 

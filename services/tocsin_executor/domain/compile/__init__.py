@@ -4,7 +4,7 @@ A document that comes here has passed ``tocsin.definitions.validate``, which kno
 it maps constructs to operations, and refuses by name what the runtime around the engine does not offer yet.
 """
 
-from tocsin_executor.domain.compile.builder import Offered
+from tocsin_executor.domain.compile.builder import NOT_OFFERED, Offered
 from tocsin_executor.domain.compile.document import compile_workflow
 
-__all__ = ["Offered", "compile_workflow"]
+__all__ = ["NOT_OFFERED", "Offered", "compile_workflow"]

@@ -21,6 +21,9 @@ from tocsin_executor.domain.program import EXIT, Node, Op, Post, Pre, Scope, Sou
 from tocsin_executor.domain.schemas import BadSchema, Schema, compile_schema
 from tocsin_executor.domain.values import Json
 
+NOT_OFFERED = "not offered yet"
+"""How the complaint begins about what the language has and this version does not."""
+
 MAX_SCOPES = 64
 MAX_TASKS = 2_000
 MAX_BRANCHES = 256  # all of them live in the run's head, which has to stay small
@@ -127,7 +130,7 @@ class Builder:
 
     def not_offered(self, place: Place, what: str, hint: str | None = None) -> Refused:
         """Note that the language has it and this version does not."""
-        self.wrong(place, f"not offered yet: {what}", hint)
+        self.wrong(place, f"{NOT_OFFERED}: {what}", hint)
         return Refused(what)
 
     @contextmanager

@@ -1,0 +1,37 @@
+"""`tocsin workflow validate`: the grammar here, the rest by the executor's compiler."""
+
+from pathlib import Path
+
+import pytest
+
+from tocsin.cli.exits import Exit
+from tocsin.cli.root import run
+
+HEAD = "document: {dsl: 1.0.3, namespace: default, name: flow, version: 1.0.0}\n"
+
+
+def test_what_would_be_refused_at_publication_is_said_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its place in the file: limits that make no sense, a wrong question, a secret where it would be recorded."""
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(
+        "document:\n  {dsl: 1.0.3, namespace: default, name: flow, version: 1.0.0, metadata: {tocsin: {priority: 1000}}}\n"
+        "use: {secrets: [x]}\ndo:\n  - a:\n      call: approval\n      with: {titel: x}\n"
+        "  - b:\n      set: {s: '${ $secrets.x }'}\n  - c:\n      set: {n: 1}\n"
+        "      input: {schema: {document: {type: nonsense}}}\n"
+    )
+    assert run(["workflow", "validate", str(wrong)]) == Exit.INVALID
+    said = capsys.readouterr().out
+    for place, words in (("2:", "-100 to 100"), ("7:", "'titel'"), ("9:", "$secrets"), ("12:", "this is no JSON schema")):
+        assert any(f"wrong.yaml:{place}" in line and words in line for line in said.splitlines()), said
+
+
+def test_what_is_imported_is_not_fetched(tmp_path: Path) -> None:
+    """Nor does it make a document wrong; nor does what this version does not offer."""
+    sound = tmp_path / "sound.yaml"
+    sound.write_text(
+        HEAD + "use: {catalogs: {ours: {endpoint: https://catalog.invalid}}}\n"
+        "do:\n  - a: {call: 'log:1.0.0@ours', with: {x: 1}}\n  - b: {call: 'https://functions.invalid/f.yaml'}\n"
+        "  - c: {set: {n: 1}, input: {schema: {format: json, resource: {endpoint: https://schemas.invalid/s.json}}}}\n"
+        "  - d: {run: {script: {language: ruby, code: x}}}\n"
+    )
+    assert run(["workflow", "validate", str(sound)]) == Exit.OK
