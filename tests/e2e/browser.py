@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,8 @@ class Page:
         """To an address; a new one behind the ``#`` stays on the page."""
         await self.call("Page.navigate", url=url)
 
-    async def until(self, script: str, *, within: float = WITHIN) -> Any:
-        """The value of an expression, once it is true.
+    async def until(self, script: str, *, within: float = WITHIN) -> None:
+        """Until an expression is true in the page.
 
         Raises:
             AssertionError: It was not in time; with the text of the page.
@@ -92,8 +93,8 @@ class Page:
         deadline = _clock.monotonic() + within
         while True:
             with contextlib.suppress(AssertionError):  # the page may be on its way elsewhere
-                if value := await self.run(script):
-                    return value
+                if await self.run(f"Boolean({script})"):
+                    return
             if _clock.monotonic() > deadline:
                 raise AssertionError(
                     f"not within {within:g} s: {script}\n{await self.run('document.body.innerText')}\n{self.complaints}"
@@ -157,7 +158,9 @@ async def browsing(folder: Path) -> AsyncIterator[Page]:
     options += ["--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--disable-background-networking"]
     options += ["--disable-component-update", "--hide-scrollbars", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(CHROMIUM, *options, "about:blank", stdout=quiet, stderr=quiet)
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM, *options, "about:blank", stdout=quiet, stderr=quiet, start_new_session=True
+    )
     try:
         async with ClientSession() as http:
             address = await _address(http, folder / "DevToolsActivePort")
@@ -169,8 +172,8 @@ async def browsing(folder: Path) -> AsyncIterator[Page]:
                 yield page
                 hearing.cancel()
     finally:
-        if process.returncode is None:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its helpers, too
         await process.wait()
 
 

@@ -26,6 +26,7 @@ OWNERS: Mapping[str, str] = MappingProxyType(
         "workflows": "executor",
         "runs": "executor",
         "pools": "executor",
+        "proposals": "executor",
         "approvals": "executor",
         "tasks": "executor",
         "workers": "executor",

@@ -56,7 +56,7 @@ export async function showCases(place, _, query) {
     ["Tasks", (it) => (it.tasks ? `${it.tasks_done}/${it.tasks}` : ""), "number"], ["Opened", (it) => ago(it.opened_at)],
   ], items, "No case here.", (it) => `#/cases/${it.id}`));
   const go = (changes) => { location.hash = `#/cases?${new URLSearchParams(Object.entries({ ...chosen, ...changes }).filter(([, value]) => value))}`; };
-  const words = el("input", { type: "search", placeholder: "Words; fail* begins one", value: chosen.text ?? "" });
+  const words = el("input", { type: "search", placeholder: "Words; fail* begins one", ariaLabel: "Words", value: chosen.text ?? "" });
   words.addEventListener("change", () => go({ text: words.value }));
   const views = VIEWS.map(([name]) => el(name === named[0] ? "button.quiet.chosen" : "button.quiet", { type: "button", onclick: () => go({ view: name }) }, name));
   const chips = ["priority", "status", "team", "owner", "tags"].map((field) => Object.entries(counts.facets[field] ?? {}).slice(0, 6).map(([value, count]) =>
@@ -141,7 +141,7 @@ function entry(record) {
 function about(it) {
   const target = ({ kind, target: name }) => (kind === "run" ? link(`#/runs/${name}`, name) : kind === "case" ? link(`#/cases/${name}`, name) : kind === "asset" ? link(`#/assets/default/${encodeURIComponent(name)}`, name) : name);
   return facts([["Case", it.id], ["Type", it.kind], ["Severity", String(it.severity)], ["Owner", it.owner ?? "nobody"], ["Team", it.team], ["Queue", it.queue], ["Tags", it.tags.join(", ")],
-    ...Object.entries(it.fields).map(([name, value]) => [name, plain(value)]), ["Opened", `${when(it.opened_at)} by ${it.opened_by}`], ["By rule", it.rule],
+    ...Object.entries(it.fields).map(([name, value]) => [name, plain(value)]), ["Opened", el("span", {}, ago(it.opened_at), ` by ${it.opened_by}`)], ["By rule", it.rule],
     ["Happened", it.occurrences > 1 ? `${it.occurrences} times` : null], ["Part of", it.merged_into && link(`#/cases/${it.merged_into}`, it.merged_into)],
     ...it.links.map((one) => [one.role, el("span", {}, `${one.kind} `, target(one))])]);
 }

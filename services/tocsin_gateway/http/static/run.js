@@ -9,11 +9,11 @@ import { timeline } from "./timeline.js";
 export const OVER = new Set(["completed", "faulted", "cancelled"]);
 const PAGE = 500;
 const MOST = 5000; // tasks that are shown
-const known = { id: null, pages: [], open: new Set(), whole: false }; // of the run that is looked at
+const known = { id: null, pages: [], open: new Set() }; // of the run that is looked at
 
 // Answers whether it is worth looking again.
 export async function showRun(place, [id]) {
-  if (known.id !== id) Object.assign(known, { id, pages: [], open: new Set(), whole: false });
+  if (known.id !== id) Object.assign(known, { id, pages: [], open: new Set() });
   const run = await get(`runs/${id}`);
   const [tasks, why, definition, questions, logs] = await Promise.all([
     everyTask(id), look(`runs/${id}/explanation`, {}, { waits: [] }), look(`workflows/${run.namespace}/${run.workflow}`, { version: run.version }, null),
@@ -64,19 +64,16 @@ function graphOf(document, tasks, bars) {
   return card("Graph", inTheMiddle(picture));
 }
 
-// All tasks; of a page whose tasks have all ended nothing is asked again.
+// All tasks; a page whose tasks have all ended is not asked for again. Two looks at once must not meet in one list.
 async function everyTask(id) {
   const kept = known.pages.findIndex((page) => !page.next_cursor || page.items.some((task) => !task.ended_at));
-  if (!known.whole) known.pages.length = kept < 0 ? known.pages.length : kept;
-  let cursor = known.pages.at(-1)?.next_cursor ?? null;
-  while (!known.whole && known.pages.length * PAGE < MOST) {
-    const page = await get(`runs/${id}/tasks`, { limit: PAGE, cursor });
-    if (known.id !== id) return page.items; // the reader has gone to another run meanwhile
-    known.pages.push(page);
-    cursor = page.next_cursor;
-    if (!cursor) break;
+  const pages = kept < 0 ? [...known.pages] : known.pages.slice(0, kept);
+  for (let cursor = pages.at(-1)?.next_cursor ?? null; pages.length * PAGE < MOST; cursor = pages.at(-1).next_cursor) {
+    pages.push(await get(`runs/${id}/tasks`, { limit: PAGE, cursor }));
+    if (!pages.at(-1).next_cursor) break;
   }
-  return known.pages.flatMap((page) => page.items);
+  if (known.id === id) known.pages = pages; // the reader may have gone to another run meanwhile
+  return pages.flatMap((page) => page.items);
 }
 
 // What a person may do about a live task.
