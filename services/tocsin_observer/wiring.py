@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.lease import PartitionLeases
+from tocsin_kit.bus.secrets import SecretsClient
 from tocsin_kit.bus.topology import CONSUMERS
 from tocsin_kit.chassis import Component, Part, ServiceContext, ServiceDefinition
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
@@ -42,6 +43,7 @@ from tocsin_observer.application.chaining import ChainWriter
 from tocsin_observer.application.dispatching import Dispatcher
 from tocsin_observer.application.duties import Duties, Work
 from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
+from tocsin_observer.application.named_secrets import NamedSecrets
 from tocsin_observer.application.notifying import ChannelEndpoints, Notifying
 from tocsin_observer.application.reading import READERS, Reader
 from tocsin_observer.application.telling import Telling
@@ -274,9 +276,16 @@ def _post(context: Context, relay: Relay) -> Post:
     )
     channel_store = MongoChannelStore(database, relay)
     signer = Ed25519Signer(settings.key, MESSAGES)
-    hooks = WebhookEndpoints(webhooks, queues, sender, seal, signer=signer, clock=clock)
+    named = NamedSecrets(SecretsClient(context.bus, chance=chance), clock)
+    hooks = WebhookEndpoints(webhooks, queues, sender, seal, named=named, signer=signer, clock=clock)
     channels = ChannelEndpoints(
-        channel_store, sender, SmtpMailer(server, clock), seal, clock=clock, url=context.platform.services.gateway_url
+        channel_store,
+        sender,
+        SmtpMailer(server, clock),
+        seal,
+        named=named,
+        clock=clock,
+        url=context.platform.services.gateway_url,
     )
     endpoints = AllEndpoints({"webhook": hooks, "channel": channels})
     dispatcher = Dispatcher(queues, endpoints, clock=clock, chance=chance, metrics=context.metrics)

@@ -35,6 +35,12 @@ async def put(
     parallel: Annotated[bool, typer.Option("--unordered", help="Messages of one entity may overtake one another.")] = False,
     rate: Annotated[float | None, typer.Option("--rate", help="At most so many a second.")] = None,
     headers: Annotated[list[str] | None, typer.Option("--header", "-H", metavar="NAME=VALUE", help="Sent along.")] = None,
+    secret: Annotated[
+        str | None, typer.Option("--secret", metavar="NAME", help="A stored secret that signs instead of one of its own.")
+    ] = None,
+    header_secrets: Annotated[
+        list[str] | None, typer.Option("--header-secret", metavar="HEADER=NAME", help="A stored secret, sent as a header.")
+    ] = None,
     trusted: Annotated[bool, typer.Option("--no-verification", help="Do not ask the endpoint; needs webhook:trust.")] = False,
     platform: Url = None,
     namespace: Namespace = None,
@@ -53,6 +59,8 @@ async def put(
         "ordered": not parallel,
         "rate": rate,
         "headers": pairs(headers or [], "--header"),
+        "signing_secret": secret,
+        "header_secrets": pairs(header_secrets or [], "--header-secret"),
         "verification": "none" if trusted else "challenge",
     }
     async with connect(where.url) as client:

@@ -49,4 +49,5 @@ def _document(channel: Channel) -> Document:
 
 def _read(document: Mapping[str, Any]) -> Channel:
     sealed = {name: None if document[name] is None else bytes(document[name]) for name in ("url", "key")}
+    document = {"url_secret": None, "key_secret": None, **document}  # channels of before name none
     return Channel(**{**document, **sealed, "kind": ChannelKind(document["kind"]), "to": tuple(document["to"])})

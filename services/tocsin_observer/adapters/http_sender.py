@@ -1,6 +1,6 @@
 """Reaches endpoints over HTTP: only where the operator allows, following nothing, bounded in time and size."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -39,13 +39,21 @@ class HttpSender(Part):
             self._session = None
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, within: timedelta, method: str = "POST"
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        within: timedelta,
+        method: str = "POST",
+        hidden: Collection[str] = (),
     ) -> tuple[Answer, Mapping[str, str]]:
         """One request: what came of it, and the headers of the answer in lower case."""
         if self._session is None:
             self._session = open_session(self._guard, connections=CONNECTIONS, timeout=ClientTimeout(total=30))
         began = self._clock.monotonic()
-        shown = tuple((name, "(hidden)" if name.lower() in _HIDDEN else value) for name, value in headers.items())
+        kept = {*_HIDDEN, *(name.lower() for name in hidden)}
+        shown = tuple((name, "(hidden)" if name.lower() in kept else value) for name, value in headers.items())
         request = body[:EXCERPT].decode("utf-8", "replace")
         status, text, error, given = None, "", None, dict[str, str]()
         try:

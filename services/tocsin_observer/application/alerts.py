@@ -40,6 +40,8 @@ class ChannelSpec:
         key: Routing key or signing secret; ``None`` leaves what is stored.
         to: Addresses.
         template: jq over the signal.
+        url_secret: Name of a stored secret instead of ``url``; ``None`` leaves what is stored.
+        key_secret: The same instead of ``key``.
     """
 
     kind: ChannelKind
@@ -47,6 +49,8 @@ class ChannelSpec:
     key: Secret | None = None
     to: Sequence[str] = ()
     template: str | None = None
+    url_secret: str | None = None
+    key_secret: str | None = None
 
 
 class Alerts:
@@ -188,10 +192,13 @@ class Channels:
         kept = before if before is not None and before.kind is spec.kind else None
         channel = replace(
             channel,
-            url=self._sealed(channel, spec.url) or (kept.url if kept else None),
-            key=self._sealed(channel, spec.key) or (kept.key if kept else None),
+            url=None if spec.url_secret else self._sealed(channel, spec.url) or (kept.url if kept else None),
+            key=None if spec.key_secret else self._sealed(channel, spec.key) or (kept.key if kept else None),
+            url_secret=spec.url_secret or (kept.url_secret if kept and spec.url is None else None),
+            key_secret=spec.key_secret or (kept.key_secret if kept and spec.key is None else None),
         )
         _check(channel, spec)
+        await self._endpoints.usable(channel)
         return await self._say(entry, channel, words.CHANNEL_CHANGED, actor=actor, cause=cause)
 
     async def get(self, namespace: str, name: str) -> Entry[Channel]:
@@ -268,9 +275,9 @@ def _check(channel: Channel, spec: ChannelSpec) -> None:
         if not spec.to or wrong:
             raise ChannelInvalid(f"{wrong[0][:80]!r} is not an address" if wrong else "an e-mail channel has addresses in `to`")
         return
-    if channel.kind is ChannelKind.PAGERDUTY and channel.key is None:
+    if channel.kind is ChannelKind.PAGERDUTY and channel.key is None and channel.key_secret is None:
         raise ChannelInvalid("a pager channel has a routing key in `key`")
-    if channel.kind is not ChannelKind.PAGERDUTY and channel.url is None:
+    if channel.kind is not ChannelKind.PAGERDUTY and channel.url is None and channel.url_secret is None:
         raise ChannelInvalid(f"a channel of kind {channel.kind.value} has a `url`")
     if spec.url is not None:
         parts = urlsplit(spec.url.reveal())

@@ -3,20 +3,30 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from tocsin.errors import Conflict
+from tocsin.errors import Conflict, Invalid
 from tocsin.expressions import ExpressionFailed
 from tocsin.signals import decode, root
 from tocsin.signals.catalogue import observer as words
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
 from tocsin_observer.application.announcing import Said, announce
+from tocsin_observer.application.named_secrets import NamedSecrets
 from tocsin_observer.domain.deliveries import Answer, Delivery, DeliveryState, told
-from tocsin_observer.domain.webhooks import PUBLIC_PREFIX, Webhook, WebhookState, disabled, render, signature_headers
+from tocsin_observer.domain.webhooks import (
+    PUBLIC_PREFIX,
+    Webhook,
+    WebhookInvalid,
+    WebhookState,
+    checked_secret,
+    disabled,
+    render,
+    signature_headers,
+)
 from tocsin_observer.ports import CheckpointSigner, Endpoint, Endpoints, WebhookStore
 from tocsin_observer.ports.deliveries import DeliveryStore, Seal, WebhookSender
 
@@ -58,6 +68,7 @@ class WebhookEndpoints:
         queues: What waits for them.
         sender: Reaches them.
         seal: Opens their secrets.
+        named: Secrets of the platform's store that webhooks name.
         signer: Signs beside secrets, for those who would rather check with a public key than keep one.
         clock: Time.
     """
@@ -69,6 +80,7 @@ class WebhookEndpoints:
         sender: WebhookSender,
         seal: Seal,
         *,
+        named: NamedSecrets,
         signer: CheckpointSigner,
         clock: Clock,
     ) -> None:
@@ -76,6 +88,7 @@ class WebhookEndpoints:
         self._queues = queues
         self._sender = sender
         self._seal = seal
+        self._named = named
         self._signer = signer
         self._clock = clock
         self._known: dict[str, tuple[float, Webhook | None]] = {}
@@ -98,15 +111,38 @@ class WebhookEndpoints:
             rendered = render(webhook.spec, decode(delivery.event))
         except ExpressionFailed as error:
             return Answer(status=None, seconds=0, error=error.detail, hopeless=True)
-        headers = {**webhook.spec.headers, **rendered.headers, **self.signed(webhook, delivery.message, rendered.body)}
-        answer, _ = await self._sender.post(webhook.spec.url, rendered.body, headers, within=webhook.spec.timeout)
+        return await self.post(webhook, delivery.message, rendered.body, rendered.headers, within=webhook.spec.timeout)
+
+    async def post(
+        self, webhook: Webhook, message: str, body: bytes, headers: Mapping[str, str], *, within: timedelta
+    ) -> Answer:
+        """Send a body, signed, with the webhook's own headers."""
+        spec, now = webhook.spec, self._clock.now()
+        try:
+            secrets = await self._named.texts(webhook.endpoint, spec.secret_names)
+            own = () if spec.signing_secret else webhook.signing(now)
+            keys = [self._seal.unseal(one.sealed, webhook.endpoint).reveal() for one in own]
+            keys += [checked_secret(secrets[spec.signing_secret])] if spec.signing_secret else []
+            given = {name: _header(secrets[secret]) for name, secret in spec.header_secrets.items()}
+        except Invalid as error:  # somebody may store another one: that is not hopeless
+            return Answer(status=None, seconds=0, error=error.detail)
+        signed = signature_headers(keys, message, body, now, sign=self._signer.sign)
+        everything = {**spec.headers, **given, **headers, **signed}
+        answer, _ = await self._sender.post(spec.url, body, everything, within=within, hidden=given)
         return answer
 
-    def signed(self, webhook: Webhook, message: str, body: bytes) -> dict[str, str]:
-        """The headers of Standard Webhooks for a body."""
-        now = self._clock.now()
-        keys = [self._seal.unseal(one.sealed, webhook.endpoint).reveal() for one in webhook.signing(now)]
-        return signature_headers(keys, message, body, now, sign=self._signer.sign)
+    async def usable(self, webhook: Webhook) -> None:
+        """Refuse a webhook whose secrets cannot be had or used.
+
+        Raises:
+            SecretUnusable, WebhookInvalid: They cannot.
+            Unavailable: The store does not answer.
+        """
+        secrets = await self._named.texts(webhook.endpoint, webhook.spec.secret_names)
+        if webhook.spec.signing_secret:
+            checked_secret(secrets[webhook.spec.signing_secret])
+        for secret in webhook.spec.header_secrets.values():
+            _header(secrets[secret])
 
     @property
     def public_key(self) -> str:
@@ -177,6 +213,12 @@ class WebhookEndpoints:
             webhook = (await self._webhooks.load(key.partition("/")[2])).value
             self._known[key] = (self._clock.monotonic(), webhook)
         return webhook
+
+
+def _header(value: str) -> str:
+    if not value.isprintable() or not value.isascii():
+        raise WebhookInvalid("a secret for a header holds what no header can")
+    return value
 
 
 def _failing(webhook: Webhook, since: datetime | None) -> Webhook:

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
+from tocsin.errors import Invalid
 from tocsin.expressions import ExpressionFailed
 from tocsin.signals import CloudEvent, decode, derive
 from tocsin_kit.clock import Clock
+from tocsin_observer.application.named_secrets import NamedSecrets
 from tocsin_observer.application.telling import Wake
 from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.channels import PAGER_URL, Channel, ChannelKind, mail, message
 from tocsin_observer.domain.deliveries import Answer, Delivery
-from tocsin_observer.domain.webhooks import encoded, signature_headers
+from tocsin_observer.domain.webhooks import checked_secret, encoded, signature_headers
 from tocsin_observer.ports import DeliveryStore, Endpoint, WebhookSender
 from tocsin_observer.ports.alerts import ChannelStore, Mailer, RuleStore
 from tocsin_observer.ports.deliveries import Seal
@@ -79,17 +81,27 @@ class ChannelEndpoints:
         sender: Reaches those that are HTTP.
         mailer: Reaches people by e-mail.
         seal: Opens their secrets.
+        named: Secrets of the platform's store that they name.
         clock: Time.
         url: Of the platform, for links.
     """
 
     def __init__(
-        self, channels: ChannelStore, sender: WebhookSender, mailer: Mailer, seal: Seal, *, clock: Clock, url: str
+        self,
+        channels: ChannelStore,
+        sender: WebhookSender,
+        mailer: Mailer,
+        seal: Seal,
+        *,
+        named: NamedSecrets,
+        clock: Clock,
+        url: str,
     ) -> None:
         self._channels = channels
         self._sender = sender
         self._mailer = mailer
         self._seal = seal
+        self._named = named
         self._clock = clock
         self._url = url.rstrip("/")
 
@@ -119,8 +131,10 @@ class ChannelEndpoints:
         link = f"{self._url}/console#alerts/{quote(event.subject or '', safe='')}"
         if channel.kind is ChannelKind.EMAIL:
             return await self._mailer.send(channel.to, mail(channel.template, event, link=link), message=message_id)
-        key = self._opened(channel, channel.key)
-        url = self._opened(channel, channel.url) or PAGER_URL
+        try:
+            url, key = await self._places(channel)
+        except Invalid as error:  # somebody may store another one: that is not hopeless
+            return Answer(status=None, seconds=0, error=error.detail)
         body = encoded(message(channel.kind, channel.template, event, key=key, link=link))
         headers = {"content-type": "application/json"}
         if channel.kind is ChannelKind.WEBHOOK:
@@ -131,6 +145,24 @@ class ChannelEndpoints:
 
     async def tried(self, key: str, delivery: Delivery, answer: Answer) -> None:
         """Nothing to note: a channel that fails is seen in its deliveries, and its messages end after six hours."""
+
+    async def _places(self, channel: Channel) -> tuple[str, str]:
+        """Where to, and the key; empty where there is none."""
+        named = await self._named.texts(channel.endpoint, channel.secret_names)
+        url = named[channel.url_secret] if channel.url_secret else self._opened(channel, channel.url)
+        key = named[channel.key_secret] if channel.key_secret else self._opened(channel, channel.key)
+        if channel.kind is ChannelKind.WEBHOOK and key:
+            checked_secret(key)
+        return url or PAGER_URL, key
+
+    async def usable(self, channel: Channel) -> None:
+        """Refuse a channel whose secrets cannot be had or used.
+
+        Raises:
+            SecretUnusable, WebhookInvalid: They cannot.
+            Unavailable: The store does not answer.
+        """
+        await self._places(channel)
 
     def _opened(self, channel: Channel, sealed: bytes | None) -> str:
         return "" if sealed is None else self._seal.unseal(sealed, channel.endpoint).reveal()

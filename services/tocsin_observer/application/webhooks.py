@@ -43,6 +43,7 @@ from tocsin_observer.ports.deliveries import Seal
 VERIFYING: Final = timedelta(seconds=5)  # how long an endpoint may think about a challenge
 MOST_AGAIN: Final = 10_000  # messages of a window that are sent again at once
 _PAGE: Final = 500
+_JSON: Final = {"content-type": "application/json"}
 _TRIES: Final = 5
 _STEPS: Final[dict[str, tuple[Callable[..., Webhook], SignalType[words.WebhookChanged]]]] = {
     "pause": (paused, words.WEBHOOK_PAUSED),
@@ -122,11 +123,13 @@ class Webhooks:
             webhook = Webhook(
                 namespace=namespace, name=name, spec=spec, state=state, secrets=(), created_at=now, changed_at=now
             )
-            secret, sealed = self._drawn(webhook, now)
-            webhook = with_secret(webhook, sealed, now=now)
+            await self._endpoints.usable(webhook)
+            webhook, secret = self._with_own_secret(webhook, now)
             stored = await self._say(entry, webhook, words.WEBHOOK_CREATED, actor=actor, cause=cause)
         else:
             webhook = changed(entry.value, spec, now=now)
+            await self._endpoints.usable(webhook)
+            webhook, secret = self._with_own_secret(webhook, now)
             stored = await self._say(entry, webhook, words.WEBHOOK_UPDATED, actor=actor, cause=cause)
         if webhook.state is WebhookState.UNVERIFIED:
             stored = await self._verify(stored, actor=actor, cause=cause)
@@ -175,9 +178,18 @@ class Webhooks:
         return stored
 
     async def rotate(self, namespace: str, name: str, *, overlap: timedelta, actor: str, cause: Cause) -> Made:
-        """Give a webhook a new secret; the old ones sign beside it for the overlap."""
+        """Give a webhook a new secret; the old ones sign beside it for the overlap.
+
+        Raises:
+            Conflict: It has none of its own.
+        """
         entry = await self.get(namespace, name)
         assert entry.value is not None
+        if entry.value.spec.signing_secret:
+            raise Conflict(
+                f"webhook {entry.value.id} signs with the stored secret {entry.value.spec.signing_secret}",
+                hint="store a new version of that with `tocsin secret set`; it signs within half a minute",
+            )
         now = self._clock.now()
         secret, sealed = self._drawn(entry.value, now)
         webhook = with_secret(entry.value, sealed, now=now, overlap=overlap)
@@ -206,11 +218,7 @@ class Webhooks:
         assert webhook is not None
         body = orjson.dumps({"type": "webhook.test", "timestamp": self._clock.now(), "data": {"webhook": webhook.id}})
         message = derive("test", self._chance.token(16).hex())
-        headers = {"content-type": "application/json", **self._endpoints.signed(webhook, message, body)}
-        answer, _ = await self._sender.post(
-            webhook.spec.url, body, {**webhook.spec.headers, **headers}, within=webhook.spec.timeout
-        )
-        return answer
+        return await self._endpoints.post(webhook, message, body, _JSON, within=webhook.spec.timeout)
 
     # ---- deliveries --------------------------------------------------------------------------------------------------
 
@@ -313,8 +321,7 @@ class Webhooks:
         challenge = self._chance.token(24).hex()
         body = orjson.dumps({"type": "webhook.verification", "timestamp": self._clock.now(), "data": {"challenge": challenge}})
         message = derive("verification", challenge)
-        headers = {"content-type": "application/json", **self._endpoints.signed(webhook, message, body)}
-        answer, _ = await self._sender.post(webhook.spec.url, body, {**webhook.spec.headers, **headers}, within=VERIFYING)
+        answer = await self._endpoints.post(webhook, message, body, _JSON, within=VERIFYING)
         if not answer.good:
             return told(answer)
         return None if challenge in answer.answer else "the answer does not hold the challenge"
@@ -327,6 +334,13 @@ class Webhooks:
             return told(answer)
         allowed = given.get("webhook-allowed-origin", "")
         return None if allowed in {"*", "tocsin"} else "the answer does not allow the origin `tocsin`"
+
+    def _with_own_secret(self, webhook: Webhook, now: datetime) -> tuple[Webhook, Secret | None]:
+        """The webhook with something that signs: a secret of its own, unless it has one or names another."""
+        if webhook.spec.signing_secret or webhook.secrets:
+            return webhook, None
+        secret, sealed = self._drawn(webhook, now)
+        return with_secret(webhook, sealed, now=now), secret
 
     def _drawn(self, webhook: Webhook, now: datetime) -> tuple[Secret, SigningSecret]:
         text = new_secret(self._chance.token(32))

@@ -41,6 +41,8 @@ class Channel:
         kind: How people are reached.
         url: Where to, sealed: such URLs are secrets; ``None`` for e-mail.
         key: Routing key of a pager, or signing secret of a webhook, sealed.
+        url_secret: Name of a secret of the platform's store that is the URL, instead of ``url``.
+        key_secret: The same, instead of ``key``.
         to: Addresses, for e-mail.
         template: jq over the signal: the JSON that is sent; of an e-mail ``{subject, text}``.
         changed_at: When it was last changed.
@@ -51,6 +53,8 @@ class Channel:
     kind: ChannelKind
     url: bytes | None = None
     key: bytes | None = None
+    url_secret: str | None = None
+    key_secret: str | None = None
     to: tuple[str, ...] = ()
     template: str | None = None
     changed_at: datetime
@@ -64,6 +68,11 @@ class Channel:
     def endpoint(self) -> str:
         """Its name among endpoints."""
         return f"channel/{self.id}"
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The secrets of the platform's store that it uses."""
+        return frozenset(name for name in (self.url_secret, self.key_secret) if name)
 
 
 def checked_template(template: str | None) -> None:

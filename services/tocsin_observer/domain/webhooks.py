@@ -1,6 +1,7 @@
 """Webhooks that go out: who is told of which signals, in which form, signed with what, and when it is not told any more."""
 
 import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -94,6 +95,8 @@ class WebhookSpec:
         retry_for: How long a message is tried.
         disable_after: How long every attempt may fail until the webhook is disabled.
         headers: Sent with each message.
+        signing_secret: Name of a secret of the platform's store that signs instead of one of the webhook's own.
+        header_secrets: The same for values of headers, by header.
         verification: How the endpoint shows that it wants to be called.
         description: For people.
     """
@@ -111,8 +114,15 @@ class WebhookSpec:
     retry_for: timedelta = timedelta(hours=24)
     disable_after: timedelta = timedelta(hours=72)
     headers: Mapping[str, str] = field(default_factory=dict)
+    signing_secret: str | None = None
+    header_secrets: Mapping[str, str] = field(default_factory=dict)
     verification: Verification = Verification.CHALLENGE
     description: str = ""
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The secrets of the platform's store that it uses."""
+        return frozenset((*([self.signing_secret] if self.signing_secret else []), *self.header_secrets.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +188,7 @@ def checked(spec: WebhookSpec, namespace: str) -> WebhookSpec:
         except CesqlInvalid as error:
             raise WebhookInvalid(f"filter is not CESQL: {error.detail}", hint=error.hint) from error
     _check_template(spec)
-    for name, value in spec.headers.items():
+    for name, value in (*spec.headers.items(), *((name, "") for name in spec.header_secrets)):
         if not _HEADER.fullmatch(name) or name.lower().startswith(_OURS) or not value.isprintable() or not value.isascii():
             raise WebhookInvalid(f"{name[:80]!r} cannot be sent as a header of one's own")
     return spec
@@ -270,8 +280,26 @@ def signature_headers(
     return {"webhook-id": message, "webhook-timestamp": timestamp, "webhook-signature": " ".join(said)}
 
 
+def checked_secret(secret: str) -> str:
+    """``secret`` itself, if it can sign.
+
+    Raises:
+        WebhookInvalid: It is empty, or says that base64 follows and none does.
+    """
+    try:
+        material = _material(secret)
+    except binascii.Error:
+        material = b""
+    if not material:
+        raise WebhookInvalid("this secret cannot sign", hint="write whsec_ and base64, or any text, of which the bytes sign")
+    return secret
+
+
 def _material(secret: str) -> bytes:
-    return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    """The key: what is encoded behind the prefix of Standard Webhooks, or the very bytes of any other text."""
+    if not secret.startswith(SECRET_PREFIX):
+        return secret.encode()
+    return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
 
 
 def new_secret(random: bytes) -> str:

@@ -11,7 +11,7 @@ from tocsin_observer.application.alerts import ChannelSpec
 from tocsin_observer.domain.alert_rules import Actions, AlertRule, Kind, Mute, Promise, Severity, promised
 from tocsin_observer.domain.alerts import Alert, AlertState
 from tocsin_observer.domain.channels import Channel, ChannelKind
-from tocsin_observer.http.webhook_schemas import Namespace, Slug
+from tocsin_observer.http.webhook_schemas import Namespace, SecretName, Slug
 
 Pattern = Annotated[str, Field(max_length=512)]
 
@@ -167,6 +167,8 @@ class ChannelBody(Input):
     kind: ChannelKind
     url: Secret | None = Field(default=None, description="Where to: of a Slack-compatible hook, or any endpoint.")
     key: Secret | None = Field(default=None, description="Routing key of a pager; of a webhook the secret that signs (whsec_).")
+    url_secret: SecretName | None = Field(default=None, description="Name of a stored secret instead of `url`.")
+    key_secret: SecretName | None = Field(default=None, description="Name of a stored secret instead of `key`.")
     to: tuple[Annotated[str, Field(max_length=254)], ...] = Field(default=(), max_length=50, description="E-mail addresses.")
     template: str | None = Field(
         default=None, max_length=16_384, description="jq over the signal of the alert; of an e-mail it makes {subject, text}."
@@ -174,7 +176,7 @@ class ChannelBody(Input):
 
     def spec(self) -> ChannelSpec:
         """As the use case takes it."""
-        return ChannelSpec(kind=self.kind, url=self.url, key=self.key, to=self.to, template=self.template)
+        return ChannelSpec(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 class ChannelView(BaseModel):
@@ -185,6 +187,8 @@ class ChannelView(BaseModel):
     kind: ChannelKind
     has_url: bool
     has_key: bool
+    url_secret: str | None = Field(description="Name of the stored secret that is used instead.")
+    key_secret: str | None
     to: list[str]
     template: str | None
     changed_at: datetime
@@ -198,6 +202,8 @@ class ChannelView(BaseModel):
             kind=channel.kind,
             has_url=channel.url is not None,
             has_key=channel.key is not None,
+            url_secret=channel.url_secret,
+            key_secret=channel.key_secret,
             to=list(channel.to),
             template=channel.template,
             changed_at=channel.changed_at,

@@ -7,13 +7,16 @@ from pydantic import BaseModel
 from tocsin.errors import NotFound
 from tocsin_kit.web import Call, Page, Permission, Reply, Route
 from tocsin_observer.application.alerts import Channels
+from tocsin_observer.application.named_secrets import SecretUnusable
 from tocsin_observer.domain.channels import ChannelInvalid
+from tocsin_observer.domain.webhooks import WebhookInvalid
 from tocsin_observer.http.alert_schemas import ChannelBody, ChannelView, NamedPath, NamedQuery
 from tocsin_observer.http.audit_routes import cause_of
 from tocsin_observer.http.webhook_schemas import AttemptView
 
 READ = Permission("channel:read")
 WRITE = Permission("channel:write")
+USE = "secret:use"
 
 
 class _ChannelHandlers:
@@ -28,6 +31,9 @@ class _ChannelHandlers:
 
     async def put(self, call: Call) -> Reply:
         path, body = call.params(NamedPath), call.body(ChannelBody)
+        for name in (body.url_secret, body.key_secret):
+            if name is not None:
+                call.require(USE, path.namespace, name)
         entry = await self._channels.put(
             path.namespace, path.name, body.spec(), actor=call.principal.subject, cause=cause_of(call)
         )
@@ -73,7 +79,7 @@ def channel_routes(channels: Channels) -> Sequence[Route]:
             params=NamedPath,
             body=ChannelBody,
             response=ChannelView,
-            problems=(ChannelInvalid,),
+            problems=(ChannelInvalid, SecretUnusable, WebhookInvalid),
             handler=on.put,
         ),
         *_one(on),

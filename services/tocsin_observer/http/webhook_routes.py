@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin_kit.web import EVERYWHERE, Call, Page, Permission, Public, Reply, Route
+from tocsin_observer.application.named_secrets import SecretUnusable
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.domain.webhooks import Verification, WebhookInvalid
 from tocsin_observer.http.audit_routes import cause_of
@@ -29,6 +30,7 @@ READ = Permission("webhook:read")
 WRITE = Permission("webhook:write")
 REDELIVER = Permission("webhook:redeliver")
 TRUST = "webhook:trust"
+USE = "secret:use"
 _ONE = "/api/v1/webhooks/{namespace}/{name}"
 _TAGS = ("webhooks",)
 
@@ -53,6 +55,8 @@ class _WebhookHandlers:
             call.require("signal:read", EVERYWHERE)
         if body.verification is Verification.NONE:
             call.require(TRUST, path.namespace)
+        for name in sorted(body.spec().secret_names):
+            call.require(USE, path.namespace, name)
         made = await self._webhooks.put(
             path.namespace,
             path.name,
@@ -175,7 +179,7 @@ def _resources(on: _WebhookHandlers) -> Sequence[Route]:
             body=WebhookBody,
             response=WebhookView,
             also=(201,),
-            problems=(WebhookInvalid, PreconditionFailed),
+            problems=(WebhookInvalid, SecretUnusable, PreconditionFailed),
             handler=on.put,
         ),
         Route(

@@ -14,6 +14,8 @@ from tocsin_observer.domain.webhooks import Format, Verification, Webhook, Webho
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 
+SecretName = Annotated[str, Field(min_length=1, max_length=128)]
+
 
 class WebhookPath(Input):
     """Path of a webhook."""
@@ -54,6 +56,12 @@ class WebhookBody(Input):
         default=timedelta(hours=72), gt=timedelta(0), le=timedelta(days=30), description="Of nothing but failures."
     )
     headers: dict[str, Annotated[str, Field(max_length=1024)]] = Field(default_factory=dict, max_length=20)
+    signing_secret: SecretName | None = Field(
+        default=None, description="Name of a stored secret that signs instead of one of its own; needs `secret:use`."
+    )
+    header_secrets: dict[str, SecretName] = Field(
+        default_factory=dict, max_length=20, description="Headers whose values are stored secrets, by name; needs `secret:use`."
+    )
     verification: Verification = Field(
         default=Verification.CHALLENGE, description="`none` needs the permission `webhook:trust`."
     )

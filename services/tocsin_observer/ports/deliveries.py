@@ -137,9 +137,19 @@ class WebhookSender(Protocol):
     """Reaches endpoints over HTTP; goes only where the operator allows, follows nothing, reads no more than it keeps."""
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, within: timedelta, method: str = "POST"
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        within: timedelta,
+        method: str = "POST",
+        hidden: Collection[str] = (),
     ) -> tuple[Answer, Mapping[str, str]]:
-        """One request: what came of it, and the headers of the answer in lower case; never raises for what is met there."""
+        """One request: what came of it, and the headers of the answer in lower case; never raises for what is met there.
+
+        Of the headers in ``hidden`` the log has the names only.
+        """
         ...
 
 

@@ -1,5 +1,6 @@
 """The observer's parts on a real stream and database, without its HTTP."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,8 +10,10 @@ from tocsin.signals.catalogue import case as words
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.bus import Bus, ensure_streams
 from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.secrets import SecretNotFound
 from tocsin_kit.chassis import Part
 from tocsin_kit.clock import SystemClock
+from tocsin_kit.config import Secret
 from tocsin_kit.store import Database
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.components import running
@@ -18,7 +21,24 @@ from tocsin_observer.adapters.place_store import MongoPlaces
 from tocsin_observer.adapters.signal_store import MongoSignalStore
 from tocsin_observer.adapters.signal_stream import BusSignalStream
 from tocsin_observer.application import Observer
+from tocsin_observer.application.named_secrets import NamedSecrets
 from tocsin_observer.application.reading import Reader
+
+
+class Secrets:
+    """The platform's store of secrets, as the observer meets it; counts what it was asked."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    async def resolve(self, namespace, names, *, used_by):
+        """What is stored."""
+        self.asked.append((namespace, dict(used_by)))
+        missing = sorted(set(names) - self.values.keys())
+        if missing:
+            raise SecretNotFound(f"there is no secret {missing[0]}")
+        return {name: Secret(json.dumps(self.values[name])) for name in names}
 
 
 class Keeping(Part):
@@ -44,6 +64,8 @@ class Ground:
         self.signals = MongoSignalStore(database)
         self.clock = SystemClock()
         self.places = MongoPlaces(database)
+        self.secrets = Secrets()
+        self.named = NamedSecrets(self.secrets, self.clock)
 
     def reader(self, name: str, **more) -> Reader:
         """One of the observer's readers."""

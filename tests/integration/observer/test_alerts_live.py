@@ -88,7 +88,9 @@ class Replica:
         )
         self.sender = HttpSender(clock, allow_private=True)
         server = MailServer(host="127.0.0.1", port=port, sender="tocsin@example.com", user=None, password=None, security="none")
-        endpoints = ChannelEndpoints(channels, self.sender, SmtpMailer(server, clock), seal, clock=clock, url="http://tocsin")
+        endpoints = ChannelEndpoints(
+            channels, self.sender, SmtpMailer(server, clock), seal, named=ground.named, clock=clock, url="http://tocsin"
+        )
         self.dispatcher = dispatcher = Dispatcher(
             queues, AllEndpoints({"channel": endpoints}), clock=clock, chance=chance, metrics=Metrics("observer")
         )

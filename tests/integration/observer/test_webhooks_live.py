@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from tocsin.errors import Conflict
 from tocsin.signals import decode, root
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.lease import PartitionLeases
@@ -31,6 +32,7 @@ from tocsin_observer.application import Observer
 from tocsin_observer.application.dispatching import Dispatcher
 from tocsin_observer.application.duties import Duties
 from tocsin_observer.application.endpoints import AllEndpoints, WebhookEndpoints
+from tocsin_observer.application.named_secrets import SecretUnusable
 from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.domain.deliveries import DeliveryState
@@ -93,7 +95,10 @@ class Replica:
         self.sender = HttpSender(clock, allow_private=True)
         seal = AesSeal(Secret("k" * 40), chance)
         signer = Ed25519Signer(Secret("k" * 40), MESSAGES)
-        self.hooks = hooks = WebhookEndpoints(self.store, self.queues, self.sender, seal, signer=signer, clock=clock)
+        named = ground.named
+        self.hooks = hooks = WebhookEndpoints(
+            self.store, self.queues, self.sender, seal, named=named, signer=signer, clock=clock
+        )
         self.dispatcher = Dispatcher(
             self.queues, AllEndpoints({"webhook": hooks}), clock=clock, chance=chance, metrics=Metrics("observer")
         )
@@ -298,3 +303,36 @@ async def test_what_the_stream_dropped_is_told_from_what_is_kept_and_the_rest_is
         assert two.reader.health().facts["lost"] == 2
     (gap,) = await ground.places.gaps("webhooks")
     assert (gap.lost, gap.restored >= 5) == (2, True)
+
+
+async def test_secrets_of_the_store_sign_and_go_along_and_are_in_no_log(ground, relay, partner):
+    """Named, not copied: a new version is used soon, one that is missing is refused where it is named, each asking says who."""
+    ground.secrets.values |= {"partner-key": "just text", "partner-token": "Bearer canary-of-the-store"}
+    async with Replica(ground, "one", relay).working() as replica:
+        named = {"signing_secret": "partner-key", "header_secrets": {"X-Partner": "partner-token"}}
+        made = await put(replica, partner, "named", "/ok/0", **named)
+        assert (made.secret, made.entry.value.secrets, made.entry.value.state) == (None, (), WebhookState.ACTIVE)
+        await ground.say(*[ground.signal(n) for n in range(3)])
+        await eventually(lambda: len(partner.got) == 3, within=60)
+        headers, body = partner.at("/ok/0")[0]
+        content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        signature = base64.b64encode(hmac.digest(b"just text", content, "sha256")).decode()
+        assert headers["webhook-signature"].startswith(f"v1,{signature} v1a,")
+        assert headers["x-partner"] == "Bearer canary-of-the-store"
+        assert ground.secrets.asked == [("default", {"webhook": "named"})]
+        search = DeliverySearch(endpoint=made.entry.value.endpoint)
+
+        async def logged():
+            page = await replica.webhooks.deliveries(search, limit=10, cursor=None)
+            return [one for one in page.items if one.log]
+
+        log = await eventually(logged, within=60)
+        assert dict(log[0].log[0].answer.headers)["X-Partner"] == "(hidden)"
+        assert "canary" not in str(log) + str(made.entry.value)
+        with pytest.raises(Conflict):
+            await replica.webhooks.rotate("default", "named", overlap=timedelta(0), **ADA)
+        with pytest.raises(SecretUnusable):
+            await put(replica, partner, "other", "/ok/1", signing_secret="nobody-stored-it")
+        own = await put(replica, partner, "named", "/ok/0")
+        assert own.secret is not None
+        assert len(own.entry.value.secrets) == 1
