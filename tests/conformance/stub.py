@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
+from tests.conformance.services import served
+
 PETS = {1: {"id": 1, "name": "Milou", "status": "available"}, 2: {"id": 2, "name": "Idefix", "status": "sold"}}
 _PARAMETERS = {
     "findPetsByStatus": ("/pet/findByStatus", "status", "query", "string"),
@@ -94,7 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
                     seen = self.counts[key]
                 return (200, {"tries": seen}, {}) if seen > int(times) else (503, {"tries": seen}, {})
             case _:
-                return 404, {"message": "not found"}, {}
+                known = {name.lower(): value for name, value in self.headers.items()}
+                answer = served(words, self.command, known, body, origin)
+                return (404, {"message": "not found"}, {}) if answer is None else answer
 
     def _echo(self, path: str, query: dict[str, list[str]], body: bytes) -> dict[str, Any]:
         try:

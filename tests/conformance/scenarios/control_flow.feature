@@ -248,6 +248,10 @@ Feature: Control flow
       | duration |
       | {milliseconds: 10} |
       | PT0.01S |
+      | P0Y0M0W0DT0H0M0.01S |
+      | P0D |
+      | 'PT0,01S' |
+      | {days: 0, hours: 0, minutes: 0, seconds: 0, milliseconds: 10} |
       | {seconds: 0} |
       | '${ "PT0.0\(.ms)S" }' |
 

@@ -190,3 +190,98 @@ Feature: Data flow, expressions and schemas
       | 7 | https://example.com/7/ |
       | a b | https://example.com/a%20b/ |
       | [1] | https://open-workflow-specification.org/spec/1.0.0/errors/expression |
+
+  Scenario Outline: Every argument of the language is there where the language has it
+    Given a workflow with definition:
+    """yaml
+    document: {version: 2.1.0, title: T}
+    input: {from: '${ {n: .n, given: $workflow.input.n} }'}
+    do:
+      - first: {set: {a: 1}, export: {as: '${ {c: .a, out: $output.a} }'}}
+      - look: {metadata: {m: 1}, input: {from: '${ {i: .a} }'}, set: '${ <look> }'}
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 5}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | look | output |
+      | $context | {c: 1, out: 1} |
+      | $input | {i: 1} |
+      | [$task.name, $task.reference, $task.definition.metadata.m, $task.input] | [look, /do/1/look, 1, {a: 1}] |
+      | [($task.startedAt.iso8601 \| type), ($task.startedAt.epoch.seconds \| type), ($task.startedAt.epoch.milliseconds >= $workflow.startedAt.epoch.milliseconds)] | [string, number, true] |
+      | [($workflow.id \| length > 0), $workflow.input, $workflow.definition.document.title, $workflow.definition.document.version] | [true, {n: 5}, T, 2.1.0] |
+      | ($workflow.startedAt.iso8601 \| test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z\|[+-][0-9]{2}:[0-9]{2})$")) | true |
+      | [($runtime.name \| type), ($runtime.version \| type), ($runtime.metadata \| type)] | [string, string, object] |
+
+  Scenario Outline: The raw output of a task is known to what transforms it
+    Given a workflow with definition:
+    """yaml
+    do: [{t: {set: {a: 1}, output: {as: '${ {was: $task.output, in: $input, dot: .} }'}, export: {as: '${ <export> }'}}}, {c: {set: '${ $context }'}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {n: 5}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | export | output |
+      | . | {was: {a: 1}, in: {n: 5}, dot: {a: 1}} |
+      | $output.was | {a: 1} |
+      | $input | {n: 5} |
+      | [$task.output, $context] | [{a: 1}, {n: 5}] |
+
+  Scenario Outline: Data is never taken for an expression, wherever it comes from
+    Given a workflow with definition:
+    """yaml
+    do:
+      - a: {set: {x: '${ .x }'}}
+      - b: <task>
+    """
+    And given the workflow input is:
+    """yaml
+    {x: '${ 1 + 1 }', y: '{x}'}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | task | output |
+      | {set: '${ . }'} | {x: '${ 1 + 1 }'} |
+      | {set: {z: ['${ .x }']}} | {z: ['${ 1 + 1 }']} |
+      | {call: http, with: {method: post, endpoint: '{stub}/echo', body: {x: '${ .x }'}}, output: {as: .body}} | {x: '${ 1 + 1 }'} |
+      | {run: {shell: {command: 'printf %s "$1"', arguments: ['${ .x }']}}} | ${ 1 + 1 } |
+      | {run: {shell: {command: 'printf %s "$X"', environment: {X: '${ .x }'}}}} | ${ 1 + 1 } |
+      | {emit: {event: {with: {type: t, data: '${ .x }'}}}, output: {as: .data}} | ${ 1 + 1 } |
+      | {for: {each: i, in: '${ [.x] }'}, do: [{s: {set: '${ [$i] }'}}]} | ['${ 1 + 1 }'] |
+
+  Scenario Outline: Only simple values stand for a name in a URI, and a missing one for nothing
+    Given a workflow with definition:
+    """yaml
+    do: [{c: {try: [{t: {call: http, with: {method: get, endpoint: '{stub}/echo/x{v}'}, output: {as: .path}}}], catch: {do: [{h: {set: '${ [$error.status, ($error.type | endswith("/expression"))] }'}}]}}}]
+    """
+    And given the workflow input is:
+    """yaml
+    <input>
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | input | output |
+      | {v: 7} | /echo/x7 |
+      | {v: true} | /echo/xtrue |
+      | {v: null} | /echo/x |
+      | {} | /echo/x |
+      | {v: a/b c} | /echo/xa%2Fb%20c |
+      | {v: [1]} | [400, true] |
+      | {v: {w: 1}} | [400, true] |

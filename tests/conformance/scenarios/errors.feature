@@ -204,3 +204,19 @@ Feature: Try, retry, timeouts
     """yaml
     {late: true}
     """
+
+  Scenario Outline: A condition that cannot be evaluated is an error of its own
+    Given a workflow with definition:
+    """yaml
+    do: [{t: {try: [{r: {raise: {error: {type: 'https://e.x/y', status: 418}}}}], catch: {<catch>, do: [{h: {set: {handled: true}}}]}}}]
+    """
+    Then the workflow should fault with error:
+    """yaml
+    {type: 'https://open-workflow-specification.org/spec/1.0.0/errors/expression', status: 400, instance: /do/0/t}
+    """
+    Examples:
+      | catch |
+      | when: '1 + "x"' |
+      | exceptWhen: '$error \| error("no")' |
+      | retry: {when: '.a.b \| error("no")', delay: {milliseconds: 1}, limit: {attempt: {count: 2}}} |
+      | retry: {exceptWhen: '1 + "x"', delay: {milliseconds: 1}, limit: {attempt: {count: 2}}} |

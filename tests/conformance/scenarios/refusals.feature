@@ -49,3 +49,25 @@ Feature: Definitions that are refused
       | do: [{a: {wait: P1MT}}] | P1MT |
       | do: [{a: {run: {shell: {command: ls}}, metadata: {queue: 'a b 0'}}}] | queue |
       | {document: {metadata: {queue: 'gpu.>'}}, do: [{a: {run: {shell: {command: ls}}}}]} | queue |
+      | do: [{a: {call: asyncapi, with: {document: {endpoint: x}, operation: o}}}] | /do/0/a/with |
+      | do: [{a: {call: asyncapi, with: {document: {endpoint: x}, operation: o, channel: c, message: {payload: {}}}}}] | /do/0/a/with |
+      | do: [{a: {call: asyncapi, with: {document: {endpoint: x}, message: {payload: {}}}}}] | /do/0/a/with |
+      | do: [{a: {call: asyncapi, with: {document: {endpoint: x}, operation: o, subscription: {}}}}] | consume |
+      | do: [{a: {call: a2a, with: {method: message/send}}}] | agentCard |
+      | do: [{a: {call: mcp, with: {method: tools/list, transport: {}}}}] | /do/0/a/with/transport |
+      | do: [{a: {call: grpc, with: {proto: {endpoint: x}, method: m}}}] | service |
+      | do: [{a: {call: openapi, with: {document: {endpoint: x}}}}] | operationId |
+      | do: [{a: {listen: {to: {one: {with: {}}}}}}] | /do/0/a/listen |
+      | do: [{a: {call: 'f:1.0.0@nowhere'}}] | nowhere |
+      | {use: {functions: {f: {call: f}}}, do: [{a: {call: f}}]} | itself |
+      | do: [{a: {run: {container: {}}}}] | image |
+      | do: [{a: {run: {container: {image: i, lifetime: {cleanup: eventually}}}}}] | after |
+      | do: [{a: {run: {shell: {command: ls}, script: {language: js, code: x}}}}] | /do/0/a/run |
+      | do: [{a: {run: {script: {language: js, code: x, source: {endpoint: y}}}}}] | /do/0/a/run/script |
+      | do: [{a: {set: {x: '${ $secrets.s }'}}}] | secret |
+      | {use: {secrets: [s]}, do: [{a: {set: {x: '${ $secrets.s }'}}}]} | $secrets |
+      | do: [{a: {set: {x: 1}, then: exit}}, {b: {set: {y: 1}}}] | never reached |
+      | do: [{a: {call: http, with: {method: get, endpoint: {uri: 'http://x', authentication: {use: nobody}}}}}] | nobody |
+      | do: [{a: {try: [{b: {set: {x: 1}}}], catch: {retry: nothing}}}] | nothing |
+      | do: [{a: {set: {x: '${ env }'}}}] | env |
+      | do: [{a: {wait: {hours: 1, minute: 1}}}] | minute |

@@ -139,7 +139,7 @@ async def _talk(process: asyncio.subprocess.Process, messages: tuple[dict[str, J
             if then is not None:
                 process.stdin.write(orjson.dumps(then) + b"\n")
             await process.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError) as error:
+    except (BrokenPipeError, ConnectionResetError, RuntimeError) as error:  # uvloop says RuntimeError for a closed pipe
         raise _ended() from error
     return result
 
