@@ -9,6 +9,8 @@ from nats.aio.msg import Msg
 from tocsin.signals import CloudEvent, decode_nats
 
 REDRIVEN = "Tocsin-Redriven"
+_ATTRIBUTE = b'"traceparent":"'
+_LENGTH = 55  # of a traceparent of version 00
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,15 @@ class Delivery:
 
     @property
     def traceparent(self) -> str | None:
-        """W3C trace context of a header, if one was sent."""
-        return self.headers.get("traceparent") or self.headers.get("ce-traceparent")
+        """W3C trace context: of a header, or of the structured event, which is looked for without decoding it."""
+        sent = self.headers.get("traceparent") or self.headers.get("ce-traceparent")
+        if sent is not None:
+            return sent
+        at = self.payload.find(_ATTRIBUTE)
+        if at < 0:
+            return None
+        begin = at + len(_ATTRIBUTE)
+        return self.payload[begin : begin + _LENGTH].decode("ascii", "replace")
 
     def event(self) -> CloudEvent:
         """The CloudEvent in it, structured or binary.

@@ -6,7 +6,7 @@ query and fragment.
 
 import base64
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,7 @@ from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Task
 from tocsin_executor.worker.tokens import Tokens
 from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry import current_traceparent
+from tocsin_kit.telemetry import current_traceparent, span
 from tocsin_kit.web.outgoing import OutgoingGuard, OutgoingRefused, open_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=300, connect=10)  # the task's own timeout is the engine's; this bounds a mistake
@@ -160,12 +160,15 @@ class Caller:
     async def _opened(
         self, request: Request, digest: aiohttp.DigestAuthMiddleware | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = dict(request.headers)
-        traceparent = current_traceparent()
-        if traceparent is not None:
-            headers.setdefault("traceparent", traceparent)
-        with told(request.url):
-            self.guard.check(URL(request.url).host)
+        headers, host = dict(request.headers), URL(request.url).host
+        # The parent is the task's span; outside of any trace nothing is begun, and nothing sent along.
+        tracing = (
+            span(request.method, kind="client", **{"server.address": host or ""}) if current_traceparent() else nullcontext()
+        )
+        with tracing as trace, told(request.url):
+            if trace is not None:
+                headers.setdefault("traceparent", trace.traceparent)
+            self.guard.check(host)
             async with self._pool().request(
                 request.method,
                 request.url,

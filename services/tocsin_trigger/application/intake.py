@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from tocsin.errors import Conflict, Rejected, Unavailable
 from tocsin.signals import Cause, CloudEvent, decode
 from tocsin_kit.store import Change, Creation, Entry
+from tocsin_kit.telemetry import span
 from tocsin_kit.telemetry.metrics import Family
 from tocsin_trigger.application.gathered import Left, conclude
 from tocsin_trigger.application.loops import LoopGuard
@@ -275,6 +276,9 @@ def payloads(records: dict[str, Received]) -> dict[str, CloudEvent]:
 
 def _judge(arrived: Arrived, loops: LoopGuard) -> _Judged:
     cause, too_deep = cause_of(arrived.event, arrived.received.key)
+    if cause.traceparent is not None:  # what it leads to comes of the decision, which comes of the event
+        with span("trigger.decide", parent=cause.traceparent, kind="consumer", event=arrived.event.id[:200]) as decided:
+            cause = replace(cause, traceparent=decided.traceparent)
     shown = as_json(arrived.event) if arrived.met else {}
     said: list[Said] = []
     for met in arrived.met:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,19 +24,55 @@ do:
 """
 
 
+TRIGGER = {
+    "namespace": "default",
+    "name": "traced",
+    "kind": "event",
+    "event": {"type": "com.example.traced"},
+    "workflow": "traced",
+}
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+OUTSIDE = "00f067aa0ba902b7"  # the span of whoever published the event
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A span as it was exported."""
+
+    trace: str
+    id: str
+    parent: str
+    name: str
+    kind: int
+
+
 class Collector:
-    """Keeps the names of spans by trace."""
+    """Keeps spans."""
 
     def __init__(self) -> None:
-        self.names: dict[str, list[str]] = {}
+        self.spans: list[Span] = []
         self.url = ""
 
     async def take(self, request: web.Request) -> web.Response:
         for resource in ExportTraceServiceRequest.FromString(await request.read()).resource_spans:
             for scope in resource.scope_spans:
                 for span in scope.spans:
-                    self.names.setdefault(span.trace_id.hex(), []).append(span.name)
+                    ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
+                    self.spans.append(Span(*ids, span.name, span.kind))
         return web.Response()
+
+    def named(self, name: str, trace: str | None = None) -> list[Span]:
+        """The spans of a name, of one trace or of all."""
+        return [one for one in self.spans if one.name == name and trace in {None, one.trace}]
+
+    def above(self, span: Span) -> list[str]:
+        """The names from a span up to the one that has no parent here, and the id of that one's parent."""
+        by_id = {one.id: one for one in self.spans if one.trace == span.trace}
+        names = [span.name]
+        while span.parent in by_id:
+            span = by_id[span.parent]
+            names.append(span.name)
+        return [*names, span.parent]
 
 
 @pytest.fixture
@@ -54,7 +91,7 @@ async def collector() -> AsyncIterator[Collector]:
 @pytest.fixture
 async def platform(collector: Collector) -> AsyncIterator[dict[str, str]]:
     environ = {**os.environ, "TOCSIN_OTLP_ENDPOINT": collector.url, "TOCSIN_GATEWAY_EXAMPLES": "true"}  # noqa: TID251
-    command = ("-m", "tocsin_kit.platform", "up", "--ephemeral", "--no-examples", "--only", "auth,executor,gateway")
+    command = ("-m", "tocsin_kit.platform", "up", "--ephemeral", "--no-examples", "--only", "auth,executor,gateway,trigger")
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -65,8 +102,13 @@ async def platform(collector: Collector) -> AsyncIterator[dict[str, str]]:
     await asyncio.wait_for(process.wait(), 30)
 
 
-async def test_from_the_request_to_the_answer_of_another_service(collector: Collector, platform: dict[str, str]) -> None:
-    """Gateway, executor, worker and the service that the task calls: one trace."""
+CALLED = "GET /examples/inventory/{sku}"
+
+
+async def test_from_the_request_or_event_to_the_answer_of_another_service(
+    collector: Collector, platform: dict[str, str]
+) -> None:
+    """Gateway, trigger, executor, worker and the service that the task calls: one trace, each span under what led to it."""
     url = platform["url"]
     admin = json.loads(await asyncio.to_thread(Path(platform["admin_file"]).read_text))
     async with ClientSession(url) as session:
@@ -76,14 +118,22 @@ async def test_from_the_request_to_the_answer_of_another_service(collector: Coll
         yaml = {**headers, "Content-Type": "application/yaml"}
         async with session.post("/api/v1/workflows", data=DEFINITION % url, headers=yaml) as answer:
             assert answer.status == 201, await answer.text()
+        async with session.post("/api/v1/triggers", json=TRIGGER, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
         order = {"namespace": "default", "workflow": "traced", "input": {}}
         async with session.post("/api/v1/runs?wait=20s", json=order, headers=headers) as answer:
             assert (await answer.json())["status"] == "completed"
+        event = {"specversion": "1.0", "id": "e1", "source": "/shop", "type": "com.example.traced", "data": {}}
+        traced = {**headers, "Content-Type": "application/cloudevents+json", "traceparent": f"00-{TRACE}-{OUTSIDE}-01"}
+        async with session.post("/api/v1/events", data=json.dumps(event), headers=traced) as answer:
+            assert answer.status in {200, 202}, await answer.text()
 
-    def whole() -> list[str]:
-        traces = [names for names in collector.names.values() if "task http" in names]
-        wanted = {"POST /api/v1/runs", "task http", "GET /examples/inventory/{sku}"}
-        return traces[0] if traces and wanted <= set(traces[0]) else []
-
-    names = await eventually(whole, within=30)
-    assert "POST /api/v1/{rest}" in names  # the gateway, where it began
+    gateway = "POST /api/v1/{rest}"
+    found = await eventually(lambda: len(collector.named(CALLED)) == 2 and collector.named(CALLED), within=60)
+    of_event = next(one for one in found if one.trace == TRACE)
+    of_request = next(one for one in found if one.trace != TRACE)
+    await eventually(lambda: OUTSIDE in collector.above(of_event) and collector.above(of_request)[-1] == "", within=60)
+    call = [CALLED, "GET", "task http"]
+    assert collector.above(of_request) == [*call, "POST /api/v1/runs", gateway, ""]
+    decided = ["consumer:executor-commands", "trigger.decide", "POST /api/v1/events", gateway]
+    assert collector.above(of_event) == [*call, *decided, OUTSIDE]
