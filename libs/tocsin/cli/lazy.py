@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from tocsin.cli.examples import shown
+
 SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
 
@@ -35,6 +37,7 @@ class Entry:
         group = get_group(app)
         if self.command is None:
             group.name = name
+            group.epilog = group.epilog or shown(name)
             return group
         return group.commands[self.command]
 

@@ -66,5 +66,6 @@ def _services(answer: Record) -> list[Record]:
     for service in given if isinstance(given, list) else []:
         if isinstance(service, dict):
             ready = service.get("ready", service.get("status") in {"ready", "ok", "up"})
-            found.append({**service, "status": "ready" if ready else "down"})
+            said = {**service, "status": "ready" if ready else "down"}
+            found.append({**said, "detail": ""} if ready and said.get("detail") == "ready" else said)  # once is enough
     return found

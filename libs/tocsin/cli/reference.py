@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tocsin.cli.examples import EXAMPLES
 from tocsin.cli.exits import MEANINGS
 from tocsin.cli.lazy import LazyGroup
 from tocsin.cli.root import command
@@ -54,7 +55,7 @@ def _commands(group: Any, name: str) -> Iterator[str]:
     for child, found in _children(group):
         full = f"{name} {child}"
         if hasattr(found, "commands"):
-            yield f"\n## {full}\n\n{_first(found.help)}\n"
+            yield f"\n## {full}\n\n{_first(found.help)}\n{_examples(child)}"
             yield from _commands(found, full)
         else:
             yield _section(full, found)
@@ -68,6 +69,11 @@ def _children(group: Any) -> Iterator[tuple[str, Any]]:
     for name, found in group.commands.items():
         if name not in entries:
             yield name, found
+
+
+def _examples(group: str) -> str:
+    lines = EXAMPLES.get(group)
+    return f"\n```sh\n{chr(10).join(lines)}\n```\n" if lines else ""
 
 
 def _section(name: str, found: Any) -> str:

@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 
 import pytest
 
+from tocsin.cli.examples import EXAMPLES
 from tocsin.cli.lazy import LazyGroup
 from tocsin.cli.reference import page
 from tocsin.cli.root import command
@@ -49,6 +51,26 @@ def test_the_lists_of_commands_and_the_commands_agree():
     """A lazy table could promise what its module does not have."""
     assert {("run", "exec"), ("workflow", "validate"), ("auth", "nats-credentials"), ("schedule", "pause")} <= ALL.keys()
     assert len(ALL) > 30
+
+
+def test_every_group_shows_examples_that_its_commands_take(tmp_path, monkeypatch):
+    """Below the help of each group; each is a command line that parses, though nothing is run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trail.jsonl").touch()
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    groups = {name for name, entry in command().entries.items() if entry.command is None}
+    assert set(EXAMPLES) == groups
+    for group, lines in EXAMPLES.items():
+        assert command().entries[group].load(group).epilog.startswith("Examples:")
+        for line in lines:
+            words = shlex.split(line)
+            assert words[:2] == ["tocsin", group]
+            found, context = command(), None
+            name, rest = words[0], words[1:]
+            while hasattr(found, "resolve_command"):
+                context = found.make_context(name, rest, parent=context)
+                name, found, rest = found.resolve_command(context, [*context._protected_args, *context.args])
+            assert found.make_context(name, rest, parent=context).params, line  # raises when it does not parse
 
 
 def test_the_page_is_what_the_commands_say():

@@ -40,10 +40,14 @@ export function drawWorkflow(definition, { states = new Map(), onPick } = {}) {
   return svg("svg", { class: "graph flow", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": `Graph of ${name}` }, arrow(), ...parts);
 }
 
-// In a place of its own, which shows the middle where there is not room for all.
+// In a place of its own: a little smaller where that makes it fit, else with its middle in sight.
 export function inTheMiddle(picture) {
   const place = el("div.scroll.picture", {}, picture);
-  requestAnimationFrame(() => { if (!place.scrollLeft) place.scrollLeft = (place.scrollWidth - place.clientWidth) / 2; });
+  requestAnimationFrame(() => {
+    const share = place.clientWidth / picture.viewBox.baseVal.width;
+    if (share < 1 && share > 0.65) picture.classList.add("fitting");
+    else if (!place.scrollLeft) place.scrollLeft = (place.scrollWidth - place.clientWidth) / 2;
+  });
   return place;
 }
 
@@ -165,8 +169,8 @@ function straight(from, to, label) {
 
 // A jump leaves at the right side, and comes back into the target's right side, or into the end of the scope.
 function arc(from, to, side, label, whole, holder) {
-  const [x1, y1] = [from.x + from.width, from.y + Math.min(from.height / 2, 19)];
-  const end = to ? [to.x + to.width, to.y + Math.min(to.height / 2, 19)] : [holder.x + holder.middle + 8, holder.y + holder.height + 12];
+  const [x1, y1] = [from.x + from.width, from.y + 12]; // above where others arrive
+  const end = to ? [to.x + to.width, to.y + 27] : [holder.x + holder.middle + 8, holder.y + holder.height + 12];
   const [x2, y2] = end;
   const down = y2 > y1 ? 1 : -1;
   const drawn = svg("path", { class: "edge jump", d: `M${x1} ${y1} H${side - 8} Q${side} ${y1} ${side} ${y1 + 8 * down} V${y2 - 8 * down} Q${side} ${y2} ${side - 8} ${y2} H${x2 + 2}`, "marker-end": "url(#flow-arrow)" });

@@ -20,8 +20,8 @@ export async function showRun(place, [id]) {
     OVER.has(run.status) ? { items: [] } : look("approvals", { namespace: run.namespace, limit: 200 }, { items: [] }), look(`runs/${id}/logs`, { limit: 100 }, { items: [] })]);
   const bars = timeline(run, tasks, known.open, (task) => hands(run, task));
   const graph = definition && graphOf(definition.document, tasks, bars);
-  place.replaceChildren(...[head(run, why, questions.items.filter((one) => one.run === id)), graph,
-    card(tasks.length >= MOST ? `Timeline of the first ${tasks.length} tasks` : "Timeline", bars),
+  const whole = card(tasks.length >= MOST ? `Timeline of the first ${tasks.length} tasks` : "Timeline", bars);
+  place.replaceChildren(...[head(run, why, questions.items.filter((one) => one.run === id)), graph ? el("div.beside", {}, graph, whole) : whole,
     logs.items.length > 0 && card("Logs", table([["Task", (it) => it.task], ["", (it) => it.stream], ["Line", (it) => it.line, "data"]], logs.items, ""),
       logs.next_cursor && el("p.hint", {}, `More: tocsin run logs ${id}`))].filter(Boolean));
   return !OVER.has(run.status);
