@@ -20,6 +20,8 @@ def asset_id(namespace: str, key: str) -> str:
     return f"{namespace}/{key}"
 
 
+FACETS_LIMIT = 1 << 20  # bytes of an asset's facets; what is above stays in the events that said it
+_NOTHING = "{}"  # what most of these texts are
 _SLOT_FIELDS = tuple(Slot.__dataclass_fields__)
 
 
@@ -35,7 +37,7 @@ def asset_document(asset: Asset) -> Document:
         "tags": list(asset.tags),
         "code_version": asset.code_version,
         "declared": asset.declared,
-        "facets": _text(asset.facets),
+        "facets": _bounded(asset.facets),
         "materialized": asset.materialized,
         "observed": asset.observed,
         "materializations": asset.materializations,
@@ -67,7 +69,7 @@ def read_asset(document: Mapping[str, Any]) -> Asset:
         tags=tuple(document["tags"]),
         code_version=document.get("code_version"),
         declared=document["declared"],
-        facets=orjson.loads(document["facets"]),
+        facets=_object(document["facets"]),
         materialized=document["materialized"],
         observed=document["observed"],
         materializations=document["materializations"],
@@ -78,10 +80,10 @@ def read_asset(document: Mapping[str, Any]) -> Asset:
             since=document.get("state_since"),
             due=document.get("due"),
             judged=document.get("judged"),
-            late={key: State(value) for key, value in orjson.loads(document.get("late", "{}")).items()},
+            late={key: State(value) for key, value in _object(document.get("late", _NOTHING)).items()},
         ),
         automation_due=document.get("automation_due"),
-        standings={name: _read_standing(one) for name, one in orjson.loads(document.get("standings", "{}")).items()},
+        standings={name: _read_standing(one) for name, one in _object(document.get("standings", _NOTHING)).items()},
         schema=document.get("schema"),
         made_with=document.get("made_with"),
     )
@@ -214,4 +216,24 @@ def _read_standing(document: Mapping[str, Any]) -> Standing:
 
 
 def _text(value: Mapping[str, Any]) -> str:
-    return orjson.dumps(dict(value)).decode()
+    return orjson.dumps(dict(value)).decode() if value else _NOTHING
+
+
+def _bounded(facets: Mapping[str, Any]) -> str:
+    """Facets as text: of too many only those that came last, or the document of an asset could grow until nothing fits."""
+    text = _text(facets)
+    if len(text) <= FACETS_LIMIT:
+        return text
+    kept: dict[str, Any] = {}
+    left = FACETS_LIMIT
+    for name in reversed(list(facets)):
+        left -= len(_text({name: facets[name]}).encode())
+        if left < 0:
+            break
+        kept[name] = facets[name]
+    return _text({name: kept[name] for name in facets if name in kept})
+
+
+def _object(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {} if text == _NOTHING else orjson.loads(text)
+    return found

@@ -113,7 +113,7 @@ class MongoGraphStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         # Most edges are there already, from the run before: what this process has just written is not written again.
-        self._recent: OrderedDict[str, datetime] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
 
     async def prepare(self) -> None:
         """Make the indexes of this module."""
@@ -121,16 +121,17 @@ class MongoGraphStore:
 
     async def add(self, namespace: str, edges: Iterable[tuple[Edge, datetime]]) -> None:
         """Add edges, each with the instant it was seen."""
-        wanted: dict[str, tuple[Edge, datetime]] = {}
+        wanted: dict[tuple[str, ...], datetime] = {}
         for edge, at in edges:
-            name = derive("edge", namespace, edge.source, edge.target)
-            if (name not in wanted or wanted[name][1] < at) and self._is_news(name, at):
-                wanted[name] = (edge, at)
+            ends = (namespace, edge.source, edge.target)
+            if (ends not in wanted or wanted[ends] < at) and self._is_news(ends, at):
+                wanted[ends] = at
         rows = [
-            {"_id": name, "namespace": namespace, "source": edge.source, "target": edge.target, "first": at, "last": at}
-            for name, (edge, at) in wanted.items()
+            {"_id": derive("edge", *ends), "namespace": ends[0], "source": ends[1], "target": ends[2], "first": at, "last": at}
+            for ends, at in wanted.items()
         ]
         await self._add(EDGES, rows, {})
+        self._remember(wanted.items())
 
     async def declare(self, namespace: str, target: str, edges: Sequence[Edge], at: datetime) -> None:
         """What a person says asset ``target`` is made of; replaces what was declared for it before, unless that is newer."""
@@ -175,12 +176,14 @@ class MongoGraphStore:
 
     async def add_columns(self, namespace: str, edges: Iterable[tuple[ColumnEdge, datetime]]) -> None:
         """The same for columns."""
+        wanted: dict[tuple[str, ...], datetime] = {}
         rows: dict[str, dict[str, Any]] = {}
         latest: dict[str, dict[str, Any]] = {}
         for edge, at in edges:
-            name = derive("column", namespace, edge.source, edge.target, edge.type, edge.subtype or "")
-            if not self._is_news(name, at) or (name in rows and rows[name]["last"] >= at):
+            ends = (namespace, edge.source, edge.target, edge.type, edge.subtype or "")
+            if not self._is_news(ends, at) or (ends in wanted and wanted[ends] >= at):
                 continue
+            wanted[ends], name = at, derive("column", *ends)
             latest[name] = {"description": edge.description, "masking": edge.masking}
             rows[name] = {
                 "_id": name,
@@ -194,6 +197,7 @@ class MongoGraphStore:
                 "last": at,
             }
         await self._add(COLUMN_EDGES, list(rows.values()), latest)
+        self._remember(wanted.items())
 
     async def _add(self, name: str, rows: Sequence[dict[str, Any]], latest: Mapping[str, dict[str, Any]]) -> None:
         """Insert what is new; of the rest, and of what others insert at this moment, mark when it was seen.
@@ -228,7 +232,6 @@ class MongoGraphStore:
             ]
             if seen:
                 await collection.bulk_write(seen, ordered=False)
-        self._remember((row["_id"], row["last"]) for row in rows)
 
     async def touching_columns(self, namespace: str, nodes: frozenset[str], direction: Direction) -> Sequence[ColumnEdge]:
         """The same for columns."""
@@ -247,14 +250,14 @@ class MongoGraphStore:
         edges = await self.touching(namespace, frozenset({ASSET + key}), Direction.UPSTREAM, None, None)
         return sorted({edge.source for edge in edges})
 
-    def _is_news(self, name: str, at: datetime) -> bool:
-        known = self._recent.get(name)
+    def _is_news(self, ends: tuple[str, ...], at: datetime) -> bool:
+        known = self._recent.get(ends)
         return known is None or at - known > _SEEN_AGAIN or at < known - _SEEN_AGAIN
 
-    def _remember(self, names: Iterable[tuple[str, datetime]]) -> None:
-        for name, at in names:
-            self._recent[name] = at
-            self._recent.move_to_end(name)
+    def _remember(self, seen: Iterable[tuple[tuple[str, ...], datetime]]) -> None:
+        for ends, at in seen:
+            self._recent[ends] = at
+            self._recent.move_to_end(ends)
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
 

@@ -39,7 +39,7 @@ def registered(asset: Asset, *, before: Asset | None = None) -> Said:
         kind=asset.kind,
         upstream=[one.key for one in policy.upstream] if asset.declared else None,
         maker=policy.maker.workflow if policy.maker is not None else None,
-        changes=changes_of(before, asset),
+        changes=changes_of(before, asset) if asset.declared else [],  # of what runs told nobody said anything
     )
     return words.ASSET_REGISTERED, payload, None
 

@@ -1,8 +1,8 @@
 """OpenLineage in: from anyone's client, in any order, any number of times.
 
 Events that come at the same time are taken together: whoever waits takes all that wait, so that a busy intake makes few, large
-transactions and a quiet one answers at once. An event is kept whole before anything is derived from it, and everything derived
-is safe to repeat: a sender that got no answer sends again, and nothing is counted twice.
+transactions and a quiet one answers at once. An event is answered when it is kept whole and all that is derived from it is
+stored, and all of that is safe to repeat: a sender that got no answer sends again, and nothing is counted twice.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import datetime
 
 import orjson
 
-from tocsin.errors import TocsinError
+from tocsin.errors import TocsinError, Unavailable
 from tocsin.signals import Cause, Json, derive
 from tocsin_kit.store import Page
 from tocsin_lineage.application.recording import Recorder, Report, happening_id
@@ -104,11 +104,20 @@ class Intake:
     async def _take_waiting(self) -> None:
         batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
         try:
-            await self._keep(batch)
+            await self._answer(batch)
         except asyncio.CancelledError:
-            self._waiting = [*batch, *self._waiting]  # one caller went away; the next one takes them
+            # One caller went away; the next one takes those that have no answer yet.
+            self._waiting = [*(one for one in batch if not one.done.done()), *self._waiting]
             raise
+
+    async def _answer(self, batch: Sequence[_Taken]) -> None:
+        try:
+            await self._keep(batch)
         except Exception as error:  # noqa: BLE001  # it belongs to those who wait, each of whom raises it
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for one in batch:  # an event that cannot be kept is its sender's, and nobody else's
+                    await self._answer([one])
+                return
             for one in batch:
                 if not one.done.done():
                     one.done.set_exception(error)
@@ -119,7 +128,6 @@ class Intake:
                     one.done.set_result(None)
 
     async def _keep(self, batch: Sequence[_Taken]) -> None:
-        await self._events.keep_many([(one.namespace, one.id, one.event) for one in batch])
         edges: dict[str, list[tuple[Edge, datetime]]] = {}
         columns: dict[str, list[tuple[DatasetMention, datetime]]] = {}
         reports: list[Report] = []
@@ -129,7 +137,8 @@ class Intake:
             columns.setdefault(one.namespace, []).extend(made)
             reports += _reports(one)
         try:
-            async with asyncio.TaskGroup() as group:  # neither needs the other: the database works while we decide
+            async with asyncio.TaskGroup() as group:  # none needs another: the database works while we decide
+                group.create_task(self._events.keep_many([(one.namespace, one.id, one.event) for one in batch]))
                 group.create_task(self._join(edges, columns))
                 group.create_task(self._recorder.record(reports))
         except* TocsinError as failed:

@@ -20,6 +20,7 @@ from tocsin_lineage.domain.schema_history import SchemaVersion, columns_of, diff
 from tocsin_lineage.ports import AssetStore, Changes, Place, SlotPlace
 
 TRIES = 8  # against other writers of the same assets
+_AHEAD = timedelta(minutes=1)  # clocks of senders differ; what is said to happen later than that happens now
 _MILLISECOND = timedelta(milliseconds=1)  # what the store can tell apart
 
 
@@ -119,6 +120,8 @@ class Recorder:
             draft = drafts.get(report.place)
             if draft is None:
                 draft = drafts[report.place] = _begin(entries[report.place], report)
+            report = _heard(report, now)  # noqa: PLW2901  # nothing is known of the future
+            happening = report.happening
             if _has_slot(report):
                 place = _slot_place(report)
                 slot = (
@@ -126,8 +129,8 @@ class Recorder:
                     or slots[place].value
                     or Slot(namespace=place[0], asset=place[1], partition=place[2])
                 )
-                report, filled_slots[place] = _fill(report, slot, draft.asset, now)  # noqa: PLW2901  # gets its time of recording
-            self._take(report, draft, changes)
+                happening, filled_slots[place] = _fill(report, slot, draft.asset, now)
+            self._take(report, happening, draft, changes)
         for draft in drafts.values():
             if draft.said or draft.entry.value is None or draft.asset != draft.entry.value:
                 changes.assets.append((draft.entry, draft.asset, _outbox(draft, now)))
@@ -155,9 +158,9 @@ class Recorder:
         return news
 
     @staticmethod
-    def _take(report: Report, draft: _Draft, changes: Changes) -> None:
+    def _take(report: Report, happening: Happening | None, draft: _Draft, changes: Changes) -> None:
         """One report: into the draft of its asset, and what is stored beside it."""
-        asset, happening = draft.asset, report.happening
+        asset = draft.asset
         if report.kind is not None and asset.kind is None:
             asset = replace(asset, kind=report.kind)
         if happening is not None:
@@ -207,6 +210,15 @@ def _of_columns(asset: Asset, report: Report, draft: _Draft, changes: Changes) -
     return replace(asset, schema=found)
 
 
+def _heard(report: Report, now: datetime) -> Report:
+    """The report with no time that is still to come: an asset would be fresh until then, and what is newer would be older."""
+    happening, latest = report.happening, now + _AHEAD
+    if (happening is None or happening.at <= latest) and all(check.at <= latest for check in report.checks):
+        return report
+    checks = tuple(replace(check, at=min(check.at, now)) for check in report.checks)
+    return replace(report, happening=happening and replace(happening, at=min(happening.at, now)), checks=checks)
+
+
 def _has_slot(report: Report) -> bool:
     written = report.happening is not None and report.happening.act is Act.MATERIALIZED
     return written or report.failed is not None
@@ -220,15 +232,15 @@ def _empty(place: SlotPlace) -> Slot:
     return Slot(namespace=place[0], asset=place[1], partition=place[2])
 
 
-def _fill(report: Report, slot: Slot, asset: Asset, now: datetime) -> tuple[Report, Slot]:
-    """The report with its time of recording, which grows from writing to writing, and the partition after it."""
+def _fill(report: Report, slot: Slot, asset: Asset, now: datetime) -> tuple[Happening | None, Slot]:
+    """What happened with its time of recording, which grows from writing to writing, and the partition after it."""
     if report.failed is not None:
-        return report, failed(slot, report.failed[1], report.failed[2])
+        return report.happening, failed(slot, report.failed[1], report.failed[2])
     if report.happening is None:
-        return report, slot
+        return None, slot
     noted = now if slot.noted is None else max(now, slot.noted + _MILLISECOND)
-    happening = replace(report.happening, noted=noted)
-    return replace(report, happening=happening), filled(slot, happening, code_of(happening, asset))
+    happening = report.happening.recorded(noted)
+    return happening, filled(slot, happening, code_of(happening, asset))
 
 
 def _outbox(draft: _Draft, now: datetime) -> list[Outgoing]:

@@ -49,6 +49,22 @@ class Happening:
     metadata: Mapping[str, Json] = field(default_factory=dict)
     actor: str
 
+    def recorded(self, noted: datetime) -> "Happening":
+        """The same with its time of recording; written out, because intake does this for every event."""
+        return Happening(
+            id=self.id,
+            act=self.act,
+            at=self.at,
+            noted=noted,
+            partition=self.partition,
+            run=self.run,
+            task=self.task,
+            job=self.job,
+            version=self.version,
+            metadata=self.metadata,
+            actor=self.actor,
+        )
+
 
 class Condition(Enum):
     """What is to be said of a partition."""

@@ -14,6 +14,7 @@ from tocsin.errors import Invalid, Violation
 from tocsin.signals import Json, derive
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_YEARS = (1900, 2999)
 KEY_LIMIT = 512  # characters of an asset's key
 
 
@@ -42,16 +43,15 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DatasetMention:
-    """A dataset that an event names."""
+    """A dataset that an event names.
 
-    namespace: str
-    name: str
+    Attributes:
+        key: The asset's key: OpenLineage's namespace and name.
+        facets: What is said about it.
+    """
+
+    key: str
     facets: Mapping[str, Json] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """The asset's key: OpenLineage's namespace and name."""
-        return key_of_dataset(self.namespace, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +127,9 @@ def _time(value: Json, wrong: list[Violation]) -> datetime:
         parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         parsed = None
-    if parsed is None:
+    if parsed is None or not _YEARS[0] <= parsed.year <= _YEARS[1]:
         wrong.append(Violation("/eventTime", "must be an ISO 8601 instant"))
-        return datetime.min.replace(tzinfo=UTC)
+        return datetime(_YEARS[0], 1, 1, tzinfo=UTC)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
@@ -161,7 +161,7 @@ def _datasets(value: Json, pointer: str, wrong: list[Violation]) -> tuple[Datase
             found = item.get(kind)
             if isinstance(found, dict):
                 facets.update(found)
-        mentions.append(DatasetMention(namespace, name, facets))
+        mentions.append(DatasetMention(key_of_dataset(namespace, name), facets))
     return tuple(mentions)
 
 

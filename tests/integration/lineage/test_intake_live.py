@@ -3,14 +3,14 @@
 import asyncio
 import json
 import pathlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.conformance.suites import standards
 
 from integration.lineage.world import CAUSE, delivered
 from tocsin_lineage.domain.graph import Direction
-from tocsin_lineage.domain.openlineage import key_of_dataset, read_event
+from tocsin_lineage.domain.openlineage import InvalidLineageEvent, key_of_dataset, read_event
 from tocsin_lineage.ports import EventSearch, HappeningSearch
 
 
@@ -23,6 +23,12 @@ def event(stage: str, run: str, time: str, reads: str, writes: str) -> dict:
         "inputs": [{"namespace": "db", "name": reads}],
         "outputs": [{"namespace": "db", "name": writes, "facets": {"at": {"time": time}}}],
     }
+
+
+@pytest.fixture(autouse=True)
+def later(clock):
+    """All that these events say has happened."""
+    clock.jump(datetime(2026, 3, 2, 12, tzinfo=UTC) - clock.now())
 
 
 async def test_a_repeated_event_is_one_materialization(world):
@@ -43,6 +49,37 @@ async def test_what_comes_late_does_not_move_the_clock_back(world):
     asset = (await world.assets.get("default", "db/tidy")).value
     assert (asset.materializations, asset.materialized.hour) == (2, 10)
     assert asset.facets["at"] == {"time": "2026-03-02T10:00:00Z"}
+
+
+async def test_what_is_said_of_the_future_happened_when_it_was_heard(world):
+    """Or an asset would be fresh until then, and everything that really happens older than what is known."""
+    await world.take(event("COMPLETE", "r1", "2999-01-01T00:00:00Z", "raw", "tidy"))
+    assert (await world.assets.get("default", "db/tidy")).value.materialized == world.clock.now()
+    for year in ("0001", "9999"):
+        with pytest.raises(InvalidLineageEvent):
+            await world.take(event("COMPLETE", "r1", f"{year}-01-01T00:00:00+14:00", "raw", "tidy"))
+
+
+async def test_an_event_that_cannot_be_kept_is_its_senders_alone(world):
+    """It comes with others, which are taken."""
+    bad = event("COMPLETE", "bad", "2026-03-02T09:00:00Z", "raw", "bad")
+    bad["outputs"][0]["facets"] = {"version": {"datasetVersion": "v" * (17 << 20)}}  # no document of the database has room
+    good = [event("COMPLETE", f"r{n}", "2026-03-02T09:00:00Z", "raw", f"tidy{n}") for n in range(3)]
+    answers = await asyncio.gather(*(world.take(one) for one in (*good, bad)), return_exceptions=True)
+    assert [isinstance(one, str) for one in answers] == [True, True, True, False]
+    assert (await world.assets.get("default", "db/tidy2")).value.materializations == 1
+
+
+async def test_facets_without_end_do_not_make_an_asset_too_large(world):
+    """An asset keeps those that came last; the events keep them all."""
+    for number in range(4):
+        one = event("COMPLETE", f"r{number}", f"2026-03-02T09:0{number}:00Z", "raw", "tidy")
+        one["outputs"][0]["facets"] = {f"f{number}": {"text": "x" * 400_000}}
+        await world.take(one)
+    facets = (await world.assets.get("default", "db/tidy")).value.facets
+    assert list(facets) == ["f2", "f3"]
+    kept = await world.intake.events(EventSearch(namespace="default"), limit=10, cursor=None)
+    assert len(kept.items) == 4
 
 
 async def test_the_graph_joins_what_jobs_join(world):

@@ -37,6 +37,7 @@ def fields(**types: str) -> dict:
 async def test_columns_have_a_history_and_a_change_is_said(world):
     """A version for each change, with what changed; the same again is none; as of an instant the one that was then."""
     start = world.clock.now()
+    world.clock.jump(timedelta(hours=3))
     await world.take(event("r1", start, fields(id="int", name="text")))
     await world.take(event("r2", start + timedelta(hours=1), fields(id="int", name="text")))
     await world.take(event("r3", start + timedelta(hours=2), fields(id="bigint", born="date")))
@@ -53,10 +54,10 @@ async def test_assertions_of_foreign_tools_are_checks(world):
     """With their severity, once, and kept as history."""
     failed = {"dataQualityAssertions": {"assertions": [{"assertion": "not_null", "column": "id", "success": False}]}}
     passed = {"dataQualityAssertions": {"assertions": [{"assertion": "not_null", "column": "id", "success": True}]}}
-    first = event("r1", world.clock.now(), failed)
+    first = event("r1", world.clock.now() - timedelta(hours=1), failed)
     await world.take(first)
     await world.take(first)
-    await world.take(event("r2", world.clock.now() + timedelta(hours=1), passed))
+    await world.take(event("r2", world.clock.now(), passed))
     await world.settle()
     assert [(one["check"], one["passed"]) for one in world.said("check-evaluated")] == [
         ("not_null(id)", False),
