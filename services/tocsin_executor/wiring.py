@@ -11,6 +11,7 @@ from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine
 from tocsin_executor.adapters.pools import POOLS, MongoPools
+from tocsin_executor.adapters.proposals import PROPOSALS, MongoProposals
 from tocsin_executor.adapters.queue_gauges import LOOK, QueueGauges
 from tocsin_executor.adapters.reading import RunReading
 from tocsin_executor.adapters.refusals import BusRefusals
@@ -25,6 +26,7 @@ from tocsin_executor.application.measures import MEASURE_EVERY, Measures
 from tocsin_executor.application.migrations import Migrations
 from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
+from tocsin_executor.application.proposals import Proposals
 from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
@@ -35,6 +37,7 @@ from tocsin_executor.http.explanations import explanation_routes
 from tocsin_executor.http.logs import log_routes
 from tocsin_executor.http.migrations import migration_routes
 from tocsin_executor.http.pools import pool_routes
+from tocsin_executor.http.proposals import proposal_routes
 from tocsin_executor.http.repairs import repair_routes
 from tocsin_executor.http.runs import run_routes
 from tocsin_executor.http.workers import worker_routes
@@ -63,13 +66,16 @@ _EVALUATIONS = 4  # open expressions at once; each is a process of its own
 def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     """The components of the executor."""
     settings, clock, chance = context.settings, context.clock, context.chance
-    relay = Relay(context.database, context.bus, (WORKFLOWS, POOLS))
+    relay = Relay(context.database, context.bus, (WORKFLOWS, POOLS, PROPOSALS))
     stored = MongoDefinitions(context.database, relay)
     programs = ProgramCache(stored.read, Offered(metadata={"gateway": context.platform.services.gateway_url}))
     queue, refusals = MongoQueue(context.database), BusRefusals(context.bus, clock)
     reading = RunReading(context.database, stored, context.bus)
     admission = Admission(queue, reading, refusals, clock=clock, partitions=settings.partitions)
-    pools = Pools(MongoPools(context.database, relay), queue, admission)
+    pools, proposals = (
+        Pools(MongoPools(context.database, relay), queue, admission),
+        MongoProposals(context.database, relay, stored),
+    )
     saved = MongoRuns(context.database, admission.freed)
     # Connections of their own: a block of thousands of messages must not hold up the API.
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
@@ -90,11 +96,13 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     dead_letters = dead_letter_routes("executor", context.bus, listening)
     worker, seen = own_worker(context, workers_bus, runners, sandbox, apart), SeenWorkers(context.bus, clock)
     served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, seen=seen)
+    proposed = proposal_routes(Proposals(proposals, definitions, stored, clock=clock, chance=chance), definitions)
     return (
         relay,
         hot,
         engine,
         AdmissionPart(admission, queue),
+        proposals,
         Housekeeping("executor.retention", RETENTION, retention_of(context).sweep),
         *measuring(context, engine, seen, queue),
         Ticking("executor.measure", MEASURE_EVERY, Measures(engine.host, context.metrics).take, clock=clock),
@@ -103,7 +111,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         worker,
         authenticator,
         seen,
-        api(context, authenticator, (*served, *pool_routes(pools), *worker_routes(seen), *dead_letters)),
+        api(context, authenticator, (*served, *proposed, *pool_routes(pools), *worker_routes(seen), *dead_letters)),
     )
 
 
@@ -191,6 +199,7 @@ def own_worker(
         settings=workers,
         apart=apart,
         url=context.platform.services.gateway_url,
+        metrics=context.metrics,
     )
 
 

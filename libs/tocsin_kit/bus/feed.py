@@ -32,6 +32,12 @@ class Delivery:
     deliveries: int
     token: str
 
+    @property
+    def stored_ms(self) -> int:
+        """When the stream stored it, milliseconds since the epoch."""
+        words = self.token.split(".")  # as in OrderedLog: $JS.ACK.(<domain>.<account>.)...<ns>.<pending>(.<random>)
+        return int(words[-2 if len(words) == 9 else -3]) // 1_000_000
+
 
 class PullFeed:
     """Deliveries of one durable pull consumer.

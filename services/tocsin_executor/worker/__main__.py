@@ -25,6 +25,7 @@ def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
         settings=settings,
         apart=apart,
         url=context.platform.services.gateway_url,
+        metrics=context.metrics,
     )
     return (worker,)
 

@@ -14,6 +14,7 @@ from tocsin_executor.domain.values import Json
 from tocsin_executor.worker.attempts import Identity
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.containers import Allowance
+from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.presence import Presence
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.rpc import Rpc
@@ -38,6 +39,7 @@ from tocsin_kit.bus.values import ValueStore
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
+from tocsin_kit.telemetry import Metrics
 from tocsin_kit.web.outgoing import OutgoingGuard
 
 _MARGIN: Final = timedelta(seconds=30)  # a token outlives its task by this, for what the code says last
@@ -131,6 +133,7 @@ class WorkerPart:
         settings: What the operator chose.
         apart: Where large values are.
         url: Of the platform, for the code of tasks.
+        metrics: Where it counts.
     """
 
     name = "worker"
@@ -147,6 +150,7 @@ class WorkerPart:
         settings: WorkerSettings,
         apart: Apart,
         url: str,
+        metrics: Metrics,
     ) -> None:
         self._bus = bus
         self._runners = runners
@@ -165,6 +169,7 @@ class WorkerPart:
             authorize=runners.caller.authorization,
             identity=identity_of(RunTokens(bus), url, clock),
             apart=apart,
+            measures=WorkerMeasures(metrics),
         )
         self._presence = Presence(bus, self._worker, labels, clock)
 

@@ -23,6 +23,7 @@ from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.attempts import Attempts, Authorize, Identity
+from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
 from tocsin_executor.worker.tasks import Outcome, Runner, Task, read_task
@@ -32,7 +33,7 @@ from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
 from tocsin_kit.bus.log import OrderedLog
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry import Health, span
+from tocsin_kit.telemetry import Health, Metrics, span
 
 log = structlog.get_logger()
 
@@ -90,6 +91,7 @@ class Worker:
         authorize: Says what a policy sends.
         identity: Gives the code of tasks what it needs to call the platform.
         apart: Where large values are.
+        measures: Counts what it does.
     """
 
     name = "worker"
@@ -109,7 +111,10 @@ class Worker:
         authorize: Authorize | None = None,
         identity: Identity | None = None,
         apart: Apart | None = None,
+        measures: WorkerMeasures | None = None,
     ) -> None:
+        self._measures = measures or WorkerMeasures(Metrics("worker"))
+        self._noops = 0
         self.worker_name = name
         self._direct = direct
         self._publisher = GroupPublisher(direct)
@@ -152,6 +157,7 @@ class Worker:
             )
             queue.feed = feed
             await feed.start()
+            self._measures.serves(queue.name, queue.slots, lambda queue=queue: queue.busy)  # type: ignore[misc]
         # Before any task is asked for: one that was revoked while no worker was there should not begin, or is stopped at once.
         await self._orders.open(["executor.revoke.>"], await self._oldest())
         self._ask()
@@ -231,9 +237,11 @@ class Worker:
             self._fail(hand, f"{delivery.deliveries - 1} workers took this task and none came to its end")
         elif task.runner == "noop" and task.variables is None:
             now = self._now()
+            self._noops += 1
             output = self._noop(task).output
             self._finish(hand, wire.result(task.attempt, output=output, started=now, ended=now, worker=self.worker_name))
         else:
+            self._measures.taken(queue.name, delivery, self._now())
             self._arrived.append(hand)
 
     def _noop(self, task: Task) -> Outcome:
@@ -283,9 +291,11 @@ class Worker:
             lines.close()
             if not hand.revoked:
                 raise  # the worker stops, and the task is given back
+            self._measures.ended(task.runner, "stopped", self._now() - started)
             self._finish(hand, wire.stopped(task.attempt, StopKind.KILLED if task.killed else StopKind.GRACEFUL))
             return
         lines.close()
+        self._measures.ended(task.runner, "completed" if outcome.error is None else "faulted", self._now() - started)
         self._finish(
             hand,
             wire.result(
@@ -342,6 +352,8 @@ class Worker:
         while True:
             await self._clock.sleep(_CLAIM_AFTER)
             now = self._clock.monotonic()
+            self._measures.nothing_done(self._noops)
+            self._noops = 0
             beat = int(now / _BEAT) != int((now - _CLAIM_AFTER) / _BEAT)
             for hand in list(self._hands.values()):
                 if hand.lines is not None:

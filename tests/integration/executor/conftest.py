@@ -31,6 +31,7 @@ from tocsin_executor.application.runs import Runs, RunView, StartOrder
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.imports import Imports
+from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.parts import runners_for
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.secrets import LocalSecrets
@@ -130,7 +131,12 @@ class Rig:
 
     @asynccontextmanager
     async def worker(
-        self, *queues: str, name: str = "w", drain: float = 5.0, secrets: dict[str, Any] | None = None
+        self,
+        *queues: str,
+        name: str = "w",
+        drain: float = 5.0,
+        secrets: dict[str, Any] | None = None,
+        measures: WorkerMeasures | None = None,
     ) -> AsyncIterator[Worker]:
         """A worker of these queues and of expressions."""
         clock, bus = SystemClock(), Bus(self.nats_url, name="worker")
@@ -150,6 +156,7 @@ class Rig:
                 drain=timedelta(seconds=drain),
                 authorize=runners.caller.authorization,
                 apart=apart,
+                measures=measures,
             )
             await worker.start()
             serving = asyncio.create_task(worker.serve())  # noqa: TID251  # ended below

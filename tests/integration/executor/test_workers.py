@@ -5,10 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tocsin_executor.adapters.workers import SeenWorkers
+from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.presence import Presence
 from tocsin_kit.bus import Bus
+from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing import ManualClock, eventually
 
 pytestmark = pytest.mark.server
@@ -46,3 +49,30 @@ async def test_a_worker_is_seen_until_it_goes_or_falls_silent(rig: Any, nats_url
 
         await eventually(forgotten, within=5)
     await bus.stop()
+
+
+async def test_a_worker_counts_what_its_tasks_waited_took_and_came_to(rig: Any) -> None:
+    """By kind and outcome, with its slots; no-op tasks are counted without being timed."""
+    registry = CollectorRegistry()
+    seen = registry.get_sample_value
+    measures = WorkerMeasures(Metrics("worker", registry))
+    async with rig.replica(), rig.worker(measures=measures):
+        steps = [
+            {"nothing": {"call": "noop", "with": {}}},
+            {"good": {"run": {"shell": {"command": "true"}}}},
+            {"bad": {"run": {"shell": {"command": "false"}}}},
+        ]
+        assert (await rig.run(steps)).status == "faulted"
+        shell = {"service": "worker", "runner": "shell"}
+        await eventually(
+            lambda: seen("tocsin_worker_tasks_total", {"service": "worker", "runner": "noop", "outcome": "completed"}),
+            within=60,
+        )
+        assert seen("tocsin_worker_tasks_total", {**shell, "outcome": "completed"}) == 1
+        assert seen("tocsin_worker_tasks_total", {**shell, "outcome": "faulted"}) == 1
+        assert seen("tocsin_worker_task_seconds_count", shell) == 2
+        assert (seen("tocsin_worker_task_seconds_sum", shell) or 0) > 0
+        queue = {"service": "worker", "queue": "default"}
+        assert seen("tocsin_worker_wait_seconds_count", queue) == 2
+        assert 0 <= (seen("tocsin_worker_wait_seconds_sum", queue) or -1) < 600
+        assert (seen("tocsin_worker_slots", queue), seen("tocsin_worker_slots_busy", queue)) == (50, 0)
