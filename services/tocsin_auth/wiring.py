@@ -324,7 +324,7 @@ def people_routes(
         users=stored.users, sessions=sessions, throttle=throttle, factors=core.factors, hasher=core.hasher, clock=clock
     )
     renewal = Renewal(users=stored.users, groups=stored.groups, authority=authority, teller=core.teller, clock=clock)
-    groups = Groups(groups=stored.groups, authority=authority, renewal=renewal, clock=clock)
+    groups = Groups(groups=stored.groups, users=stored.users, authority=authority, renewal=renewal, clock=clock)
     accounts = accounts_of(stored, core, logins, groups, clock)
     roles = Roles(
         roles=stored.roles, users=stored.users, groups=stored.groups, authority=authority, renewal=renewal, clock=clock

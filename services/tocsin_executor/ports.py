@@ -25,12 +25,12 @@ class InputLog(Protocol):
     """The engine's inputs, in the order of the log."""
 
     @property
-    def position(self) -> int:
-        """The last position that was delivered."""
+    def generation(self) -> int:
+        """How often it was opened: which opening the entries that were taken last belong to."""
         ...
 
     async def open(self, subjects: Sequence[str], after: int) -> None:
-        """Read these subjects from ``after + 1`` on; replaces what was read before."""
+        """Read these subjects from ``after + 1`` on; nothing that was read before is taken any more."""
         ...
 
     async def take(self, limit: int = ...) -> Sequence[Entry]:
@@ -250,7 +250,7 @@ class RunStore(Protocol):
             The position up to which its log is folded and saved.
 
         Raises:
-            Conflict: Someone owns it under this epoch or a newer one.
+            Conflict: Someone owns it under a newer epoch.
         """
         ...
 
@@ -300,6 +300,7 @@ class Version:
     digest: str
     published_at: datetime
     published_by: str | None
+    approved_by: str | None = None  # where it was proposed by one and published by another
 
 
 @dataclass(frozen=True, slots=True)

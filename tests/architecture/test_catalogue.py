@@ -13,7 +13,7 @@ from tocsin.signals.kinds import SignalType
 ROOT = pathlib.Path(__file__).parents[2]
 SERVICES = ROOT / "services"
 KINDS = sorted(
-    (module.name, name)
+    ("platform" if module.name == "platform" else value.owner, name)
     for module in pkgutil.iter_modules(catalogue.__path__)
     for name, value in vars(importlib.import_module(f"{catalogue.__name__}.{module.name}")).items()
     if isinstance(value, SignalType)

@@ -131,6 +131,11 @@ def _workflows(tour: Tour, world: World) -> None:
         document = (_DOCUMENT % (PLACE, NAME, version)).encode()
         tour.do("POST", "/api/v1/workflows", document, headers=YAML)
     tour.do("DELETE", f"/api/v1/workflows/{HERE}?version=1.0.2")
+    author = world.user("proposer", ("author", PLACE))
+    for verb, token in (("approve", world.root), ("decline", world.root), ("withdraw", author)):
+        document = (_DOCUMENT % (PLACE, "other", f"1.0.{len(verb)}")).encode()
+        made = tour.do("POST", "/api/v1/proposals", document, token=author, headers=YAML)["id"]
+        tour.do("POST", f"/api/v1/proposals/{made}/{verb}", {"reason": "so it is"}, token=token)
     for number in (1, 2):
         tour.do("PUT", f"/api/v1/pools/{HERE}", {"limit": number})
     tour.do("DELETE", f"/api/v1/pools/{HERE}")

@@ -50,6 +50,8 @@ NOTHING_TO_COMPARE: Final = {
     "POST /api/v1/lineage": _NEW,
     "POST /api/v1/lineage/batch": _NEW,
     "POST /api/v1/analytics/rebuild": "facts are made anew from the same signals: what they say stays",
+    "POST /api/v1/proposals": _NEW,
+    "POST /api/v1/proposals/deletions": _NEW,
     "POST /api/v1/runs": _NEW,
     "POST /api/v1/runs/{run}/rerun": "makes a new run; the old one stays as it is",
     "POST /api/v1/schedules/preview": _SAYS,

@@ -79,7 +79,9 @@ async def list_namespaces(url: Url = None, as_json: AsJson = False) -> None:
     """List what is known about namespaces."""
     async with connect(url) as client:
         records = [item async for item in client.authority.namespaces()]
-    print_records(records, ["name", "environment", "protected", "labels"], as_json=as_json, empty="Nothing is known.")
+    print_records(
+        records, ["name", "environment", "protected", "reviewed", "labels"], as_json=as_json, empty="Nothing is known."
+    )
 
 
 @namespaces.command("set")
@@ -92,12 +94,15 @@ async def set_namespace(
     protected: Annotated[
         bool, typer.Option("--protected", help="Publishing takes a role bound to it, given by somebody else.")
     ] = False,
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="Nobody publishes alone: one proposes, another one publishes.")
+    ] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a namespace is; conditions of roles and protection go by it."""
     pairs = dict(text.partition("=")[::2] for text in labels or [])
-    body: Record = {"environment": environment, "labels": {**pairs}, "protected": protected}
+    body: Record = {"environment": environment, "labels": {**pairs}, "protected": protected, "reviewed": reviewed}
     async with connect(url) as client:
         print_record(await client.authority.put_namespace(name, body), as_json=as_json)
 

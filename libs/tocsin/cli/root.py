@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "logout": Entry("tocsin.cli.access", "End the login and forget its tokens.", "logout"),
     "whoami": Entry("tocsin.cli.access", "Show who is logged in and what that permits.", "whoami"),
     "workflow": Entry("tocsin.cli.workflow", "Validate, publish and look at workflow definitions."),
+    "proposal": Entry("tocsin.cli.proposal", "Publishing that takes two people: one proposes, another one publishes."),
     "run": Entry("tocsin.cli.run", "Start, watch and control runs; try a definition with `run exec`."),
     "approval": Entry("tocsin.cli.approval", "Questions of runs to people, and their answers."),
     "worker": Entry("tocsin.cli.worker", "Processes that run tasks, and how busy they are."),

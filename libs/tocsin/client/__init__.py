@@ -9,6 +9,7 @@ from typing import Self
 from tocsin.client.authority import Authority
 from tocsin.client.observing import Alerts, Analytics, Audit, Webhooks
 from tocsin.client.operations import Approvals, Logs, Pools, Repairs, Workers
+from tocsin.client.proposals import Proposals
 from tocsin.client.records import Assets, Cases, DeadLetters
 from tocsin.client.resources import Auth, Backfills, Events, Named, Platform, Runs, Signals, Workflows
 from tocsin.client.secrets import Secrets
@@ -36,6 +37,7 @@ class Client:
         self.repairs = Repairs(self.transport)
         self.logs = Logs(self.transport)
         self.approvals = Approvals(self.transport)
+        self.proposals = Proposals(self.transport)
         self.events = Events(self.transport)
         self.signals = Signals(self.transport)
         self.triggers = Triggers(self.transport)

@@ -39,7 +39,7 @@ class Authority:
         return await self._http.post(f"/api/v1/api-keys/{quote(key, safe='')}/rotate", body)
 
     async def put_namespace(self, name: str, body: Record) -> Record:
-        """Say what a namespace is: ``environment``, ``labels``, ``protected``."""
+        """Say what a namespace is: ``environment``, ``labels``, ``protected``, ``reviewed``."""
         return await self._http.put(_path("namespaces", name), body)
 
     def namespaces(self) -> AsyncIterator[Record]:

@@ -99,13 +99,15 @@ def encode_namespace(rules: NamespaceRules) -> Document:
         "environment": rules.environment,
         "labels": [[name, value] for name, value in rules.labels.items()],
         "protected": rules.protected,
+        "reviewed": rules.reviewed,
     }
 
 
 def decode_namespace(stored: Stored) -> NamespaceRules:
     """What is known about a namespace."""
     labels = dict(stored["labels"])
-    return NamespaceRules(stored["name"], stored["environment"], labels, stored["protected"])
+    reviewed = stored.get("reviewed", False)  # not there in what was stored before there was such a thing
+    return NamespaceRules(stored["name"], stored["environment"], labels, stored["protected"], reviewed)
 
 
 def encode_factor_rules(rules: FactorRules) -> Document:

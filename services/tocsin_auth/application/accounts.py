@@ -24,7 +24,7 @@ from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.application.second_factors import Enrolment, SecondFactors
 from tocsin_auth.domain.errors import BuiltIn, FactorOverdue, InUse, LastAdministrator, SecondPersonNeeded
 from tocsin_auth.domain.groups import Group
-from tocsin_auth.domain.roles import ADMINISTRATOR, BUILT_IN, Binding, Role, checked_role
+from tocsin_auth.domain.roles import ADMINISTRATOR, BUILT_IN, GUARDED, Binding, Role, checked_role
 from tocsin_auth.domain.users import NO_PASSWORD, Departure, User, check_password, checked_name
 from tocsin_auth.ports import PasswordHasher, Records, Teller
 from tocsin_kit.clock import Clock
@@ -249,10 +249,8 @@ class Accounts:
 
     async def _may_bind(self, name: str, before: Sequence[Binding], after: Sequence[Binding], asker: Asker) -> None:
         await self._authority.may_bind(after, asker.principal)
-        protected = {one.name for one in await self._authority.namespaces() if one.protected}
-        added = [binding for binding in after if binding not in before and not binding.deny]
-        if asker.principal.person == f"user:{name}" and any(binding.namespace in protected for binding in added):
-            raise SecondPersonNeeded
+        if asker.principal.person == f"user:{name}":
+            await self._authority.require_second(binding for binding in after if binding not in before)
 
     async def _keep_an_administrator(self, going: User) -> None:
         if not _is_administrator(going):
@@ -316,11 +314,21 @@ class Roles:
         wanted = [Grant(permission) for permission in role.permissions]
         await self._authority.require_within(wanted, asker.principal, deed="this role")
         entry = await self._roles.load(name)
+        await self._not_for_oneself(role, entry.value, asker)
         kind = ROLE_CREATED if entry.value is None else ROLE_UPDATED
         signal = said(kind, entry, _about_role(role), asker=asker, now=self._clock.now(), to=role)
         await self._roles.commit(entry, role, outbox=[signal])
         await self._renewal.of_role(name)
         return role
+
+    async def _not_for_oneself(self, role: Role, before: Role | None, asker: Asker) -> None:
+        """A role that one holds in a namespace which takes two people gets no right to publish there by one's own hand."""
+        had = before.permissions if before is not None else ()
+        gained = [one for one in GUARDED if _names(role.permissions, one) and not _names(had, one)]
+        user = (await self._users.load(asker.principal.person.removeprefix("user:"))).value
+        if gained and user is not None:
+            held = (item.binding for item in await self._authority.held(user))
+            await self._authority.require_second(binding for binding in held if binding.role == role.name)
 
     async def delete(self, name: str, asker: Asker) -> None:
         """Remove a role that nobody holds.
@@ -342,6 +350,10 @@ class Roles:
             raise InUse(f"{holders[0]} holds the role {name}", hint="take it from its users and groups first")
         signal = said(ROLE_DELETED, entry, _about_role(entry.value), asker=asker, now=self._clock.now(), to=None)
         await self._roles.commit(entry, None, outbox=[signal])
+
+
+def _names(permissions: Sequence[str], wanted: str) -> bool:
+    return any(Grant(permission).gives(wanted) for permission in permissions)
 
 
 def _own_name(asker: Asker) -> str:

@@ -8,10 +8,10 @@ from tocsin.errors import Conflict, NotFound
 from tocsin_auth.application.compiling import Compiled, Explained, Held, compiled_for, curbed, explained, widest
 from tocsin_auth.domain.api_keys import Scope
 from tocsin_auth.domain.conditions import NamespaceRules
-from tocsin_auth.domain.errors import WiderThanOwn
+from tocsin_auth.domain.errors import SecondPersonNeeded, WiderThanOwn
 from tocsin_auth.domain.factor_rules import FactorRules
 from tocsin_auth.domain.groups import Group, Policy
-from tocsin_auth.domain.roles import BUILT_IN, PROTECTED, Binding, Role
+from tocsin_auth.domain.roles import BUILT_IN, GUARDED, Binding, Role
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
@@ -149,6 +149,16 @@ class Authority:
                 raise NotFound(f"there is no role {binding.role}", hint="GET /api/v1/roles lists them")
         await self.require_within(widest(bindings, known), principal, deed="this role")
 
+    async def require_second(self, bindings: Iterable[Binding]) -> None:
+        """Go on only if none of these bindings, which would become one's own, opens a namespace that takes two people.
+
+        Raises:
+            SecondPersonNeeded: One does.
+        """
+        guarded = {one.name for one in await self.namespaces() if one.is_guarded}
+        if any(not binding.deny and binding.namespace in guarded for binding in bindings):
+            raise SecondPersonNeeded
+
     async def require_within(self, grants: Iterable[Grant], principal: Principal, *, deed: str) -> None:
         """Go on only if the principal holds everything in ``grants``.
 
@@ -157,7 +167,7 @@ class Authority:
         Raises:
             WiderThanOwn: With the first grant that it lacks.
         """
-        waived = {Grant(PROTECTED, one.name, deny=True) for one in await self.namespaces() if one.protected}
+        waived = {Grant(name, one.name, deny=True) for one in await self.namespaces() if one.is_guarded for name in GUARDED}
         require_within(grants, [grant for grant in principal.grants if grant not in waived], principal.name, deed=deed)
 
     async def _compiled(self, user: User) -> Compiled:

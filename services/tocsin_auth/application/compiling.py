@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tocsin_auth.domain.conditions import NamespaceRules
 from tocsin_auth.domain.factor_rules import FactorRules
-from tocsin_auth.domain.roles import PROTECTED, Binding, Role
+from tocsin_auth.domain.roles import GUARDED, PUBLISHING, Binding, Role
 from tocsin_auth.domain.users import User
 from tocsin_kit.web.access import EVERYWHERE, Decision, Grant, decision
 
@@ -149,13 +149,20 @@ def widest(bindings: Iterable[Binding], roles: Mapping[str, Role]) -> tuple[Gran
 
 
 def protections(held: Iterable[Held], roles: Mapping[str, Role], namespaces: Iterable[NamespaceRules]) -> list[Grant]:
-    """What is taken away in protected namespaces from those who have no binding to them."""
+    """What is taken away: in protected namespaces from those who have no binding to them, in reviewed ones from everybody."""
     own = {
-        item.binding.namespace
+        (permission, item.binding.namespace)
         for item in held
-        if not item.binding.deny and item.binding.role in roles and _names(roles[item.binding.role], PROTECTED)
+        if not item.binding.deny and item.binding.role in roles
+        for permission in GUARDED
+        if _names(roles[item.binding.role], permission)
     }
-    return [Grant(PROTECTED, one.name, deny=True) for one in namespaces if one.protected and one.name not in own]
+    return [
+        Grant(permission, one.name, deny=True)
+        for one in namespaces
+        for permission in GUARDED
+        if (one.reviewed and permission in PUBLISHING) or (one.protected and (permission, one.name) not in own)
+    ]
 
 
 def explained(
@@ -174,7 +181,10 @@ def explained(
         if item in curb.lapsed and considered[place].effect == "gives":
             considered[place] = Considered(str(item), "nothing", "it takes a second factor, and the time to add one is over")
     if any(grant.gives(permission) and grant.namespace == namespace for grant in protections(held, roles, namespaces)):
-        why = f"{namespace} is protected: {PROTECTED} takes a role bound to it"
+        reviewed = permission in PUBLISHING and any(one.reviewed for one in namespaces if one.name == namespace)
+        why = f"{namespace} is protected: {permission} takes a role bound to it"
+        if reviewed:
+            why = f"{namespace} is reviewed: what one person proposes, another one publishes"
         considered.append(Considered(f"protection of {namespace}", "denies", why))
     grants = (*compiled(curb.held, roles, namespaces, now).grants, *curb.denied)
     return Explained(decision(grants, permission, namespace, name), tuple(considered))

@@ -16,6 +16,7 @@ from tocsin_auth.application.renewing import Renewal
 from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.domain.conditions import NamespaceRules
 from tocsin_auth.domain.groups import Group
+from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
@@ -27,12 +28,16 @@ class Groups:
 
     Args:
         groups: All of them.
+        users: Who may be a member.
         authority: Resolves roles.
         renewal: Has the tokens of members made anew.
         clock: Time.
     """
 
-    def __init__(self, *, groups: Records[Group], authority: Authority, renewal: Renewal, clock: Clock) -> None:
+    def __init__(
+        self, *, groups: Records[Group], users: Records[User], authority: Authority, renewal: Renewal, clock: Clock
+    ) -> None:
+        self._users = users
         self._groups, self._authority, self._renewal, self._clock = groups, authority, renewal, clock
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[Entry[Group]]:
@@ -56,12 +61,14 @@ class Groups:
         Raises:
             NotFound: A role that there is not.
             WiderThanOwn: Its members would hold, or hold already, more than the asker.
+            SecondPersonNeeded: The asker would come to publish where it takes two people.
         """
         entry = await self._groups.load(group.name)
         before = entry.value
         await self._authority.may_bind(group.bindings, asker.principal)
         if before is not None:
             await self._may_touch(before, asker)
+        await self._not_for_oneself(group, before, asker)
         kind = GROUP_CREATED if before is None else GROUP_UPDATED
         signal = said(kind, entry, _about(group), asker=asker, now=self._clock.now(), to=group)
         stored = await self._groups.commit(entry, group, outbox=[signal])
@@ -87,6 +94,13 @@ class Groups:
         for entry in await self._groups.find(EVERYTHING.eq("members", user)):
             if entry.value is not None:
                 await self._groups.commit(entry, entry.value.without(user))
+
+    async def _not_for_oneself(self, group: Group, before: Group | None, asker: Asker) -> None:
+        """Nobody becomes one who may publish where it takes two people by making themselves a member, or their group more."""
+        user = (await self._users.load(asker.principal.person.removeprefix("user:"))).value
+        if user is not None and group.holds(user.name, user.claims):
+            had = before.bindings if before is not None and before.holds(user.name, user.claims) else ()
+            await self._authority.require_second(binding for binding in group.bindings if binding not in had)
 
     async def _may_touch(self, group: Group, asker: Asker) -> None:
         await self._authority.may_bind([one for one in group.bindings if not one.deny], asker.principal)
@@ -119,7 +133,9 @@ class NamespaceBook:
         """
         await self._authority.require_within([Grant("*:*")], asker.principal, deed="saying what a namespace is")
         entry = await self._namespaces.load(rules.name)
-        payload = NamespaceRuled(name=rules.name, environment=rules.environment, protected=rules.protected)
+        payload = NamespaceRuled(
+            name=rules.name, environment=rules.environment, protected=rules.protected, reviewed=rules.reviewed
+        )
         signal = said(NAMESPACE_RULED, entry, payload, asker=asker, now=self._clock.now(), to=rules)
         await self._namespaces.commit(entry, rules, outbox=[signal])
         if rules != (entry.value or NamespaceRules(rules.name)):

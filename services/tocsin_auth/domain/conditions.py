@@ -96,12 +96,19 @@ class NamespaceRules:
         environment: Such as ``production``; empty when nobody said.
         labels: For conditions.
         protected: Publishing there takes a role bound to this very namespace, and nobody binds it to themselves.
+        reviewed: Nobody publishes there alone: what one person proposes, another one publishes.
     """
 
     name: str
     environment: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
+    reviewed: bool = False
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether what is published there takes two people in some way."""
+        return self.protected or self.reviewed
 
 
 def checked_window(days: tuple[int, ...], start: time, end: time, zone: str) -> Window:

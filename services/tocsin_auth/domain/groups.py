@@ -1,5 +1,6 @@
 """Groups: roles that several people hold together, by name or by what their identity provider says of them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tocsin_auth.domain.roles import Binding
@@ -22,6 +23,10 @@ class Group:
     claimed: tuple[str, ...] = ()
     bindings: tuple[Binding, ...] = ()
     summary: str = ""
+
+    def holds(self, name: str, claims: Collection[str]) -> bool:
+        """Whether a user of this name, of whom an identity provider said this, is a member."""
+        return name in self.members or bool(set(claims) & set(self.claimed))
 
     def without(self, member: str) -> "Group":
         """After a user is gone."""

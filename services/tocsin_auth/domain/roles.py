@@ -127,7 +127,11 @@ BUILT_IN: Final = {
         Role("admin", ("*:*",), "May do everything."),
     )
 }
-PROTECTED: Final = "workflow:write"
+PUBLISHING: Final = ("workflow:write", "workflow:delete")
+"""What decides which definition runs; deleting the newest version makes the one before it count again."""
+REVIEW: Final = "workflow:review"
+"""Publishing what somebody else proposed."""
+GUARDED: Final = (*PUBLISHING, REVIEW)
 """What takes a binding to the very namespace where that is protected."""
 ADMINISTRATOR: Final = Binding("admin", "*")
 

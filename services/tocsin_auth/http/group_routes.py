@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from tocsin.errors import NotFound
 from tocsin_auth.application.organising import Groups, NamespaceBook
 from tocsin_auth.domain.conditions import NamespaceRules, checked_labels
-from tocsin_auth.domain.errors import WiderThanOwn
+from tocsin_auth.domain.errors import SecondPersonNeeded, WiderThanOwn
 from tocsin_auth.domain.groups import Group
 from tocsin_auth.domain.users import checked_name
 from tocsin_auth.http.asking import asker_of
@@ -57,6 +57,7 @@ class NamespaceBody(Input):
     protected: bool = Field(
         False, description="Publishing workflows takes a role bound to this very namespace, given by somebody else."
     )
+    reviewed: bool = Field(False, description="Nobody publishes alone: what one person proposes, another one publishes.")
 
 
 class NamespaceModel(NamespaceBody):
@@ -119,7 +120,11 @@ class GroupHandlers:
         """Say what a namespace is."""
         body = call.body(NamespaceBody)
         rules = NamespaceRules(
-            call.params(NamespacePath).name, body.environment, checked_labels(body.labels), protected=body.protected
+            call.params(NamespacePath).name,
+            body.environment,
+            checked_labels(body.labels),
+            protected=body.protected,
+            reviewed=body.reviewed,
         )
         return _namespace(await self._namespaces.put(rules, asker_of(call)))
 
@@ -161,7 +166,7 @@ class GroupHandlers:
                 params=GroupPath,
                 body=GroupBody,
                 response=GroupModel,
-                problems=(NotFound, WiderThanOwn),
+                problems=(NotFound, WiderThanOwn, SecondPersonNeeded),
             ),
             Route(
                 method="DELETE",
@@ -215,4 +220,10 @@ def _model(entry: Entry[Group]) -> GroupModel:
 
 
 def _namespace(rules: NamespaceRules) -> NamespaceModel:
-    return NamespaceModel(name=rules.name, environment=rules.environment, labels=dict(rules.labels), protected=rules.protected)
+    return NamespaceModel(
+        name=rules.name,
+        environment=rules.environment,
+        labels=dict(rules.labels),
+        protected=rules.protected,
+        reviewed=rules.reviewed,
+    )

@@ -198,7 +198,7 @@ class RoleHandlers:
                 params=RolePath,
                 body=RoleBody,
                 response=RoleModel,
-                problems=(BuiltIn, WiderThanOwn),
+                problems=(BuiltIn, WiderThanOwn, SecondPersonNeeded),
             ),
             Route(
                 method="DELETE",

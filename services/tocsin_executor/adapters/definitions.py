@@ -21,7 +21,19 @@ from tocsin_executor.application.mentions import assets_of
 from tocsin_executor.application.schedules import schedule_of
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
-from tocsin_kit.store import Database, Entry, Filter, Outgoing, Page, Relay, Repository, RevisionConflict, Sort, translated
+from tocsin_kit.store import (
+    Database,
+    Entry,
+    Filter,
+    Outgoing,
+    Page,
+    Relay,
+    Repository,
+    RevisionConflict,
+    Sort,
+    Transaction,
+    translated,
+)
 from tocsin_kit.store.changes import changes
 
 WORKFLOWS = "workflows"
@@ -64,8 +76,10 @@ class MongoDefinitions:
         """Workflows in the order of namespace and name."""
         return await self._workflows.page(where, sort=Sort(), limit=limit, cursor=cursor)
 
-    async def publish(self, namespace: str, name: str, version: Version, cause: Cause) -> bool:
-        """Add a version, with its signal."""
+    async def publish(
+        self, namespace: str, name: str, version: Version, cause: Cause, *, together: Transaction | None = None
+    ) -> bool:
+        """Add a version, with its signal; ``together`` with what else is written, and then tried once."""
         for _ in range(_ATTEMPTS):
             entry = await self._workflows.load(_key(namespace, name))
             versions = entry.value.versions if entry.value is not None else ()
@@ -86,20 +100,32 @@ class MongoDefinitions:
                 name=name,
                 version=version.version,
                 digest=version.digest,
+                proposed_by=version.published_by if version.approved_by is not None else None,
                 schedule=schedule_of(document),
                 assets=assets_of(document),
                 changes=changes(_told(entry.value), _told(after)),
             )
             signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
             try:
-                await self._workflows.commit(entry, after, outbox=[signal])
+                await self._workflows.commit(entry, after, outbox=[signal], within=together)
             except RevisionConflict:
+                if together is not None:
+                    raise
                 continue
             return True
         raise Conflict(f"{namespace}/{name} is being changed by others.")
 
-    async def delete(self, namespace: str, name: str, version: str | None, actor: str | None, cause: Cause) -> None:
-        """Delete a version or all, with the signal."""
+    async def delete(
+        self,
+        namespace: str,
+        name: str,
+        version: str | None,
+        actor: str | None,
+        cause: Cause,
+        *,
+        together: Transaction | None = None,
+    ) -> None:
+        """Delete a version or all, with the signal; ``together`` with what else is written, and then tried once."""
         for _ in range(_ATTEMPTS):
             entry = await self._workflows.load(_key(namespace, name))
             workflow = entry.value
@@ -114,8 +140,10 @@ class MongoDefinitions:
             by = Version(gone.version, gone.digest, self._database.clock.now(), actor)
             signal = _signal(DEFINITION_DELETED, entry, by, payload, cause)
             try:
-                await self._workflows.commit(entry, after, outbox=[signal])
+                await self._workflows.commit(entry, after, outbox=[signal], within=together)
             except RevisionConflict:
+                if together is not None:
+                    raise
                 continue
             return
         raise Conflict(f"{namespace}/{name} is being changed by others.")
@@ -136,7 +164,7 @@ def _signal(
         time=version.published_at,
         payload=payload,
         cause=cause,
-        actor=version.published_by,
+        actor=version.approved_by or version.published_by,
     )
     return Outgoing.of(subject_of(event), event)
 
@@ -158,12 +186,13 @@ def _encode(workflow: Workflow) -> dict[str, Any]:
         "namespace": workflow.namespace,
         "name": workflow.name,
         "versions": [
-            {"version": v.version, "digest": v.digest, "at": v.published_at, "by": v.published_by} for v in workflow.versions
+            {"version": v.version, "digest": v.digest, "at": v.published_at, "by": v.published_by, "approved": v.approved_by}
+            for v in workflow.versions
         ],
     }
 
 
 def _decode(document: Mapping[str, Any]) -> Workflow:
     held: Iterable[Mapping[str, Any]] = document["versions"]
-    versions = tuple(Version(v["version"], v["digest"], v["at"], v.get("by")) for v in held)
+    versions = tuple(Version(v["version"], v["digest"], v["at"], v.get("by"), v.get("approved")) for v in held)
     return Workflow(document["namespace"], document["name"], versions)

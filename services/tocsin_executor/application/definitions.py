@@ -168,6 +168,10 @@ class Definitions:
         await self._store.delete(namespace, name, version, actor, cause)
         self._latest.pop((namespace, name), None)
 
+    def forget(self, namespace: str, name: str) -> None:
+        """Somebody changed it beside these use cases: read it anew."""
+        self._latest.pop((namespace, name), None)
+
     async def _remembered(self, namespace: str, name: str, version: str | None) -> Workflow | None:
         key, now = (namespace, name), self._clock.monotonic()
         known = self._latest.get(key)

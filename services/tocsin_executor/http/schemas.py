@@ -64,6 +64,7 @@ class VersionView(BaseModel):
     digest: str
     published_at: datetime
     published_by: str | None
+    approved_by: str | None = Field(None, description="Who published it, where somebody else had proposed it.")
 
     @classmethod
     def of(cls, version: Version) -> "VersionView":
@@ -73,6 +74,7 @@ class VersionView(BaseModel):
             digest=version.digest,
             published_at=version.published_at,
             published_by=version.published_by,
+            approved_by=version.approved_by,
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tocsin.definitions import Definition, DefinitionInvalid
-from tocsin.errors import NotFound
+from tocsin.errors import Forbidden, NotFound
 from tocsin_executor.application.definitions import Definitions, VersionTaken
 from tocsin_executor.application.migrations import Migrations
 from tocsin_executor.application.reading import Reading
@@ -24,6 +24,7 @@ DOCUMENT = RawBody(
     media_types=("application/yaml", "application/x-yaml", "text/yaml", "application/json", "text/plain"),
     description="An Open Workflow document, YAML or JSON.",
 )
+WRITE = "workflow:write"
 DOCUMENT_LIMIT = 1024 * 1024  # bytes; tocsin.definitions refuses more as well
 
 
@@ -34,7 +35,7 @@ class _WorkflowHandlers:
         self._reading = reading
 
     async def publish(self, call: Call) -> Reply:
-        definition = await self._definitions.check(call.raw, permit=lambda found: _permit(call, found))
+        definition = await self._definitions.check(call.raw, permit=lambda found: permit_definition(call, found, WRITE))
         for namespace in sorted(self._definitions.called_namespaces(definition) - {definition.namespace}):
             call.require("run:start", namespace)  # or a namespace could be used through a workflow of another one
         version, new = await self._definitions.publish(definition, actor=call.principal.subject, cause=cause_of(call))
@@ -83,9 +84,21 @@ class _WorkflowHandlers:
         return Reply(status=204)
 
 
-def _permit(call: Call, definition: Definition) -> None:
-    """Whether it may be published by whoever asks."""
-    call.require("workflow:write", definition.namespace)
+def permit_definition(call: Call, definition: Definition, permission: str) -> None:
+    """Whether it may be published, or (``workflow:propose``) proposed, by whoever asks.
+
+    Raises:
+        Forbidden: Not by them; or by nobody alone, and then the hint says what to do.
+    """
+    place = (definition.namespace, definition.name)
+    if permission == WRITE and not call.may(WRITE, *place) and call.may("workflow:propose", *place):
+        raise Forbidden(
+            f"{call.principal.name} does not hold {WRITE} in namespace {definition.namespace}",
+            hint="propose it (tocsin proposal create FILE): whoever may review there publishes it",
+            permission=WRITE,
+            namespace=definition.namespace,
+        )
+    call.require(permission, *place)
     use = definition.document.get("use")
     secrets = use.get("secrets") if isinstance(use, dict) else None
     for name in secrets if isinstance(secrets, list) else ():

@@ -203,6 +203,32 @@ async def test_nobody_gives_themselves_a_role_in_a_protected_namespace(auth: Aut
     assert (await post(auth, "can-i", root, permission="workflow:write", namespace="prod"))[1]["allowed"] is True
 
 
+async def test_neither_by_a_group_nor_by_a_role_of_ones_own(auth: Auth) -> None:
+    """The other ways to give oneself something: joining a group, widening it, widening a role that one holds there."""
+    root = await auth.token()
+    await auth.ask("PUT", "/api/v1/roles/watcher", root, json={"permissions": ["run:read"]})
+    await auth.ask("PUT", "/api/v1/groups/ops", root, json={"members": ["admin"], "bindings": [{"role": "viewer"}]})
+    prod = {"role": "author", "namespace": "prod"}
+    await auth.ask("PUT", "/api/v1/groups/owners", root, json={"members": [], "bindings": [prod]})
+    root = await auth.token()
+    await auth.ask("PUT", "/api/v1/auth/namespaces/prod", root, json={"reviewed": True})
+    second = await auth.user("second", ("admin", "*"))
+    watching = [{"role": "admin"}, {"role": "watcher", "namespace": "prod"}]
+    assert (await auth.ask("PATCH", "/api/v1/users/admin", second, json={"bindings": watching}))[0] == 200
+    root = await auth.token()
+    for path, body in (
+        ("groups/owners", {"members": ["admin"], "bindings": [prod]}),
+        ("groups/ops", {"members": ["admin"], "bindings": [{"role": "viewer"}, prod]}),
+        ("roles/watcher", {"permissions": ["run:read", "workflow:*"]}),
+        ("roles/watcher", {"permissions": ["run:read", "workflow:review"]}),
+    ):
+        status, answer = await auth.ask("PUT", f"/api/v1/{path}", root, json=body)
+        assert (status, answer["code"]) == (403, "second_person_needed"), path
+    assert (await auth.ask("PUT", "/api/v1/groups/owners", second, json={"members": ["admin"], "bindings": [prod]}))[0] == 200
+    why = (await post(auth, "explain", await auth.token(), permission="workflow:write", namespace="prod"))[1]["considered"]
+    assert "reviewed" in why[-1]["why"]
+
+
 async def test_a_second_factor_is_asked_for_checked_and_throttled(auth: Auth) -> None:
     """From its confirmation on; a code works once, a recovery code too; wrong ones cost waiting for this user only."""
     token = await auth.user("ada")

@@ -13,14 +13,19 @@ from tocsin_auth.domain.api_keys import Scope
 from tocsin_auth.domain.conditions import Condition, NamespaceRules, Window, checked_window
 from tocsin_auth.domain.errors import WiderThanOwn
 from tocsin_auth.domain.factor_rules import FactorRules
-from tocsin_auth.domain.roles import BUILT_IN, Binding
+from tocsin_auth.domain.roles import BUILT_IN, GUARDED, PUBLISHING, REVIEW, Binding, Role
 from tocsin_auth.domain.users import User
 from tocsin_kit.web.access import Grant, permits
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
 USER = User("ada", "!", (), False, NOW, NOW)
 OFFICE = Window((1, 2, 3, 4, 5), time(8), time(18), "Europe/Berlin")
-PLACES = (NamespaceRules("prod", "production", {"tier": "1"}, protected=True), NamespaceRules("dev", "development"))
+PLACES = (
+    NamespaceRules("prod", "production", {"tier": "1"}, protected=True),
+    NamespaceRules("dev", "development"),
+    NamespaceRules("live", reviewed=True),
+    NamespaceRules("vault", protected=True, reviewed=True),
+)
 
 
 def may(permission: str, namespace: str, *bindings: Binding, name: str | None = None, now: datetime = NOW) -> bool:
@@ -101,6 +106,29 @@ def test_publishing_to_a_protected_namespace_takes_a_role_bound_to_it() -> None:
         assert may("workflow:read", "prod", wide)
         assert may("workflow:write", "prod", wide, Binding("author", "prod"))
     assert not may("workflow:write", "prod", Binding("viewer", "prod"))
+
+
+def test_deleting_the_newest_version_is_publishing_the_one_before() -> None:
+    """So it takes the same binding, and so does publishing what somebody else proposed."""
+    for permission in GUARDED:
+        assert not may(permission, "prod", Binding("admin", "*"))
+        assert may(permission, "prod", Binding("admin", "*"), Binding("author", "prod"))
+    cleaner = [Held("user", Binding("admin", "*")), Held("user", Binding("cleaner", "prod"))]
+    grants = compiled(cleaner, {**BUILT_IN, "cleaner": Role("cleaner", ("workflow:delete",))}, PLACES, NOW).grants
+    assert permits(grants, "workflow:delete", "prod")
+    assert not permits(grants, "workflow:write", "prod"), "each by itself"
+
+
+def test_in_a_reviewed_namespace_nobody_publishes_alone() -> None:
+    """Whatever they hold, and wherever it is bound; they propose and review."""
+    for held in ([Binding("admin", "*")], [Binding("admin", "*"), Binding("author", "live")]):
+        for permission in PUBLISHING:
+            assert not may(permission, "live", *held)
+        for permission in ("workflow:propose", REVIEW, "workflow:read"):
+            assert may(permission, "live", *held)
+    assert not may(REVIEW, "vault", Binding("admin", "*")), "protected too: takes a role bound to it"
+    assert may(REVIEW, "vault", Binding("author", "vault"))
+    assert not may("workflow:write", "vault", Binding("author", "vault"))
 
 
 def test_what_may_be_bound_is_judged_by_the_widest_that_it_could_ever_be() -> None:

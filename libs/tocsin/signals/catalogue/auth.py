@@ -90,6 +90,7 @@ class NamespaceRuled(Changed):
     name: Name
     environment: str = ""
     protected: bool = False
+    reviewed: bool = Field(False, description="Whether publishing there takes a proposal and somebody else who agrees.")
 
 
 class SecondFactorRuled(Changed):

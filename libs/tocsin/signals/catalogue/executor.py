@@ -302,6 +302,7 @@ class DefinitionPublished(Changed):
     name: Name
     version: str
     digest: str = Field(description="Content address of the definition.")
+    proposed_by: str | None = Field(None, description="Who proposed it, where that was somebody else than who published it.")
     schedule: DefinitionSchedule | None = Field(None, description="Of this version, which is the newest now.")
     assets: list[TaskAssets] | None = Field(None, max_length=200, description="What its tasks read and write.")
 
@@ -390,9 +391,7 @@ RUN_REFUSED = SHELF.add(
     collection="refused-runs",  # it is no signal of a run: there is none, and a redriven command may start it after all
     severity=Severity.WARN,
 )
-DEFINITION_PUBLISHED = SHELF.add(
-    "definition", "published", DefinitionPublished, "A version of a workflow definition was published."
-)
+DEFINITION_PUBLISHED = SHELF.add("definition", "published", DefinitionPublished, "A version of a workflow was published.")
 DEFINITION_DELETED = SHELF.add(
     "definition", "deleted", DefinitionDeleted, "A workflow definition, or a version of it, was deleted."
 )
