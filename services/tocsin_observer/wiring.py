@@ -71,6 +71,8 @@ QUEUES = 3
 KEEPING = QUEUES + PARTITIONS
 DUTIES = KEEPING + 1
 
+AT_ONCE = 2000  # signals kept with one write; what a write costs hardly depends on it
+
 Context = ServiceContext[ObserverSettings]
 
 
@@ -160,7 +162,7 @@ def _readers(context: Context, signals: MongoSignalStore, stream: BusSignalStrea
     """Who reads all signals in order, by name."""
     make = partial(Reader, stream=stream, places=MongoPlaces(context.database), clock=context.clock, metrics=context.metrics)
     return {
-        "search": make("search", before="observer-signals"),
+        "search": make("search", before="observer-signals", at_once=AT_ONCE),
         "audit": make("audit"),
         "webhooks": make("webhooks", before="observer-webhooks", from_now=True, restore=signals.between),
         "alerts": make("alerts"),
@@ -181,7 +183,7 @@ def _watching(
 
     async def kept(records: Sequence[SignalRecord]) -> None:
         await analytics.ended(records)
-        await counts.count(records, context.clock.now())
+        counts.count(records, context.clock.now())
 
     observer = Observer(signals, stream, clock=context.clock, retention=context.settings.retention, kept=kept)
 
@@ -192,7 +194,11 @@ def _watching(
     return Piece(
         # The catalogue stands first: its path would otherwise be read as something else.
         routes=(*fleet_routes(fleet, counts, _listeners(), context.clock), *routes(observer)),
-        components=[fleet, Housekeeping("observer.tidy", TIDY, observer.tidy)],
+        components=[
+            fleet,
+            Housekeeping("observer.tidy", TIDY, observer.tidy),
+            Ticking("observer.counts", timedelta(seconds=1), counts.store, clock=context.clock),
+        ],
         stores=[signals, counts],
         work=work,
     )

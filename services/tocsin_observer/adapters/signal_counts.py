@@ -1,4 +1,7 @@
-"""How many signals of each kind came in each minute, and when the last one came; approximate, since a repeat counts twice."""
+"""How many signals of each kind came in each minute, and when the last one came.
+
+Approximate: a repeat counts twice, and a process that is killed takes a second along.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +27,8 @@ class MongoSignalCounts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._counted: Counter[tuple[str, datetime]] = Counter()
+        self._last: dict[str, datetime] = {}
 
     async def prepare(self) -> None:
         """Make the index that also forgets."""
@@ -31,23 +36,28 @@ class MongoSignalCounts:
             index = IndexModel([("minute", ASCENDING)], name="minute", expireAfterSeconds=_KEPT_SECONDS)
             await self._database.collection(COUNTS).create_indexes([index])
 
-    async def count(self, records: Sequence[SignalRecord], now: datetime) -> None:
-        """Count signals that came in now."""
-        if not records:
-            return
+    def count(self, records: Sequence[SignalRecord], now: datetime) -> None:
+        """Count signals that came in now, in memory: what is not stored yet is lost with the process."""
         minute = now.replace(second=0, microsecond=0)
-        counted = Counter(record.type for record in records)
-        last: dict[str, datetime] = {}
         for record in records:
-            known = last.get(record.type)
-            last[record.type] = record.time if known is None or record.time > known else known
+            kind, known = record.type, self._last.get(record.type)
+            self._counted[kind, minute] += 1
+            if known is None or record.time > known:
+                self._last[kind] = record.time
+
+    async def store(self) -> None:
+        """Store what was counted."""
+        counted, last = self._counted, self._last
+        if not counted:
+            return
+        self._counted, self._last = Counter(), {}
         counts: list[Any] = [
             UpdateOne(
                 {"_id": f"{kind}|{minute:%Y%m%d%H%M}"},
                 {"$inc": {"n": number}, "$setOnInsert": {"type": kind, "minute": minute}},
                 upsert=True,
             )
-            for kind, number in counted.items()
+            for (kind, minute), number in counted.items()
         ]
         with translated(COUNTS):
             await self._database.collection(COUNTS).bulk_write(counts, ordered=False)

@@ -13,7 +13,6 @@ from tocsin_observer.ports import Seen
 
 STREAM = "SIGNALS"
 BATCH = 200  # signals handed on at once; a slow reader holds no more than that
-READ = 500  # signals of a batch
 
 
 class BusSignalStream:
@@ -41,15 +40,15 @@ class BusSignalStream:
         finally:
             await reader.close()
 
-    async def read(self, subjects: Sequence[str], *, after: int) -> AsyncIterator[list[Heard]]:
-        """The same in batches, each signal with the time at which the stream stored it."""
+    async def read(self, subjects: Sequence[str], *, after: int, at_once: int = 500) -> AsyncIterator[list[Heard]]:
+        """The same in batches of at most ``at_once``, each signal with the time at which the stream stored it."""
         reader = OrderedLog(self._direct, STREAM, self._bus.clock)
         try:
             await reader.open(subjects, after)
             while True:
                 yield [
                     Heard(one.position, datetime.fromtimestamp(one.time_ms / 1000, UTC), one.subject, one.payload)
-                    for one in await reader.take(READ)
+                    for one in await reader.take(at_once)
                 ]
         finally:
             await reader.close()

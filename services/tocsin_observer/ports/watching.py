@@ -107,8 +107,8 @@ class SignalStream(Protocol):
         """Signals in order without a gap, from behind ``after`` (``None``: from now) until the reader closes."""
         ...
 
-    def read(self, subjects: Sequence[str], *, after: int) -> AsyncIterator[list[Heard]]:
-        """The same in batches, each signal with the time at which the stream stored it."""
+    def read(self, subjects: Sequence[str], *, after: int, at_once: int = 500) -> AsyncIterator[list[Heard]]:
+        """The same in batches of at most ``at_once``, each signal with the time at which the stream stored it."""
         ...
 
     async def retire(self, consumer: str) -> int | None:

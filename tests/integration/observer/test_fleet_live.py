@@ -37,8 +37,10 @@ async def test_signals_are_counted_by_their_kind(ground):
         record_of(Heard(n, now, f"signals.default.case.opened.c{n}", encode(ground.signal(n))), retention=retention)
         for n in range(3)
     ]
-    await counts.count(records, now)
-    await counts.count(records[:1], now)
+    counts.count(records, now)
+    await counts.store()
+    counts.count(records[:1], now)
+    await counts.store()
     hour, last = await counts.seen(now)
     assert hour == {"io.tocsin.case.opened.v1": 4}
     assert last["io.tocsin.case.opened.v1"] is not None

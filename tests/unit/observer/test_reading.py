@@ -32,7 +32,7 @@ class Stream:
     async def bounds(self):
         return (self.positions[0] if self.positions else self.last + 1), self.last
 
-    async def read(self, subjects, *, after):
+    async def read(self, subjects, *, after, at_once):
         assert subjects == ("signals.>",)
         there = [heard(one) for one in self.positions if one > after]
         for at in range(0, len(there), 3):
