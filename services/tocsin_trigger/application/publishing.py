@@ -56,5 +56,7 @@ def _marked(event: CloudEvent, namespace: str, actor: str, traceparent: str | No
     marked = replace(event, extensions=extensions)
     size = len(encode(marked))
     if size > BODY_LIMIT:
-        raise TooLarge(f"The event {event.id} of {size} bytes is above the limit of {BODY_LIMIT}.", size=size, limit=BODY_LIMIT)
+        said = f"The event {event.id} of {size} bytes is above the limit of {BODY_LIMIT}."
+        hint = "Keep the data where its readers can get it, and send its address as the attribute 'dataref'."
+        raise TooLarge(said, hint=hint, size=size, limit=BODY_LIMIT)
     return marked

@@ -132,3 +132,11 @@ def test_a_timeout_ends_the_subscription() -> None:
     world = listening({"one": {"with": {"type": "a"}}}, timeout={"after": "PT1S"})
     world.wake()
     assert (world.status, world.subscriptions) == ("faulted", {})
+
+
+def test_data_that_lies_elsewhere_is_read_as_its_address() -> None:
+    """Nothing would look as if the event had none; whoever wants the data knows where to ask."""
+    world = listening({"one": {"with": {"type": "a"}}})
+    event = {name: value for name, value in of("a", dataref="/api/v1/runs/r/values/d").items() if name != "data"}
+    world.deliver("h:4", event)
+    assert world.output == [{"dataref": "/api/v1/runs/r/values/d"}]

@@ -264,7 +264,9 @@ def _fork(builder: Builder, node: Node, task: Task, place: Place, names: Mapping
     here = place.at("fork", "branches")
     listed = spec.get("branches", [])
     if isinstance(listed, list) and len(listed) > MAX_BRANCHES:
-        raise builder.not_offered(here, f"{len(listed)} branches; the limit is {MAX_BRANCHES}")
+        hint = "Many alike are a 'for' with 'metadata.concurrency'."
+        builder.wrong(here, f"{len(listed)} branches; the limit is {MAX_BRANCHES}", hint)
+        raise Refused("branches")
     branches: list[int] = []
     for index, (name, branch) in enumerate(_named(builder, listed, here)):
         scope = builder.add_scope(node.scope, node.index)

@@ -9,6 +9,8 @@ import hashlib
 
 import orjson
 
+from collections.abc import Mapping
+
 from tocsin.errors import Defect
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS, agrees, same
 from tocsin_executor.domain.effects import Subscribe, Transition, Unsubscribe
@@ -145,13 +147,20 @@ def consume(fold: Fold, token: Token, node: Node) -> None:
         return
     if len(state.consumed) >= MAX_EVENTS:
         raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} events were consumed"))
-    value = found if spec.read == "envelope" else found.get("data", found.get("data_base64"))
+    value = found if spec.read == "envelope" else _data(found)
     token.memo = None
     if spec.body is None:
         token.output = value
         fold.turn(token, Phase.NEXT)
     else:
         fold.open_scope(token, spec.body, value, len(state.consumed), {spec.each: value, spec.at: len(state.consumed)})
+
+
+def _data(event: Mapping[str, Json]) -> Json:
+    """What an event carries; of data that lies elsewhere its address, since nothing would look as if there were none."""
+    if "data" not in event and "data_base64" not in event and "dataref" in event:
+        return {"dataref": event["dataref"]}
+    return event.get("data", event.get("data_base64"))
 
 
 def closed_listen(fold: Fold, token: Token, node: Node, instance: Instance, value: Json) -> None:
