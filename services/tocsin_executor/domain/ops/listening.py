@@ -6,10 +6,9 @@ can race.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import orjson
-
-from collections.abc import Mapping
 
 from tocsin.errors import Defect
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS, agrees, same
