@@ -62,6 +62,22 @@ def test_a_restricted_case_is_not_there_for_colleagues(world: World, restricted:
     assert world.good("GET", f"/api/v1/cases/{restricted}", token=world.root)["title"] == MARK
 
 
+def test_what_a_restricted_case_says_does_not_get_into_one_that_everybody_sees(world: World, restricted: str) -> None:
+    """Not by merging, nor by opening up what took it over once; a thing that was seen in both is counted once for others."""
+    author = world.holder("author", HOME)
+    open_to_all = world.good("POST", "/api/v1/cases", {"namespace": HOME, "title": "open to all"}, token=author)["id"]
+    path = f"/api/v1/cases/{open_to_all}"
+    assert world.ask("POST", f"{path}/merge", {"cases": [restricted]}, token=author).status == 409
+    seen = world.good("POST", f"{path}/observables", {"type": "user", "value": MARK}, token=author)
+    assert seen["cases"] == 1
+    world.good("PATCH", path, {"restricted": True}, token=author)
+    world.good("POST", f"{path}/merge", {"cases": [restricted]}, token=author)
+    assert world.ask("PATCH", path, {"restricted": False}, token=author).status == 422
+    world.good("POST", f"{path}/unmerge", {"cases": [restricted]}, token=author)
+    # Its history still says what the other one said.
+    assert world.ask("PATCH", path, {"restricted": False}, token=author).status == 422
+
+
 def test_members_and_the_team_see_a_restricted_case(world: World, restricted: str) -> None:
     """Whoever is added, and the members of its team."""
     author, colleague, viewer = (world.holder(role, HOME) for role in ("author", "operator", "viewer"))

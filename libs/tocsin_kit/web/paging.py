@@ -4,9 +4,10 @@ Only the shapes live here. Cursors are made and checked by ``tocsin_kit.store`` 
 of a list.
 """
 
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Item = TypeVar("Item", bound=BaseModel)
 
@@ -15,6 +16,17 @@ class Input(BaseModel):
     """What requests are made of: unknown members are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _instants_are_within_reach(self) -> Self:
+        """At the ends of the calendar there are instants that have no time in UTC, and cannot be stored."""
+        for name, value in self:
+            if isinstance(value, datetime) and value.tzinfo is not None:
+                try:
+                    value.astimezone(UTC)
+                except OverflowError:
+                    raise ValueError(f"{name} is beyond the calendar") from None
+        return self
 
 
 class PageQuery(Input):

@@ -11,7 +11,7 @@ from tocsin.signals.catalogue import case as words
 from tocsin.signals.changes import Changed, FieldChange
 from tocsin.signals.kinds import Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
-from tocsin_case.domain.cases import CLOCKS, Case
+from tocsin_case.domain.cases import CLOCKS, Case, Link
 from tocsin_case.domain.clocks import clock_events
 from tocsin_case.domain.tasks import CaseTask
 from tocsin_case.domain.types import Stage
@@ -118,8 +118,9 @@ def notes(before: Case | None, after: Case) -> tuple[str, ...]:
 
 
 def _opened(case: Case) -> Said:
-    run = next((link.target for link in case.links if link.kind == "run"), None)
-    cause = next((f"{link.kind}:{link.target}" for link in case.links if link.role == "caused-by"), None)
+    shown = () if case.restricted else case.links  # what a restricted case is about is nobody else's business either
+    run = next((link.target for link in shown if link.kind == "run"), None)
+    cause = next((f"{link.kind}:{link.target}" for link in shown if link.role == "caused-by"), None)
     return words.CASE_OPENED, words.CaseOpened(
         title="A restricted case." if case.restricted else case.title,
         kind=case.kind,
@@ -143,7 +144,8 @@ def _steps(before: Case, after: Case) -> Iterator[Said]:
     if after.stage.is_active and not before.stage.is_active:
         yield words.CASE_REOPENED, words.CaseReopened()
     if after.occurrences > before.occurrences and len(after.merges) == len(before.merges):
-        run = next((link.target for link in reversed(after.links) if link.kind == "run"), None)
+        shown = () if after.restricted else after.links
+        run = next((link.target for link in reversed(shown) if link.kind == "run"), None)
         yield words.CASE_RECURRED, words.CaseRecurred(occurrences=after.occurrences, run=run)
 
 
@@ -174,10 +176,14 @@ def _links(before: Case, after: Case) -> Iterator[Said]:
         return  # said with what happened again, or with what was merged
     for link in after.links:
         if link not in before.links:
-            yield words.CASE_LINKED, words.CaseLinked(kind=link.kind, target=link.target, role=link.role)
+            yield words.CASE_LINKED, _link(link, after)
     for link in before.links:
         if link not in after.links:
-            yield words.CASE_UNLINKED, words.CaseLinked(kind=link.kind, target=link.target, role=link.role)
+            yield words.CASE_UNLINKED, _link(link, after)
+
+
+def _link(link: Link, case: Case) -> words.CaseLinked:
+    return words.CaseLinked(kind=link.kind, target=HIDDEN if case.restricted else link.target, role=link.role)
 
 
 def _merges(before: Case, after: Case) -> Iterator[Said]:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.errors import Invalid, NotFound, TocsinError
+from tocsin.errors import Invalid, NotFound, TocsinError, Violation
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import By, Decision, Ledger, value_of
 from tocsin_case.domain.access import EVERYBODY, Viewer
 from tocsin_case.domain.cases import LINKS, Case, Link
 from tocsin_case.domain.flow import promised_anew, spoke, transition
-from tocsin_case.domain.history import FieldChange, Record, changes, state_at
+from tocsin_case.domain.history import FieldChange, Record, changes, ever_merged, state_at
 from tocsin_case.domain.measures import Measures, Window
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.types import FieldValue, check_fields
@@ -81,6 +81,8 @@ class Cases:
         """
 
         async def decide(case: Case, guide: Guide, now: datetime) -> Decision:
+            if case.restricted and fields.get("restricted") is False:
+                await self._opens_nothing(case)
             return Decision(_changed(case, guide, fields, now))
 
         return await self._ledger.change(case_id, decide, by=by, why="changed", expect=expect)
@@ -208,6 +210,16 @@ class Cases:
             await self._ledger.prepared(source, Decision(back), guide, by=by, why="unmerged", now=now),
         ]
         return (await self._ledger.store.commit(prepared))[-1]
+
+    async def _opens_nothing(self, case: Case) -> None:
+        """Refuse to show everybody a case that says what restricted ones said, now or in its history."""
+        parts = await self._ledger.store.load_many(ever_merged(await self._ledger.store.history(case.id)))
+        if hidden := sorted(key for key, entry in parts.items() if entry.value is not None and entry.value.restricted):
+            raise Invalid(
+                f"case {case.id} has taken over a restricted one, {hidden[0]}, and says so in its history",
+                hint="split off what everybody may see",
+                violations=[Violation("/restricted", "it would show what a restricted case says")],
+            )
 
     async def _related(self, case: Case, link: Link) -> None:
         """Refuse a link to a case that cannot be; parents must not go in a circle."""

@@ -9,7 +9,7 @@ from tocsin.errors import Conflict, Defect, Invalid, NotFound, TooLarge
 from tocsin.signals.catalogue import case as words
 from tocsin_case.application.guiding import Guide
 from tocsin_case.application.ledger import TRIES, By, Decision, Ledger
-from tocsin_case.domain.access import Viewer
+from tocsin_case.domain.access import ANYBODY, Viewer
 from tocsin_case.domain.cases import Case
 from tocsin_case.domain.evidence import (
     LARGEST,
@@ -28,6 +28,7 @@ from tocsin_case.domain.evidence import (
 )
 from tocsin_case.ports import BesideStore
 from tocsin_kit.chance import Chance, new_id
+from tocsin_kit.config.secret import HIDDEN
 from tocsin_kit.store import Page
 
 
@@ -100,7 +101,7 @@ class Evidence:
             last = handled(
                 chain[-1] if chain else None, gone, actor=by.actor, action="deleted", sha256=gone.sha256, at=now, note=reason
             )
-            payload = words.CaseDetached(attachment=gone.id, sha256=gone.sha256, reason=reason)
+            payload = words.CaseDetached(attachment=gone.id, sha256=gone.sha256, reason=HIDDEN if case.restricted else reason)
             return Decision(
                 replace(case, attachments=max(case.attachments - 1, 0)),
                 [(words.CASE_DETACHED, payload)],
@@ -176,14 +177,17 @@ class Evidence:
             note=note,
         )
         seen = await self._besides.see(sighting)
+        others = [one for one in await self._besides.sightings_of([seen.id]) if one.case != case_id]
+        cases = 1 + len(await self._visible(others, ANYBODY))
 
         async def decide(case: Case, _guide: Guide, _now: datetime) -> Decision:
             count = len(await self._besides.sightings(case_id))
-            payload = words.CaseObserved(observable=seen.id, kind=type_, cases=seen.cases)
+            # Its id is that of the same thing in cases that everybody sees, so a restricted case does not say it.
+            payload = words.CaseObserved(observable=HIDDEN if case.restricted else seen.id, kind=type_, cases=cases)
             return Decision(replace(case, observables=count), [(words.CASE_OBSERVED, payload)])
 
         await self._ledger.change(case_id, decide, by=by, why="observed")
-        return seen
+        return replace(seen, cases=cases)
 
     async def unsee(self, case_id: str, observable: str, *, by: By) -> None:
         """Take a sighting back.

@@ -28,4 +28,6 @@ class Viewer:
         return self.subject in people or (case.team is not None and f"{case.namespace}/{case.team}" in self.teams)
 
 
+ANYBODY = Viewer("")
+"""Sees what everybody sees."""
 EVERYBODY = Viewer("service:case", everything=True)

@@ -224,6 +224,15 @@ def checked_policy(policy: Policy) -> Policy:
         for which, action in enumerate(level.actions):
             if action.kind in {ActionKind.NOTIFY, ActionKind.ASSIGN} and not action.to:
                 wrong.append(Violation(f"{place}/actions/{which}/to", f"whom to {action.kind.value}?"))
+            wrong += [
+                Violation(
+                    f"{place}/actions/{which}/to/{n}",
+                    f"{to} is nobody",
+                    "Write user:<name>, team:<name>, on-call:<rotation>, owner.",
+                )
+                for n, to in enumerate(action.to)
+                if not _somebody(to)
+            ]
             if action.kind is ActionKind.START and not action.playbook:
                 wrong.append(Violation(f"{place}/actions/{which}/playbook", "which playbook?"))
     if policy.repeat and policy.repeat_after <= timedelta(0):
@@ -231,6 +240,12 @@ def checked_policy(policy: Policy) -> Policy:
     if wrong:
         raise Invalid(f"escalation {policy.name} cannot work: {wrong[0].detail}", violations=wrong)
     return policy
+
+
+def _somebody(target: str) -> bool:
+    """Whether a target can mean anybody: what cannot would be told to no one, at night."""
+    kind, _, name = target.partition(":")
+    return target == "owner" or (kind in {"user", "service", "key", "team", "on-call"} and bool(name))
 
 
 def _later(hours: Hours, at: datetime, wait: timedelta) -> datetime:

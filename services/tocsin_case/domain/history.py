@@ -69,6 +69,17 @@ def state_at(records: Iterable[Record], instant: datetime | None = None) -> dict
     return state
 
 
+def ever_merged(records: Iterable[Record]) -> list[str]:
+    """Ids of all cases that a case has ever taken over, also of those that were taken out again."""
+    found: dict[str, None] = {}
+    for record in records:
+        merges = record.set.get("merges")
+        for one in merges if isinstance(merges, Sequence) else ():
+            if isinstance(one, Mapping):
+                found[str(one["case"])] = None
+    return list(found)
+
+
 def changes(records: Sequence[Record]) -> list[tuple[Record, tuple[FieldChange, ...]]]:
     """Each record with its fields before and after."""
     state: dict[str, object] = {}

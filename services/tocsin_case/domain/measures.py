@@ -5,11 +5,12 @@ long ago it was opened. All of them are exact: the database counts, nothing is l
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 AGES: Final = (("under 1 hour", 1), ("under 8 hours", 8), ("under 1 day", 24), ("under 3 days", 72), ("under 1 week", 168))
 OLDER: Final = "older"
+_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 USUAL: Final = timedelta(days=90)  # how far numbers look back when nobody says
 
 
@@ -29,7 +30,7 @@ class Window:
     def of(cls, since: datetime | None, until: datetime | None, now: datetime) -> "Window":
         """The window that somebody asks for: until now, and 90 days long, unless said otherwise."""
         end = until or now
-        return cls(since or end - USUAL, end)
+        return cls(since or max(end, _BEGINNING + USUAL) - USUAL, end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def merge(target: Case, sources: Sequence[tuple[Case, CaseType, Hours]], now: da
         The case that stays, and the others as they are then, in order.
 
     Raises:
-        NotMergeable: One is merged already, is the target itself, or is in another namespace.
+        NotMergeable: One is merged already, is the target itself, is in another namespace, or is seen by fewer people.
     """
     if target.merged_into is not None:
         raise NotMergeable(f"case {target.id} is itself a part of {target.merged_into}")
@@ -42,6 +42,11 @@ def merge(target: Case, sources: Sequence[tuple[Case, CaseType, Hours]], now: da
         if source.id == target.id or source.merged_into is not None or source.namespace != target.namespace:
             raise NotMergeable(
                 f"case {source.id} cannot be merged into {target.id}", hint="both are in one namespace, each by itself"
+            )
+        if source.restricted and not target.restricted:
+            raise NotMergeable(
+                f"case {source.id} is restricted and {target.id} is not",
+                hint="restrict the case that is to stay first: it shows what the other one says",
             )
         links = tuple(link for link in source.links if link not in target.links)
         tags = tuple(tag for tag in source.tags if tag not in target.tags)

@@ -60,7 +60,7 @@ class PlaybookName(BaseModel):
 class CommentBody(Input):
     """Something to say."""
 
-    text: Annotated[str, Field(min_length=1, max_length=64_000, description="Markdown; `@name` mentions somebody.")]
+    text: Annotated[str, Field(max_length=64_000, pattern=r"\S", description="Markdown; `@name` mentions somebody.")]
     visibility: Visibility = Field(default=Visibility.PUBLIC, description="`internal`: for those who may work on the case.")
     parent: CaseKey | None = Field(default=None, description="The comment that it answers.")
 
@@ -68,7 +68,7 @@ class CommentBody(Input):
 class CommentEdit(Input):
     """Another text."""
 
-    text: Annotated[str, Field(min_length=1, max_length=64_000)]
+    text: Annotated[str, Field(max_length=64_000, pattern=r"\S")]
 
 
 class EditView(BaseModel):

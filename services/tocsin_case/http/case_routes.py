@@ -39,8 +39,12 @@ class CaseHandlers:
         self._cases, self._openings, self._settings, self._door = cases, openings, settings, door
 
     async def open(self, call: Call) -> Reply:
-        """Open one."""
-        entry = await self._openings.open(opening_of(call.body(CaseBody)), by=by(call))
+        """Open one; what it is linked to is there, and seen by whoever links it."""
+        body = call.body(CaseBody)
+        for link in body.links:
+            if link.kind == "case":
+                await self._door.permitted(call, link.target, READ)
+        entry = await self._openings.open(opening_of(body), by=by(call))
         return shown(entry, {"Location": f"/api/v1/cases/{entry.key}"})
 
     async def list(self, call: Call) -> Page[CaseView]:

@@ -1,9 +1,10 @@
 """Cases over the wire."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from tocsin.errors import Invalid
 from tocsin_case.application import Opening
@@ -14,7 +15,18 @@ from tocsin_case.http.setting_schemas import FieldBody, FieldName, Namespace, Pe
 from tocsin_kit.web import Input, PageQuery
 
 CaseKey = Annotated[str, Field(min_length=26, max_length=26, pattern=r"^[0-9a-z]+$")]
-Title = Annotated[str, Field(min_length=1, max_length=200)]
+# Controls, ends of lines, and marks that turn the direction of what follows: a title is one line in every list.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def _line(text: str) -> str:
+    line = " ".join(_UNSEEN.sub(" ", text).split())
+    if not line:
+        raise ValueError("says nothing")
+    return line
+
+
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
 Severity = Annotated[int, Field(ge=1, le=5, description="1 is the worst.")]
 
 

@@ -190,6 +190,15 @@ def test_overrides_count_first_and_shifts_have_no_gaps():
     assert on_call(rotation, week + timedelta(hours=11)) == "user:x"
 
 
+@pytest.mark.parametrize("to", ["ada", "rotation:db", "user:", "on-call", "teams:ops"])
+def test_a_chain_that_would_tell_nobody_is_refused_when_it_is_written(to):
+    """Not at night, by silence."""
+    level = Level(after=MINUTE, actions=(Action(kind=ActionKind.NOTIFY, to=("owner", to)),))
+    with pytest.raises(Invalid) as refused:
+        checked_policy(Policy(namespace="d", name="p", levels=(level,)))
+    assert refused.value.violations[0].pointer == "/levels/0/actions/0/to/1"
+
+
 def test_hours_over_midnight_are_two_windows_and_no_layer_that_never_counts():
     """A window that ends before it begins would be a night without anybody on call."""
     night = Layer(participants=("user:a",), start=date(2026, 1, 1), windows=(Window(0, 22 * 60, 6 * 60),))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from tocsin.signals.catalogue import case as words
 from tocsin_case.application.announcing import Said, audited, of_task, told
-from tocsin_case.domain.cases import Case
+from tocsin_case.domain.cases import Case, Link
 from tocsin_case.domain.tasks import CaseTask
 from tocsin_case.domain.types import Priority, Stage
 
@@ -64,3 +64,18 @@ def test_what_only_counts_is_told_if_a_person_did_it():
     assert said(after, CASE) == {"updated": {"observables": (1, 0)}}
     assert said(after, CASE, by_person=False) == {}
     assert said(CASE, replace(CASE, updated_at=NOW.replace(hour=3))) == {}
+
+
+def test_what_a_restricted_case_is_about_is_told_to_nobody():
+    """Neither when it opens nor when it is linked, recurs or ends: its links, like its title, are for those who see it."""
+    link, other = Link("asset", "payroll/director", "caused-by"), Link("run", "01secret", "about")
+    opened = replace(CASE, title="payroll", restricted=True, links=(link,))
+    linked = replace(opened, links=(link, other))
+    again = replace(linked, occurrences=2)
+    ended = replace(linked, status="closed", stage=Stage.CLOSED, resolution="payroll is right again", links=())
+    for before, after in ((None, opened), (opened, linked), (linked, again), (linked, ended)):
+        told_of = audited(told(before, after), before, after, by_person=True)
+        assert told_of
+        for _, payload in told_of:
+            assert "payroll" not in payload.model_dump_json()
+            assert "secret" not in payload.model_dump_json()

@@ -1,12 +1,13 @@
 """Comments, tasks, evidence, merging, access, numbers, Markdown."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tocsin.errors import Forbidden, Invalid
 from tocsin_case.domain.access import Viewer
@@ -21,6 +22,7 @@ from tocsin_case.domain.talk import Comment, edited, mentioned
 from tocsin_case.domain.tasks import CaseTask, TaskNotReady, TaskStatus, moved, planned, ready
 from tocsin_case.domain.types import Stage, standard
 from tocsin_case.http.markdown import as_html
+from tocsin_case.http.schemas import CaseBody, CaseQuery
 
 from .test_escalation import NOW, new_case
 
@@ -187,6 +189,10 @@ def test_merged_and_taken_apart_both_cases_are_as_they_were():
         merge(target, [(other, KIND, ALWAYS)], NOW)
     with pytest.raises(NotMergeable):
         merge(target, [(target, KIND, ALWAYS)], NOW)
+    secret = replace(back, restricted=True)
+    with pytest.raises(NotMergeable):  # what few people see would be shown to all who see the one that stays
+        merge(target, [(secret, KIND, ALWAYS)], NOW)
+    merge(replace(target, restricted=True), [(secret, KIND, ALWAYS)], NOW)
 
 
 def test_a_restricted_case_is_seen_by_its_people_only():
@@ -227,7 +233,25 @@ def test_numbers_about_cases_are_about_the_last_ninety_days_unless_somebody_says
     day = timedelta(days=1)
     assert Window.of(None, None, NOW) == Window(NOW - 90 * day, NOW)
     assert Window.of(NOW - 3 * day, None, NOW) == Window(NOW - 3 * day, NOW)
+    assert Window.of(None, datetime(1, 1, 1, tzinfo=UTC), NOW).since.year == 1
     assert Window.of(None, NOW - day, NOW) == Window(NOW - 91 * day, NOW - day)
     sums = Opened(opened=3, answered=2, until_answered=day, ended=1, until_ended=day, promised=4, breached=1)
     assert (sums.mtta, sums.mttr, sums.breach_rate) == (day / 2, day, 0.25)
     assert (Opened().mtta, Opened().mttr, Opened().breach_rate) == (None, None, None)
+
+
+@pytest.mark.parametrize(("written", "shown"), [("a\nb", "a b"), ("\u202egnp.exe\x00", "gnp.exe"), ("👩‍🚒  here", "👩‍🚒 here")])
+def test_a_title_is_one_line_that_reads_as_it_is_written(written, shown):
+    """No control, no end of a line, no mark that turns the direction; emoji stay whole."""
+    assert CaseBody(title=written).title == shown
+    for nothing in ("\x00", " \n ", ""):
+        with pytest.raises(ValidationError):
+            CaseBody(title=nothing)
+
+
+def test_an_instant_without_a_time_in_utc_is_refused_and_not_stumbled_over():
+    """The ends of the calendar, in zones that lie beyond them."""
+    for beyond in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        with pytest.raises(ValidationError):
+            CaseQuery.model_validate({"opened_after": beyond})
+    assert CaseQuery.model_validate({"opened_before": "9999-12-31T23:59:59Z"}).opened_before is not None
