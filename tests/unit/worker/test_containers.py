@@ -14,7 +14,9 @@ from typing import Any
 
 import aiodocker
 import pytest
+from aiohttp import web
 
+from local_http import serving
 from tocsin_executor.worker.containers import Allowance, plan_of
 from tocsin_executor.worker.runners.container import ContainerRunner
 from tocsin_executor.worker.tasks import Failed, Task
@@ -197,3 +199,41 @@ async def test_containers_stay_as_long_as_their_lifetime_says(docker: aiodocker.
         assert [(await one.show())["Name"] for one in left] == ["/tocsin-stays"]
     finally:
         await runner.close()
+
+
+class _AtOnce(SystemClock):
+    """Sleeps are over at once."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Not at all."""
+
+
+@pytest.mark.parametrize(("status", "times", "tries"), [(503, 2, 3), (500, 9, 5), (400, 9, 1)])
+async def test_an_engine_in_trouble_is_asked_again_and_one_that_refuses_is_not(status: int, times: int, tries: int) -> None:
+    """Before a container has begun nothing has been done, so asking again is harmless."""
+    created: list[int] = []
+
+    async def version(_: web.Request) -> web.Response:
+        return web.json_response({"ApiVersion": "1.43"})
+
+    async def create(_: web.Request) -> web.Response:
+        created.append(1)
+        if len(created) <= times:
+            return web.json_response({"message": "in trouble"}, status=status)
+        return web.json_response({"Id": "c", "Warnings": []}, status=201)
+
+    async def none(_: web.Request) -> web.Response:
+        return web.json_response([])
+
+    async def image(_: web.Request) -> web.Response:
+        return web.json_response({"Id": "i"})
+
+    routes = {"/version": version, "/v1.43/containers/create": create, "/v1.43/containers/json": none}
+    routes["/v1.43/images/{image}/json"] = image
+    async with serving(routes) as url:
+        runner = ContainerRunner(url, Allowance(), _AtOnce())
+        with pytest.raises(Failed) as failure:  # this engine can make containers and not run them
+            await runner.run(task_of("container", {"image": "box", "pullPolicy": "never"}))
+        await runner.close()
+    assert len(created) == tries
+    assert ("in trouble" in str(failure.value.problem["detail"])) is (times >= tries)

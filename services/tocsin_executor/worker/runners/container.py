@@ -30,6 +30,9 @@ log = structlog.get_logger()
 _GRACE: Final = 5  # seconds between TERM and KILL
 _KILLED: Final = 137  # 128 + SIGKILL
 _SWEEP: Final = 60.0  # seconds between looks for what may be deleted
+_AGAIN: Final = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts while the engine is away: it restarts within that
+_NO_SUCH: Final = 404
+_SERVER: Final = 500  # statuses from here on are the engine's own trouble
 _UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
 _STDOUT: Final = 1
 _PATHS: Final = re.compile(r"/[^\s:]{20,}")
@@ -62,9 +65,7 @@ class ContainerRunner:
         plan = plan_of(task, self._allowance)
         docker = self._engine()
         with _translated():
-            await self._sweep(docker)
-            await _image(docker, plan, task)
-            container = await self._created(docker, plan, task)
+            container = await self._prepared(docker, plan, task)
         printed = Printed(task)
         try:
             with _translated():
@@ -87,6 +88,20 @@ class ContainerRunner:
             self._docker = aiodocker.Docker(url=self._url)
         return self._docker
 
+    async def _prepared(self, docker: Any, plan: Plan, task: Task) -> Any:
+        """A container that has not begun. An engine that is away for a moment is waited for: nothing has been done yet."""
+        for pause in (*_AGAIN, None):
+            try:
+                await self._sweep(docker)
+                await _image(docker, plan, task)
+                return await self._created(docker, plan, task)
+            except (aiodocker.DockerError, aiohttp.ClientError, OSError) as error:
+                if pause is None or not _passing(error):
+                    raise
+                log.info("container.engine_away", run=task.run, error=type(error).__name__, pause=pause)
+                await self._clock.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
     async def _created(self, docker: Any, plan: Plan, task: Task) -> Any:
         config = dict(plan.config)
         labels = config["Labels"]
@@ -108,15 +123,27 @@ class ContainerRunner:
         return await docker.containers.create(config, name=plan.name)
 
     async def _ended(self, container: Any, plan: Plan, task: Task) -> None:
-        """See to it that it runs no more, and delete it if that is its lifetime."""
-        with suppress(aiodocker.DockerError, aiohttp.ClientError, OSError):
+        """See to it that it runs no more, and delete it if that is its lifetime; an engine may be away for a moment."""
+        for pause in (*_AGAIN, None):
+            try:
+                await self._stopped(container, plan, task)
+            except (aiodocker.DockerError, aiohttp.ClientError, OSError) as error:
+                if pause is None or not _passing(error):
+                    if getattr(error, "status", None) != _NO_SUCH:
+                        log.warning("container.not_ended", run=task.run, name=plan.name, error=type(error).__name__)
+                    return
+                await self._clock.sleep(pause)
+            else:
+                return
+
+    async def _stopped(self, container: Any, plan: Plan, task: Task) -> None:
+        state = (await container.show())["State"]
+        if state.get("Running"):
+            await container.stop(t=_GRACE, timeout=_UNLIMITED)
             state = (await container.show())["State"]
-            if state.get("Running"):
-                await container.stop(t=_GRACE, timeout=_UNLIMITED)
-                state = (await container.show())["State"]
-                task.killed = state.get("ExitCode") == _KILLED
-            if plan.cleanup == "always":
-                await container.delete(force=True, v=True)
+            task.killed = state.get("ExitCode") == _KILLED
+        if plan.cleanup == "always":
+            await container.delete(force=True, v=True)
 
     async def _sweep(self, docker: Any) -> None:
         """Delete containers whose time has come, whoever ran them."""
@@ -130,6 +157,11 @@ class ContainerRunner:
             if until.isdigit() and int(until) <= now:
                 with suppress(aiodocker.DockerError):
                     await container.delete(v=True)
+
+
+def _passing(error: Exception) -> bool:
+    """Whether the same may work in a moment: the engine is not there, or in trouble itself."""
+    return not isinstance(error, aiodocker.DockerError) or error.status >= _SERVER
 
 
 async def _image(docker: Any, plan: Plan, task: Task) -> None:
