@@ -71,8 +71,6 @@ QUEUES = 3
 KEEPING = QUEUES + PARTITIONS
 DUTIES = KEEPING + 1
 
-AT_ONCE = 2000  # signals kept with one write; what a write costs hardly depends on it
-
 Context = ServiceContext[ObserverSettings]
 
 
@@ -162,7 +160,7 @@ def _readers(context: Context, signals: MongoSignalStore, stream: BusSignalStrea
     """Who reads all signals in order, by name."""
     make = partial(Reader, stream=stream, places=MongoPlaces(context.database), clock=context.clock, metrics=context.metrics)
     return {
-        "search": make("search", before="observer-signals", at_once=AT_ONCE),
+        "search": make("search", before="observer-signals"),
         "audit": make("audit"),
         "webhooks": make("webhooks", before="observer-webhooks", from_now=True, restore=signals.between),
         "alerts": make("alerts"),

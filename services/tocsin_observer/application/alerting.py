@@ -23,19 +23,18 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.store import Outgoing
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.notifying import Notifying
-from tocsin_observer.application.reading import Reader
+from tocsin_observer.application.reading import AT_ONCE, Reader
 from tocsin_observer.domain.alert_rules import AlertRule, Kind, concerns, group_of, workflow_of
 from tocsin_observer.domain.alerts import Alert, AlertState, alert_id, fired, resolved
 from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.patterns import PatternIndex
-from tocsin_observer.domain.tracking import Phase, Tracker, Turn, measured, next_look, observed, turned
+from tocsin_observer.domain.tracking import Phase, Tracker, Turn, dealt_with, measured, next_look, observed, turned
 from tocsin_observer.ports.alerts import AlertStore, RuleStore
 
 log = structlog.get_logger()
 
 LOOK: Final = timedelta(milliseconds=500)
 FLUSH: Final = timedelta(seconds=1)
-READ_AT_ONCE: Final = 500  # a batch of that size: there is more, and the present is not reached yet
 MOST_TRACKERS: Final = 100_000  # things watched at once; beyond, new ones are not, and that is said
 _START: Final = "io.tocsin.command.run.start.v1"
 _CANCEL: Final = "io.tocsin.command.run.cancel.v1"
@@ -131,7 +130,7 @@ class Alerting:
             if places or tokens[2] == "alert":
                 await self._one(heard, sorted(places, key=lambda place: _ORDER[place[1]]))
             self._position = heard.position
-        self._behind = len(batch) >= READ_AT_ONCE
+        self._behind = len(batch) >= AT_ONCE  # there is more, and the present is not reached yet
         await self._flush()
 
     async def _one(self, heard: Heard, places: Sequence[tuple[str, str]]) -> None:
@@ -142,8 +141,21 @@ class Alerting:
             return
         if heard.subject.split(".", 3)[2] == "alert":
             await self._notifying.hear(heard, event)
+            await self._dealt_with(event)
         for rule_id, part in places:
             await self._fold(self._watches[rule_id], part, heard, event)
+
+    async def _dealt_with(self, event: CloudEvent) -> None:
+        """Somebody has resolved an alert: whatever comes from now on may fire another one."""
+        said = event.payload if isinstance(event.payload, dict) else {}
+        rule_id, group = f"{event.namespace}/{said.get('rule')}", said.get("group") or {}
+        if event.type != words.ALERT_RESOLVED.type or not said.get("by") or not isinstance(group, dict):
+            return
+        key = _key(rule_id, {name: str(value) for name, value in group.items()})
+        tracker, watch = self._trackers.get(key), self._watches.get(rule_id)
+        if tracker is not None and watch is not None and alert_id(tracker) == event.subject:
+            after = dealt_with(tracker, watch.rule, self._clock.now())
+            await self._look(key, after, watch.rule, follow_or_root(event))
 
     async def _fold(self, watch: _Watch, part: str, heard: Heard, event: CloudEvent) -> None:
         rule = watch.rule

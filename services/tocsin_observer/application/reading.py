@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 ALL: Final = ("signals.>",)
 EVERY: Final = timedelta(seconds=1)  # between two notes of the place, and two looks how far behind it is
+AT_ONCE: Final = (
+    2000  # signals handed over together at most: a look into the database for each batch hardly costs more for them
+)
 _GAPS: Final = 20  # remembered of each reader
 READERS: Final = ("audit", "alerts", "webhooks", "search")
 
@@ -43,7 +46,6 @@ class Reader(Part):
         before: Durable consumer that did this in an earlier version; its place is gone on from.
         from_now: Whether the very first reader begins with the present instead of with what the stream still has.
         restore: Signals between two positions that are kept elsewhere.
-        at_once: At most so many signals are handed over together.
     """
 
     def __init__(
@@ -57,7 +59,6 @@ class Reader(Part):
         before: str | None = None,
         from_now: bool = False,
         restore: Restore | None = None,
-        at_once: int = 500,
     ) -> None:
         super().__init__(f"reader:{name}")
         self.place = name
@@ -67,7 +68,6 @@ class Reader(Part):
         self._before = before
         self._from_now = from_now
         self._restore = restore
-        self._at_once = at_once
         self._at = 0
         self._kept = -1
         self._behind = 0
@@ -144,7 +144,7 @@ class Reader(Part):
         async for found in self._between(self._at, [first]):
             yield found
         self._at = max(self._at, first - 1)
-        async for batch in self._stream.read(ALL, after=self._at, at_once=self._at_once):
+        async for batch in self._stream.read(ALL, after=self._at, at_once=AT_ONCE):
             if batch[-1].position - self._at != len(batch):
                 async for found in self._between(self._at, [one.position for one in batch]):
                     yield found

@@ -110,6 +110,17 @@ def observed(tracker: Tracker, rule: AlertRule, part: str, *, transition: str, a
             assert_never(rule.kind)
 
 
+def dealt_with(tracker: Tracker, rule: AlertRule, now: datetime) -> Tracker:
+    """The tracker after somebody has resolved its alert: what was is over, and what comes now may fire anew.
+
+    A measure stays as it is until it is well again: it would fire once more with its next reading.
+    """
+    if tracker.phase is not Phase.FIRING or rule.kind is Kind.MEASURE:
+        return tracker
+    seen = now if rule.kind is Kind.ABSENCE else None
+    return replace(tracker, phase=Phase.QUIET, since=now, marks=(), buckets=(), seen_at=seen)
+
+
 def measured(tracker: Tracker, value: float) -> Tracker:
     """The tracker after a reading."""
     return replace(tracker, value=value)

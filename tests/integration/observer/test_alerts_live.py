@@ -261,3 +261,33 @@ async def _commands(ground):
             yield await reader.take(100)
     finally:
         await reader.close()
+
+
+async def test_a_failure_after_somebody_has_resolved_an_alert_fires_another_one(ground, make):
+    """Within the same window, which would have to end first if the engine did not hear of it."""
+    async with make("one").working() as replica:
+        rule = AlertRule(
+            namespace="default",
+            name="failures",
+            kind=Kind.COUNT,
+            subject="signals.default.run.faulted.*",
+            window=timedelta(hours=1),
+            group_by=("workflow",),
+        )
+        await replica.alerts.put(rule, expect=None, **ADA)
+        await eventually(replica.watching)
+        await ground.say(ended(ground, 1))
+        first = (await eventually(lambda: replica.found(state="firing"), within=60))[0]
+        assert "1 or more within 1 h" in first.summary
+        await replica.alerts.step(first.id, "resolve", note="repaired", **ADA)
+        number = 1
+
+        async def fired_again():
+            nonlocal number
+            number += 1
+            await ground.say(ended(ground, number))  # the first of these may come before the word of the resolution
+            return await replica.found(state="firing")
+
+        second = (await eventually(fired_again, within=60))[0]
+        assert second.id != first.id
+        assert len(await replica.found()) == 2

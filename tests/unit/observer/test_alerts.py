@@ -24,7 +24,7 @@ from tocsin_observer.domain.alert_rules import (
     promised,
     workflow_of,
 )
-from tocsin_observer.domain.tracking import Phase, Tracker, Turn, holds, measured, next_look, observed, turned
+from tocsin_observer.domain.tracking import Phase, Tracker, Turn, dealt_with, holds, measured, next_look, observed, turned
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -70,6 +70,28 @@ def test_so_many_within_a_window_fire_once_and_resolve_when_the_window_is_past_t
     watch.go(HOUR)
     assert watch.turns == [(Turn.FIRED, 2 * MINUTE), (Turn.RESOLVED, 6 * MINUTE)]
     assert watch.tracker.idle
+
+
+def test_what_comes_after_somebody_has_resolved_an_alert_fires_anew():
+    """Not what came before; an absence waits for another window, and a measure for a reading that is well."""
+    watch = Watch(rule(threshold=2, window=HOUR))
+    watch.signal()
+    watch.signal()
+    watch.tracker = dealt_with(watch.tracker, watch.rule, watch.now)
+    assert watch.tracker.idle
+    watch.signal()
+    watch.go(MINUTE)
+    watch.signal()
+    assert watch.turns == [(Turn.FIRED, timedelta(0)), (Turn.FIRED, MINUTE)]
+    silent = Watch(rule(Kind.ABSENCE, window=HOUR))
+    silent.go(HOUR)
+    silent.tracker = dealt_with(silent.tracker, silent.rule, silent.now)
+    silent.go(HOUR)
+    assert silent.turns == [(Turn.FIRED, HOUR), (Turn.FIRED, 2 * HOUR)]
+    high = Watch(rule(Kind.MEASURE, subject="", measure="x", above=1.0))
+    high.tracker = measured(high.tracker, 2.0)
+    high.look()
+    assert dealt_with(high.tracker, high.rule, high.now) is high.tracker
 
 
 def test_it_must_hold_for_a_while_before_it_fires():
