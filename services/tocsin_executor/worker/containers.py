@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from tocsin.expressions.durations import DurationInvalid, parse_duration
+from tocsin_executor.domain.requests import at_place
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.processes import as_text
 from tocsin_executor.worker.tasks import Failed, Task
@@ -66,6 +67,11 @@ class Plan:
     cleanup: str
     after: timedelta
     config: dict[str, Json]
+
+    @property
+    def memory(self) -> Json:
+        """Bytes of memory that it may have."""
+        return at_place(self.config, ("HostConfig", "Memory"))
 
 
 def plan_of(task: Task, allowance: Allowance) -> Plan:

@@ -42,7 +42,7 @@ def test_a_container_is_bounded_and_named_after_its_run() -> None:
         workflow="flow", command="echo $1", arguments=["x", 2], environment={"A": 1}, limits={"memory": "64Mi", "cpus": 0.5}
     )
     host = found.config["HostConfig"]
-    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (67108864, 67108864, 500_000_000, 512)
+    assert (found.memory, host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (67108864, 67108864, 500_000_000, 512)
     assert host["SecurityOpt"] == ["no-new-privileges"]
     assert (found.name, found.image, found.pull, found.cleanup) == (
         "flow-r-h-1-1.n-t",

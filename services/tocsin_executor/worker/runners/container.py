@@ -74,7 +74,7 @@ class ContainerRunner:
         finally:
             await shielded(self._ended(container, plan, task))
         if killed:
-            detail = f"The container needed more than its {self._allowance.memory} bytes of memory and was killed."
+            detail = f"The container needed more than its {plan.memory} bytes of memory and was killed."
             raise Failed(ErrorKind.RUNTIME, detail, title="Out Of Memory")
         return as_output(task, code, printed)
 
