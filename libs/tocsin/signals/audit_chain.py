@@ -186,11 +186,10 @@ class _Reader:
         for at, raw in enumerate(lines, start=1):  # the last value says where the file ended
             if not raw.strip():
                 continue
-            line = _parsed(raw, at)
             if not verdict.chain:
-                self._begin(line)
+                self._begin(_parsed(raw, at))
                 continue
-            problem = self._one(line)
+            problem = self._line(raw, at)
             if problem is not None:
                 verdict.broken = Break(problem[0], problem[1], at)
                 return verdict
@@ -216,6 +215,15 @@ class _Reader:
         if after == 0 and self._hash != genesis(chain):
             raise NoExport("the header does not fit the beginning of its chain")
         self._verdict.chain, self._next, self._to = chain, after + 1, to
+
+    def _line(self, raw: bytes, at: int) -> tuple[int, str] | None:
+        try:
+            line = _parsed(raw, at)
+        except NoExport as error:
+            return self._next, f"the line of record {self._next} cannot be read: {error.detail}"
+        if orjson.dumps(line) != raw.rstrip(b"\r\n"):  # a name that stands twice reads differently elsewhere
+            return self._next, f"the line of record {self._next} is not written as an export writes it"
+        return self._one(line)
 
     def _one(self, line: Mapping[str, Any]) -> tuple[int, str] | None:
         kind = line.get("kind")

@@ -97,6 +97,27 @@ def test_whatever_is_done_to_a_record_is_found_at_that_record(count, at, how):
     assert verdict.broken.number == number
 
 
+@given(at=st.integers(0, 11), place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_single_bit_that_changes_is_found_at_its_record(at, place, bit):
+    """Whatever it makes of the line: other words, no JSON any more, or the same words written differently."""
+    raw = [orjson.dumps(line) + b"\n" for line in exported(12)]
+    places = [n for n, line in enumerate(raw) if line.startswith(b'{"kind":"record"')]
+    line = bytearray(raw[places[at]])
+    line[place % (len(line) - 1)] ^= 1 << bit
+    raw[places[at]] = bytes(line)
+    verdict = verify(raw)
+    assert not verdict.holds
+    assert verdict.broken.line == places[at] + 1
+
+
+def test_what_other_readers_would_read_differently_is_no_proof():
+    """A name that stands twice in a record: we read the last one, somebody's spreadsheet the first."""
+    raw = [orjson.dumps(line) + b"\n" for line in exported(3)]
+    raw[1] = raw[1].replace(b'"actor":"user:ada"', b'"actor":"user:mallory","actor":"user:ada"', 1)
+    verdict = verify(raw)
+    assert verdict.broken.number == 1
+
+
 def test_a_chain_that_was_rewritten_as_a_whole_meets_its_signatures():
     """Whoever changes a record and computes all hashes anew cannot sign them; with a key of their own they are not trusted."""
     lines, forged = exported(8), exported(8)
