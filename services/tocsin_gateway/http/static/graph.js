@@ -8,6 +8,8 @@ const HIGH = 38;
 const GAP = 30;
 const PAD = 14;
 const HEAD = 26;
+const MOST = 3 * (WIDE + PAD) + PAD; // of a row of branches, when there are more than a few
+const FEW = 4;
 const LETTERS = 21; // of a name that a box has room for
 const KINDS = ["call", "do", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait"];
 // What a reader should see first when the activations of one task differ.
@@ -77,10 +79,10 @@ function sequence(list, at, context) {
     if (jump.then === "continue") continue; // the last goes on to what follows the scope
     arcs += 1;
     const lane = arcs;
-    const side = middle + right + 10 + 16 * (lane - 1);
+    const side = middle + right + 24 + 16 * (lane - 1);
     context.edges.push((whole) => arc(blocks[jump.from], to >= 0 ? blocks[to] : null, holder.x + side, jump.label, whole, holder));
   }
-  const holder = { width: middle + right, height: Math.max(0, y - GAP), middle, arcs: arcs ? 24 + 16 * arcs : 0, children };
+  const holder = { width: middle + right, height: Math.max(0, y - GAP), middle, arcs: arcs ? 36 + 16 * arcs : 0, children };
   holder.width += holder.arcs;
   return holder;
 }
@@ -118,10 +120,15 @@ function about(kind, task) {
 }
 
 function scope(name, kind, reference, inner, context, classes = "scope") {
-  const height = Math.max(HIGH, ...inner.map((one) => one.height));
-  let x = PAD;
-  const children = inner.map((one) => { const put = [one, x, HEAD + PAD]; x += one.width + PAD; return put; });
-  const made = { width: Math.max(WIDE, x), height: height + HEAD + 2 * PAD, middle: Math.max(WIDE, x) / 2, arcs: 0, children };
+  let [x, y, low, width] = [PAD, HEAD + PAD, HIGH, WIDE];
+  const children = inner.map((one) => {
+    if (inner.length > FEW && x > PAD && x + one.width > MOST) [x, y, low] = [PAD, y + low + PAD, HIGH]; // many branches stand in rows
+    const put = [one, x, y];
+    x += one.width + PAD;
+    [low, width] = [Math.max(low, one.height), Math.max(width, x)];
+    return put;
+  });
+  const made = { width, height: y + low + PAD, middle: width / 2, arcs: 0, children };
   context.boxes.unshift(() => box(made, name, kind, reference, context, classes)); // behind what is in it
   return made;
 }

@@ -41,30 +41,33 @@ export function table(columns, records, empty, onOpen) {
   return el("div.scroll.rows", {}, el("table", {}, el("thead", {}, head), el("tbody", {}, rows)));
 }
 
-// A list that the platform gives in pages: the first now, the next when asked for.
+// A list that the platform gives in pages: the first now, the next when asked for, put below what is there.
 export async function paged(fetchPage, show) {
   const place = el("div");
   const more = el("button.quiet", { type: "button" }, "More");
-  let items = [];
+  const rows = (within) => within.querySelector("tbody, .records");
   let cursor = null;
   async function next() {
     const page = await fetchPage(cursor);
-    items = items.concat(page.items);
+    const shown = el("div", {}, show(page.items));
+    if (cursor && rows(place) && rows(shown)) rows(place).append(...rows(shown).children); else place.replaceChildren(...shown.childNodes, more);
     cursor = page.next_cursor;
     more.hidden = !cursor;
-    place.replaceChildren(show(items), more);
   }
   more.addEventListener("click", () => {
     more.disabled = true;
-    next().catch((problem) => { more.textContent = `More (${problem.message})`; }).finally(() => { more.disabled = false; });
+    next().then(() => { more.textContent = "More"; }, (problem) => { more.textContent = `More (${problem.message})`; }).finally(() => { more.disabled = false; });
   });
   await next();
   return place;
 }
 
-export const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }) : "");
+// Made once: a formatter costs more than a thousand of its answers.
+const CLOCK = new Intl.DateTimeFormat([], { hour12: false, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
+const FULL = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
+const SHORT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
 
-const full = (at) => at.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+export const clock = (time) => (time ? CLOCK.format(new Date(time)) : "");
 
 // "3 min ago", "in 2 h", or the local date when it is further than a day.
 export function when(time) {
@@ -72,7 +75,7 @@ export function when(time) {
   const at = new Date(time);
   const away = Math.round((at - Date.now()) / 1000);
   const far = Math.abs(away);
-  if (far >= 86400) return at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  if (far >= 86400) return SHORT.format(at);
   const text = far < 60 ? `${far} s` : far < 3600 ? `${Math.floor(far / 60)} min` : `${Math.floor(far / 3600)} h ${Math.floor((far % 3600) / 60)} min`;
   if (far < 2) return "now";
   return away < 0 ? `${text} ago` : `in ${text}`;
@@ -82,7 +85,7 @@ export function when(time) {
 export function ago(time) {
   if (!time) return null;
   const at = new Date(time);
-  return el("time", { dateTime: at.toISOString(), title: `${full(at)} (${at.toISOString()})` }, when(time));
+  return el("time", { dateTime: at.toISOString(), title: `${FULL.format(at)} (${at.toISOString()})` }, when(time));
 }
 
 setInterval(() => { for (const it of document.querySelectorAll("time")) it.textContent = when(it.dateTime); }, 5000);

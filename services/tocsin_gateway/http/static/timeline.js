@@ -4,6 +4,7 @@
 import { badge, clock, el, facts, json, span } from "./parts.js";
 
 const STEPS = 400; // places of a bar in a row
+const ORDER = new Intl.Collator(undefined, { numeric: true });
 const SHOWN = 50; // activations of one task that are listed at first
 const BADLY = ["faulted", "retrying", "cancelled", "running", "waiting"];
 
@@ -18,7 +19,7 @@ export function timeline(run, tasks, open, hands) {
   const end = tasks.reduce((most, task) => Math.max(most, instant(task.ended_at)), instant(run.ended_at));
   const scale = STEPS / Math.max(1, end - begin);
   const groups = Map.groupBy ? Map.groupBy(tasks, (task) => task.reference) : grouped(tasks);
-  const ordered = [...groups].sort(([, one], [, other]) => instant(one[0].created_at) - instant(other[0].created_at) || one[0].reference.localeCompare(other[0].reference));
+  const ordered = [...groups].sort(([, one], [, other]) => instant(one[0].created_at) - instant(other[0].created_at) || ORDER.compare(one[0].reference, other[0].reference));
   for (const [reference, group] of ordered) {
     const parts = row(reference, group, { begin, scale, instant, open, hands });
     rows.set(reference, parts[0]);
