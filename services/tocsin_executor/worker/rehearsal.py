@@ -23,13 +23,15 @@ def play(asked: Mapping[str, Any]) -> dict[str, Any]:
     except Invalid as error:
         listed = [{"pointer": v.pointer, "detail": v.detail, "hint": v.hint} for v in error.violations]
         return {"invalid": listed or [{"pointer": "", "detail": error.detail, "hint": error.hint}]}
+    known = {word for node in program.nodes for word in (node.name, node.ref)}
     results = []
     for number, case in enumerate(asked["cases"], 1):
         outcome = rehearse(program, case)
+        unknown = [f"there is no task '{name}'" for name in case.get("tasks") or {} if name not in known]
         results.append(
             {
                 "name": str(case.get("name") or f"case {number}"),
-                "complaints": complaints(case, outcome),
+                "complaints": [*unknown, *complaints(case, outcome)],
                 "status": outcome.status,
                 "output": outcome.output,
                 "error": outcome.error,

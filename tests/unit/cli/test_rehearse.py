@@ -49,6 +49,15 @@ def test_a_case_that_is_not_fails_and_says_why(folder: Path, capsys: pytest.Capt
     assert "the error's status is 503 and should be 500" in capsys.readouterr().out
 
 
+def test_an_answer_for_a_task_that_is_not_there_fails_the_case(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would never be given, and the case would say something else than its author thinks."""
+    (folder / "cases.yaml").write_text(
+        (CASES % 503).replace("tasks: {quote: {output", "tasks: {quoted: {output: 1}, quote: {output")
+    )
+    assert run(["workflow", "test", str(folder / "cases.yaml")]) == Exit.NEGATIVE
+    assert "there is no task 'quoted'" in capsys.readouterr().out
+
+
 def test_a_file_that_holds_no_cases_is_refused(folder: Path) -> None:
     """Exit code of invalid input."""
     (folder / "cases.yaml").write_text("workflow: price.yaml\ncases: [{inputs: 1}]\n")
