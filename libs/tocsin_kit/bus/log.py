@@ -76,6 +76,8 @@ class OrderedLog:
         self._listening = False
         self._since: int | None = None
         self._interrupted = False
+        self.generation = 0
+        """How often this was opened."""
 
     @property
     def position(self) -> int:
@@ -100,8 +102,13 @@ class OrderedLog:
         self._subjects = list(subjects)
         self._position, self._since = after, since_ms
         self._waiting.clear()
+        self.generation += 1
         if self._subjects:
-            await self._consume()
+            try:
+                await self._consume()
+            except TocsinError:
+                self._break()  # whoever takes tries again
+                raise
 
     async def close(self) -> None:
         """Stop reading."""

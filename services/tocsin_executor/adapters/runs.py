@@ -100,7 +100,7 @@ class MongoRuns:
         with translated("partitions"):
             try:
                 await self._collection("partitions").update_one(
-                    {"_id": partition, "epoch": {"$lt": epoch}},
+                    {"_id": partition, "epoch": {"$lte": epoch}},  # the same: it was this owner's, who lost what it knew
                     {"$set": {"epoch": epoch}, "$setOnInsert": {"log": 0}},
                     upsert=True,
                 )

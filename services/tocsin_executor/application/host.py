@@ -22,17 +22,16 @@ from tocsin_executor.application.intake import Intake
 from tocsin_executor.application.lanes import Lanes
 from tocsin_executor.application.live import Live, Outbound, Output
 from tocsin_executor.application.memory import Memory
+from tocsin_executor.application.taking import take_over
 from tocsin_executor.application.waiters import Waiters
 from tocsin_executor.domain.codec import encode_cell
 from tocsin_executor.domain.effects import Subscribe
 from tocsin_executor.domain.inputs import Input, Start, Wake
-from tocsin_executor.domain.program import ListenSpec
 from tocsin_executor.domain.state import HEAD, RunState
 from tocsin_executor.ports import (
     Entry,
     EventLog,
     InputLog,
-    Listening,
     Programs,
     Publisher,
     RunMeta,
@@ -94,7 +93,7 @@ class Host:
         self._touched: set[int] = set()
         self._owned: dict[int, int] = {}
         self._folded: dict[int, int] = {}
-        self._position = 0
+        self._reading = 0
         self._alarms = Alarms(clock)
         self._intake = Intake(self._memory, programs, self._put_aside)
         self._to_save = asyncio.Event()
@@ -125,42 +124,29 @@ class Host:
 
         Raises:
             Unavailable: The database does not answer.
-            Conflict: Another owner has a newer epoch.
+            Conflict: Another owner has a newer epoch of one of them; the others are owned.
         """
         fresh = {p: epoch for p, epoch in partitions.items() if self._owned.get(p) != epoch}
         gone = [p for p in self._owned if p not in partitions]
         if not fresh and not gone:
             return
-        async with self._saving:
+        async with self._saving, self._cycle:
             for partition in [*gone, *fresh]:
                 self._drop_partition(partition)
-            for partition, epoch in fresh.items():
-                self._folded[partition] = await self._store.take_over(partition, epoch)
-            self._owned = dict(partitions)
-        for due, run in await self._store.alarms(list(fresh)):
+        taken, refused = await take_over(self._store, self._programs, fresh)
+        # Only now, and at once: whatever fails above is tried again, and nothing of these partitions is folded before.
+        self._owned.update({partition: fresh[partition] for partition in taken.folded})
+        self._folded.update(taken.folded)
+        for due, run in taken.alarms:
             self._alarms.set(run, due)
-        await self._restore_listening(list(fresh))
+        self.correlator.restore(taken.listening, taken.heard)
         after = min(self._folded.values(), default=0)
-        subjects = (
-            ["executor.in.>"] if len(partitions) == self.partitions else [f"executor.in.{p}.>" for p in sorted(partitions)]
-        )
-        await self._log.open(subjects, after)
-        self._position = max(self._position, after)
-        log.info("engine.owns", partitions=len(partitions), new=len(fresh), lost=len(gone), after=after)
-
-    async def _restore_listening(self, partitions: list[int]) -> None:
-        heard, listening = await self._store.listening(partitions)
-        found: list[tuple[Listening, ListenSpec]] = []
-        for known in listening:
-            try:
-                program = self._programs.cached(known.digest) or await self._programs.load(known.digest)
-            except NotFound:  # one run that lost its definition must not keep the partition from the others
-                log.error("engine.deaf", run=known.run, digest=known.digest)
-                continue
-            spec = program.nodes[known.node].spec
-            if isinstance(spec, ListenSpec):
-                found.append((known, spec))
-        self.correlator.restore(found, heard)
+        every = len(self._owned) == self.partitions
+        self._reading = self._log.generation + 1  # what was read before is behind or beyond what was taken over
+        await self._log.open(["executor.in.>"] if every else [f"executor.in.{p}.>" for p in sorted(self._owned)], after)
+        log.info("engine.owns", partitions=len(self._owned), new=len(taken.folded), lost=len(gone), after=after)
+        if refused is not None:
+            raise refused
 
     def owns(self, run: str) -> bool:
         """Whether the run's partition is this replica's."""
@@ -194,7 +180,7 @@ class Host:
 
     def live(self, run: str) -> Live | None:
         """The run as it is in memory now, if it is."""
-        live = self._memory.get(run)
+        live = self._memory.get(run) if self.owns(run) else None
         return live if live is not None and live.state.head is not None else None
 
     # -- fold ---------------------------------------------------------------------------------------------------------
@@ -202,6 +188,7 @@ class Host:
     async def _fold_loop(self) -> None:
         while True:
             entries = await self._log.take(_CYCLE)
+            reading = self._log.generation
             while True:
                 try:
                     documents = await self._intake.prepare(entries, self._folded)
@@ -211,6 +198,8 @@ class Host:
                 else:
                     break
             async with self._cycle:  # a snapshot for a save is taken between two cycles, never within one
+                if reading < self._reading:
+                    continue  # partitions were taken over meanwhile, and all of these will be read again
                 out = Output()
                 for entry, document in zip(entries, documents, strict=True):
                     if document is not None:
@@ -225,7 +214,9 @@ class Host:
 
     async def _fold(self, entry: Entry, document: dict[str, Any], out: Output) -> None:
         partition, run = wire.run_of(entry.subject)
-        self._folded[partition] = self._position = entry.position
+        if entry.position <= self._folded.get(partition, entry.position):
+            return  # it is folded, or the partition was lost since this was read
+        self._folded[partition] = entry.position
         self._touched.add(partition)
         self.inputs += 1
         live = self._memory.get(run)
@@ -345,9 +336,9 @@ class Host:
                 except TocsinError as error:
                     if error.status == 409:
                         log.warning("engine.deposed", error=error.detail)
-                        for partition in save.partitions:
-                            self._drop_partition(partition)
-                            self._owned.pop(partition, None)
+                        async with self._cycle:
+                            for partition in save.partitions:
+                                self._drop_partition(partition)
                         return
                     log.warning("engine.not_saved", runs=len(save.runs), error=error.detail)
                     await self._clock.sleep(0.2)
@@ -359,7 +350,7 @@ class Host:
     def _snapshot(self) -> tuple[Save, list[Live]]:
         """Everything that changed, as bytes; taken between two cycles."""
         # Whatever is left out must not be counted as folded: positions are those of everything, so everything is saved.
-        lives = list(self._dirty.values())
+        lives = [live for live in self._dirty.values() if live.meta.partition in self._owned]
         self._dirty = {}
         runs: list[RunSave] = []
         for live in lives:
@@ -396,3 +387,4 @@ class Host:
         self.correlator.forget({partition})
         self._touched.discard(partition)
         self._folded.pop(partition, None)
+        self._owned.pop(partition, None)

@@ -4,12 +4,23 @@ from typing import Any
 
 import pytest
 
-from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.adapters.runs import Deposed, MongoRuns
 from tocsin_kit.store import RevisionConflict
 from tocsin_kit.store.errors import StoreUnavailable
 from tocsin_kit.testing.waiting import eventually
 
 pytestmark = pytest.mark.server
+
+
+async def test_an_owner_takes_its_partition_again_under_the_same_epoch_and_nobody_under_an_older_one(rig: Any) -> None:
+    """An owner that dropped what it knew goes on from what is saved; one that was deposed does not come back."""
+    async with rig.replica() as replica:
+        store = MongoRuns(replica.database)
+        epoch = replica.engine.host.owned[0]
+        assert await store.take_over(0, epoch) == await store.take_over(0, epoch)
+        assert await store.take_over(0, epoch + 1) >= 0
+        with pytest.raises(Deposed):
+            await store.take_over(0, epoch)
 
 
 async def test_a_save_that_is_made_again_changes_nothing_and_deposes_nobody(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
