@@ -16,6 +16,7 @@ from tocsin_observer.domain.alert_rules import workflow_named
 ENDS: Final = frozenset({"completed", "faulted", "cancelled"})
 _TASKS: Final = 200  # different tasks of a run that are told apart; the others count as one
 OTHERS: Final = "(others)"
+_PAUSED: Final = frozenset({"waiting", "suspended", "pending"})
 _NOISE: Final = (
     (re.compile(r"[0-9a-z]{26}"), "#"),
     (re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*"), "#"),
@@ -34,8 +35,8 @@ class TaskFacts:
         count: How often it ran.
         retries: How often it was tried again.
         faulted: How often it ended with an error.
-        wait: From its creation to its start, all together.
-        work: From its start to its end, all together.
+        wait: From its creation to its start, and while it listened, paused or was suspended, all together.
+        work: From its start to its end without that, all together.
         longest: The longest work of one iteration.
     """
 
@@ -107,7 +108,9 @@ class _Task:
 class _Fold:
     created: dict[tuple[str, str], datetime] = field(default_factory=dict)
     started: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    spans: list[tuple[datetime, datetime]] = field(default_factory=list)
+    paused: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    begun: set[tuple[str, str]] = field(default_factory=set)
+    spans: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     tasks: dict[str, _Task] = field(default_factory=dict)
 
     def take(self, event: "_Said", transition: str, at: datetime) -> None:
@@ -118,22 +121,45 @@ class _Fold:
             name = OTHERS
         task = self.tasks.setdefault(name, _Task())
         key = (str(data.get("task", "")), event.activation)
+        if transition in {"status-changed", "suspended", "resumed"}:
+            transition = "paused" if transition == "suspended" or data.get("status") in _PAUSED else "resumed"
         if transition == "created":
             self.created[key] = at
         elif transition == "started":
-            if key not in self.started:
+            if key not in self.begun:
+                self.begun.add(key)
                 task.count += 1
                 task.wait += max(at - self.created.pop(key, at), timedelta(0))
+            self._waited(task, key, at)
             self.started[key] = at
         elif transition == "retried":
             task.retries += 1
+        elif transition == "paused" and key in self.started:
+            self._worked(task, key, at)
+            self.paused[key] = at
+        elif transition == "resumed" and key in self.paused:
+            self._waited(task, key, at)
+            self.started[key] = at
         elif transition in ENDS:
             task.faulted += transition == "faulted"
-            began = self.started.pop(key, None)
-            if began is not None:
-                self.spans.append((began, at))
-                task.work += at - began
-                task.longest = max(task.longest, at - began)
+            self._waited(task, key, at)
+            self._worked(task, key, at)
+
+    def _worked(self, task: _Task, key: tuple[str, str], at: datetime) -> None:
+        began = self.started.pop(key, None)
+        if began is not None:
+            self.spans.append((key[0], began, at))
+            task.work += at - began
+            task.longest = max(task.longest, at - began)
+
+    def _waited(self, task: _Task, key: tuple[str, str], at: datetime) -> None:
+        task.wait += max(at - self.paused.pop(key, at), timedelta(0))
+
+    def busy(self) -> timedelta:
+        """How long at least one task was at work itself; one that holds others works through them."""
+        names = {name for name, _, _ in self.spans} | self.tasks.keys()
+        holding = {name for name in names if any(other.startswith(name + "/") for other in names)}
+        return covered((begin, end) for name, begin, end in self.spans if name not in holding)
 
     def facts(self) -> tuple[TaskFacts, ...]:
         """What is known of the tasks."""
@@ -190,7 +216,7 @@ def facts_of(run: str, signals: Iterable[bytes]) -> RunFacts | None:
         status=status,
         started_at=started or ended,
         ended_at=ended,
-        busy=covered(fold.spans),
+        busy=fold.busy(),
         error=str(error["type"])[:256] if error.get("type") else None,
         told=told[:500] if told else None,
         cluster=cluster_of(str(error.get("type") or ""), told or "") if error else None,

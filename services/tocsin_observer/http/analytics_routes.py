@@ -90,7 +90,7 @@ class TaskStatisticsView(BaseModel):
     faulted: int = Field(description="Runs in which it faulted.")
     flaky: float = Field(description="Share of the runs in which it was tried again.")
     work: SpreadView
-    wait: SpreadView = Field(description="From its creation to its start.")
+    wait: SpreadView = Field(description="From its creation to its start, and while it listened, paused or was suspended.")
 
 
 class FailureClusterView(BaseModel):

@@ -29,11 +29,17 @@ def signals(plan, run=RUN, workflow="orders"):
     for sequence, (kind, task, at) in enumerate(plan, start=1):
         about = {"workflow": name, "task": task} if task else {"name": name}
         prefix = "Task" if task else "Workflow"
-        more = {"definition": definition} if kind == "started" and not task else {"error": error} if kind == "faulted" else {}
-        payload = getattr(words, f"{prefix}{kind.capitalize()}")(**about, **{f"{kind}_at": second(at)}, **more)
+        if kind in {"waiting", "running"}:
+            named, more = "StatusChanged", {"updated_at": second(at), "status": kind}
+        else:
+            named, more = kind.capitalize(), {f"{kind}_at": second(at)}
+            more |= (
+                {"definition": definition} if kind == "started" and not task else {"error": error} if kind == "faulted" else {}
+            )
+        payload = getattr(words, f"{prefix}{named}")(**about, **more)
         found.append(
             make_signal(
-                getattr(words, f"{prefix.upper()}_{kind.upper()}"),
+                getattr(words, f"{prefix}_{kind if named != 'StatusChanged' else 'status_changed'}".upper()),
                 namespace="default",
                 entity_id=run,
                 sequence=sequence,
@@ -73,6 +79,29 @@ def test_waiting_is_told_apart_from_work():
     first, other = found.tasks
     assert (first.task, first.wait.seconds, first.work.seconds, first.retries) == ("/do/0/a", 2, 3, 0)
     assert (other.wait.seconds, other.work.seconds, other.retries, other.count) == (1, 3, 1, 1)
+
+
+def test_a_task_that_pauses_does_not_work_and_one_that_holds_others_works_through_them():
+    """A wait of an hour within a `do`, with a second of work on either side: two seconds of work."""
+    plan = [
+        ("started", "", 0),
+        ("created", "/do/0/all", 0),
+        ("started", "/do/0/all", 0),
+        ("started", "/do/0/all/do/0/a", 0),
+        ("completed", "/do/0/all/do/0/a", 1),
+        ("started", "/do/0/all/do/1/pause", 1),
+        ("waiting", "/do/0/all/do/1/pause", 1),
+        ("running", "/do/0/all/do/1/pause", 3601),
+        ("completed", "/do/0/all/do/1/pause", 3602),
+        ("completed", "/do/0/all", 3602),
+        ("completed", "", 3602),
+    ]
+    found = facts(signals(plan))
+    assert (found.busy.total_seconds(), found.waiting.total_seconds()) == (2, 3600)
+    pause = next(one for one in found.tasks if one.task.endswith("pause"))
+    assert (pause.count, pause.wait.total_seconds(), pause.work.total_seconds()) == (1, 3600, 1)
+    ended_early = facts(signals([*plan[:7], ("cancelled", "/do/0/all/do/1/pause", 100), ("cancelled", "", 100)]))
+    assert (ended_early.busy.total_seconds(), ended_early.waiting.total_seconds()) == (1, 99)
 
 
 @given(st.permutations(range(len(GOOD))))
