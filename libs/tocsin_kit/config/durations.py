@@ -13,14 +13,23 @@ _UNITS: Final = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
-_SHORT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SHORT: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.ASCII)
 
 
 def parse_duration(value: object) -> object:
-    """``30s`` and its like as a timedelta; anything else is left to pydantic (seconds, ISO 8601)."""
-    if isinstance(value, str) and (match := _SHORT.fullmatch(value.strip())):
-        return float(match[1]) * _UNITS[match[2]]
-    return value
+    """``30s`` and its like as a timedelta, a plain number in seconds; ISO 8601 and what is no text are left to pydantic.
+
+    Raises:
+        ValueError: It is text of another kind.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if match := _SHORT.fullmatch(text):
+        return float(match[1]) * _UNITS[match[2] or "s"]
+    if not text.upper().startswith("P"):
+        raise ValueError("a duration is written as 250ms, 30s, 5m, 2h, 7d, a number of seconds, or PT30S")
+    return text
 
 
 def show_duration(value: timedelta) -> str:

@@ -139,7 +139,7 @@ class StartBody(Input):
 class StartQuery(Input):
     """How long to wait for the end."""
 
-    wait: Duration | None = Field(None, description="Wait for the run's end for so long, for example 10s; at most 60s.")
+    wait: Duration | None = Field(None, description="Wait for the run's end for so long, for example 10s, or 10; at most 60s.")
 
 
 class RunId(Input):

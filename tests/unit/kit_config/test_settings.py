@@ -84,14 +84,21 @@ def test_nothing_prints_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("250ms", 0.25), ("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604800), ("PT5S", 5)]
+    ("text", "value"),
+    [("250ms", 0.25), ("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604800), ("PT5S", 5), ("5", 5), ("1.5", 1.5)],
 )
 def test_durations_are_read_as_people_write_them(text: str, value: float) -> None:
     """And shown the same way."""
     pause = load([Demo], environ={"TOCSIN_DEMO_KEY": "x", "TOCSIN_DEMO_PAUSE": text}).of(Demo).pause
     assert pause.total_seconds() == value
-    if not text.startswith("P"):
+    if text[-1].islower():
         assert show_duration(pause) == text
+
+
+def test_what_is_no_duration_says_how_one_is_written() -> None:
+    """Not what a parser of another format stumbled over."""
+    with pytest.raises(SettingsInvalid, match="30s, 5m, 2h, 7d, a number of seconds, or PT30S"):
+        load([Demo], environ={"TOCSIN_DEMO_KEY": "x", "TOCSIN_DEMO_PAUSE": "soon"})
 
 
 def test_the_reference_page_has_every_field() -> None:
