@@ -240,7 +240,7 @@ class Correlator:
 
     def _look_for(self, channel: str, entry: EventEntry, *, only: Subscription | None) -> None:
         namespace = entry.subject.split(".", 2)[1]
-        if not self._index.hears(channel, namespace) or len(entry.payload) > EVENT_LIMIT:
+        if len(entry.payload) > EVENT_LIMIT or not self._index.may_meet(channel, namespace, entry.payload, entry.headers):
             return
         try:
             event, document = self._decode(entry)

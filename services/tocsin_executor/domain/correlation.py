@@ -81,6 +81,8 @@ class _Entry:
     index: int
 
 
+_SCANNED = 50  # types that are looked for in a message's bytes before it is read; more cost as much as reading it
+
 _Entries: TypeAlias = dict[tuple[str, str, int], _Entry]
 
 
@@ -88,6 +90,7 @@ _Entries: TypeAlias = dict[tuple[str, str, int], _Entry]
 class _Shelf:
     """The entries of one type of events (or of no certain one): by a value that tells them apart, or in a row."""
 
+    word: bytes = b""
     row: _Entries = field(default_factory=dict)
     by: dict[str, dict[str, _Entries]] = field(default_factory=dict)
     readers: dict[str, Expression | str] = field(default_factory=dict)
@@ -140,13 +143,21 @@ class Index:
                 self._take(subscription, place)
         return subscription
 
-    def hears(self, channel: str, namespace: str) -> bool:
-        """Whether anybody listens to this namespace."""
-        return (channel, namespace) in self._shelves
-
     def reads(self, channel: str) -> bool:
         """Whether anybody listens to this channel."""
         return any(known == channel for known, _ in self._shelves)
+
+    def may_meet(self, channel: str, namespace: str, payload: bytes, headers: bytes) -> bool:
+        """Whether it is worth reading this message: not if no type that somebody waits for occurs in its bytes.
+
+        A type stands in an event as it is, unless something in it is escaped.
+        """
+        shelves = self._shelves.get((channel, namespace))
+        if shelves is None:
+            return False
+        if None in shelves or len(shelves) > _SCANNED or b"\\" in payload or b"%" in headers:
+            return True
+        return any(shelf.word in payload or shelf.word in headers for shelf in shelves.values())
 
     def matching(self, channel: str, namespace: str, event: Mapping[str, Json]) -> list[Subscription]:
         """The subscriptions that the event may meet, each once."""
@@ -169,7 +180,7 @@ class Index:
         subscription, wanted = entry.subscription, entry.filter
         kind = wanted.exact.get("type") if wanted is not None else None
         word = kind if isinstance(kind, str) else None
-        shelf = self._shelves.setdefault((channel, subscription.namespace), {}).setdefault(word, _Shelf())
+        shelf = self._shelves.setdefault((channel, subscription.namespace), {}).setdefault(word, _Shelf((word or "").encode()))
         key = (subscription.run, subscription.token, entry.index)
         told = None if wanted is None else _telling(wanted, entry)
         if told is None:

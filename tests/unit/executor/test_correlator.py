@@ -246,3 +246,35 @@ def test_events_that_nobody_can_meet_cost_one_look() -> None:
         world.correlator.unsubscribe(f"r{n}", "h:1")
     assert len(world.correlator) == 0
     assert not world.correlator.heard(0).keys() - {EVENTS}
+
+
+@pytest.mark.parametrize(
+    ("payload", "headers", "worth"),
+    [
+        (b'{"type":"a.b","data":1}', b"", True),
+        (b'{"type":"a.c","data":1}', b"", False),
+        (rb'{"type":"a\u002eb","data":1}', b"", True),
+        (rb'{"type":"a.c","data":"\u0041"}', b"", True),
+        (b"anything", b"NATS/1.0\r\nce-type: a.b\r\n\r\n", True),
+        (b"anything", b"NATS/1.0\r\nce-type: a%2Eb\r\n\r\n", True),
+        (b"anything", b"NATS/1.0\r\nce-type: x\r\n\r\n", False),
+    ],
+)
+def test_a_message_is_read_only_if_a_type_that_is_waited_for_may_stand_in_it(
+    payload: bytes, headers: bytes, worth: bool
+) -> None:
+    """Plain, in a header, or escaped; whatever is escaped is read."""
+    world = World()
+    index = world.correlator._index
+    assert not index.may_meet(EVENTS, "test", payload, headers)
+    program = compile_workflow(
+        {
+            "document": {"dsl": "1.0.3", "namespace": "test", "name": "flow", "version": "1.0.0"},
+            "do": [{"l": {"listen": {"to": {"one": {"with": {"type": "a.b"}}}}}}],
+        },
+        "one",
+    )
+    world.correlator.subscribe(program, Subscribe("r", "h:1", 1, 1, {}, {}, {}))
+    assert index.may_meet(EVENTS, "test", payload, headers) is worth
+    assert not index.may_meet(SIGNALS, "test", payload, headers)
+    assert not index.may_meet(EVENTS, "other", payload, headers)
