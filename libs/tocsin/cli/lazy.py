@@ -3,6 +3,7 @@
 The one place where imports are not at the top of a file: by name, from a table, so that `tocsin --help` answers at once.
 """
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,5 +63,8 @@ class LazyGroup(TyperGroup):
         """The command that is about to run."""
         entry = self.entries.get(args[0]) if args else None
         if entry is None:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1) if args else []
+            if near and args[0] not in self.commands and not args[0].startswith("-"):
+                ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
             return super().resolve_command(ctx, args)
         return args[0], entry.load(args[0]), args[1:]

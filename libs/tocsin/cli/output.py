@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal, TypeGuard
 
 import orjson
 from rich.console import Console
@@ -68,7 +68,9 @@ def print_records(records: Sequence[Record], columns: Sequence[str], *, as_json:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         name, _, title = column.partition(":")
-        table.add_column((title or name).replace("_", " "), overflow="fold", no_wrap=name in {"id", "status"})
+        numbers = {type(record.get(name)) for record in records} - {type(None)}
+        aligned: Literal["left", "right"] = "right" if numbers and numbers <= {int, float} else "left"
+        table.add_column((title or name).replace("_", " "), overflow="fold", no_wrap=name in {"id", "status"}, justify=aligned)
     for record in records:
         table.add_row(*(_cell(column.partition(":")[0], record) for column in columns))
     console.print(table)
@@ -203,11 +205,24 @@ def _value(name: str, value: Json, *, short: bool = False) -> Text:
         return Text(str(value))
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return Text(", ".join(map(str, value)))
-    if short and isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
-        return Text(" ".join(f"{key}={item}" for key, item in value.items()))
-    shown = value if name in {"input", "output", "data", "event"} else _without_nulls(value)
+    own = name in {"input", "output", "data", "event"}  # somebody's values: shown as they are
+    if not own and _is_flat(value):
+        return Text(_flat(value))
+    rows = [item for item in value if _is_flat(item)] if isinstance(value, list) and not own and not short else []
+    if rows and isinstance(value, list) and len(rows) == len(value):
+        return Text("".join(f"\n  {_flat(item)}" for item in rows))
+    shown = value if own else _without_nulls(value)
     text = orjson.dumps(shown, option=0 if short else orjson.OPT_INDENT_2).decode()
     return Text(text if "\n" not in text else "\n" + text)
+
+
+def _is_flat(value: Json) -> TypeGuard[dict[str, Json]]:
+    return isinstance(value, dict) and not any(isinstance(item, dict | list) for item in value.values())
+
+
+def _flat(record: dict[str, Json]) -> str:
+    """A small thing in one line: ``kind=webhook name=orders``."""
+    return " ".join(f"{name}={_value(name, item, short=True).plain}" for name, item in record.items() if item is not None)
 
 
 def _without_nulls(value: Json) -> Json:

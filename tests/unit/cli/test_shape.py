@@ -10,6 +10,7 @@ import pytest
 
 from tocsin.cli.examples import EXAMPLES
 from tocsin.cli.lazy import LazyGroup
+from tocsin.cli.output import print_record, print_records
 from tocsin.cli.reference import page
 from tocsin.cli.root import command
 from tocsin.cli.trigger import sign
@@ -166,3 +167,23 @@ def test_a_batch_answers_line_by_line():
     assert answers[0] == {"next": ["2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00"]}
     assert [set(answer) for answer in answers[1:]] == [{"error"}] * 4
     assert answers[2]["error"]["position"] == 9
+
+
+async def test_a_mistyped_command_is_answered_with_the_nearest(tocsin):
+    """Also where commands are only known by name."""
+    for words, meant in ((["runn"], "run"), (["run", "strat"], "start"), (["case", "lst"], "list")):
+        done = await tocsin(*words)
+        assert done.code == 2
+        assert f"Did you mean '{meant}'?" in done.err
+
+
+def test_small_things_are_lines_rather_than_documents(capsys):
+    """What belongs to a record is read at a glance; somebody's own values stay JSON."""
+    print_record({"trigger": {"kind": "webhook", "name": None}, "versions": [{"number": 1}], "input": {"a": 1}}, as_json=False)
+    assert capsys.readouterr().out == 'trigger   kind=webhook\nversions  \n  number=1\ninput     \n{\n  "a": 1\n}\n'
+
+
+def test_numbers_stand_below_each_other(capsys):
+    """At the right of their column."""
+    print_records([{"name": "a", "count": 5}, {"name": "b", "count": 1000}], ["name", "count"], as_json=False, empty="")
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == ["name  count", "a         5", "b      1000"]
