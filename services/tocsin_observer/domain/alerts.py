@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from tocsin.errors import Conflict
 from tocsin.signals import derive
 from tocsin.signals.catalogue import observer as words
 from tocsin_observer.domain.alert_rules import AlertRule, Kind, Severity
+from tocsin_observer.domain.spans import span
 from tocsin_observer.domain.tracking import Tracker
 
 
@@ -104,24 +105,15 @@ def fired(rule: AlertRule, tracker: Tracker, *, now: datetime) -> Alert:
 def _told(rule: AlertRule, tracker: Tracker, about: str) -> str:
     match rule.kind:
         case Kind.COUNT:
-            return f"{rule.name}: {rule.threshold} or more within {_span(rule.window)} ({about})"
+            return f"{rule.name}: {rule.threshold} or more within {span(rule.window)} ({about})"
         case Kind.ABSENCE:
-            return f"{rule.name}: nothing for {_span(rule.window)} ({about})"
+            return f"{rule.name}: nothing for {span(rule.window)} ({about})"
         case Kind.RATE:
-            return f"{rule.name}: more than {rule.ratio:.0%} bad within {_span(rule.window)} ({about})"
+            return f"{rule.name}: more than {rule.ratio:.0%} bad within {span(rule.window)} ({about})"
         case Kind.DEADLINE:
-            return f"{rule.name}: not over after {_span(rule.window)} ({about})"
+            return f"{rule.name}: not over after {span(rule.window)} ({about})"
         case Kind.MEASURE:
             return f"{rule.name}: {about} is {tracker.value:g}"
-
-
-def _span(time: timedelta) -> str:
-    """``90 s``, ``10 min``, ``2 h``, ``3 d``: the longest unit that goes into it."""
-    seconds = time.total_seconds()
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"
 
 
 def acknowledged(alert: Alert, *, by: str, now: datetime, note: str | None) -> Alert:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from tocsin_observer.domain.spans import span
+
 DELAYS: Final = tuple(timedelta(seconds=one) for one in (5, 30, 120, 600, 1800, 3600, 7200))  # then every two hours
 LOGGED: Final = 10  # attempts of a delivery that are kept
 EXCERPT: Final = 4096  # bytes of a request or an answer that are kept
@@ -134,7 +136,7 @@ def after_attempt(delivery: Delivery, answer: Answer, *, now: datetime, jitter: 
         delay = max(delay, min(answer.retry_after, _TOO_LATE))
     due = now + delay * (1 + jitter / 5)
     if due > first + retry_for:
-        return replace(tried, state=DeliveryState.GIVEN_UP, reason=f"not taken within {retry_for}: {told(answer)}")
+        return replace(tried, state=DeliveryState.GIVEN_UP, reason=f"not taken within {span(retry_for)}: {told(answer)}")
     return replace(tried, due=due)
 
 
