@@ -71,3 +71,4 @@ Feature: Definitions that are refused
       | do: [{a: {try: [{b: {set: {x: 1}}}], catch: {retry: nothing}}}] | nothing |
       | do: [{a: {set: {x: '${ env }'}}}] | env |
       | do: [{a: {wait: {hours: 1, minute: 1}}}] | minute |
+      | do: [{a: {call: approval, with: {title: T, deadline: P1D, default: {ok: 1}, form: {type: object, properties: {ok: {type: boolean}}}}}}] | does not fit the form |

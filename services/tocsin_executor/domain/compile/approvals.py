@@ -34,10 +34,13 @@ def compile_approval(builder: Builder, node: Node, given: Json, place: Place) ->
     form = None
     if "form" in given:
         form = builder.schema({"document": given["form"]}, place.at("form"))
+    default = builder.template(given["default"], place.at("default")) if "default" in given else None
+    if form is not None and default is not None and default.constant and (complaint := form.complaint(default.data)):
+        builder.wrong(place.at("default"), f"the default does not fit the form: {complaint}")
     node.spec = ApprovalSpec(
         builder.template({name: given[name] for name in _ASKED if name in given}, place),
         form,
         builder.duration(given["deadline"], place.at("deadline")) if "deadline" in given else None,
         builder.duration(given["reminder"], place.at("reminder")) if "reminder" in given else None,
-        builder.template(given["default"], place.at("default")) if "default" in given else None,
+        default,
     )
