@@ -14,6 +14,7 @@ from typing import Protocol
 import jq
 import orjson
 
+from tocsin.expressions.amplifiers import guards, refuse_amplifiers
 from tocsin.expressions.cost import Cost, limit_bytes
 from tocsin.expressions.failures import EvaluateElsewhere, ExpressionFailed, ExpressionInvalid
 from tocsin.expressions.json_values import Json
@@ -27,13 +28,6 @@ from tocsin.expressions.syntax import parse
 LONGEST = 16 * 1024  # characters of one expression; longer ones are programs and belong into a script
 _ERROR = re.compile(r"jq: error: (?P<what>.*?) at <top-level>, line (?P<line>\d+)(?:, column (?P<column>\d+))?", re.DOTALL)
 _QUOTED = 200  # characters of libjq's own text that are passed on, since it quotes the data
-# jq repeats a string when it is multiplied; `"x" * 1e9` would take a gigabyte inside the process that evaluates.
-_MULTIPLY = (
-    "def __times(a; b): a * b; def _multiply(a; b): b as $b | a as $a"
-    ' | if ([$a, $b] | map(type) | sort) == ["number", "string"]'
-    ' and ([$a, $b] | map(if type == "string" then utf8bytelength else . end) | .[0] * .[1] > 1048576)'
-    ' then error("a repeated string may have at most 1 MiB") else __times($a; $b) end; '
-)
 
 
 class _Result(Protocol):
@@ -155,6 +149,7 @@ def compile_expression(text: str, variables: frozenset[str]) -> Expression:
     if any(token.text == "now" for token in calls(tokens)):
         names |= {"now"}
     tree = parse(tokens)
+    refuse_amplifiers(text, tokens, tree)
     native = None if tree is None else compile_native(tree)
     limit = limit_bytes(tree)
     if native is not None and limit and names >= frozenset(mentioned):
@@ -173,14 +168,12 @@ def _mentioned(text: str, tokens: tuple[Token, ...]) -> dict[str, int]:
             if token.text.startswith("__"):
                 raise invalid(text, token.offset, f"'${token.text}' is reserved")
             found.setdefault(token.text, token.offset)
-        elif token.kind is Kind.NAME and token.text in ("_multiply", "__times"):
-            raise invalid(text, token.offset, f"'{token.text}' is reserved")
     return found
 
 
 def _wrapped(text: str, names: frozenset[str], *, closed: bool) -> str:
     """The program for libjq: our line first, the author's text on lines of its own, so that positions are easy to map back."""
-    lead = _MULTIPLY if "*" in text else ""
+    lead = guards(text)
     if names:
         bound = "".join(f"| $__in[{json.dumps(name)}] as ${name} " for name in sorted(names - {"now"}))
         lead = f". as $__in {bound}| {lead}{'def now: $__in.now; ' if 'now' in names else ''}$__in.v |"
