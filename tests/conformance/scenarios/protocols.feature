@@ -47,7 +47,7 @@ Feature: The functions that every runtime has
       | asyncapi2.json | channel: feed, subscription: {consume: {amount: 1}} | map(.payload.n) | [1] |
       | asyncapi2.json | channel: feed, message: {payload: {a: 1}} | .payload | {a: 1} |
 
-  Scenario: What is done for each message is done before the next, in the order in which they came
+  Scenario Outline: What is done for each message is done before the next, in the order in which they came
     Given a workflow with definition:
     """yaml
     do:
@@ -57,7 +57,7 @@ Feature: The functions that every runtime has
             document: {endpoint: '{stub}/asyncapi3.json'}
             operation: follow
             subscription:
-              consume: {amount: 3}
+              consume: {<consume>}
               foreach:
                 item: message
                 at: i
@@ -68,6 +68,11 @@ Feature: The functions that every runtime has
     """yaml
     {each: [{i: 0, n: 1}, {i: 1, n: 2}, {i: 2, n: 3}], context: [1, 2, 3]}
     """
+    Examples:
+      | consume |
+      | amount: 3 |
+      | until: '${ length == 3 }' |
+      | while: '${ length < 3 }' |
 
   Scenario Outline: An agent is sent what the caller says, and what the caller leaves out
     Given a workflow with definition:

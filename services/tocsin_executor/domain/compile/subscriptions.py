@@ -2,7 +2,7 @@
 
 The call becomes a sequence: the subscription, whose output is the list of messages, and a loop over that list in which each
 message is replaced by what its tasks make of it. So the messages come first and the tasks behind them, in order; a subscription
-that never ends by itself cannot be iterated, and is refused.
+that never ends by itself cannot be iterated (yet), and is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,8 +31,8 @@ def compile_iteration(builder: Builder, node: Node, task: Task, place: Place, bo
     """The sequence of subscription and loop."""
     each, consume = at_place(task, _FOREACH), at_place(task, ("with", "subscription", "consume"))
     here = place.at(*_FOREACH)
-    if not isinstance(each, Mapping) or not isinstance(consume, Mapping) or not consume.keys() & {"amount", "for"}:
-        hint = "Give 'consume' an 'amount' or a 'for'."
+    if not isinstance(each, Mapping) or not isinstance(consume, Mapping) or not _ends(consume):
+        hint = "Give 'consume' an 'amount', a 'for', or a condition that some message meets."
         raise builder.not_offered(here, "'foreach' over a subscription that does not end by itself", hint)
     item, at = str(each.get("item", "item")), str(each.get("at", "index"))
     below = Place(place.ref, place.key, place.source, place.names, place.depth + 1)
@@ -61,6 +61,14 @@ def compile_iteration(builder: Builder, node: Node, task: Task, place: Place, bo
     one.post = builder.post({name: each[name] for name in ("output", "export") if name in each}, inside)
     at_do = inside.at("do")
     body(builder, each.get("do", []), tasks, Place(at_do.ref, at_do.key, at_do.source, at_do.names, place.depth + 4))
+
+
+def _ends(consume: Mapping[str, Json]) -> bool:
+    """Whether a subscription can come to an end by itself; a condition that is always the same says that it never shall."""
+    if consume.keys() & {"amount", "for"}:
+        return True
+    conditions = [consume[name] for name in ("while", "until") if name in consume]
+    return any(isinstance(text, str) and text.strip("${} ") not in {"true", "false"} for text in conditions)
 
 
 def with_foreach(task: Task, value: Json) -> Task:
