@@ -1,5 +1,6 @@
 """What a process or container prints: lines to the task's log, the beginning of it to the output."""
 
+import re
 from typing import Final
 
 from tocsin_executor.domain.values import ErrorKind, Json
@@ -9,6 +10,8 @@ RETURNS: Final = ("stdout", "stderr", "code", "all", "none")
 PROGRESS: Final = "::progress "
 """A line that begins so says how far the work is: ``::progress 40% of the files``."""
 
+_OF_NODE: Final = re.compile(r"Node\.js v\d|\d+: 0x[0-9a-f]")
+_ERROR: Final = re.compile(r"(?:Uncaught )?\w*Error\b|FATAL ERROR")
 _REST: Final = 8192  # bytes kept of a line that does not end
 
 
@@ -67,6 +70,16 @@ def wanted_of(task: Task) -> str:
     return form
 
 
+def _reason(stderr: str) -> str:
+    """The line that says why: the last one, unless a runtime of JavaScript has put its version or its stack behind it."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    if not lines:
+        return "it printed nothing"
+    if _OF_NODE.match(lines[-1]):
+        return next((line for line in reversed(lines) if _ERROR.match(line)), lines[-1])
+    return lines[-1]
+
+
 def as_output(task: Task, code: int, printed: Printed) -> Outcome:
     """The output that the task asks for.
 
@@ -76,8 +89,7 @@ def as_output(task: Task, code: int, printed: Printed) -> Outcome:
     form = wanted_of(task)
     stdout, stderr = printed.text("stdout"), printed.text("stderr")
     if code != 0 and form not in ("code", "all"):
-        last = stderr.strip().splitlines()[-1:] or ["it printed nothing"]
-        raise Failed(ErrorKind.RUNTIME, f"The process ended with code {code}: {last[0][:500]}", title="Process Failed")
+        raise Failed(ErrorKind.RUNTIME, f"The process ended with code {code}: {_reason(stderr)[:500]}", title="Process Failed")
     output: Json = None
     match form:
         case "stdout":

@@ -53,8 +53,11 @@ async def start(command: Command) -> asyncio.subprocess.Process:
     """Start a process in a group of its own.
 
     Raises:
-        Failed: ``runtime``: it cannot be started.
+        Failed: ``runtime``: it cannot be started; ``configuration``: an argument or variable has a null character, at which the
+            system would cut it off.
     """
+    if any("\0" in text for text in (*command.line, *command.environment, *command.environment.values())):
+        raise Failed(ErrorKind.CONFIGURATION, "An argument or an environment variable holds a null character.")
     try:
         return await asyncio.create_subprocess_exec(
             *command.line,
@@ -130,7 +133,10 @@ def environment_of(given: Json, folder: str) -> dict[str, str]:
     """Nothing of this process's own environment: it may hold secrets of the platform."""
     environment = {"PATH": PATH, "HOME": folder, "TMPDIR": folder, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     if isinstance(given, Mapping):
-        environment.update({str(name): as_text(value) for name, value in given.items()})
+        for name, value in given.items():
+            if not name or "=" in name:
+                raise Failed(ErrorKind.CONFIGURATION, f"{name[:80]!r} cannot be the name of an environment variable.")
+            environment[name] = as_text(value)
     elif given is not None:
         raise Failed(ErrorKind.CONFIGURATION, "The environment of a process must be an object.")
     return environment

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tocsin.definitions import limits as document
-from tocsin.expressions import durations, program
+from tocsin.expressions import amplifiers, durations, program
 from tocsin.signals import subjects
 from tocsin.signals.ids import DEPTH_LIMIT
 from tocsin_executor.application.correlator import EVENT_LIMIT
@@ -28,6 +28,7 @@ STATED = {
     "Tasks in one list": f"{document.MOST_TASKS:,}",
     "Expressions in it": f"{document.MOST_EXPRESSIONS:,}",
     "Characters of an expression": f"{program.LONGEST:,}",
+    "A string that an expression repeats": f"{amplifiers.LONGEST // KIB} KiB",
     "Branches of a fork": f"{builder.MAX_BRANCHES}",
     "Functions and schemas from elsewhere": f"{imports.MOST}",
     "Versions of a workflow": f"{VERSIONS}",

@@ -44,6 +44,29 @@ async def test_nothing_of_the_worker_is_in_the_environment(monkeypatch: pytest.M
     assert "TOCSIN" not in await ran("shell", command="env")
 
 
+@pytest.mark.parametrize("wrong", [{"arguments": ["a\0b"]}, {"environment": {"A": "a\0b"}}, {"environment": {"A=B": "c"}}])
+async def test_what_a_system_would_cut_off_or_misread_is_refused(wrong: dict[str, Any]) -> None:
+    """A null character ends an argument, and an equals sign the name of a variable: the process would get something else."""
+    with pytest.raises(Failed) as failure:
+        await ran("shell", command="true", **wrong)
+    assert str(failure.value.problem["type"]).endswith("/configuration")
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "says"),
+    [
+        ("js", "throw new TypeError('no pets')", "TypeError: no pets"),
+        ("js", "require('nowhere')", "Error: Cannot find module 'nowhere'"),
+        ("python", "class Sad(Exception): pass\nraise Sad('no pets')", "no pets"),
+    ],
+)
+async def test_a_script_that_fails_says_why(language: str, code: str, says: str) -> None:
+    """And not which version of its runtime ran it."""
+    with pytest.raises(Failed) as failure:
+        await ran("script", language=language, code=code)
+    assert str(failure.value.problem["detail"]).endswith(says)
+
+
 async def test_too_much_memory_and_too_much_output_are_bounded() -> None:
     """The first ends the process, the second is cut in the output; neither hurts the worker."""
     with pytest.raises(Failed) as failure:
