@@ -37,6 +37,8 @@ class Activation:
     ended: datetime | None = None
     changed: datetime | None = None
     error: str | None = None
+    part: tuple[int, int] | None = None
+    """Of a `for` or `fork` that goes on: items or branches that have ended, and all."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,11 @@ class TaskLine:
     def attempts(self) -> int:
         """The largest number of attempts of any activation."""
         return max((activation.attempt for activation in self.activations.values()), default=1)
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """How far the activation that goes on is, in items or branches, where the snapshot said so."""
+        return next((a.part for a in reversed(self.activations.values()) if a.part and a.status not in _ENDED), None)
 
     def finished(self) -> int:
         """How many activations have ended."""
@@ -127,6 +134,7 @@ class Progress:
             reference = str(task.get("reference", ""))
             line = self.tasks.setdefault(reference, TaskLine(reference))
             attempt, error = task.get("attempt"), task.get("error")
+            done, total = task.get("done"), task.get("total")
             started, ended = moment(task.get("started_at")), moment(task.get("ended_at"))
             key = task.get("activation") or task.get("id")
             line.activations[str(key) if key else f"#{number}"] = Activation(
@@ -136,6 +144,7 @@ class Progress:
                 ended=ended,
                 changed=ended or started,
                 error=_title(error),
+                part=(done, total) if isinstance(done, int) and isinstance(total, int) else None,
             )
 
     def apply(self, event: CloudEvent) -> bool:

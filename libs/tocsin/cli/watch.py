@@ -115,6 +115,8 @@ def _row(line: TaskLine, depth: int, elapsed: timedelta | None) -> tuple[Text, .
     notes = []
     if len(line.activations) > 1:
         notes.append(f"{line.finished()}/{len(line.activations)}")
+    if line.part is not None:
+        notes.append(f"{line.part[0]:,} of {line.part[1]:,} ended")
     if line.attempts > 1:
         notes.append(f"attempt {line.attempts}")
     if line.latest.error and line.status in {"faulted", "retrying"}:

@@ -9,9 +9,8 @@ from tocsin.errors import NotFound
 from tocsin_executor.application.admission import Waiting
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.large import Large, load_document
-from tocsin_executor.domain.ops.mapping import progress
 from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.remembered import MapState
+from tocsin_executor.domain.remembered import counted
 from tocsin_executor.domain.state import Head, Hold, RunState, Token
 from tocsin_executor.domain.values import Json, Millis
 from tocsin_executor.ports import RunMeta
@@ -191,7 +190,7 @@ def live_tasks_of(state: RunState, program: Program) -> list[TaskView]:
         node = program.nodes[token.node]
         if node.silent:
             continue
-        done, _, total = progress(token) if isinstance(token.state, MapState) else (None, None, None)
+        done, _, total = counted(token.state, len(token.kids or ())) or (None, None, None)
         scope = next((cell.scopes[token.scope] for cell in state.cells.values() if token.scope in cell.scopes), None)
         views.append(
             TaskView(

@@ -8,11 +8,10 @@ from typing import assert_never
 
 from tocsin_executor.domain.flow import iso
 from tocsin_executor.domain.ops.asking import approval_id
-from tocsin_executor.domain.ops.mapping import progress
 from tocsin_executor.domain.ops.work import attempt_of, child_id
 from tocsin_executor.domain.placing import told
 from tocsin_executor.domain.program import CallSpec, Filter, ListenSpec, LoopSpec, Node, Program, TaskSpec
-from tocsin_executor.domain.remembered import ApprovalState, ListenState, MapState, TryState
+from tocsin_executor.domain.remembered import ApprovalState, ListenState, LoopState, MapState, TryState, counted
 from tocsin_executor.domain.state import Hold, Purpose, RunState, Token
 from tocsin_executor.domain.values import Json
 
@@ -34,7 +33,7 @@ def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
         found.append({"for": "resume", "detail": detail})
     for token in run.home.tokens.values():
         node = program.nodes[token.node]
-        if isinstance(token.state, MapState):
+        if isinstance(token.state, MapState) or (isinstance(token.state, LoopState) and token.hold is Hold.SCOPE):
             found.append({"name": node.name, "reference": node.ref, "token": token.id, **_items(token, node)})
         elif token.hold is not Hold.SCOPE or isinstance(token.state, ListenState):
             task: dict[str, Json] = {"name": node.name, "reference": node.ref, "token": token.id, "since": iso(token.created)}
@@ -96,14 +95,16 @@ def _people(run: RunState, token: Token) -> dict[str, Json]:
 
 
 def _items(token: Token, node: Node) -> dict[str, Json]:
-    """A ``for`` with several items at once: how far it is, and why no more of them are alive."""
-    done, alive, total = progress(token)
+    """A ``for``: how far it is, and why no more of its items are alive."""
+    done, alive, total = counted(token.state, len(token.kids or ())) or (0, 0, 0)
+    entry: dict[str, Json] = {"for": "items", "done": done, "alive": alive, "total": total}
+    if not isinstance(token.state, MapState):
+        return {**entry, "limit": 1, "detail": f"{done} of {total} items have ended, one after the other"}
     limit = node.spec.limit if isinstance(node.spec, LoopSpec) else 0
-    state = token.state
-    stored = len(state.asked) if isinstance(state, MapState) else 0
+    stored = len(token.state.asked)
     why = f"; {stored} pages of outputs or items are on their way" if stored else ""
     detail = f"{done} of {total} items have ended, {alive} are alive, {limit} may be at once{why}"
-    return {"for": "items", "detail": detail, "done": done, "alive": alive, "total": total, "limit": limit}
+    return {**entry, "limit": limit, "detail": detail}
 
 
 def _list(value: Json) -> list[Json]:

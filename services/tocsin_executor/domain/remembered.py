@@ -108,3 +108,22 @@ class ApprovalState:
 
 
 OpState = LoopState | MapState | ForkState | TryState | ListenState | ApprovalState
+
+
+def counted(state: OpState | None, kids: int) -> tuple[int, int, int] | None:
+    """How many items or branches have ended, are alive, and are there; ``None`` for a task that has none.
+
+    Args:
+        state: What the task remembers.
+        kids: Its live scopes.
+    """
+    match state:
+        case MapState(cursor=cursor, alive=alive):
+            return cursor.index - alive, alive, cursor.total
+        case LoopState():
+            return state.index - kids, kids, state.total
+        case ForkState():
+            ended = len(state.results) - state.open
+            return ended, state.begun - ended, len(state.results)
+        case _:
+            return None

@@ -275,8 +275,8 @@ class TaskOut(BaseModel):
     error: dict[str, JsonValue] | None = None
     worker: str | None = None
     large: list[str] = Field(default_factory=list, description="As of a run: fields whose value is stored apart.")
-    done: int | None = Field(None, description="Of a `for` with several items at once: items that have ended.")
-    total: int | None = Field(None, description="Of the same: items that there are.")
+    done: int | None = Field(None, description="Of a `for` or `fork` that goes on: items or branches that have ended.")
+    total: int | None = Field(None, description="Of the same: how many there are.")
 
     @classmethod
     def of(cls, view: TaskView) -> "TaskOut":

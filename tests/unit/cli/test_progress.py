@@ -67,6 +67,16 @@ def test_iterations_are_one_line_with_a_count():
     assert "2/3" in text(made)
 
 
+def test_a_loop_says_how_many_of_its_items_have_ended():
+    """While it goes on; ten thousand items are no riddle until the end."""
+    task = {"reference": "/do/0/each", "activation": "h:1", "status": "running", "done": 1234, "total": 10000}
+    made = progress()
+    made.load([task])
+    assert "1,234 of 10,000 ended" in text(made)
+    made.load([{**task, "status": "completed"}])
+    assert "of 10,000" not in text(made)
+
+
 def test_an_old_signal_does_not_undo_a_newer_snapshot():
     """The stream may repeat what the snapshot already knows."""
     made = progress()

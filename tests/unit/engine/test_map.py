@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from tocsin.errors import Invalid
+from tocsin_executor.application.views import live_tasks_of
 from tocsin_executor.domain.codec import encode_cell
 from tocsin_executor.domain.effects import Dispatch, Record
 from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Verb
-from tocsin_executor.domain.ops.mapping import progress
+from tocsin_executor.domain.remembered import counted
 from tocsin_executor.domain.state import HEAD
 from unit.engine.world import Failure, World, program_of
 
@@ -128,10 +129,27 @@ def test_progress_is_told() -> None:
     world.start({"items": list(range(10))})
     world.answer(next(iter(world.work)))
     token = next(token for token in world.run.home.tokens.values() if world.program.nodes[token.node].name == "m")
-    assert progress(token) == (1, 3, 10)
+    assert counted(token.state, len(token.kids or ())) == (1, 3, 10)
     told = explain(world.program, world.run)
     assert told[0]["detail"] == "1 of 10 items have ended, 3 are alive, 3 may be at once"
     assert [wait["for"] for wait in told] == ["items", "worker", "worker", "worker"]
+
+
+def test_a_plain_for_and_a_fork_tell_how_far_they_are_too() -> None:
+    """Items that have ended of those that there are, in the explanation as well; branches likewise."""
+    world = World(program_of([{"f": {"for": {"in": "${ .items }"}, "do": [{"c": CALL}]}}]))
+    world.start({"items": list(range(10))})
+    for _ in range(3):
+        world.answer(next(iter(world.work)))
+    told = explain(world.program, world.run)
+    assert told[0]["detail"] == "3 of 10 items have ended, one after the other"
+    assert [wait["for"] for wait in told] == ["items", "worker"]
+    tasks = {task.name: (task.done, task.total) for task in live_tasks_of(world.run, world.program)}
+    assert tasks == {"f": (3, 10), "c": (None, None)}
+    world = World(program_of([{"f": {"fork": {"branches": [{name: {"call": "noop"}} for name in "abc"]}}}]))
+    world.start()
+    world.answer(next(iter(world.work)))
+    assert [(task.done, task.total) for task in live_tasks_of(world.run, world.program) if task.name == "f"] == [(1, 3)]
 
 
 @pytest.mark.parametrize("limit", [0, 1_001, "3", True])

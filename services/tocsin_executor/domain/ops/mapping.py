@@ -100,13 +100,6 @@ def answered(fold: Fold, token: Token, node: Node, message: Evaluated, ticket: s
     _go_on(fold, token, spec, state)
 
 
-def progress(token: Token) -> tuple[int, int, int]:
-    """How many items have ended, are alive, and are there."""
-    state = token.state
-    assert isinstance(state, MapState)
-    return state.cursor.index - state.alive, state.alive, state.cursor.total
-
-
 def _go_on(fold: Fold, token: Token, spec: LoopSpec, state: MapState) -> None:
     _more(fold, token, spec, state)
     if state.alive or state.asked or state.cursor.index < state.cursor.total:
