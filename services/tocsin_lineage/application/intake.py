@@ -25,6 +25,8 @@ from tocsin_lineage.domain.openlineage import DatasetMention, InvalidLineageEven
 from tocsin_lineage.ports import EventSearch, EventStore, GraphStore, KeptEvent
 
 BATCH = 500  # events of one transaction
+MENTIONS = 2000  # datasets that the events of one transaction name; an event that names more has several transactions
+_SPARE = 12  # levels that answers and stored documents put around an event, of the 254 that a text of JSON may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Intake:
         self._graph = graph
         self._recorder = recorder
         self._waiting: list[_Taken] = []
-        self._taking = asyncio.Lock()
+        self._taking: asyncio.Event | None = None  # set when the batch that is being taken has its answers
 
     async def take(self, document: Json, *, namespace: str, actor: str, cause: Cause) -> str:
         """Take one event; its id, the same for a repeat.
@@ -72,13 +74,10 @@ class Intake:
         good, refused = [], {}
         for number, document in enumerate(documents):
             try:
-                read_event(document)
+                good.append(_understood(document, namespace=namespace, actor=actor, cause=cause))
             except InvalidLineageEvent as error:
                 refused[number] = error.detail
-            else:
-                good.append(document)
-        if good:
-            await self.take_many(good, namespace=namespace, actor=actor, cause=cause)
+        await self._take(good)
         return refused
 
     async def take_many(self, documents: Sequence[Json], *, namespace: str, actor: str, cause: Cause) -> list[str]:
@@ -87,28 +86,40 @@ class Intake:
         Raises:
             InvalidLineageEvent: One is none.
         """
-        loop = asyncio.get_running_loop()
-        taken = []
-        for document in documents:
-            event = read_event(document)
-            event_id = derive("openlineage", namespace, orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode())
-            taken.append(_Taken(event_id, namespace, actor, cause, event, loop.create_future()))
-        self._waiting += taken
-        async with self._taking:
-            while not all(one.done.done() for one in taken):
-                await self._take_waiting()
-        for one in taken:
-            one.done.result()
+        taken = [_understood(document, namespace=namespace, actor=actor, cause=cause) for document in documents]
+        await self._take(taken)
         return [one.id for one in taken]
 
+    async def _take(self, taken: Sequence[_Taken]) -> None:
+        self._waiting += taken
+        try:
+            while not all(one.done.done() for one in taken):
+                if self._taking is not None:
+                    await self._taking.wait()  # all who wait wake at once; with a lock each would wake the next one
+                else:
+                    await self._take_waiting()
+        except asyncio.CancelledError:
+            # Who went away sends again or not at all. Its events must not become what nobody after it gets past.
+            for one in taken:
+                one.done.cancel()
+            self._waiting = [one for one in self._waiting if not one.done.done()]
+            raise
+        for one in taken:
+            one.done.result()
+
     async def _take_waiting(self) -> None:
-        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        self._taking = taking = asyncio.Event()
+        count = _fitting(self._waiting)
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
         try:
             await self._answer(batch)
         except asyncio.CancelledError:
             # One caller went away; the next one takes those that have no answer yet.
             self._waiting = [*(one for one in batch if not one.done.done()), *self._waiting]
             raise
+        finally:
+            self._taking = None
+            taking.set()
 
     async def _answer(self, batch: Sequence[_Taken]) -> None:
         try:
@@ -140,9 +151,13 @@ class Intake:
             async with asyncio.TaskGroup() as group:  # none needs another: the database works while we decide
                 group.create_task(self._events.keep_many([(one.namespace, one.id, one.event) for one in batch]))
                 group.create_task(self._join(edges, columns))
-                group.create_task(self._recorder.record(reports))
+                group.create_task(self._record(reports))
         except* TocsinError as failed:
             raise failed.exceptions[0] from None
+
+    async def _record(self, reports: Sequence[Report]) -> None:
+        for begin in range(0, len(reports), MENTIONS):  # almost always one; each is safe to repeat
+            await self._recorder.record(reports[begin : begin + MENTIONS])
 
     async def _join(
         self,
@@ -154,6 +169,38 @@ class Intake:
         for namespace, mentions in columns.items():
             parts = [(edge, at) for mention, at in mentions for edge in column_edges(mention.key, mention.facets)]
             await self._graph.add_columns(namespace, parts)
+
+
+def _understood(document: Json, *, namespace: str, actor: str, cause: Cause) -> _Taken:
+    """An event that waits to be taken.
+
+    Raises:
+        InvalidLineageEvent: It is none, or is nested deeper than could be answered.
+    """
+    event = read_event(document)
+    try:
+        # As text within as many brackets as answers put around it: what can be kept can be shown.
+        text = orjson.dumps(_nested(document), option=orjson.OPT_SORT_KEYS)[_SPARE:-_SPARE]
+    except orjson.JSONEncodeError as error:
+        raise InvalidLineageEvent("the event is nested deeper than 240 levels", hint="flatten its facets") from error
+    event_id = derive("openlineage", namespace, text.decode())
+    return _Taken(event_id, namespace, actor, cause, event, asyncio.get_running_loop().create_future())
+
+
+def _nested(document: Json) -> Json:
+    for _ in range(_SPARE):
+        document = [document]
+    return document
+
+
+def _fitting(waiting: Sequence[_Taken]) -> int:
+    """How many of those that wait have a transaction together: at least one."""
+    mentions = 0
+    for count, one in enumerate(waiting[:BATCH]):
+        mentions += len(one.event.inputs) + len(one.event.outputs)
+        if mentions > MENTIONS and count:
+            return count
+    return min(len(waiting), BATCH)
 
 
 def _edges(event: LineageEvent) -> list[Edge]:

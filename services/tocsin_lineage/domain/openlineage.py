@@ -16,6 +16,7 @@ from tocsin.signals import Json, derive
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _YEARS = (1900, 2999)
 KEY_LIMIT = 512  # characters of an asset's key
+DATASETS_LIMIT = 5000  # of one event
 
 
 class InvalidLineageEvent(Invalid):
@@ -108,8 +109,12 @@ def read_event(document: Json) -> LineageEvent:
     outputs = _datasets(document.get("outputs"), "/outputs", wrong)
     if dataset is not None:
         outputs += _datasets([dataset], "/dataset", wrong)
+    if (count := len(inputs) + len(outputs)) > DATASETS_LIMIT:
+        hint = "send several events of the same run"
+        wrong.append(Violation("", f"names {count} datasets, at most {DATASETS_LIMIT} are taken", hint))
     if wrong:
-        raise InvalidLineageEvent(f"not an OpenLineage event: {wrong[0].pointer} {wrong[0].detail}", violations=wrong)
+        first = f"{wrong[0].pointer} {wrong[0].detail}".strip()
+        raise InvalidLineageEvent(f"not an OpenLineage event: {first}", violations=wrong)
     return LineageEvent(
         time=time,
         stage=stage,
