@@ -1,6 +1,6 @@
 """The live stream of signals: an ordered reader of the stream for each person who looks."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from tocsin.errors import NotFound
@@ -40,7 +40,7 @@ class BusSignalStream:
         finally:
             await reader.close()
 
-    async def read(self, subjects: Sequence[str], *, after: int, at_once: int = 500) -> AsyncIterator[list[Heard]]:
+    async def read(self, subjects: Sequence[str], *, after: int, at_once: int = 500) -> AsyncGenerator[list[Heard], None]:
         """The same in batches of at most ``at_once``, each signal with the time at which the stream stored it."""
         reader = OrderedLog(self._direct, STREAM, self._bus.clock)
         try:

@@ -6,7 +6,8 @@ is read from there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
@@ -114,8 +115,9 @@ class Reader(Part):
         try:
             async with asyncio.TaskGroup() as group:
                 aside = group.create_task(self._watch(keep))
-                async for batch in self._read():
-                    await handle(batch)
+                async with aclosing(self._read()) as batches:
+                    async for batch in batches:
+                        await handle(batch)
                 aside.cancel()
         finally:
             self._say(0)  # whoever reads next says how far behind it is
@@ -136,7 +138,7 @@ class Reader(Part):
         await self._places.miss(self.place, gap, most=_GAPS)
         self._gaps = [*self._gaps[1 - _GAPS :], gap]
 
-    async def _read(self) -> AsyncIterator[list[Heard]]:
+    async def _read(self) -> AsyncGenerator[list[Heard], None]:
         first, last = await self._stream.bounds()
         if self._at > last:
             log.warning("signals.stream_began_anew", reader=self.place, place=self._at, last=last)
@@ -144,12 +146,13 @@ class Reader(Part):
         async for found in self._between(self._at, [first]):
             yield found
         self._at = max(self._at, first - 1)
-        async for batch in self._stream.read(ALL, after=self._at, at_once=AT_ONCE):
-            if batch[-1].position - self._at != len(batch):
-                async for found in self._between(self._at, [one.position for one in batch]):
-                    yield found
-            yield batch
-            self._at = batch[-1].position
+        async with aclosing(self._stream.read(ALL, after=self._at, at_once=AT_ONCE)) as batches:
+            async for batch in batches:
+                if batch[-1].position - self._at != len(batch):
+                    async for found in self._between(self._at, [one.position for one in batch]):
+                        yield found
+                yield batch
+                self._at = batch[-1].position
 
     async def _between(self, after: int, positions: Sequence[int]) -> AsyncIterator[list[Heard]]:
         """What is missing before these positions, as far as it is kept elsewhere."""

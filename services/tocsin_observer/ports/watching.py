@@ -1,6 +1,6 @@
 """What watching needs: where signals are kept, and the stream they come from."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -107,7 +107,7 @@ class SignalStream(Protocol):
         """Signals in order without a gap, from behind ``after`` (``None``: from now) until the reader closes."""
         ...
 
-    def read(self, subjects: Sequence[str], *, after: int, at_once: int = 500) -> AsyncIterator[list[Heard]]:
+    def read(self, subjects: Sequence[str], *, after: int, at_once: int = 500) -> AsyncGenerator[list[Heard], None]:
         """The same in batches of at most ``at_once``, each signal with the time at which the stream stored it."""
         ...
 

@@ -76,7 +76,7 @@ def test_a_message_is_tried_for_hours_and_then_given_up():
         one = after_attempt(one, BAD, now=now, jitter=0.5, retry_for=DAY)
         now = one.due
     assert one.state is DeliveryState.GIVEN_UP
-    assert one.reason == "not taken within 1 day, 0:00:00: HTTP 500"
+    assert one.reason == "not taken within 1 d: HTTP 500"
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses == sorted(pauses)
     assert (len(times), times[-1] - AT < DAY, pauses[-1] < timedelta(hours=2.5)) == (17, True, True)
