@@ -129,6 +129,36 @@ async def test_a_case_is_worked(page, machine):
     assert (await page.run("document.title")).startswith("resolved <img")
 
 
+async def test_what_starts_runs_is_looked_ahead_paused_and_started_by_hand(page, machine):
+    """The next instants, why an event started nothing, a pause with its reason, and a form for whoever starts something."""
+    drill = {
+        "name": "console-drill",
+        "kind": "manual",
+        "workflow": "hello",
+        "schema": {"properties": {"name": {"type": "string"}}},
+    }
+    machine.ask("POST", "/api/v1/triggers", drill, token=machine.token)
+    machine.tocsin("event", "publish", "com.example.console.unheard")
+    await page.go(f"{machine.url}/#/starts")
+    await page.click("Upcoming", "#page")
+    await page.reads("fires next", "dialog")
+    await page.click("Close", "dialog")
+    await page.reads("com.example.console.unheard")
+    await page.click("Why")
+    await page.reads("com.example.console.unheard", "dialog")
+    await page.click("Close", "dialog")
+    await page.click("Pause", "section[aria-label=Triggers] tr:nth-child(1)")
+    await page.fill("dialog [name=reason]", "holidays")
+    await page.click("Pause", "dialog")
+    await page.reads("holidays")
+    await page.click("Resume", "#page")
+    await page.until("![...document.querySelectorAll('button')].some((it) => it.innerText === 'Resume')")
+    await page.click("Start", "#page")
+    await page.fill("dialog [name=name]", "everybody")
+    await page.click("Start", "dialog")
+    await page.reads("hello, everybody!")
+
+
 async def test_every_page_fits_every_screen(page, machine):
     """No page is wider than its screen, in the light and in the dark; each has a name, and the place in the menu is said."""
     runs = machine.get("runs?limit=1")["items"]

@@ -8,7 +8,8 @@ import { hear, showOverview } from "./overview.js";
 import { showRun } from "./run.js";
 import { showRuns } from "./runs.js";
 import { ended, follow, get, post, tokens } from "./session.js";
-import { showStarts, showWork } from "./work.js";
+import { showStarts } from "./starts.js";
+import { showWork } from "./work.js";
 import { showWorkflow, showWorkflows, showWriting } from "./workflows.js";
 
 const REFRESH_MS = 5000;

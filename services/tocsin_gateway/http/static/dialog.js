@@ -31,20 +31,20 @@ function read(it, control) {
 }
 
 // Asks, and does: `act(values)` may refuse, and then the dialog stays open and says why. Answers what `act` gave, or null.
-export function ask({ title, text, fields = [], yes = "Do it", danger = false, act = (values) => values }) {
+export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind", danger = false, act = (values) => values }) {
   const controls = new Map(fields.map((it) => [it.name, KINDS[it.kind ?? "text"](it)]));
   const problem = el("p.problem", { role: "alert" });
   const go = el(danger ? "button.danger" : "button", { type: "submit" }, yes);
-  const no = el("button.quiet", { type: "button" }, "Never mind");
+  const leave = no && el("button.quiet", { type: "button" }, no);
   const shown = fields.map((it) => el(it.kind === "flag" ? "label.inline" : "label", {}, it.kind === "flag" ? [controls.get(it.name), it.label] : [it.label, controls.get(it.name)], it.hint && el("span.hint", {}, it.hint)));
-  const form = el("form", {}, el("h2", {}, title), text && el("p", {}, text), shown, problem, el("p.actions", {}, go, no));
+  const form = el("form", {}, el("h2", {}, title), text && el("p", {}, text), shown, problem, el("p.actions", {}, go, leave));
   const box = el("dialog.card", { ariaLabel: title }, form);
   document.body.append(box);
   box.showModal();
   if (!fields.length) go.focus();
   return new Promise((resolve) => {
     let answer = null;
-    no.addEventListener("click", () => box.close());
+    leave?.addEventListener("click", () => box.close());
     box.addEventListener("close", () => { box.remove(); resolve(answer); });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -64,7 +64,7 @@ export function ask({ title, text, fields = [], yes = "Do it", danger = false, a
 }
 
 // Something to be read at leisure.
-export const tellAll = (title, text) => ask({ title, text, yes: "Close" });
+export const tellAll = (title, text) => ask({ title, text, yes: "Close", no: null });
 
 // The fields that a JSON schema of an object describes.
 export function fieldsOf(schema) {

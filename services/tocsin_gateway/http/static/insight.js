@@ -1,6 +1,6 @@
 // What can be learnt from the runs of the last time: how many, how long, what fails, what is slow.
 
-import { ago, card, el, link, span, svg, table } from "./parts.js";
+import { ago, badge, card, el, link, span, svg, table } from "./parts.js";
 import { look } from "./session.js";
 
 const SPANS = [["3600", "The last hour"], ["86400", "The last day"], ["604800", "The last week"], ["2592000", "The last month"]];
@@ -10,9 +10,9 @@ export async function showInsight(place, _, query) {
   const back = query.get("span") ?? "86400";
   const asked = { since: new Date(Date.now() - back * 1000).toISOString(), workflow: query.get("workflow"), namespace: query.get("namespace") };
   const list = { items: [] };
-  const [runs, slow, flaky, failures, signals] = await Promise.all([
+  const [runs, slow, flaky, failures, signals, health] = await Promise.all([
     look("analytics/runs", asked, null), look("analytics/tasks", { ...asked, limit: 10 }, list), look("analytics/tasks", { ...asked, order: "flakiest", limit: 10 }, list),
-    look("analytics/failures", { ...asked, limit: 10 }, list), look("signals/catalogue", {}, list)]);
+    look("analytics/failures", { ...asked, limit: 10 }, list), look("signals/catalogue", {}, list), look("health", {}, null)]);
   if (!runs) { place.replaceChildren(card("Insight", el("p.empty", {}, "Not to be seen: it takes the permission to read analytics."))); return; }
   const choice = el("select", { ariaLabel: "How far back" }, SPANS.map(([value, text]) => el("option", { value, selected: value === back }, text)));
   const workflow = el("input", { placeholder: "Workflow", ariaLabel: "Workflow", value: asked.workflow ?? "" });
@@ -20,7 +20,7 @@ export async function showInsight(place, _, query) {
   choice.addEventListener("change", go);
   workflow.addEventListener("change", go);
   const tile = (title, text, mood) => el(mood ? `div.tile.${mood}` : "div.tile", {}, el("strong", {}, text), el("span", {}, title));
-  const tasks = [["Task", (it) => it.task.split("/").at(-1)], ["Workflow", (it) => link(`#/workflows/${it.namespace ?? "default"}/${it.workflow}`, it.workflow)], ["Runs", (it) => String(it.runs), "number"]];
+  const tasks = [["Task", (it) => it.task.split("/").at(-1)], ["Workflow", (it) => link(`#/runs?workflow=${it.workflow}`, it.workflow)], ["Runs", (it) => String(it.runs), "number"]];
   const said = signals.items.filter((one) => one.last_hour > 0).sort((one, other) => other.last_hour - one.last_hour);
   place.replaceChildren(
     el("div.filter", {}, choice, workflow),
@@ -32,7 +32,11 @@ export async function showInsight(place, _, query) {
       card("Signals in the last hour", table([["What", (it) => it.subject.split(".").slice(2, -1).join(" ")], ["Owner", (it) => it.owner], ["Times", (it) => String(it.last_hour), "number"], ["Last", (it) => ago(it.last_seen)]], said.slice(0, 12), "None."))),
     el("div.halves.even", {},
       card("Slowest tasks", table([...tasks, ["Half under", (it) => seconds(it.work.p50), "number"], ["99 % under", (it) => seconds(it.work.p99), "number"]], slow.items, "No task ran.")),
-      card("Flakiest tasks", table([...tasks, ["Retries", (it) => String(it.retries), "number"], ["Faulted", (it) => String(it.faulted), "number"]], flaky.items.filter((it) => it.retries || it.faulted), "None was tried again."))));
+      card("Flakiest tasks", table([...tasks, ["Retries", (it) => String(it.retries), "number"], ["Faulted", (it) => String(it.faulted), "number"]], flaky.items.filter((it) => it.retries || it.faulted), "None was tried again."))),
+    health && card("Parts of the platform", table([
+      ["State", (it) => badge(it.state)], ["Service", (it) => it.service], ["Replica", (it) => it.instance], ["Version", (it) => it.version], ["Up since", (it) => ago(it.started)], ["Heard", (it) => ago(it.heard)],
+      ["What is not well", (it) => [...(it.modes ?? []).map((mode) => mode.words ?? mode.name ?? String(mode)), ...it.components.filter((one) => !one.ready).map((one) => `${one.name}: ${one.detail}`)].join("; "), "long"],
+    ], health.replicas, "No replica was heard."), health.absent.length > 0 && el("p.wrong", {}, `Not heard: ${health.absent.join(", ")}`)));
 }
 
 // A bar for each part of the time: how many ended, and how many of them badly.
