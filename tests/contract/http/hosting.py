@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from integration.auth.harness import running
 from tocsin_kit.bus import Bus, ensure_streams
 from tocsin_kit.bus.topology import TopologyLimits
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import ServiceDefinition, assemble, read_settings
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.config import Secret
+from tocsin_kit.testing.components import running
 from tocsin_kit.web import HttpServer
 
 
@@ -91,7 +91,7 @@ async def _start(stack: AsyncExitStack, service: str, environ: dict[str, str]) -
     }
     settings = read_settings(definition, environ={**required, **environ})
     chain = assemble(definition, settings, clock=SystemClock(), chance=SystemChance())
-    await stack.enter_async_context(running(list(chain.components)))
+    await stack.enter_async_context(running(*chain.components))
     return next(component for component in chain.components if isinstance(component, HttpServer))
 
 
