@@ -33,8 +33,9 @@ WINDOW: Final = 16
 HELD: Final = 1_000
 """Events that wait here for one subscription; above, they are delivered all the same, and the run meets its own limit."""
 
-EVENT_LIMIT: Final = 128 * 1024
-"""Bytes; larger ones are no events of this platform (the trigger service records that)."""
+EVENT_LIMIT: Final = 256 * 1024
+"""Bytes; larger ones are no events of this platform. Custom events have half as many; what a webhook received may take twice
+its bytes to say (the trigger service refuses above that), and a run that waits for it must not miss it."""
 
 _TOUCH = 10.0  # seconds between looks at how far the events are matched where nothing else is saved
 

@@ -8,6 +8,7 @@ import pytest
 
 from integration.executor.conftest import Rig
 from integration.executor.test_children import commands_of
+from integration.executor.test_listen import waits
 from tocsin.errors import NotFound, TooLarge
 from tocsin_executor.adapters.retention import Retention
 from tocsin_executor.domain.large import Large
@@ -55,6 +56,19 @@ async def test_large_values_come_in_go_through_and_can_be_fetched(rig: Rig) -> N
         with pytest.raises(TooLarge) as caught:
             await rig.start("x" * (VALUE_LIMIT + 1))
         assert str(VALUE_LIMIT) in caught.value.detail
+
+
+async def test_what_a_webhook_received_is_heard_however_long_it_takes_to_say(rig: Rig) -> None:
+    """Above 128 KiB an event's data is a large value of the run that waited for it."""
+    async with rig.replica() as replica, rig.worker():
+        await rig.publish([{"l": {"listen": {"to": {"one": {"with": {"type": "a.b"}}}}}}])
+        run = await rig.start()
+        await waits(rig, run)
+        event = {"specversion": "1.0", "source": "/test", "id": "1", "type": "a.b", "data": "x" * 250_000}
+        await replica.bus.publish("events.default.a.b", orjson.dumps(event))
+        view = await rig.ended(run, 60)
+        assert isinstance(view.output, Large)
+        assert orjson.loads(await replica.runs.value(run, view.output.digest)) == ["x" * 250_000]
 
 
 async def test_values_go_with_the_last_run_that_has_them(rig: Rig) -> None:

@@ -17,6 +17,7 @@ from tocsin_executor.domain.ops import composite, listening, trying, work
 from tocsin_executor.domain.receive import MAX_LOST
 from tocsin_executor.domain.undoing import MAX_UNDO
 from tocsin_executor.worker.tasks import VALUE_LIMIT
+from tocsin_trigger.domain.triggers import BODY_LIMIT
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "write-a-workflow.md"
 KIB, MIB = 1024, 1024 * 1024
@@ -41,7 +42,7 @@ STATED = {
     "Events that cause one another": f"{DEPTH_LIMIT}",
     "Events that one `listen` consumes": f"{listening.MAX_EVENTS:,}",
     "How far `lookback` looks": f"{lookback.MAX_LOOKBACK // 3_600_000} hours",
-    "Bytes of a custom event": f"{EVENT_LIMIT // KIB} KiB",
+    "Bytes of a custom event": f"{BODY_LIMIT // KIB} KiB",
     "Bytes of the subject that an event's type makes": f"{subjects.LONGEST:,}",
     "One value": f"{VALUE_LIMIT // MIB} MiB",
     "All large values of a run": f"{large.RUN_LIMIT // MIB} MiB",
@@ -55,6 +56,11 @@ def test_the_page_states_the_limits_of_the_code() -> None:
     section = PAGE.read_text(encoding="utf-8").partition("\n## Limits\n")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in section.splitlines() if line.startswith("| ")]
     assert {row[0]: row[1] for row in rows[1:] if not row[0].startswith("---")} == STATED
+
+
+def test_whatever_the_trigger_service_takes_a_run_can_hear() -> None:
+    """A webhook's event may have twice the bytes of its body."""
+    assert EVENT_LIMIT == 2 * BODY_LIMIT
 
 
 def test_nesting_is_limited_once() -> None:
