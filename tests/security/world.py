@@ -178,7 +178,10 @@ class World:
     def renew(self) -> None:
         """Log everybody in again, after a change of rules that withdraws all tokens."""
         self.root = self.login("admin", self.admin_password)["access_token"]
-        self._people = {name: self.login(name, PASSWORD)["access_token"] for name in self._people}
+        for name in self._people:  # who was disabled, or has another password by now, stays out
+            answer = self.ask("POST", "/api/v1/auth/login", {"user": name, "password": PASSWORD})
+            if answer.status == 200:
+                self._people[name] = answer.json["access_token"]
 
     def holder(self, role: str, namespace: str = "*") -> str:
         """Somebody with one role."""
