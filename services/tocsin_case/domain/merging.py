@@ -39,15 +39,7 @@ def merge(target: Case, sources: Sequence[tuple[Case, CaseType, Hours]], now: da
         raise NotMergeable(f"case {target.id} is itself a part of {target.merged_into}")
     closed: list[Case] = []
     for source, kind, hours in sources:
-        if source.id == target.id or source.merged_into is not None or source.namespace != target.namespace:
-            raise NotMergeable(
-                f"case {source.id} cannot be merged into {target.id}", hint="both are in one namespace, each by itself"
-            )
-        if source.restricted and not target.restricted:
-            raise NotMergeable(
-                f"case {source.id} is restricted and {target.id} is not",
-                hint="restrict the case that is to stay first: it shows what the other one says",
-            )
+        _check(target, source)
         links = tuple(link for link in source.links if link not in target.links)
         tags = tuple(tag for tag in source.tags if tag not in target.tags)
         record = Merged(
@@ -59,8 +51,6 @@ def merge(target: Case, sources: Sequence[tuple[Case, CaseType, Hours]], now: da
             dedupes=source.dedupes,
             occurrences=source.occurrences,
         )
-        if len(target.merges) >= MERGES:
-            raise NotMergeable(f"case {target.id} has taken over {MERGES} others already")
         target = replace(
             target,
             links=(*target.links, *links, Link("case", source.id, "duplicate"))[-LINKS:],
@@ -98,6 +88,21 @@ def unmerge(target: Case, source: Case, kind: CaseType, hours: Hours, now: datet
     name, stage = (status.name, status.stage) if status else (kind.initial, Stage.NEW)
     back = arrive(replace(source, merged_into=None, dedupes=record.dedupes), name, stage, now=now, hours=hours)
     return target, back
+
+
+def _check(target: Case, source: Case) -> None:
+    """Whether one case can become a part of the other."""
+    if source.id == target.id or source.merged_into is not None or source.namespace != target.namespace:
+        raise NotMergeable(
+            f"case {source.id} cannot be merged into {target.id}", hint="both are in one namespace, each by itself"
+        )
+    if source.restricted and not target.restricted:
+        raise NotMergeable(
+            f"case {source.id} is restricted and {target.id} is not",
+            hint="restrict the case that is to stay first: it shows what the other one says",
+        )
+    if len(target.merges) >= MERGES:
+        raise NotMergeable(f"case {target.id} has taken over {MERGES} others already")
 
 
 def _closed(source: Case, kind: CaseType, hours: Hours, into: str, now: datetime) -> Case:

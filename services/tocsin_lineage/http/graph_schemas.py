@@ -1,11 +1,12 @@
 """What goes over the wire about OpenLineage and the graph."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
+from tocsin.signals import Json
 from tocsin_kit.web import Input, PageQuery
 from tocsin_lineage.domain.columns import ColumnEdge
 from tocsin_lineage.domain.graph import Picture
@@ -43,8 +44,13 @@ class OpenLineageBody(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class OpenLineageBatch(RootModel[list[OpenLineageBody]]):
-    """OpenLineage events."""
+class OpenLineageBatch(RootModel[list[OpenLineageBody | JsonValue]]):
+    """OpenLineage events; what is none is named in the answer."""
+
+    @property
+    def documents(self) -> Sequence[Json]:
+        """What came."""
+        return [one.model_extra if isinstance(one, OpenLineageBody) else one for one in self.root]
 
 
 class Accepted(BaseModel):

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import orjson
-
 from tocsin.errors import Invalid
 from tocsin.signals import root
 from tocsin_kit.web import Call, Page, Permission, Reply, Route
@@ -52,12 +50,8 @@ class _Handlers:
         self._graph = graph
 
     async def take(self, call: Call) -> Accepted:
-        try:
-            document = orjson.loads(call.raw)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(f"The body is not JSON: {error}") from error
         event_id = await self._intake.take(
-            document,
+            call.body(OpenLineageBody).model_extra,  # all of it; it is read once
             namespace=call.query(NamespaceQuery).namespace,
             actor=call.principal.subject,
             cause=root(call.request_id, call.traceparent),
@@ -65,11 +59,8 @@ class _Handlers:
         return Accepted(id=event_id)
 
     async def take_batch(self, call: Call) -> BatchTaken:
-        try:
-            documents = orjson.loads(call.raw)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(f"The body is not JSON: {error}") from error
-        if not isinstance(documents, list) or len(documents) > BATCH_LIMIT:
+        documents = call.body(OpenLineageBatch).documents
+        if len(documents) > BATCH_LIMIT:
             raise Invalid(f"A batch is a JSON array of at most {BATCH_LIMIT} events.", hint="Send several batches.")
         refused = await self._intake.take_batch(
             documents,
