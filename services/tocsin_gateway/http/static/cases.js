@@ -81,7 +81,7 @@ function clocks(it) {
   const tiles = CLOCKS.filter(([name]) => it[name]).map(([name, title]) => el("div.tile", {}, el("strong", {}, countdown([it[name]], it.stage)),
     el("span", {}, `${title}${it[name].due && !it[name].met ? ` until ${new Date(it[name].due).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}` : ""}${it[name].breaches > 1 ? `, broken ${it[name].breaches} times` : ""}`)));
   const chain = it.escalation;
-  if (chain) tiles.push(el("div.tile", {}, el("strong", {}, el(`span.promise.${chain.ended ? "good" : "warn"}`, {}, chain.ended ?? `level ${chain.level}`)), el("span", {}, `Escalation ${chain.policy}${chain.next_at ? `, next ${when(chain.next_at)}` : ""}`)));
+  if (chain) tiles.push(el("div.tile", {}, el("strong", {}, el(`span.promise.${chain.ended === "exhausted" ? "bad" : chain.ended ? "good" : "warn"}`, {}, chain.ended ?? `level ${chain.level}`)), el("span", {}, `Escalation ${chain.policy}${chain.next_at ? `, next ${when(chain.next_at)}` : ""}`)));
   return tiles.length ? el("div.tiles", {}, tiles) : null;
 }
 

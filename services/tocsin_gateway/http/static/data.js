@@ -61,9 +61,9 @@ function head(it, why) {
   const code = it.made_with && it.made_with !== it.code_version ? `${it.code_version ?? "?"}, made with ${it.made_with}` : it.code_version;
   const upstream = (it.upstream ?? []).map((one) => (typeof one === "string" ? { asset: one, mapping: "same" } : one));
   const shown = why && (state === "stale" || state === "warning") ? why.causes : [];
-  return el("section.card", {}, el("h2", {}, badge(state), ` ${it.key}`),
+  return el("section.card", {}, el("h1", {}, badge(state), ` ${it.key}`),
     facts([["Namespace", it.namespace], ["Kind", it.kind], ["Group", it.group], ["Owners", (it.owners ?? []).join(", ")], ["Tags", (it.tags ?? []).join(", ")],
-      ["Written", it.materialized ? `${when(it.materialized)}, ${it.materializations} times` : "never"], [`${state[0].toUpperCase()}${state.slice(1)} for`, it.freshness?.since && span(Date.now() - new Date(it.freshness.since))],
+      ["Written", it.materialized ? el("span", {}, ago(it.materialized), it.materializations > 1 ? `, ${it.materializations} times` : "") : "never"], [`${state[0].toUpperCase()}${state.slice(1)} for`, it.freshness?.since && span(Date.now() - new Date(it.freshness.since))],
       ["Promised", it.promise && said(it.promise)], ["Can change", state !== "stale" && it.freshness?.due && when(it.freshness.due)],
       ["Made of", upstream.length > 0 && el("span", {}, list(upstream.map((one) => link(to(it.namespace, one.asset), one.mapping === "same" ? one.asset : `${one.asset} (${said(one.mapping)})`))))],
       ["Made by", it.maker && link(`#/runs?workflow=${it.maker.workflow}`, it.maker.workflow)], ["Made when", it.automation && said(it.automation.when)], ["Code", code]]
@@ -75,9 +75,15 @@ function head(it, why) {
 
 // A declaration in few words: {"maximum_lag": "PT6H"} is "maximum lag PT6H".
 function said(value) {
-  if (typeof value !== "object" || value === null) return String(value);
+  if (typeof value !== "object" || value === null) return lasting(String(value));
   if (Array.isArray(value)) return value.map(said).join(", ");
-  return Object.entries(value).map(([name, inner]) => `${name.replaceAll("_", " ")} ${typeof inner === "object" && inner !== null ? `(${said(inner)})` : inner}`).join(", ");
+  return Object.entries(value).map(([name, inner]) => `${name.replaceAll("_", " ")} ${typeof inner === "object" && inner !== null ? `(${said(inner)})` : lasting(String(inner))}`).join(", ");
+}
+
+// PT1H30M is "1 h 30 min"; what is no such duration stays as it is.
+function lasting(text) {
+  const found = text.match(/^P(?=.)(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/);
+  return found ? [["days", 1], ["h", 2], ["min", 3], ["s", 4]].filter(([, at]) => found[at]).map(([unit, at]) => `${found[at]} ${unit}`).join(" ") : text;
 }
 
 function partitions(it, { items, counts }) {

@@ -41,7 +41,9 @@ function drawn(graph, namespace) {
   });
   const nodes = [...at].map(([name, where]) => node(name, where, graph, namespace));
   const picture = svg("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": "Lineage" }, ...edges, ...nodes);
-  return el("div.scroll", {}, picture, graph.truncated && el("p.hint", {}, "There is more than is shown."));
+  const place = el("div.scroll", {}, picture);
+  requestAnimationFrame(() => { place.scrollLeft = (at.get(graph.start)?.x ?? 0) + WIDE / 2 - place.clientWidth / 2; }); // what was asked about is in sight
+  return el("div", {}, place, graph.truncated && el("p.hint", {}, "There is more than is shown."));
 }
 
 function node(name, { x, y }, graph, namespace) {
