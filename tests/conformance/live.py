@@ -38,18 +38,22 @@ _ORIGINS = re.compile(r"https://(?:petstore\.swagger\.io|httpbin\.org)")
 async def platform() -> AsyncIterator[Client]:
     """A client of a whole platform that ends with this block."""
     libraries = os.pathsep.join(str(ROOT / top) for top in ("libs", "services"))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tocsin_kit.platform", "up", "--ephemeral", "--no-examples"),
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=said,
             cwd=folder,
             env={"PATH": os.defpath, "HOME": folder, "PYTHONPATH": libraries, "TMPDIR": folder},
         )
         try:
             assert process.stdout is not None
             async with asyncio.timeout(60):
-                ready = json.loads(await process.stdout.readline())
+                line = await process.stdout.readline()
+            if not line:
+                said.seek(0)
+                raise AssertionError(f"the platform did not start: {said.read().decode()[-2000:]}")
+            ready = json.loads(line)
             admin = _admin(ready["admin_file"])
             async with connect(ready["url"], PasswordLogin(admin["user"], admin["password"])) as client:
                 await client.auth.me()  # one login, and not one for each of those that begin at once
