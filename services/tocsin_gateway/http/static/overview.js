@@ -55,10 +55,18 @@ export function hear(signal) {
 }
 
 function row(signal) {
-  const isRun = /\.(workflow|task)\./.test(signal.type);
-  const which = isRun && signal.subject ? link(`#/runs/${signal.subject.split("/")[0]}`, signal.subject) : signal.subject ?? "";
+  const hash = place(signal);
+  const which = hash && signal.subject ? link(hash, signal.subject) : signal.subject ?? "";
   const cells = [clock(signal.time), shortType(signal.type), signal.namespace, which, detail(signal.data)];
   return el("tr", { title: signal.type }, cells.map((text, at) => el(at === 4 ? "td.data" : "td", {}, text ?? "")));
+}
+
+// The page of what a signal is about, where there is one.
+function place({ type, namespace, subject = "" }) {
+  if (/\.(workflow|task)\./.test(type)) return `#/runs/${subject.split("/")[0]}`;
+  if (type.startsWith("io.tocsin.case.")) return `#/cases/${subject}`;
+  if (type.startsWith("io.tocsin.asset.")) return `#/assets/${namespace}/${encodeURIComponent(subject)}`;
+  return type.startsWith("io.tocsin.definition.") ? `#/workflows/${namespace}/${subject}` : null;
 }
 
 // io.serverlessworkflow.task.completed.v1 -> task completed

@@ -42,7 +42,7 @@ export async function call(path, options = {}) {
   if (answer.status === 401) over();
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw Object.assign(new Error([problem.detail || `${path} answered ${answer.status}`, problem.hint].filter(Boolean).join(" ")), { code: problem.code, status: answer.status, errors: problem.errors?.length ? problem.errors : null });
+    throw Object.assign(new Error([problem.detail || `${path} answered ${answer.status}`, problem.hint].filter(Boolean).join(" – ")), { code: problem.code, status: answer.status, errors: problem.errors?.length ? problem.errors : null });
   }
   return answer;
 }
