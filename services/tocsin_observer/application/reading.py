@@ -89,8 +89,9 @@ class Reader(Part):
 
     async def prepare(self) -> None:
         """Take the place to begin at, before anybody has begun to read: what comes from now on is not missed."""
+        # Each time: a replica of an earlier version that still ran would have made the consumer again.
+        before = await self._stream.retire(self._before) if self._before else None
         if await self._places.load(self.place) is None:
-            before = await self._stream.retire(self._before) if self._before else None
             first, last = await self._stream.bounds()
             begin = before if before is not None else last if self._from_now else max(first - 1, 0)
             await self._places.keep(self.place, begin)

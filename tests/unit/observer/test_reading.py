@@ -28,6 +28,7 @@ class Stream:
         self.positions = sorted(positions)
         self.last = last if last is not None else max(self.positions, default=0)
         self.retired: int | None = None
+        self.asked_to_retire: list[str] = []
 
     async def bounds(self):
         return (self.positions[0] if self.positions else self.last + 1), self.last
@@ -40,6 +41,7 @@ class Stream:
         await asyncio.Event().wait()
 
     async def retire(self, consumer):
+        self.asked_to_retire.append(consumer)
         return self.retired
 
 
@@ -136,6 +138,9 @@ async def test_the_first_reader_begins_where_it_should():
         stream.retired = retired
         got, facts, _ = await read(stream, places, 5, name="search", **options)
         assert (got, facts["lost"]) == (wanted, 0)
+    places.at["search"] = 4
+    await read(stream, places, 5, name="search", before="old")
+    assert stream.asked_to_retire == ["old", "old"]  # also when it has a place: it may have been made again meanwhile
     places = Places()
     reader = Reader(
         "search", Stream([4, 5]), places, clock=SystemClock(), metrics=Metrics("x", CollectorRegistry()), from_now=True
