@@ -84,7 +84,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     apart = apart_of(workers, context.bus, clock)
     runners = runners_for(clock, sandbox, workers, apart)
     imports = Imports(runners.resources, secrets_of(workers, context.bus), clock)
-    definitions = Definitions(stored, programs, clock, imports)
+    definitions = Definitions(stored, programs, clock, imports, engine.accompanied)
     runs = Runs(
         engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance, apart=apart
     )

@@ -122,6 +122,15 @@ class PartitionLeases:
             return dict(self.owned)
         raise Unavailable("The table of leases changes faster than this replica can.")
 
+    async def others(self) -> bool:
+        """Whether other replicas are in the table now, alive or dead for no longer than a lease.
+
+        Raises:
+            Unavailable: The bus does not answer.
+        """
+        table, _ = await self._read()
+        return any(name != self._replica for name in table.replicas)
+
     async def release(self, partitions: set[int], *, leave: bool = False) -> None:
         """Hand these partitions over; everything of them is saved.
 

@@ -144,6 +144,14 @@ class Engine:
         """Seconds since the partitions of this replica were last renewed; 0 when it owns none."""
         return self._leases.age()
 
+    async def accompanied(self) -> bool:
+        """Whether there are other replicas, as far as can be told: if nobody answers, there may be."""
+        try:
+            return await self._leases.others()
+        except TocsinError as error:
+            log.info("engine.alone_unknown", error=error.detail)
+            return True
+
     async def _lease_loop(self) -> None:
         while True:
             await self._clock.sleep(self._lease / 3)

@@ -1,7 +1,8 @@
 """Publishing definitions and finding them: names and versions point to immutable documents."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Protocol
 
 import orjson
@@ -24,7 +25,10 @@ VERSIONS = 500
 LATEST = "latest"
 """The word of the language for whichever version was published last; no version is called that."""
 
-_FRESH = 2.0  # seconds for which "the latest version" may be remembered: what another replica published is seen after that
+_FRESH = 1.0  # seconds for which what is the newest version may be remembered; whoever changes it waits for that long
+
+
+_RECENT = timedelta(minutes=1)  # clocks of replicas may differ by nearly as much
 
 
 class VersionTaken(Conflict):
@@ -77,9 +81,19 @@ class Definitions:
         programs: Compiled ones.
         clock: Time.
         imports: Fetches functions of catalogs and schemas; nobody if ``None``.
+        others: Whether there are other replicas, which remember versions too.
     """
 
-    def __init__(self, store: DefinitionStore, programs: ProgramCache, clock: Clock, imports: Importer | None = None) -> None:
+    def __init__(
+        self,
+        store: DefinitionStore,
+        programs: ProgramCache,
+        clock: Clock,
+        imports: Importer | None = None,
+        others: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._others = others
+        self._changes = 0
         self._imports = imports
         self._store = store
         self._programs = programs
@@ -135,8 +149,15 @@ class Definitions:
         await self._store.keep(definition.digest, definition.document)
         version = Version(definition.version, definition.digest, self._clock.now(), actor)
         new = await self._store.publish(*key, version, cause)
-        self._latest.pop(key, None)
+        if new or await self._is_recent(*key, version):
+            await self.changed(*key)
         return version, new
+
+    async def _is_recent(self, namespace: str, name: str, version: Version) -> bool:
+        """Whether a version that was there already came a moment ago, perhaps by a replica that has not answered yet."""
+        workflow = await self._store.workflow(namespace, name)
+        held = workflow.find(version.version) if workflow is not None else None
+        return held is None or version.published_at - held.published_at < _RECENT
 
     async def resolve(self, namespace: str, name: str, version: str | None) -> Version:
         """The version that a start means; the one published last when it names none, or ``latest``.
@@ -144,13 +165,8 @@ class Definitions:
         Raises:
             NotFound: No such workflow, or no such version.
         """
-        version = None if version == LATEST else version
-        workflow = await self._remembered(namespace, name, version)
-        found = workflow.find(version) if workflow is not None else None
-        if found is None:
-            what = f"version {version} of workflow" if version is not None and workflow is not None else "workflow"
-            raise NotFound(f"There is no {what} {namespace}/{name}.", namespace=namespace, workflow=name, version=version)
-        return found
+        wanted = None if version == LATEST else version
+        return _found(await self._remembered(namespace, name), namespace, name, wanted)
 
     async def show(self, namespace: str, name: str, version: str | None) -> tuple[Version, Workflow, dict[str, Json]]:
         """A version with its document.
@@ -158,33 +174,49 @@ class Definitions:
         Raises:
             NotFound: There is none.
         """
-        self._latest.pop((namespace, name), None)
-        found = await self.resolve(namespace, name, version)
-        workflow = self._latest[(namespace, name)][1]
+        workflow = await self._store.workflow(namespace, name)
+        found = _found(workflow, namespace, name, None if version == LATEST else version)
+        assert workflow is not None
         return found, workflow, await self._store.read(found.digest)
 
     async def delete(self, namespace: str, name: str, version: str | None, *, actor: str | None, cause: Cause) -> None:
         """Forget a version, or the workflow; runs that began stay on their definition."""
         await self._store.delete(namespace, name, version, actor, cause)
-        self._latest.pop((namespace, name), None)
+        await self.changed(namespace, name)
 
-    def forget(self, namespace: str, name: str) -> None:
-        """Somebody changed it beside these use cases: read it anew."""
-        self._latest.pop((namespace, name), None)
+    async def changed(self, namespace: str, name: str) -> None:
+        """A workflow was changed: returns when no replica starts any more what was its newest version before.
 
-    async def _remembered(self, namespace: str, name: str, version: str | None) -> Workflow | None:
+        Nobody is asked: each replica remembers a workflow for a moment only, counted from before it was read.
+        """
+        self._latest.pop((namespace, name), None)
+        self._changes += 1  # whoever is reading it now does not remember what was read
+        if self._others is not None and await self._others():
+            await self._clock.sleep(_FRESH)
+
+    async def _remembered(self, namespace: str, name: str) -> Workflow | None:
         key, now = (namespace, name), self._clock.monotonic()
         known = self._latest.get(key)
-        if known is not None and (now < known[0] or (version is not None and known[1].find(version) is not None)):
+        if known is not None and now < known[0]:
             return known[1]
+        changes = self._changes
         workflow = await self._store.workflow(namespace, name)
         if workflow is None:
             self._latest.pop(key, None)
             return None
         if len(self._latest) > 10_000:
             self._latest.clear()
-        self._latest[key] = (now + _FRESH, workflow)
+        if changes == self._changes:
+            self._latest[key] = (now + _FRESH, workflow)
         return workflow
+
+
+def _found(workflow: Workflow | None, namespace: str, name: str, version: str | None) -> Version:
+    found = workflow.find(version) if workflow is not None else None
+    if found is None:
+        what = f"version {version} of workflow" if version is not None and workflow is not None else "workflow"
+        raise NotFound(f"There is no {what} {namespace}/{name}.", namespace=namespace, workflow=name, version=version)
+    return found
 
 
 def _with(definition: Definition, document: dict[str, Json]) -> Definition:

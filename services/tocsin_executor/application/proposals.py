@@ -156,7 +156,7 @@ class Proposals:
         if after.digest is not None and after.version is not None:
             version = Version(after.version, after.digest, self._clock.now(), after.by.subject, by.subject)
         await self._store.carry_out(entry, after, version, cause)
-        self._definitions.forget(after.namespace, after.name)
+        await self._definitions.changed(after.namespace, after.name)
         return after
 
 

@@ -103,7 +103,7 @@ class Rig:
         )
         caller = Caller(OutgoingGuard(allow_private=True, setting="x"), clock, chance)
         imports = Imports(Resources(caller, clock, None), LocalSecrets(Secret("{}"), None), clock)
-        definitions = Definitions(stored, programs, clock, imports)
+        definitions = Definitions(stored, programs, clock, imports, engine.accompanied)
         apart = Apart(ValueStore(bus, clock), VALUE_LIMIT)
         runs = Runs(
             engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance, apart=apart
