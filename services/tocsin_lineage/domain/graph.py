@@ -117,12 +117,16 @@ def as_dot(picture: Picture) -> str:
     return "\n".join([*lines, "}", ""])
 
 
+# What Mermaid reads as its own or as HTML; a label that begins with a backtick would be Markdown.
+_MERMAID = {'"': "#quot;", "#": "#35;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;", "\\": "#92;"}
+
+
 def as_mermaid(picture: Picture) -> str:
     """The picture for Mermaid."""
     names = {node: f"n{number}" for number, node in enumerate(picture.nodes)}
     lines = ["flowchart LR"]
     for node, name in names.items():
-        label = _label(node).replace('"', "#quot;")
+        label = "".join(_MERMAID.get(one, one) for one in _label(node))
         lines.append(f'  {name}["{label}"]' if node.startswith(ASSET) else f'  {name}(["{label}"])')
     lines += [f"  {names[edge.source]} --> {names[edge.target]}" for edge in picture.edges]
     return "\n".join([*lines, ""])

@@ -68,7 +68,7 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OneSide:
-    """Downstream has two dimensions, upstream only this one of them."""
+    """Only one of the two has two dimensions, and shares this one of them; of the other dimension all of it is meant."""
 
     side: Side
 
@@ -100,13 +100,17 @@ def upstream_keys(mapping: Mapping, ends: Ends, key: str) -> list[str]:
     if ends.up is None:
         return [WHOLE]
     if isinstance(mapping, OneSide):
-        first, _, second = key.partition(PAIR)
-        found = first if mapping.side is Side.FIRST else second
-        return [found] if is_key(ends.up, found) else []
+        shared = upstream_keys(Same(), _along(ends, mapping.side), _part(ends.down, key, mapping.side))
+        return _spread(ends.up, shared, mapping.side, ends.now, ends.known_up)
     if isinstance(mapping, Newest):
         return _newest(mapping.count, ends, key)
     if isinstance(mapping, Everything) or ends.down is None:
         return all_keys(ends.up, ends.now, ends.known_up, MAPPED_LIMIT)
+    if isinstance(ends.down, Pairs) and isinstance(ends.up, Pairs):
+        one, two = (
+            upstream_keys(_on(mapping, ends.down, side), _along(ends, side), _part(ends.down, key, side)) for side in Side
+        )
+        return _paired(one, two)
     if isinstance(ends.down, Windows) and isinstance(ends.up, Windows):
         window = window_of(ends.down, key)
         if window is None:
@@ -120,8 +124,61 @@ def downstream_keys(mapping: Mapping, ends: Ends, key: str) -> list[str]:
     """The downstream partitions that upstream partition ``key`` concerns."""
     if ends.down is None:
         return [WHOLE] if key in upstream_keys(mapping, ends, WHOLE) else []
+    if isinstance(mapping, OneSide):
+        shared = downstream_keys(Same(), _along(ends, mapping.side), _part(ends.up, key, mapping.side))
+        return _spread(ends.down, shared, mapping.side, ends.now, ends.known_down)
+    if isinstance(mapping, Same | Shifted) and isinstance(ends.down, Pairs) and isinstance(ends.up, Pairs):
+        one, two = (
+            downstream_keys(_on(mapping, ends.down, side), _along(ends, side), _part(ends.up, key, side)) for side in Side
+        )
+        return _paired(one, two)
     candidates = _candidates(mapping, ends, key)
     return list(islice((one for one in candidates if key in upstream_keys(mapping, ends, one)), MAPPED_LIMIT))
+
+
+def _side(partitions: Partitions, side: Side) -> Partitions:
+    """That dimension of two; what has only one is it."""
+    if not isinstance(partitions, Pairs):
+        return partitions
+    return partitions.first if side is Side.FIRST else partitions.second
+
+
+def _part(partitions: Partitions, key: str, side: Side) -> str:
+    """The same of a key."""
+    first, _, second = key.partition(PAIR)
+    return key if not isinstance(partitions, Pairs) else first if side is Side.FIRST else second
+
+
+def _known(partitions: Partitions, known: Sequence[str], side: Side) -> Sequence[str]:
+    return list(dict.fromkeys(_part(partitions, key, side) for key in known))
+
+
+def _along(ends: Ends, side: Side) -> Ends:
+    """The two assets as they are along one dimension."""
+    known = _known(ends.down, ends.known_down, side), _known(ends.up, ends.known_up, side)
+    return Ends(_side(ends.down, side), _side(ends.up, side), ends.now, *known)
+
+
+def _on(mapping: Mapping, down: Pairs, side: Side) -> Mapping:
+    """What a mapping of pairs means along one dimension: that of time is moved, the other one is the same."""
+    of_time = Side.FIRST if isinstance(down.first, Windows) else Side.SECOND
+    return mapping if side is of_time else Same()
+
+
+def _spread(partitions: Partitions, shared: Sequence[str], side: Side, now: datetime, known: Sequence[str]) -> list[str]:
+    """These keys of one dimension with every key of the other one, if there is one."""
+    if not isinstance(partitions, Pairs):
+        return list(shared)
+    if side is Side.FIRST:
+        return _paired(shared, listed(partitions.second, now, _known(partitions, known, Side.SECOND)))
+    return _paired(listed(partitions.first, now, _known(partitions, known, Side.FIRST)), shared)
+
+
+def _paired(firsts: Sequence[str], seconds: Sequence[str]) -> list[str]:
+    """Every combination, of too many the last ones."""
+    whole = len(firsts) * len(seconds)
+    pairs = (f"{first}{PAIR}{second}" for first in firsts for second in seconds)
+    return list(islice(pairs, max(0, whole - MAPPED_LIMIT), None))
 
 
 def _candidates(mapping: Mapping, ends: Ends, key: str) -> Iterable[str]:
@@ -134,7 +191,7 @@ def _candidates(mapping: Mapping, ends: Ends, key: str) -> Iterable[str]:
                 return _reached(ends.down, ends.up, window, -last, -first)
             case Newest(count=count):
                 return _reached(ends.down, ends.up, window, 0, count)
-            case Same() | OneSide():
+            case Same() | OneSide():  # of a side was asked before
                 return _reached(ends.down, ends.up, window, 0, 0)
             case Everything():
                 return all_keys(ends.down, ends.now, ends.known_down)

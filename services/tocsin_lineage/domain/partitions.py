@@ -23,6 +23,7 @@ PAIR = "|"  # between the two keys of a pair; no key of a dimension holds it
 _DAYS = re.compile(r"P\d+[YMWD]|@(yearly|annually|monthly|weekly|daily|midnight)", re.IGNORECASE)
 _OF_DAY = {5: 2, 6: 3, 7: 3}  # how many fields of a cron pattern are about the time of day, seconds included, by their number
 _TICK = timedelta(microseconds=1)
+_NEAR = timedelta(minutes=2)  # how far is looked back first; windows may be a second long
 _REACH = timedelta(days=366 * 8)  # a leap day comes again after eight years at the latest
 
 
@@ -106,7 +107,7 @@ def key_of(windows: Windows, at: datetime) -> str:
 def boundary_before(windows: Windows, at: datetime) -> datetime | None:
     """The last boundary at or before ``at``; ``None`` before the first."""
     table = windows.timetable()
-    span = timedelta(hours=2)
+    span = _NEAR
     while True:
         begin = max(at - span, windows.start)
         found = _last(table, begin - _TICK, at)
@@ -114,7 +115,7 @@ def boundary_before(windows: Windows, at: datetime) -> datetime | None:
             return found
         if begin == windows.start or span > _REACH:
             return None
-        span *= 4
+        span *= 8
 
 
 def _last(table: Timetable, after: datetime, until: datetime) -> datetime | None:
@@ -204,12 +205,20 @@ def listed(partitions: Single, now: datetime, known: Sequence[str], limit: int =
         case Growing():
             return list(known[:limit])
         case Windows():
-            found: list[str] = []
-            window = last_closed(partitions, now)
-            while window is not None and len(found) < limit:
-                found.append(key_of(partitions, window.start))
-                window = window_at(partitions, window.start - _TICK)
-            return found[::-1]
+            return [key_of(partitions, window.start) for window in _newest(partitions, now, limit)]
+
+
+def _newest(windows: Windows, now: datetime, limit: int) -> list[Window]:
+    """The last windows that are over, in order: walked forwards through spans that grow, so that each is met about once."""
+    last = last_closed(windows, now)
+    if last is None:
+        return []
+    found, until, span = [last], last.start, (last.end - last.start) * 16
+    while len(found) < limit and until > windows.start:
+        begin = max(until - span, windows.start - _TICK)
+        found = [*closed_windows(windows, begin, until), *found]
+        until, span = begin, span * 2
+    return found[-limit:]
 
 
 def all_keys(partitions: Partitions, now: datetime, known: Sequence[str], limit: int = LISTED_LIMIT) -> list[str]:

@@ -176,7 +176,7 @@ class _Reader:
                 return mappings.Same()
             case "all":
                 return mappings.Everything()
-            case {"last": int(count), **rest} if count > 0 and not rest:
+            case {"last": int(count), **rest} if 0 < count <= mappings.MAPPED_LIMIT and not rest:
                 return mappings.Newest(count)
             case {"shift": [int(first), int(last)], **rest} if not rest and first <= last and max(-first, last) <= 1000:
                 return mappings.Shifted(first, last)

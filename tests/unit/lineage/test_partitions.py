@@ -94,6 +94,23 @@ def test_only_windows_that_are_over_are_listed():
     assert listed(long_ago, NOW, (), 2) == ["2025-12-31T22:00+0000", "2025-12-31T23:00+0000"]
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(ZONES), st.integers(0, 60 * 24 * 300), st.integers(1, 40))
+def test_the_newest_that_are_over_are_the_last_of_all_that_are(shape, minutes, limit):
+    """However many there were before, and through changes of the clocks."""
+    windows = Windows(*shape, START)
+    now = START + timedelta(minutes=minutes)
+    expected = [key_of(windows, one.start) for one in closed_windows(windows, START - timedelta(days=1), now)]
+    assert listed(windows, now, (), limit) == expected[-limit:]
+
+
+def test_windows_of_a_second_since_a_century_are_listed_like_others():
+    """Only the newest are looked at, each about once."""
+    windows = Windows("PT1S", "UTC", datetime(1900, 1, 1, tzinfo=UTC))
+    found = listed(windows, NOW, (), 2000)
+    assert (len(found), found[-1]) == (2000, key_of(windows, NOW - timedelta(seconds=1)))
+
+
 def test_keys_that_cannot_be_are_refused():
     """A date where minutes are wanted, a time inside a window, a name that is not one of the fixed."""
     assert is_key(DAILY, "2026-03-01")
@@ -130,6 +147,33 @@ def test_offsets_the_last_ones_and_sides():
     ends = Ends(pairs, Fixed(("de", "fr")), NOW)
     assert upstream_keys(OneSide(Side.SECOND), ends, "a|fr") == ["fr"]
     assert downstream_keys(OneSide(Side.SECOND), ends, "fr") == ["a|fr", "b|fr"]
+
+
+def test_one_dimension_of_two_upstream_means_all_of_the_other():
+    """A country is made of all its days; a week of all countries on its days; and back."""
+    pairs = Pairs(Windows("@daily", "UTC", datetime(2026, 4, 6, tzinfo=UTC)), Fixed(("de", "fr")))
+    country = Ends(Fixed(("de", "fr")), pairs, NOW)
+    days = [f"2026-04-0{day}" for day in range(6, 10)]
+    assert upstream_keys(OneSide(Side.SECOND), country, "fr") == [f"{day}|fr" for day in days]
+    assert downstream_keys(OneSide(Side.SECOND), country, "2026-04-07|fr") == ["fr"]
+    week = Ends(WEEKLY, pairs, NOW)
+    assert upstream_keys(OneSide(Side.FIRST), week, "2026-04-06")[:4] == [f"{d}|{c}" for d in days[:2] for c in ("de", "fr")]
+    assert downstream_keys(OneSide(Side.FIRST), week, "2026-04-08|de") == ["2026-04-06"]
+    weeks = Ends(Pairs(WEEKLY, Fixed(("de", "fr"))), DAILY, NOW)
+    assert upstream_keys(OneSide(Side.FIRST), weeks, "2026-03-02|de") == [f"2026-03-0{day}" for day in range(2, 9)]
+    assert downstream_keys(OneSide(Side.FIRST), weeks, "2026-03-05") == ["2026-03-02|de", "2026-03-02|fr"]
+
+
+def test_pairs_are_mapped_dimension_by_dimension():
+    """The other dimension stays the same where time differs or is moved."""
+    countries = Fixed(("de", "fr"))
+    weeks = Ends(Pairs(countries, WEEKLY), Pairs(countries, DAILY), NOW)
+    assert upstream_keys(Same(), weeks, "fr|2026-03-02") == [f"fr|2026-03-0{day}" for day in range(2, 9)]
+    assert downstream_keys(Same(), weeks, "fr|2026-03-05") == ["fr|2026-03-02"]
+    days = Ends(Pairs(DAILY, countries), Pairs(DAILY, countries), NOW)
+    assert upstream_keys(Shifted(-1, -1), days, "2026-03-02|de") == ["2026-03-01|de"]
+    assert downstream_keys(Shifted(-1, -1), days, "2026-03-01|de") == ["2026-03-02|de"]
+    assert upstream_keys(Same(), days, "2026-03-02|de") == ["2026-03-02|de"]
 
 
 MAPPINGS = st.one_of(
