@@ -117,6 +117,8 @@ class Merged:
         case: The other.
         at: When.
         status: That it had.
+        answered: When somebody had answered it.
+        resolution: That it had.
         links: That this case did not have.
         tags: That this case did not have.
         dedupes: Its keys, which lead here now.
@@ -126,6 +128,8 @@ class Merged:
     case: str
     at: datetime
     status: str
+    answered: datetime | None = None
+    resolution: str | None = None
     links: tuple[Link, ...] = ()
     tags: tuple[str, ...] = ()
     dedupes: tuple[str, ...] = ()

@@ -46,6 +46,8 @@ def merge(target: Case, sources: Sequence[tuple[Case, CaseType, Hours]], now: da
             case=source.id,
             at=now,
             status=source.status,
+            answered=source.answered_at,
+            resolution=source.resolution,
             links=links,
             tags=tags,
             dedupes=source.dedupes,
@@ -86,8 +88,9 @@ def unmerge(target: Case, source: Case, kind: CaseType, hours: Hours, now: datet
     )
     status = kind.status(record.status)
     name, stage = (status.name, status.stage) if status else (kind.initial, Stage.NEW)
-    back = arrive(replace(source, merged_into=None, dedupes=record.dedupes), name, stage, now=now, hours=hours)
-    return target, back
+    # That it was merged is no answer to it and no solution: the numbers about cases would count both.
+    was = replace(source, merged_into=None, dedupes=record.dedupes, answered_at=record.answered, resolution=record.resolution)
+    return target, arrive(was, name, stage, now=now, hours=hours)
 
 
 def _check(target: Case, source: Case) -> None:

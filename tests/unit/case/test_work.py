@@ -15,6 +15,7 @@ from tocsin_case.domain.assignment import in_turn, least_loaded
 from tocsin_case.domain.calendars import ALWAYS
 from tocsin_case.domain.cases import Link
 from tocsin_case.domain.evidence import Attachment, handled, normal, observable_id, unbroken
+from tocsin_case.domain.flow import arrive
 from tocsin_case.domain.history import Record, difference, state_at
 from tocsin_case.domain.measures import Opened, Window
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
@@ -185,6 +186,11 @@ def test_merged_and_taken_apart_both_cases_are_as_they_were():
     left, back = unmerge(one, other, KIND, ALWAYS, NOW)
     assert replace(left, updated_at=target.updated_at) == target
     assert (back.status, back.stage, back.dedupes, back.links) == ("open", Stage.NEW, ("k",), source.links)
+    assert (back.answered_at, back.resolved_at, back.resolution) == (None, None, None)  # merging it was no answer to it
+    solved = arrive(replace(source, resolution="rebooted"), "resolved", Stage.RESOLVED, now=NOW, hours=ALWAYS)
+    one, (other,) = merge(target, [(solved, KIND, ALWAYS)], NOW)
+    _, back = unmerge(one, other, KIND, ALWAYS, NOW)
+    assert (back.stage, back.resolution, back.answered_at) == (Stage.RESOLVED, "rebooted", solved.answered_at)
     with pytest.raises(NotMergeable):
         merge(target, [(other, KIND, ALWAYS)], NOW)
     with pytest.raises(NotMergeable):
