@@ -46,7 +46,10 @@ def ids(world: World) -> dict[str, str]:
     case = world.good("POST", "/api/v1/cases", {"namespace": HOME, "title": MARK}, token=token)
     path = f"/api/v1/alerts?namespace={HOME}"
     alerts = awaited(lambda: world.good("GET", path, token=token)["items"], what="an alert")
-    within = {"approval": f"{run['id']}-do-0-note", "number": "1", "ref": "0" * 64}
+    later = DOCUMENT.replace("1.0.0", "2.0.0").encode()
+    proposal = world.ask("POST", "/api/v1/proposals", later, token=token, headers=YAML)
+    assert proposal.status == 201, proposal
+    within = {"proposal": proposal.json["id"], "approval": f"{run['id']}-do-0-note", "number": "1", "ref": "0" * 64}
     shaped = dict.fromkeys(("attachment", "comment", "observable", "task", "delivery"), ID)
     return {"run": run["id"], "case": case["id"], "alert": alerts[0]["id"], "namespace": HOME, **within, **shaped}
 

@@ -106,7 +106,7 @@ GREEDY = {
     "for-ever": "def f: f; f",
     "counting": "[range(1e12)] | length",
     "until-never": "0 | until(false; . + 1)",
-    "a-long-text": '"x" * 100000000',
+    "a-long-text": '[range(20000) | "x" * 8000] | join("")',
     "a-big-list": "[range(20000000)]",
     "deep": "reduce range(100000) as $i (0; [.])",
 }
