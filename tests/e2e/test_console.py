@@ -1,6 +1,7 @@
 """The console in a real browser, as somebody works with it: nothing is complained about on any page."""
 
 import json
+import re
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,8 @@ pytestmark = [
 ]
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> **loud** <script>document.title='owned'</script>"
+# Who starts a run may be on its page before it is there: the page says so and waits, and the browser says so too.
+EARLY = re.compile(r"404 .*/api/v1/runs/\w{26}$")
 PARCEL = {
     "document": {"dsl": "1.0.3", "namespace": "default", "name": "console-parcel", "version": "1.0.0"},
     "do": [
@@ -65,7 +68,7 @@ async def page(machine, tmp_path_factory):
         await page.click("Log in", "#login")
         await page.reads("recent runs")
         yield page
-    assert page.complaints == []
+    assert [it for it in page.complaints if not EARLY.search(it)] == []
 
 
 async def test_a_workflow_is_written_started_answered_and_seen_to_its_end(page, machine):

@@ -14,7 +14,11 @@ const known = { id: null, pages: [], open: new Set() }; // of the run that is lo
 // Answers whether it is worth looking again.
 export async function showRun(place, [id]) {
   if (known.id !== id) Object.assign(known, { id, pages: [], open: new Set() });
-  const run = await get(`runs/${id}`);
+  const run = await look(`runs/${id}`, {}, null);
+  if (!run) { // what was started a moment ago may still be on its way; its first signal draws the page anew
+    place.replaceChildren(card("Run", el("p.empty", {}, `There is no run ${id}, or it has not begun yet.`)));
+    return true;
+  }
   const [tasks, why, definition, questions, logs] = await Promise.all([
     everyTask(id), look(`runs/${id}/explanation`, {}, { waits: [] }), look(`workflows/${run.namespace}/${run.workflow}`, { version: run.version }, null),
     OVER.has(run.status) ? { items: [] } : look("approvals", { namespace: run.namespace, limit: 200 }, { items: [] }), look(`runs/${id}/logs`, { limit: 100 }, { items: [] })]);
