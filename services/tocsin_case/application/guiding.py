@@ -89,7 +89,8 @@ class Desk:
             case Strategy.ROUND_ROBIN if team is not None:
                 owner = in_turn(team.members, await self._configuration.next_turn(team.namespace, team.name))
             case Strategy.LOAD if team is not None:
-                owner = least_loaded(team.members, await self._cases.load_of(team.members))
+                turn = await self._configuration.next_turn(team.namespace, team.name)
+                owner = least_loaded(team.members, await self._cases.load_of(team.members), turn)
             case Strategy.ON_CALL:
                 rotation = guide.directory.rotations.get(guide.kind.rotation or "")
                 owner = on_call(rotation, now) if rotation is not None else None

@@ -13,11 +13,13 @@ def in_turn(members: Sequence[str], turn: int) -> str | None:
     return members[turn % len(members)] if members else None
 
 
-def least_loaded(members: Sequence[str], load: Mapping[str, int]) -> str | None:
-    """The member with the fewest active cases; of several the first.
+def least_loaded(members: Sequence[str], counts: Mapping[str, int], turn: int = 0) -> str | None:
+    """The member with the fewest active cases; of several the one whose turn it is.
 
     Args:
-        members: In the order of preference.
-        load: Active cases by member; a member without any may be missing.
+        members: In their order.
+        counts: Active cases of each who has any.
+        turn: Another number each time, so that cases that come at once, and see the same counts, go to different people.
     """
-    return min(members, key=lambda member: load.get(member, 0), default=None)
+    fewest = min((counts.get(member, 0) for member in members), default=0)
+    return in_turn([member for member in members if counts.get(member, 0) == fewest], turn)

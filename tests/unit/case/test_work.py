@@ -216,6 +216,8 @@ def test_who_gets_the_next_case():
     members = ("a", "b", "c")
     assert [in_turn(members, n) for n in range(4)] == ["a", "b", "c", "a"]
     assert least_loaded(members, {"a": 2, "b": 1, "c": 1}) == "b"
+    at_once = [least_loaded(members, {"a": 1}, turn) for turn in range(4)]  # all of them see the same counts
+    assert at_once == ["b", "c", "b", "c"]
     assert (in_turn((), 3), least_loaded((), {})) == (None, None)
 
 
