@@ -210,6 +210,11 @@ async def test_what_fails_is_tried_again_seen_in_the_log_and_sent_again_on_deman
             assert await replica.webhooks.again("default", "broken", log[0].id, **ADA) == 1
             await eventually(lambda: len(partner.got) == 1)
             assert partner.got[0][1]["webhook-id"] == log[0].message
+
+            async def kept():
+                return len((await observer.search(Search(entity="case"), limit=10, cursor=None)).records) == 3
+
+            await eventually(kept, within=60)
             sent = await replica.webhooks.window("default", "broken", began, None, actor="user:ada", cause=root("again"))
             assert sent == 3
             await eventually(lambda: len(partner.got) == 4)
@@ -290,16 +295,16 @@ async def test_what_the_stream_dropped_is_told_from_what_is_kept_and_the_rest_is
         await ground.say(*[ground.signal(n) for n in range(5)])
 
         async def kept():
-            found = await observer.search(Search(namespaces=None, entity="case"), limit=10, cursor=None)
-            return len(found.records) == 5
+            found = await observer.search(Search(), limit=10, cursor=None)
+            return len(found.records) == 7  # with the webhook's creation and verification
 
-        await eventually(kept)
+        await eventually(kept, within=60)
     await ground.say(*[ground.signal(n) for n in range(5, 7)])
     await call(ground.bus, "STREAM.PURGE.SIGNALS")
     await ground.say(ground.signal(7))
     async with two.working():
         await eventually(lambda: len(partner.got) >= 6, within=60)
-        assert [decode(body).subject for _, body in partner.at("/ok/0")] == ["c0", "c1", "c2", "c3", "c4", "c7"]
+        assert sorted(str(decode(body).subject) for _, body in partner.at("/ok/0")) == ["c0", "c1", "c2", "c3", "c4", "c7"]
         assert two.reader.health().facts["lost"] == 2
     (gap,) = await ground.places.gaps("webhooks")
     assert (gap.lost, gap.restored >= 5) == (2, True)
