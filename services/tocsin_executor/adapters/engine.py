@@ -29,7 +29,7 @@ log = structlog.get_logger()
 STREAM = "EXECUTOR"
 BUCKET = "EXECUTOR"
 _PURGE_EVERY = 30.0  # seconds
-_PATIENCE = 30.0  # seconds to wait for NATS and MongoDB at the start
+_PATIENCE = 60.0  # seconds to wait for NATS and MongoDB at the start; a killed engine may have left a transaction behind
 
 
 class Engine:
