@@ -58,6 +58,7 @@ class World:
         self.admin_password = str(admin["password"])
         self.root = self.login(str(admin["user"]), self.admin_password)["access_token"]
         self._people: dict[str, str] = {}
+        self._stale: set[str] = set()
         self._refused: list[Refusal] = []
 
     # ---- HTTP ------------------------------------------------------------------------------------------------------------
@@ -173,21 +174,21 @@ class World:
             held = [{"role": role, "namespace": namespace} for role, namespace in bindings]
             self.good("POST", "/api/v1/users", {"name": name, "password": PASSWORD, "bindings": held})
             self._people[name] = self.login(name, PASSWORD)["access_token"]
+        if name in self._stale:
+            self._stale.discard(name)
+            self._people[name] = self.login(name, PASSWORD)["access_token"]
         return self._people[name]
 
     def renew(self) -> None:
         """Log everybody in again, after a change of rules that withdraws all tokens."""
         self.root = self.login("admin", self.admin_password)["access_token"]
-        for name in self._people:  # who was disabled, or has another password by now, stays out
-            answer = self.ask("POST", "/api/v1/auth/login", {"user": name, "password": PASSWORD})
-            if answer.status == 200:
-                self._people[name] = answer.json["access_token"]
+        self._stale = set(self._people)  # logged in when they are needed: a password takes its time
 
     def holder(self, role: str, namespace: str = "*") -> str:
         """Somebody with one role."""
         return self.user(f"{role}-{namespace}".replace("*", "all"), (role, namespace))
 
-    @cached_property
+    @property
     def nobody(self) -> str:
         """A user without any role."""
         return self.user("norole")
