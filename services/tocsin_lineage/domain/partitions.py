@@ -23,7 +23,7 @@ PAIR = "|"  # between the two keys of a pair; no key of a dimension holds it
 _DAYS = re.compile(r"P\d+[YMWD]|@(yearly|annually|monthly|weekly|daily|midnight)", re.IGNORECASE)
 _OF_DAY = {5: 2, 6: 3, 7: 3}  # how many fields of a cron pattern are about the time of day, seconds included, by their number
 _TICK = timedelta(microseconds=1)
-_NEAR = timedelta(minutes=2)  # how far is looked back first; windows may be a second long
+_NEAR = timedelta(seconds=2)  # how far is looked back first; windows may be a second long
 _REACH = timedelta(days=366 * 8)  # a leap day comes again after eight years at the latest
 
 
@@ -115,7 +115,7 @@ def boundary_before(windows: Windows, at: datetime) -> datetime | None:
             return found
         if begin == windows.start or span > _REACH:
             return None
-        span *= 8
+        span *= 16
 
 
 def _last(table: Timetable, after: datetime, until: datetime) -> datetime | None:
