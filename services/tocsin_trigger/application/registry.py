@@ -1,10 +1,14 @@
 """All triggers in memory, kept true while any replica changes them.
 
 Deciding about an event asks no database. A change made by this replica counts at once, one made by another as soon as the
-database tells (a change stream; milliseconds). When the database is lost everything is read again, so nothing is missed.
+database tells (a change stream; milliseconds). A change is answered when the database has told it here as well, and so to the
+other replicas: an event that is sent then meets the new trigger whoever takes it. When the database is lost everything is read
+again, so nothing is missed.
 """
 
+import asyncio
 import gc
+from contextlib import suppress
 
 import structlog
 
@@ -21,6 +25,7 @@ from tocsin_trigger.ports import Cipher, Snapshot, TriggerStore
 log = structlog.get_logger()
 
 RETRY = 1.0  # seconds before the database is asked again
+ECHO = 1.0  # seconds for which a change, which is stored, waits at most for the database to tell of it
 
 
 class Registry:
@@ -42,6 +47,8 @@ class Registry:
         self._loaded = False
         self._broken: dict[str, str] = {}
         self._told: set[str] = set()
+        self._following = False
+        self._echoes: dict[tuple[str, int], asyncio.Event] = {}
 
     async def start(self) -> None:
         """Read all triggers."""
@@ -59,10 +66,14 @@ class Registry:
                 async for change in self._store.follow(self._index.states):
                     if isinstance(change, Snapshot):
                         await self._take(change)
+                        self._following = True
                     else:
                         self._put(change)
+                        self._echo(change)
             except Unavailable as error:
                 log.info("triggers.not_followed", error=error.detail)
+            finally:
+                self._following = False
             await self._clock.sleep(RETRY)
 
     async def stop(self) -> None:
@@ -78,6 +89,23 @@ class Registry:
         """Take a trigger's new state (or its end) from this replica's own use cases."""
         self._told.add(entry.key)
         self._put(entry)
+
+    async def spread(self, entry: Entry[Trigger]) -> None:
+        """Take it as :meth:`put`, and return when the database has told all that follow it, as far as can be seen from here."""
+        told = self._echoes.setdefault((entry.key, entry.revision), asyncio.Event()) if self._following else None
+        self.put(entry)
+        if told is not None:
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ECHO):
+                        await told.wait()
+            finally:
+                self._echoes.pop((entry.key, entry.revision), None)
+
+    def _echo(self, change: Entry[Trigger]) -> None:
+        for (key, revision), told in self._echoes.items():
+            if key == change.key and revision <= change.revision:
+                told.set()
 
     def _put(self, entry: Entry[Trigger]) -> None:
         trigger = entry.value

@@ -179,7 +179,7 @@ class Triggers:
             cause=request.cause,
             actor=request.actor,
         )
-        self._registry.put(await self._store.commit(entry, None, [signal]))
+        await self._registry.spread(await self._store.commit(entry, None, [signal]))
 
     async def pause(
         self, namespace: str, name: str, reason: str | None, request: Request, *, by_itself: bool = False
@@ -323,7 +323,7 @@ class Triggers:
             actor=request.actor,
         )
         committed = await self._store.commit(entry, trigger, [signal])
-        self._registry.put(committed)
+        await self._registry.spread(committed)
         if isinstance(trigger.source, SignalSource | CorrelationSource):
             await self._listening.widen()  # before anybody is told that the trigger is there
         return committed

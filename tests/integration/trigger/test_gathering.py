@@ -9,6 +9,7 @@ from tocsin.signals.catalogue.executor import RUN_REFUSED, RunRefused
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.testing.waiting import eventually
+from tocsin_trigger.application.registry import Registry
 
 
 async def runs(service: Service, count: int) -> list[CloudEvent]:
@@ -76,10 +77,9 @@ async def test_groups_are_apart_and_a_deadline_is_carried_out_once_by_two_replic
         assert answer["when"]["after"]["event"] == {"type": "com.example.order"}
         paid = CloudEvent(id="p1", source="/shop", type="com.example.payment", data={"n": 1})
 
-        async def known() -> bool:
-            return (await service.ask("GET", "/api/v1/triggers/default/unpaid"))[0] == 200
-
-        await eventually(known)
+        registry = service.named("triggers")
+        assert isinstance(registry, Registry)
+        await eventually(lambda: registry.known("default/unpaid") is not None)
         await publish(service, event(1, "com.example.order"), event(2, "com.example.order"), paid)
         (command,) = await runs(service, 1)
         assert command.data["input"] == {"n": 2, "key": "2"}

@@ -80,3 +80,35 @@ async def test_what_was_changed_while_the_triggers_were_read_is_not_forgotten() 
         serving.cancel()
     with pytest.raises(NotFound):
         registry.webhook("default", "gone")
+
+
+class TellingStore(SlowStore):
+    """Hands its snapshot out at once, and a change when it is told to."""
+
+    async def follow(self, known: Callable[[], Known]) -> AsyncIterator[Snapshot | Entry[Trigger]]:
+        yield await self.snapshot()
+        self.taken.set()
+        await self.handed.wait()
+        for entry in self.entries.values():
+            yield entry
+        await asyncio.Event().wait()
+
+
+async def test_a_change_is_answered_when_the_database_has_told_it() -> None:
+    """It counts here at once; whoever made it is answered when those who follow the database know it too."""
+    made = Entry("default/made", trigger("made"), 1, 1)
+    store = TellingStore()
+    registry = Registry(store, Clear(), SystemClock())
+    await registry.start()
+    await registry.spread(Entry("default/early", trigger("early"), 1, 1))  # nobody follows yet: nothing to wait for
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(registry.serve())
+        await store.taken.wait()
+        spreading = group.create_task(registry.spread(made))
+        await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop for it to begin
+        assert registry.known("default/made") is not None
+        assert not spreading.done()
+        store.entries = {made.key: made}
+        store.handed.set()
+        await spreading
+        serving.cancel()
