@@ -52,7 +52,8 @@ async def publish_text(client: Client, file: str, text: bytes) -> Record:
     try:
         return await client.workflows.apply(text, media_type=media_type)
     except TocsinError as error:
-        error.detail = f"{file}: {error.detail}"
+        place = error.detail.removeprefix("definition:")  # what the platform calls a text whose file it does not know
+        error.detail = f"{file}: {error.detail}" if place == error.detail else f"{file}:{place}"
         raise
 
 

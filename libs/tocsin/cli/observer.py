@@ -60,8 +60,8 @@ async def tasks(
     found = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     if not as_json:
         found = [{**item, "p90": _seconds("work", item.get("work"))["p90"]} for item in found]
-    columns = ["workflow", "task", "runs", "p90:work p90 (s)", "retries", "faulted", "flaky"]
-    print_records(found, columns, as_json=as_json, empty="No tasks.")
+    columns = ["workflow", "task", "runs", "p90:work p90", "retries", "faulted", "flaky"]
+    print_records(found, columns, as_json=as_json, empty="No task was tried again." if flakiest else "No tasks.")
 
 
 @app.command()

@@ -215,7 +215,13 @@ def _found(workflow: Workflow | None, namespace: str, name: str, version: str | 
     found = workflow.find(version) if workflow is not None else None
     if found is None:
         what = f"version {version} of workflow" if version is not None and workflow is not None else "workflow"
-        raise NotFound(f"There is no {what} {namespace}/{name}.", namespace=namespace, workflow=name, version=version)
+        raise NotFound(
+            f"There is no {what} {namespace}/{name}.",
+            hint="`tocsin workflow list` shows what is published here, `tocsin workflow apply FILE` publishes more.",
+            namespace=namespace,
+            workflow=name,
+            version=version,
+        )
     return found
 
 

@@ -1,9 +1,10 @@
 """What goes into and comes out of the executor's API."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
 from tocsin_executor.application.views import RunView, TaskView, instant
 from tocsin_executor.ports import Version, Workflow
@@ -142,10 +143,16 @@ class StartQuery(Input):
     wait: Duration | None = Field(None, description="Wait for the run's end for so long, for example 10s, or 10; at most 60s.")
 
 
+def _of_a_run(text: str) -> str:
+    if re.fullmatch(r"[0-9a-z]{26}", text) is None:
+        raise ValueError("no run has such an id: each is 26 lower-case letters and digits, as the list of runs shows them")
+    return text
+
+
 class RunId(Input):
     """Path of one run."""
 
-    run: Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")]
+    run: Annotated[str, AfterValidator(_of_a_run), Field(json_schema_extra={"pattern": r"^[0-9a-z]{26}$"})]
 
 
 class ValueId(RunId):

@@ -127,7 +127,7 @@ def run_statistics(runs: Sequence[RunFacts], since: datetime, until: datetime) -
 
 
 def task_statistics(runs: Sequence[RunFacts], *, flakiest: bool) -> list[TaskStatistics]:
-    """Tasks of many runs: the slowest first, or those that need several attempts most often."""
+    """Tasks of many runs: the slowest first, or of those that were tried again the ones that most often were."""
     seen: dict[tuple[str, str], list[TaskFacts]] = defaultdict(list)
     for run in runs:
         for task in run.tasks:
@@ -145,8 +145,9 @@ def task_statistics(runs: Sequence[RunFacts], *, flakiest: bool) -> list[TaskSta
         )
         for (workflow, name), tasks in seen.items()
     ]
-    order = (lambda one: (-one.flaky, -one.retries)) if flakiest else (lambda one: (-one.work.p90, -one.work.mean))
-    return sorted(found, key=order)
+    if flakiest:
+        return sorted((one for one in found if one.retries), key=lambda one: (-one.flaky, -one.retries))
+    return sorted(found, key=lambda one: (-one.work.p90, -one.work.mean))
 
 
 def failure_clusters(runs: Sequence[RunFacts]) -> list[FailureCluster]:
