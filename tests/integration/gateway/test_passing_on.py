@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 
-from integration.auth.harness import running
 from tocsin_gateway.wiring import SERVICE
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import assemble, read_settings
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.embedded import free_ports
 from tocsin_kit.testing import eventually
+from tocsin_kit.testing.components import running
 from tocsin_kit.web import HttpServer
 
 LIMIT = 4096  # bytes that the gateway under test passes on
@@ -77,7 +77,7 @@ async def gateway(behind: tuple[Behind, str]) -> AsyncIterator[str]:
         "TOCSIN_HTTP_TRUSTED_PROXIES": "[]",
     }
     chain = assemble(SERVICE, read_settings(SERVICE, environ=environ), clock=SystemClock(), chance=SystemChance())
-    async with running(list(chain.components)):
+    async with running(*chain.components):
         yield next(component for component in chain.components if isinstance(component, HttpServer)).url
 
 

@@ -76,14 +76,16 @@ async def test_a_change_of_what_has_changed_meanwhile_is_refused(service: Servic
     [
         ({**BODY, "cron": "0 25 * * *"}, "/cron", 3),
         ({**BODY, "cron": None, "every": "PT"}, "/every", 1),
-        ({**BODY, "timezone": "Europe/Berln"}, "/timezone", 1),
+        ({**BODY, "timezone": "Europe/Berln"}, "/timezone", None),
     ],
 )
-async def test_a_mistake_is_shown_where_it_is(service: Service, body: dict[str, object], pointer: str, column: int) -> None:
-    """The member of the body, and the character in the expression."""
+async def test_a_mistake_is_shown_where_it_is(
+    service: Service, body: dict[str, object], pointer: str, column: int | None
+) -> None:
+    """The member of the body, and the character in the expression where there is one."""
     status, problem = await service.ask("PUT", PATH, json=body)
     (error,) = problem["errors"]
-    assert (status, problem["code"], error["pointer"], error["column"]) == (422, "timetable_invalid", pointer, column)
+    assert (status, problem["code"], error["pointer"], error.get("column")) == (422, "timetable_invalid", pointer, column)
 
 
 async def test_a_preview_follows_the_policy_about_clocks_that_jump(service: Service) -> None:
