@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, JsonValue
 
 from tocsin_case.domain.evidence import Attachment, Custody, Observable, Sighting
 from tocsin_case.domain.talk import Comment, Visibility
@@ -57,10 +57,19 @@ class PlaybookName(BaseModel):
     playbook: Slug
 
 
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a comment says something")
+    return text
+
+
+Words = Annotated[str, Field(min_length=1, max_length=64_000), AfterValidator(_said)]
+
+
 class CommentBody(Input):
     """Something to say."""
 
-    text: Annotated[str, Field(max_length=64_000, pattern=r"\S", description="Markdown; `@name` mentions somebody.")]
+    text: Annotated[Words, Field(description="Markdown; `@name` mentions somebody.")]
     visibility: Visibility = Field(default=Visibility.PUBLIC, description="`internal`: for those who may work on the case.")
     parent: CaseKey | None = Field(default=None, description="The comment that it answers.")
 
@@ -68,7 +77,7 @@ class CommentBody(Input):
 class CommentEdit(Input):
     """Another text."""
 
-    text: Annotated[str, Field(max_length=64_000, pattern=r"\S")]
+    text: Words
 
 
 class EditView(BaseModel):
