@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
@@ -61,6 +62,7 @@ ODD = (
 
 def test_no_path_or_parameter_breaks_a_route(world: World) -> None:
     """Traversal, control characters, bytes that are no text, patterns, very long values."""
+    turn = cycle(ODD)
     for method, path, operation in operations(world):
         if path.startswith("/examples/"):
             continue
@@ -68,7 +70,8 @@ def test_no_path_or_parameter_breaks_a_route(world: World) -> None:
         if method == "GET":
             plain = re.sub(r"\{[a-z_]+\}", "absent", path)
             names = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
-            tried += [f"{plain}?{name}={odd}" for name in names for odd in ODD]
+            # Three for each parameter, in turn: parameters are of a few kinds, each of which meets all of them.
+            tried += [f"{plain}?{name}={odd}" for name in names for odd in islice(turn, 3)]
         for target in tried:
             answer = world.ask(method, target, {} if "requestBody" in operation else None, token=world.root)
             assert answer.status < 500, (method, target[:200], answer)
