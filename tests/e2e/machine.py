@@ -1,13 +1,17 @@
 """A newcomer's machine: a platform in a process of its own, a shell with the real command line, and plain HTTP."""
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,6 +27,7 @@ from tocsin_kit.platform.options import choose_ports, parse, require_all_free
 
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 60.0  # seconds; a start takes two to seven, a machine may be busy
+PREFORK = Path(__file__).with_name("prefork.py")
 LIBRARIES = os.pathsep.join(str(ROOT / top) for top in ("libs", "services"))
 
 Seen = TypeVar("Seen")
@@ -98,6 +103,25 @@ class Platform:
         return self._process.returncode
 
 
+@functools.cache
+def _forks() -> Path:
+    """Where the process listens that has imported the command line; it ends with this one."""
+    folder = Path(tempfile.mkdtemp(prefix="cli"))
+    path = folder / "s"
+    process = subprocess.Popen([sys.executable, PREFORK, path, "serve"], env={"PATH": os.defpath, "PYTHONPATH": LIBRARIES})
+
+    def end() -> None:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)
+
+    atexit.register(end)
+    until = _clock.monotonic() + READY_WITHIN
+    while not path.exists() and process.poll() is None and _clock.monotonic() < until:
+        select.select([], [], [], 0.02)
+    return path
+
+
 class Machine:
     """A shell in a folder of its own, which looks like a checkout: ``examples`` is there, ``tocsin`` is on the path.
 
@@ -111,7 +135,7 @@ class Machine:
         self.folder, self.url, self.token = folder, url, ""
         (folder / "bin").mkdir()
         tocsin = folder / "bin" / "tocsin"
-        tocsin.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from tocsin.cli import main; main()' \"$@\"\n")
+        tocsin.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {PREFORK} {_forks()} type "$@"\n')
         tocsin.chmod(0o755)
         (folder / "examples").symlink_to(ROOT / "examples")
         (folder / ".tocsin").symlink_to(data)
