@@ -4,6 +4,7 @@
 Motor and PyMongo are known to this package and to the services' adapters only.
 """
 
+from tocsin_kit.store.contention import undisputed
 from tocsin_kit.store.database import Database, Document, Transaction
 from tocsin_kit.store.errors import AlreadyExists, InvalidCursor, RevisionConflict, StoreUnavailable, translated
 from tocsin_kit.store.filters import EVERYTHING, Filter
@@ -47,4 +48,5 @@ __all__ = [
     "fetch_page",
     "migrate",
     "translated",
+    "undisputed",
 ]

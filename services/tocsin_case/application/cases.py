@@ -15,7 +15,7 @@ from tocsin_case.domain.measures import Measures, Window
 from tocsin_case.domain.merging import NotMergeable, merge, unmerge
 from tocsin_case.domain.types import FieldValue, check_fields
 from tocsin_case.ports import CaseSearch, Facets
-from tocsin_kit.store import Entry, Page
+from tocsin_kit.store import Entry, Page, undisputed
 
 BULK = 500  # cases changed with one request
 
@@ -172,12 +172,12 @@ class Cases:
             raise NotFound(f"case {case_id} was not there yet", case=case_id)
         return self._ledger.store.read(state)
 
+    @undisputed
     async def merge(self, case_id: str, others: Sequence[str], *, by: By) -> Entry[Case]:
         """Make one case of several; all of it or nothing.
 
         Raises:
             NotMergeable: One is merged already, or somewhere else.
-            Conflict: One of them was changed at the same moment.
         """
         now = self._ledger.clock.now()
         target = await self._ledger.get(case_id)
@@ -194,6 +194,7 @@ class Cases:
         prepared.append(await self._ledger.prepared(target, Decision(merged), guide, by=by, why="merged", now=now))
         return (await self._ledger.store.commit(prepared))[-1]
 
+    @undisputed
     async def unmerge(self, case_id: str, other: str, *, by: By) -> Entry[Case]:
         """Take a merged case out again.
 

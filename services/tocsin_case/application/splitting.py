@@ -13,7 +13,7 @@ from tocsin_case.domain.flow import promise_of, with_promise
 from tocsin_case.domain.types import CaseType
 from tocsin_case.ports import Beside, BesideStore
 from tocsin_kit.chance import Chance, new_id
-from tocsin_kit.store import Entry
+from tocsin_kit.store import Entry, undisputed
 
 
 class Splitting:
@@ -30,6 +30,7 @@ class Splitting:
         self._besides = besides
         self._chance = chance
 
+    @undisputed
     async def split(
         self,
         case_id: str,
@@ -47,7 +48,6 @@ class Splitting:
 
         Raises:
             Invalid: The case has no such link, task, comment, observable or file.
-            Conflict: The case was changed at the same moment.
         """
         now = self._ledger.clock.now()
         source = await self._ledger.get(case_id)

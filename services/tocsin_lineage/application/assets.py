@@ -1,14 +1,13 @@
 """What people and programs do with assets."""
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tocsin.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from tocsin.errors import Invalid, NotFound, PreconditionFailed
 from tocsin.signals import Cause
 from tocsin.signals.catalogue import lineage as words
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Page
+from tocsin_kit.store import Entry, Page, undisputed
 from tocsin_lineage.application.announcing import announce, changes_of, registered
 from tocsin_lineage.domain.assets import Act, Asset, Condition, Happening, Slot, described
 from tocsin_lineage.domain.checks import CheckResult
@@ -18,7 +17,6 @@ from tocsin_lineage.domain.schema_history import SchemaVersion
 from tocsin_lineage.ports import AssetSearch, AssetStore, Changes, HappeningSearch
 
 READERS_LIMIT = 100
-TRIES = 8  # against other writers of an asset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +48,7 @@ class Assets:
         self._store = store
         self._clock = clock
 
+    @undisputed
     async def describe(self, asset: Asset, *, expect: int | None, actor: str, cause: Cause) -> Entry[Asset]:
         """Make an asset known, or describe it anew; what runs did to it stays.
 
@@ -159,28 +158,32 @@ class Assets:
             NotFound: There is no such asset.
             Invalid: It can have no such partition.
         """
+        if await self._made_known(namespace, key, partition):
+            await self._judge_again(namespace, key)
+
+    @undisputed
+    async def _made_known(self, namespace: str, key: str, partition: str) -> bool:
+        """Whether it was not before, and the promise is about it."""
         asset = (await self.get(namespace, key)).value
         if asset is None or not is_key(asset.policy.partitions, partition):
             raise Invalid(f"{key} can have no partition {partition!r}.")
         place = (namespace, key, partition)
         entry = (await self._store.load_slots([place]))[place]
-        if entry.value is None:
-            slot = Slot(namespace=namespace, asset=key, partition=partition, known=self._clock.now())
-            await self._store.commit_together(Changes(slots=[(entry, slot, ())]))
-            if isinstance(asset.policy.promise, EachPartition):
-                await self._judge_again(namespace, key)
+        if entry.value is not None:
+            return False
+        slot = Slot(namespace=namespace, asset=key, partition=partition, known=self._clock.now())
+        await self._store.commit_together(Changes(slots=[(entry, slot, ())]))
+        return isinstance(asset.policy.promise, EachPartition)
 
+    @undisputed
     async def _judge_again(self, namespace: str, key: str) -> None:
         """The promise about each partition is about one more."""
-        for _ in range(TRIES):
-            entry = await self._store.load(namespace, key)
-            if entry.value is None:
-                return
+        entry = await self._store.load(namespace, key)
+        if entry.value is not None:
             verdict = replace(entry.value.verdict, due=self._clock.now())
-            with suppress(Conflict):
-                await self._store.commit(entry, replace(entry.value, verdict=verdict), ())
-                return
+            await self._store.commit(entry, replace(entry.value, verdict=verdict), ())
 
+    @undisputed
     async def delete(self, namespace: str, key: str, *, actor: str, cause: Cause) -> None:
         """Forget an asset; what happened to it stays on record.
 

@@ -15,7 +15,7 @@ from tocsin.schedules import parse_timetable
 from tocsin.signals import Cause, CloudEvent, Json, derive, follow, root
 from tocsin.signals.subjects import SignalSubject
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry
+from tocsin_kit.store import Entry, undisputed
 from tocsin_lineage.application.announcing import start_run
 from tocsin_lineage.domain.assets import Asset, Condition, Slot
 from tocsin_lineage.domain.automation import Facts, Finding, Part, Tick, Upstream, answered_by, causes, evaluate, tick_of
@@ -28,7 +28,6 @@ from tocsin_lineage.ports import AssetStore, Changes, Evaluation, EvaluationStor
 
 EVERY = timedelta(seconds=1)
 AT_ONCE = 200
-TRIES = 8
 LOOK_LIMIT = 200  # partitions that one cause makes be looked at
 KNOWN_LIMIT = 10_000
 _NEWS = frozenset({"materialized", "check-evaluated", "freshness-changed"})
@@ -104,23 +103,17 @@ class Automation:
         known = await self._store.slot_keys(asset.namespace, asset.key, KNOWN_LIMIT)
         return all_keys(partitions, now, known)[-LOOK_LIMIT:]
 
+    @undisputed
     async def _look(self, namespace: str, key: str, partition: str, cause_id: str, cause: Cause) -> None:
         look = derive("evaluation", namespace, key, partition, cause_id)
-        for attempt in range(TRIES):
-            if await self._evaluations.known([look]):
-                return
-            asset = (await self._store.load(namespace, key)).value
-            if asset is None or asset.policy.automation is None:
-                return
-            place = (namespace, key, partition)
-            entry = (await self._store.load_slots([place]))[place]
-            try:
-                await self._decide(asset, entry, partition, (look, cause_id, cause))
-            except Conflict:
-                if attempt + 1 == TRIES:
-                    raise
-                continue
+        if await self._evaluations.known([look]):
             return
+        asset = (await self._store.load(namespace, key)).value
+        if asset is None or asset.policy.automation is None:
+            return
+        place = (namespace, key, partition)
+        entry = (await self._store.load_slots([place]))[place]
+        await self._decide(asset, entry, partition, (look, cause_id, cause))
 
     async def _decide(self, asset: Asset, entry: Entry[Slot], partition: str, why: tuple[str, str, Cause]) -> None:
         condition = asset.policy.automation

@@ -7,6 +7,7 @@ from typing import Literal
 from tocsin.errors import Invalid
 from tocsin.signals import Cause, Json, derive
 from tocsin_kit.clock import Clock
+from tocsin_kit.store import undisputed
 from tocsin_lineage.application.announcing import start_backfill
 from tocsin_lineage.application.assets import Assets
 from tocsin_lineage.application.automation import input_of
@@ -58,6 +59,7 @@ class Backfills:
         self._store = store
         self._clock = clock
 
+    @undisputed
     async def start(
         self, namespace: str, key: str, which: Which | Sequence[str], *, concurrency: int, actor: str, cause: Cause
     ) -> Asked:
@@ -66,7 +68,6 @@ class Backfills:
         Raises:
             NotFound: There is no such asset.
             Invalid: It has no maker, or no such partition.
-            Conflict: It was changed meanwhile.
         """
         entry = await self._assets.get(namespace, key)
         asset = entry.value

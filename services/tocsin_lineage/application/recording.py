@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from tocsin.errors import Conflict
 from tocsin.signals import Cause, Json, derive
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Outgoing
+from tocsin_kit.store import Entry, Outgoing, undisputed
 from tocsin_lineage.application.announcing import Said, announce, of_check, of_happening, of_schema, registered
 from tocsin_lineage.domain.assets import Act, Asset, Happening, Slot, code_of, failed, filled, happened
 from tocsin_lineage.domain.checks import CheckPolicy, CheckResult, stood
@@ -19,7 +18,6 @@ from tocsin_lineage.domain.partitions import WHOLE
 from tocsin_lineage.domain.schema_history import SchemaVersion, columns_of, difference, fingerprint
 from tocsin_lineage.ports import AssetStore, Changes, Place, SlotPlace
 
-TRIES = 8  # against other writers of the same assets
 _AHEAD = timedelta(minutes=1)  # clocks of senders differ; what is said to happen later than that happens now
 _MILLISECOND = timedelta(milliseconds=1)  # what the store can tell apart
 
@@ -84,25 +82,18 @@ class Recorder:
         self._store = store
         self._clock = clock
 
+    @undisputed
     async def record(self, reports: Sequence[Report]) -> None:
         """Record all of them, or nothing; safe to repeat.
 
         Raises:
-            Conflict: Others wrote to the same assets all the time.
+            RevisionConflict: Others wrote to the same assets all the time.
         """
         if not reports:
             return
-        for attempt in range(TRIES):
-            changes = await self._decide(reports)
-            if not (changes.assets or changes.slots or changes.happenings or changes.checks):
-                return
-            try:
-                await self._store.commit_together(changes)
-            except Conflict:
-                if attempt + 1 == TRIES:
-                    raise
-                continue
-            return
+        changes = await self._decide(reports)
+        if changes.assets or changes.slots or changes.happenings or changes.checks:
+            await self._store.commit_together(changes)
 
     async def requested_for(self, run: str) -> Sequence[SlotPlace]:
         """The partitions that a run was started for from here."""

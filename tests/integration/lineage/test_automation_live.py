@@ -132,6 +132,20 @@ async def test_gaps_are_filled_by_a_backfill_of_the_scheduler(world):
         await world.backfills.start("default", "daily", ["1999-01-01"], concurrency=1, actor="user:ada", cause=root("r"))
 
 
+async def test_nobody_is_told_of_a_conflict_that_is_none_of_theirs(world):
+    """Gaps are filled and the asset is described anew while others write to it: each decides again, and all of it holds."""
+    await world.describe("daily", partitions=DAYS, maker=MAKER)
+    days = [f"2026-02-{day}" for day in (21, 22, 23)]
+    await asyncio.gather(
+        *(world.backfills.start("default", "daily", [day], concurrency=1, actor="user:ada", cause=root(day)) for day in days),
+        *(world.describe("daily", partitions=DAYS, maker=MAKER) for _ in range(3)),
+    )
+    await world.settle()
+    assert sorted(item["key"] for one in world.commands("scheduler") for item in one["items"]) == days
+    requested = await world.assets.partitions("default", "daily", condition=Condition.REQUESTED)
+    assert [slot.partition for slot in requested] == days
+
+
 async def test_a_run_that_is_refused_fails_the_partition_it_was_for(world):
     """It is not requested for ever; and a partition that comes to be is known before it is written."""
     await world.describe("a")
