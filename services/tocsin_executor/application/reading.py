@@ -94,3 +94,24 @@ class Reading(Protocol):
     async def signals(self, namespace: str, run: str, after: int, limit: int) -> tuple[list[dict[str, Json]], int | None]:
         """Signals of a run, and where to go on."""
         ...
+
+
+class Alive(Protocol):
+    """Knows the tasks that are not among the saved ones."""
+
+    async def live_tasks(self, run: str) -> list[TaskView]:
+        """Those that are alive, or ended since the last save."""
+        ...
+
+
+async def tasks_of(
+    alive: Alive, saved: Reading, run: str, after: tuple[str, int] | None, limit: int
+) -> tuple[list[TaskView], tuple[str, int] | None]:
+    """A page of the activations of a run: the finished ones, and on the last page those that are not; and where to go on."""
+    # Alive ones first: what is saved between the two looks is then in both. The other way round it would be in neither.
+    live = await alive.live_tasks(run)
+    found, beyond = await saved.finished_tasks(run, after, limit)
+    if beyond is None:
+        seen = {task.activation for task in found}
+        found = [*found, *(task for task in live if task.activation not in seen)]
+    return found, beyond

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from tocsin.errors import NotFound, TooLarge, Unavailable
 from tocsin.signals import derive
 from tocsin_executor.application.admission import LimitReached
-from tocsin_executor.application.reading import Reading, RunSearch
+from tocsin_executor.application.reading import Reading, RunSearch, tasks_of
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
@@ -125,12 +125,9 @@ class _RunHandlers:
         query = call.query(TasksQuery)
         position = decode_cursor(query.cursor, of="tasks", kinds=(str, int))
         after = (str(position[0]), int(position[1])) if position is not None else None
-        finished, beyond = await self._reading.finished_tasks(view.id, after, query.limit)
-        if beyond is None:
-            seen = {task.activation for task in finished}
-            finished += [task for task in await self._runs.live_tasks(view.id) if task.activation not in seen]
+        found, beyond = await tasks_of(self._runs, self._reading, view.id, after, query.limit)
         cursor = encode_cursor(list(beyond), of="tasks") if beyond is not None else None
-        return Page(items=[TaskOut.of(task) for task in finished], next_cursor=cursor)
+        return Page(items=[TaskOut.of(task) for task in found], next_cursor=cursor)
 
     async def logs(self, call: Call) -> Page[LogLine]:
         view = await permitted(self._runs, call, "task:read")
