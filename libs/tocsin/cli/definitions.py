@@ -1,6 +1,8 @@
 """`tocsin workflow apply|list|show|delete`: the definitions that the platform knows."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -48,9 +50,20 @@ async def publish(client: Client, file: str) -> Record:
 
 async def publish_text(client: Client, file: str, text: bytes) -> Record:
     """Publish a definition that was read from ``file``."""
-    media_type = "application/json" if text.lstrip()[:1] == b"{" else "application/yaml"
+    with naming(file):
+        return await client.workflows.apply(text, media_type=media_type_of(text))
+
+
+def media_type_of(text: bytes) -> str:
+    """How a definition is written."""
+    return "application/json" if text.lstrip()[:1] == b"{" else "application/yaml"
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Say in errors which file they are about."""
     try:
-        return await client.workflows.apply(text, media_type=media_type)
+        yield
     except TocsinError as error:
         place = error.detail.removeprefix("definition:")  # what the platform calls a text whose file it does not know
         error.detail = f"{file}: {error.detail}" if place == error.detail else f"{file}:{place}"

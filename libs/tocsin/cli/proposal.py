@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from tocsin.cli.definitions import split
+from tocsin.cli.definitions import media_type_of, naming, split
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import print_json, print_records, read_file, say
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
@@ -37,9 +37,9 @@ async def create(
 ) -> None:
     """Propose to publish a definition; prints the proposal's id."""
     text = read_file(file, "the definition")
-    media_type = "application/json" if text.lstrip()[:1] == b"{" else "application/yaml"
     async with connect(url) as client:
-        record = await client.proposals.publish(text, note, media_type=media_type)
+        with naming(file):
+            record = await client.proposals.publish(text, note, media_type=media_type_of(text))
     print_json(record) if as_json else typer.echo(record["id"])
 
 

@@ -6,7 +6,8 @@ To add a command: a module with a ``typer.Typer`` called ``app``, and a line in 
 import os
 import sys
 from collections.abc import Mapping
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 from typer.main import get_command
@@ -66,8 +67,18 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tocsin {version('tocsin')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version_: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Workflows that start on events, and never get lost on the way."""
 
 

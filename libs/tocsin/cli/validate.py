@@ -7,6 +7,7 @@ is installed, the grammar is all that is checked, and that is said.
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import Annotated, Final
 
 import orjson
@@ -17,7 +18,7 @@ from tocsin.cli.exits import Exit
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import console, print_json, read_file, say
 from tocsin.definitions import Definition, parse, validate
-from tocsin.errors import Invalid, TocsinError, Violation
+from tocsin.errors import Defect, Invalid, TocsinError, Violation
 from tocsin.signals import Json
 
 app = typer.Typer(context_settings=dict(SETTINGS))
@@ -64,14 +65,18 @@ def _compiled(sound: dict[str, Definition], *, as_json: bool) -> dict[str, list[
     """What the executor would refuse of definitions whose grammar is right."""
     if not sound:
         return {}
+    if find_spec("tocsin_executor") is None:
+        say("only the grammar was checked: the executor is not installed here", as_json=as_json, style="dim")
+        return {}
     command = [sys.executable, "-m", "tocsin_executor.worker.judging"]
     asked = orjson.dumps([definition.document for definition in sound.values()])
     try:
         done = subprocess.run(command, input=asked, capture_output=True, timeout=_SECONDS, check=True)  # noqa: S603  # our own
         answers = orjson.loads(done.stdout)
-    except (subprocess.SubprocessError, OSError, orjson.JSONDecodeError):
-        say("only the grammar was checked: the executor is not installed here", as_json=as_json, style="dim")
-        return {}
+    except (subprocess.SubprocessError, OSError, orjson.JSONDecodeError) as error:
+        said = getattr(error, "stderr", None) or str(error).encode()
+        last = said.decode(errors="replace").strip().rpartition("\n")[2]
+        raise Defect(f"The executor's compiler gave no answer: {last}", hint="only the grammar was checked") from error
     return {
         name: [Violation(v["pointer"], v["detail"], v["hint"], *definition.position(v["pointer"])) for v in answer]
         for (name, definition), answer in zip(sound.items(), answers, strict=True)

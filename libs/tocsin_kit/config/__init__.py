@@ -3,6 +3,7 @@
 Only ``__main__`` reads them; everything else is given what it needs. Nothing below this package knows where a value came from.
 """
 
+from tocsin_kit.config.complaints import in_words
 from tocsin_kit.config.durations import Duration
 from tocsin_kit.config.loading import Settings, SettingsInvalid, load
 from tocsin_kit.config.secret import Secret
@@ -36,5 +37,6 @@ __all__ = [
     "ServicesSection",
     "Settings",
     "SettingsInvalid",
+    "in_words",
     "load",
 ]

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from tocsin.errors import Invalid, Violation
+from tocsin_kit.config.complaints import in_words
 from tocsin_kit.config.sections import SHARED, PlatformSettings, Section
 
 PREFIX: Final = "TOCSIN_"
@@ -195,7 +196,7 @@ def _validated(kind: type[Section], reading: _Reading) -> Section | None:
         for problem in error.errors(include_url=False, include_context=False, include_input=False):
             name = str(problem["loc"][0]) if problem["loc"] else ""
             missing = problem["type"] == "missing"
-            detail = "must be given" if missing else problem["msg"].removeprefix("Value error, ")
+            detail = "must be given" if missing else in_words(problem)
             hint = f"or name a file with {variable(kind.section, name)}_FILE" if missing else None
             called = values[name].called if name in values else variable(kind.section, name)
             reading.complain(called, detail[:1].lower() + detail[1:], hint)

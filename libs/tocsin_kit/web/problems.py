@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import BaseModel, Field, ValidationError
 
 from tocsin.errors import Defect, Invalid, Rejected, TocsinError, Unavailable, Violation
+from tocsin_kit.config import in_words
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _DOCS: Final = "https://tocsin.dev/errors/"
@@ -122,7 +123,7 @@ def as_invalid(error: ValidationError, *, where: str) -> Invalid:
         where: ``body`` (pointers are JSON pointers), ``query`` or ``path`` (pointers are names).
     """
     violations = [
-        Violation(pointer=_pointer(problem["loc"], where), detail=problem["msg"])
+        Violation(pointer=_pointer(problem["loc"], where), detail=in_words(problem))
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     count = len(violations)

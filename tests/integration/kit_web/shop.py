@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from aiohttp import ClientSession
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from tocsin.errors import Conflict, Invalid, Unauthenticated, Unavailable
 from tocsin_kit.web import (
@@ -40,9 +40,15 @@ class ThingQuery(Input):
     limit: int = 5
 
 
+def _whole(size: int) -> int:
+    if size < 0:
+        raise ValueError("nothing is smaller than nothing")
+    return size
+
+
 class NewThing(Input):
     namespace: str
-    size: int
+    size: Annotated[int, AfterValidator(_whole)]
 
 
 class Thing(BaseModel):

@@ -87,6 +87,8 @@ async def test_a_validation_problem_names_each_thing_and_repeats_no_input(http: 
     _, problem = await ask(http, "POST", "/things", json={"namespace": "a", "size": "hunter2", "extra": 1})
     assert {error["pointer"] for error in problem["errors"]} == {"/size", "/extra"}
     assert "hunter2" not in str(problem)
+    _, problem = await ask(http, "POST", "/things", json={"namespace": "a", "size": -1})
+    assert [error["detail"] for error in problem["errors"]] == ["nothing is smaller than nothing"]
 
 
 async def test_an_unknown_parameter_is_named_with_its_neighbour(http: ClientSession) -> None:

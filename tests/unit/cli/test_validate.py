@@ -1,5 +1,6 @@
 """`tocsin workflow validate`: the grammar here, the rest by the executor's compiler."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,20 @@ def test_what_is_imported_is_not_fetched(tmp_path: Path) -> None:
         "  - d: {run: {script: {language: ruby, code: x}}}\n"
     )
     assert run(["workflow", "validate", str(sound)]) == Exit.OK
+
+
+def test_a_compiler_that_gives_no_answer_is_no_approval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is told so, and not that the document is sound."""
+    sound = tmp_path / "sound.yaml"
+    sound.write_text(HEAD + "do:\n  - a: {set: {x: 1}}\n")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert run(["workflow", "validate", str(sound)]) not in {Exit.OK, Exit.INVALID}
+    assert "gave no answer" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """As of every program."""
+    assert run(["--version"]) == Exit.OK
+    assert capsys.readouterr().out.startswith("tocsin ")
