@@ -4,7 +4,7 @@ A pure fold, so that everything here can be made anew from the signals that are 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -157,13 +157,18 @@ class _Fold:
 
     def busy(self) -> timedelta:
         """How long at least one task was at work itself; one that holds others works through them."""
-        names = {name for name, _, _ in self.spans} | self.tasks.keys()
-        holding = {name for name in names if any(other.startswith(name + "/") for other in names)}
+        holding = {above for name in self.tasks.keys() | {name for name, _, _ in self.spans} for above in _above(name)}
         return covered((begin, end) for name, begin, end in self.spans if name not in holding)
 
     def facts(self) -> tuple[TaskFacts, ...]:
         """What is known of the tasks."""
         return tuple(_facts(name, task) for name, task in self.tasks.items())
+
+
+def _above(name: str) -> Iterator[str]:
+    """What a task may lie in: the beginnings of its pointer."""
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _facts(name: str, task: _Task) -> TaskFacts:
