@@ -1,6 +1,7 @@
 """Cases on a real database and bus: opened by signals, kept by the clock, once each."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,9 +19,11 @@ from tocsin_case.domain.rules import Quiet, Rule
 from tocsin_case.domain.tasks import TaskNotReady, TaskStatus
 from tocsin_case.domain.types import CaseType, Playbook, Priority, Stage, Strategy, Targets
 from tocsin_case.ports import CaseSearch, Unreadable
+from tocsin_case.wiring import assemble
+from tocsin_kit.chance import SystemChance
 from tocsin_kit.testing.waiting import eventually
 
-from .conftest import ADA, World
+from .conftest import ADA, World, opening
 
 HOUR = timedelta(hours=1)
 
@@ -319,6 +322,16 @@ async def test_new_cases_go_around_the_team(world: World):
     assert owners == ["user:ada", "user:bob", "user:ada"]
     await world.put(CaseType(namespace="default", name="incident", assign=Strategy.LOAD, team="ops"))
     assert (await world.open()).value.owner == "user:bob"
+
+
+async def test_two_replicas_take_the_turns_of_a_team_at_once(world: World):
+    """Twenty cases that come to both at the same moment: ten for each of two people."""
+    await world.put(OPS)
+    await world.put(CaseType(namespace="default", name="incident", assign=Strategy.ROUND_ROBIN, team="ops"))
+    other = assemble(world.database, world.relay, world.runs, clock=world.clock, chance=SystemChance()).openings
+    replicas = (world.openings, other) * 10
+    opened = await asyncio.gather(*(one.open(opening(), by=ADA) for one in replicas))
+    assert Counter(entry.value.owner for entry in opened) == {"user:ada": 10, "user:bob": 10}
 
 
 async def test_evidence_has_an_unbroken_chain(world: World):

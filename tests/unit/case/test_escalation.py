@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tocsin.errors import Invalid
 from tocsin_case.domain.calendars import ALWAYS, BusinessCalendar, Hours, Window
-from tocsin_case.domain.cases import Case, Sla
+from tocsin_case.domain.cases import Sla
 from tocsin_case.domain.escalation import (
     Action,
     ActionKind,
@@ -28,33 +28,12 @@ from tocsin_case.domain.escalation import (
 )
 from tocsin_case.domain.flow import tick, transition, with_promise
 from tocsin_case.domain.oncall import Layer, Override, Rotation, checked_rotation, on_call, shifts
-from tocsin_case.domain.types import Priority, Stage, Targets, standard
+from tocsin_case.domain.types import Targets, standard
+from unit.case.samples import NOW, new_case
 
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 TELL = (Action(kind=ActionKind.NOTIFY, to=("user:ada",)),)
 KIND = standard("default", "incident")
-
-
-def new_case(**changes: object) -> Case:
-    case = Case(
-        id="0" * 26,
-        namespace="default",
-        kind="incident",
-        title="It broke",
-        description="",
-        status="open",
-        stage=Stage.NEW,
-        priority=Priority.NORMAL,
-        severity=3,
-        owner=None,
-        tags=(),
-        links=(),
-        opened_at=NOW,
-        opened_by="user:ada",
-        updated_at=NOW,
-    )
-    return replace(case, **changes)
 
 
 def policy(*after: int, **more: object) -> Policy:

@@ -1,7 +1,7 @@
 """The life of a case and its clocks."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,32 +24,16 @@ from tocsin_case.domain.types import (
     checked,
     standard,
 )
+from unit.case.samples import NOW
+from unit.case.samples import new_case as fresh
 
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 KIND = standard("default", "incident")
 
 
 def new_case(sla: Sla | None = None, **changes: object) -> Case:
-    case = Case(
-        id="0" * 26,
-        namespace="default",
-        kind="incident",
-        title="It broke",
-        description="",
-        status="open",
-        stage=Stage.NEW,
-        priority=Priority.NORMAL,
-        severity=3,
-        owner=None,
-        tags=(),
-        links=(),
-        opened_at=NOW,
-        opened_by="user:ada",
-        updated_at=NOW,
-    )
     promise = sla or Sla(targets=Targets(response=HOUR, resolution=8 * HOUR))
-    return replace(with_promise(case, promise, NOW, ALWAYS), **changes)
+    return replace(with_promise(fresh(), promise, NOW, ALWAYS), **changes)
 
 
 def step(case: Case, to: str, at: datetime, resolution: str | None = None) -> Case:

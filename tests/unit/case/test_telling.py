@@ -1,32 +1,15 @@
 """What the audit trail is told of a changed case; of a restricted one which fields changed, and no value."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from tocsin.signals.catalogue import case as words
 from tocsin_case.application.announcing import Said, audited, of_task, told
 from tocsin_case.domain.cases import Case, Link
 from tocsin_case.domain.tasks import CaseTask
-from tocsin_case.domain.types import Priority, Stage
+from tocsin_case.domain.types import Stage
+from unit.case.samples import NOW, new_case
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
-CASE = Case(
-    id="c",
-    namespace="default",
-    kind="incident",
-    title="Payments fail",
-    description="",
-    status="open",
-    stage=Stage.NEW,
-    priority=Priority.NORMAL,
-    severity=3,
-    owner=None,
-    tags=(),
-    links=(),
-    opened_at=NOW,
-    opened_by="user:ada",
-    updated_at=NOW,
-)
+CASE = new_case(title="Payments fail")
 
 
 def said(before: Case | None, after: Case, *, by_person: bool = True) -> dict[str, dict[str, tuple[object, object]]]:

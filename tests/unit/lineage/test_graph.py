@@ -1,5 +1,10 @@
 """Walking and drawing the graph."""
 
+import json
+import shutil
+import subprocess
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +56,27 @@ def test_names_cannot_break_out_of_a_drawing():
     picture = walked([Edge('asset:a"];evil', "job:b")], 'asset:a"];evil', Direction.DOWNSTREAM, 1)
     assert '\\"];evil' in as_dot(picture)
     assert "#quot;];evil" in as_mermaid(picture)
+
+
+def test_graphviz_reads_what_it_is_given():
+    """Whatever assets are called: all nodes and edges are there, under their names."""
+    dot = shutil.which("dot")
+    if dot is None:
+        pytest.skip("there is no dot: it comes with Debian's package graphviz")
+    odd = ["plain", 'a"];evil', "back\\", "<b>html</b>", "semi;colon {", "zwölf 🦆", "a -> b", "/* c */", "node"]
+    edges = [Edge("job:maker", f"asset:{name}") for name in odd]
+    done = subprocess.run(
+        [dot, "-Tjson0"],
+        input=as_dot(walked(edges, "job:maker", Direction.DOWNSTREAM, 1)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    drawn = json.loads(done.stdout)
+    assert len(drawn["objects"]) == len(odd) + 1
+    assert len(drawn["edges"]) == len(odd)
+    assert {"job:maker", 'asset:a"];evil', "asset:zwölf 🦆"} <= {one["name"] for one in drawn["objects"]}
+    assert not done.stderr
 
 
 def test_both_ways_is_what_it_comes_from_and_what_depends_on_it():
