@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from tocsin.errors import NotFound
+from tocsin_executor.application.reading import tasks_of
 from tocsin_executor.application.runs import RunAlreadyDone
 from tocsin_executor.domain.inputs import Verb
 from tocsin_kit.bus.consumer import Consumer
@@ -106,8 +107,7 @@ async def test_scripts_and_shell_get_arguments_environment_and_input(rig: Any) -
         )
         assert (view.status, view.error) == ("completed", None)
         assert view.output == {"code": 3, "stdout": "x\n", "stderr": ""}
-        tasks, _ = await replica.reading.finished_tasks(view.id, None, 50)
-        tasks += await replica.runs.live_tasks(view.id)
+        tasks, _ = await tasks_of(replica.runs, replica.reading, view.id, None, 50)
         assert next(task.output for task in tasks if task.name == "py") == {"py": "arg me in True"}
 
 
