@@ -2,6 +2,24 @@
 
 from tocsin_kit.telemetry.health import Health
 from tocsin_kit.telemetry.metrics import Metrics
-from tocsin_kit.telemetry.tracing import current_traceparent, new_traceparent, parse_traceparent, span
+from tocsin_kit.telemetry.tracing import (
+    current_traceparent,
+    lasting,
+    new_traceparent,
+    parse_traceparent,
+    recording,
+    span,
+    tell_lasting,
+)
 
-__all__ = ["Health", "Metrics", "current_traceparent", "new_traceparent", "parse_traceparent", "span"]
+__all__ = [
+    "Health",
+    "Metrics",
+    "current_traceparent",
+    "lasting",
+    "new_traceparent",
+    "parse_traceparent",
+    "recording",
+    "span",
+    "tell_lasting",
+]

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanKind,
@@ -21,7 +22,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace import SpanContext as OtelContext
 
-from tocsin_kit.telemetry.tracing import Attribute, SpanContext
+from tocsin_kit.telemetry.tracing import Attribute, PastSpan, SpanContext
 from tocsin_kit.telemetry.tracing import SpanKind as OurKind
 
 _KINDS = {
@@ -60,21 +61,44 @@ class OtlpRecorder:
         target = exporter or OTLPSpanExporter(
             endpoint=f"{endpoint.rstrip('/')}/v1/traces", headers=dict(headers or {}), timeout=5
         )
-        self._provider.add_span_processor(BatchSpanProcessor(target))
+        self._processor = BatchSpanProcessor(target)
+        self._provider.add_span_processor(self._processor)
+        self._scope = InstrumentationScope("tocsin", version)
         self._tracer = self._provider.get_tracer("tocsin", version)
 
     def start(self, name: str, kind: OurKind, parent: SpanContext | None, attributes: dict[str, Attribute]) -> "OtlpSpan":
         """Begin a span."""
         context = None
         if parent is not None:
-            flags = TraceFlags(TraceFlags.SAMPLED if parent.sampled else TraceFlags.DEFAULT)
-            remote = OtelContext(int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=True, trace_flags=flags)
-            context = set_span_in_context(NonRecordingSpan(remote))
+            context = set_span_in_context(NonRecordingSpan(_otel(parent)))
         return OtlpSpan(self._tracer.start_span(name, context=context, kind=_KINDS[kind], attributes=attributes))
+
+    def tell(self, past: PastSpan) -> None:
+        """Record something that is over, under the id that its children know."""
+        attributes = dict(past.attributes) | ({} if past.error is None else {"error.type": past.error})
+        self._processor.on_end(
+            ReadableSpan(
+                name=past.name,
+                context=_otel(past.context, remote=False),
+                parent=_otel(past.parent),
+                resource=self._provider.resource,
+                attributes=attributes,
+                kind=SpanKind.INTERNAL,
+                instrumentation_scope=self._scope,
+                status=Status(StatusCode.UNSET if past.error is None else StatusCode.ERROR),
+                start_time=int(past.began.timestamp() * 1e6) * 1000,
+                end_time=int(past.ended.timestamp() * 1e6) * 1000,
+            )
+        )
 
     def stop(self) -> None:
         """Send what is left, for at most the exporter's timeout."""
         self._provider.shutdown()
+
+
+def _otel(context: SpanContext, *, remote: bool = True) -> OtelContext:
+    flags = TraceFlags(TraceFlags.SAMPLED if context.sampled else TraceFlags.DEFAULT)
+    return OtelContext(int(context.trace_id, 16), int(context.span_id, 16), is_remote=remote, trace_flags=flags)
 
 
 class OtlpSpan:

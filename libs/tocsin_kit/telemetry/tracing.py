@@ -5,11 +5,13 @@ costs two context variable writes and hands the caller's ``traceparent`` on unch
 stays whole. The OpenTelemetry SDK is loaded only when it is needed.
 """
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, Protocol
 
 from tocsin_kit.chance import Chance, SystemChance
@@ -62,8 +64,35 @@ class RecordedSpan(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastSpan:
+    """A span of something that outlives every process that works on it; told as a whole when it is over.
+
+    Attributes:
+        name: What was done, constant.
+        parent: What led to it.
+        context: Its own, as :func:`lasting` made it.
+        began: When.
+        ended: When.
+        attributes: Facts with bounded size; never a secret.
+        error: Kind of the error that ended it, or ``None``.
+    """
+
+    name: str
+    parent: SpanContext
+    context: SpanContext
+    began: datetime
+    ended: datetime
+    attributes: Mapping[str, Attribute]
+    error: str | None = None
+
+
 class Recorder(Protocol):
     """Where spans go."""
+
+    def tell(self, past: PastSpan) -> None:
+        """Record something that is over."""
+        ...
 
     def start(self, name: str, kind: SpanKind, parent: SpanContext | None, attributes: dict[str, Attribute]) -> RecordedSpan:
         """Begin a span."""
@@ -96,6 +125,56 @@ _recorder: list[Recorder] = []  # at most one; a list, because a module has no o
 def record_to(recorder: Recorder | None) -> None:
     """Record spans from now on (``None``: no longer)."""
     _recorder[:] = [] if recorder is None else [recorder]
+
+
+def recording() -> bool:
+    """Whether spans are recorded in this process."""
+    return bool(_recorder)
+
+
+def lasting(traceparent: str | None, identity: str) -> str | None:
+    """The ``traceparent`` of something that outlives processes: its span id is a function of its identity, known to all.
+
+    Whoever works on it can so be a child of a span that is told only when it is over. Where nothing is recorded, the
+    ``traceparent`` itself: nobody may be the child of a span that does not come.
+    """
+    if not _recorder or (above := parse_traceparent(traceparent)) is None or not above.sampled:
+        return traceparent
+    return _of(above, identity).traceparent
+
+
+def tell_lasting(
+    name: str,
+    traceparent: str | None,
+    identity: str,
+    *,
+    began: datetime,
+    ended: datetime,
+    attributes: Mapping[str, Attribute],
+    error: str | None = None,
+) -> None:
+    """Record something that is over; its children were begun with :func:`lasting` of the same arguments.
+
+    Args:
+        name: What was done, constant.
+        traceparent: What led to it.
+        identity: What its span id follows from.
+        began: When.
+        ended: When.
+        attributes: Facts with bounded size; never a secret.
+        error: Kind of the error that ended it.
+    """
+    if not _recorder or (above := parse_traceparent(traceparent)) is None or not above.sampled:
+        return
+    own = _of(above, identity)
+    past = PastSpan(name=name, parent=above, context=own, began=began, ended=ended, attributes=attributes, error=error)
+    _recorder[0].tell(past)
+
+
+def _of(above: SpanContext, identity: str) -> SpanContext:
+    """All who share a trace and an identity agree on it; eight bytes that are zero are no span id."""
+    drawn = hashlib.blake2b(f"{above.trace_id}/{identity}".encode(), digest_size=8).hexdigest()
+    return SpanContext(above.trace_id, drawn if drawn != "0" * 16 else "1".zfill(16), above.sampled)
 
 
 def parse_traceparent(text: str | None) -> SpanContext | None:

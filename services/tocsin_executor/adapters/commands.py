@@ -14,7 +14,7 @@ from tocsin_executor.domain.inputs import Parent, Verb
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.values import Json
 from tocsin_kit.bus.delivery import Delivery
-from tocsin_kit.telemetry import current_traceparent
+from tocsin_kit.telemetry import current_traceparent, recording
 
 
 class Commands:
@@ -98,7 +98,8 @@ def _order(event: CloudEvent, run: str, data: Mapping[str, Any]) -> StartOrder:
             actor=_text(data.get("actor")),
             cause=event.id,
             correlation=event.correlation_id,
-            traceparent=current_traceparent() if event.traceparent else None,  # of the span in which it is carried out
+            # Of the span in which it is carried out; where nothing is recorded, a trace that nobody began is not begun.
+            traceparent=current_traceparent() if event.traceparent or recording() else None,
             trigger=data.get("trigger"),
             parent=Parent(above["run"], above["attempt"]) if isinstance(above, Mapping) else None,
             depth=event.depth,

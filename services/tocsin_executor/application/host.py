@@ -22,6 +22,7 @@ from tocsin_executor.application.intake import Intake
 from tocsin_executor.application.lanes import Lanes
 from tocsin_executor.application.live import Live, Outbound, Output
 from tocsin_executor.application.memory import Memory
+from tocsin_executor.application.run_spans import RunSpans
 from tocsin_executor.application.taking import take_over
 from tocsin_executor.application.waiters import Waiters
 from tocsin_executor.domain.codec import encode_cell
@@ -97,6 +98,7 @@ class Host:
         self._alarms = Alarms(clock)
         self._intake = Intake(self._memory, programs, self._put_aside)
         self._to_save = asyncio.Event()
+        self._spans = RunSpans()
         self._saving = asyncio.Lock()
         self._cycle = asyncio.Lock()
         self.waiters = Waiters()
@@ -372,6 +374,7 @@ class Host:
             live.saving = []
             if live.state.terminal and not live.dirty:
                 self._memory.remove(live.run)
+                self._spans.tell(live)
         self._memory.shrink()
 
     def _touch(self, partitions: set[int]) -> None:

@@ -175,7 +175,12 @@ class Output:
     def said(self) -> list[wire.Outgoing]:
         """The signals as messages (stream SIGNALS), in order. Apart from the rest, because work need not wait for it."""
         return [
-            writer.write(signal, cause=message.cause or message.id, actor=message.actor, traceparent=message.traceparent)
+            writer.write(
+                signal,
+                cause=message.cause or message.id,
+                actor=message.actor,
+                traceparent=writer.traceparent or message.traceparent,
+            )
             for writer, signal, message in self.signals
         ]
 
@@ -272,8 +277,8 @@ class Outbound:
         event["correlationid"] = event.get("correlationid") or live.meta.correlation
         event["causationid"] = message.cause or message.id
         event["depth"] = head.depth + 1
-        if message.traceparent is not None:
-            event.setdefault("traceparent", message.traceparent)
+        if (traceparent := live.signal_writer().traceparent or message.traceparent or head.traceparent) is not None:
+            event.setdefault("traceparent", traceparent)
         return subjects.event(head.namespace, kind), orjson.dumps(event)
 
     def _stop(self, live: Live, message: Input, effect: effects.StopRun) -> wire.Outgoing:
@@ -307,6 +312,7 @@ class Outbound:
         """What is asked of a child run."""
         head = live.state.head
         assert head is not None
+        traceparent = live.signal_writer().traceparent or head.traceparent
         return CloudEvent(
             id=id,
             source=f"/namespaces/{head.namespace}/runs/{live.run}",
@@ -320,5 +326,6 @@ class Outbound:
                 "correlationid": live.meta.correlation,
                 "causationid": message.cause or message.id,
                 "depth": head.depth + 1,
+                **({} if traceparent is None else {"traceparent": traceparent}),
             },
         )

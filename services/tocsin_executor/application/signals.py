@@ -22,6 +22,7 @@ from tocsin_executor.domain.effects import Signal, Transition
 from tocsin_executor.domain.state import Head
 from tocsin_executor.domain.values import Json, Millis
 from tocsin_executor.ports import RunMeta
+from tocsin_kit.telemetry import lasting, recording
 
 PARTITION_LABEL = "tocsin.partition"
 """Label of a run that is for one partition of an asset; its signals say which in the extension ``assetpartition``."""
@@ -68,7 +69,12 @@ _KINDS = {transition: _kind(transition) for transition in Transition}
 @lru_cache(maxsize=4096)
 def instant(at: Millis) -> str:
     """RFC 3339 text of an instant; many signals of a cycle share one."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment_of(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_of(at: Millis) -> datetime:
+    """An instant of the engine's as everybody else has it."""
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 class SignalWriter:
@@ -80,10 +86,12 @@ class SignalWriter:
         meta: What is known besides.
     """
 
-    __slots__ = ("_definition", "_head", "_qualified", "_shared", "_source", "_tail", "namespace")
+    __slots__ = ("_definition", "_head", "_qualified", "_shared", "_source", "_tail", "namespace", "traceparent")
 
     def __init__(self, run: str, head: Head, meta: RunMeta) -> None:
         self.namespace = head.namespace
+        # Where spans are recorded: that of the run, for all that comes of it. Elsewhere only what came with an input goes on.
+        self.traceparent = lasting(head.traceparent, run) if recording() else None
         self._head = f"signals.{head.namespace}."
         self._tail = f".{run}"
         self._source = source_of(head.namespace, "runs", run)
@@ -145,6 +153,8 @@ class SignalWriter:
                 data["correlationKeys"] = value
             elif name in kind.fields:
                 data[name] = value
+            elif name == "reason":  # where the language's own lifecycle data has no room for it
+                event["reason"] = value
 
 
 def _as_json(event: dict[str, Json]) -> bytes:

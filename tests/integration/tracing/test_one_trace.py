@@ -1,4 +1,4 @@
-"""A request, the run it starts and the task of a worker are one trace, and reach a collector over OTLP."""
+"""A request, the runs that come of it and the tasks of workers are one trace, and reach a collector over OTLP."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tocsin_kit.testing.waiting import eventually
 
@@ -23,6 +24,17 @@ do:
       with: {method: get, endpoint: '%s/examples/inventory/lamp'}
 """
 
+ABOVE = """
+document: {dsl: '1.0.3', namespace: default, name: above, version: '1.0.0'}
+do:
+  - child:
+      run:
+        workflow: {namespace: default, name: traced, version: '1.0.0'}
+  - fail:
+      raise:
+        error: {type: 'https://example.com/errors/sold-out', status: 500, title: 'none of four-fingered Jim is left'}
+"""
+
 
 TRIGGER = {
     "namespace": "default",
@@ -32,6 +44,7 @@ TRIGGER = {
     "workflow": "traced",
 }
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+NESTED = "0af7651916cd43dd8448eb211c80319c"
 OUTSIDE = "00f067aa0ba902b7"  # the span of whoever published the event
 
 
@@ -44,6 +57,9 @@ class Span:
     parent: str
     name: str
     kind: int
+    failed: bool
+    seconds: float
+    attributes: dict[str, object]
 
 
 class Collector:
@@ -58,7 +74,10 @@ class Collector:
             for scope in resource.scope_spans:
                 for span in scope.spans:
                     ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
-                    self.spans.append(Span(*ids, span.name, span.kind))
+                    attributes = {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
+                    seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+                    failed = span.status.code == Status.STATUS_CODE_ERROR
+                    self.spans.append(Span(*ids, span.name, span.kind, failed, seconds, attributes))
         return web.Response()
 
     def named(self, name: str, trace: str | None = None) -> list[Span]:
@@ -116,8 +135,9 @@ async def test_from_the_request_or_event_to_the_answer_of_another_service(
         async with session.post("/api/v1/auth/login", json=credentials) as answer:
             headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
         yaml = {**headers, "Content-Type": "application/yaml"}
-        async with session.post("/api/v1/workflows", data=DEFINITION % url, headers=yaml) as answer:
-            assert answer.status == 201, await answer.text()
+        for definition in (DEFINITION % url, ABOVE):
+            async with session.post("/api/v1/workflows", data=definition, headers=yaml) as answer:
+                assert answer.status == 201, await answer.text()
         async with session.post("/api/v1/triggers", json=TRIGGER, headers=headers) as answer:
             assert answer.status == 201, await answer.text()
         order = {"namespace": "default", "workflow": "traced", "input": {}}
@@ -127,13 +147,29 @@ async def test_from_the_request_or_event_to_the_answer_of_another_service(
         traced = {**headers, "Content-Type": "application/cloudevents+json", "traceparent": f"00-{TRACE}-{OUTSIDE}-01"}
         async with session.post("/api/v1/events", data=json.dumps(event), headers=traced) as answer:
             assert answer.status in {200, 202}, await answer.text()
+        nested = {**headers, "traceparent": f"00-{NESTED}-{OUTSIDE}-01"}
+        async with session.post("/api/v1/runs?wait=20s", json={**order, "workflow": "above"}, headers=nested) as answer:
+            above = await answer.json()
+            assert above["status"] == "faulted"
 
     gateway = "POST /api/v1/{rest}"
-    found = await eventually(lambda: len(collector.named(CALLED)) == 2 and collector.named(CALLED), within=60)
+    found = await eventually(lambda: len(collector.named(CALLED)) == 3 and collector.named(CALLED), within=60)
     of_event = next(one for one in found if one.trace == TRACE)
-    of_request = next(one for one in found if one.trace != TRACE)
-    await eventually(lambda: OUTSIDE in collector.above(of_event) and collector.above(of_request)[-1] == "", within=60)
-    call = [CALLED, "GET", "task http"]
+    of_child = next(one for one in found if one.trace == NESTED)
+    of_request = next(one for one in found if one.trace not in {TRACE, NESTED})
+    whole = [(of_event, OUTSIDE), (of_child, OUTSIDE), (of_request, "")]
+    await eventually(lambda: all(collector.above(span)[-1] == end for span, end in whole), within=60)
+    call = [CALLED, "GET", "task http", "run"]
     assert collector.above(of_request) == [*call, "POST /api/v1/runs", gateway, ""]
     decided = ["consumer:executor-commands", "trigger.decide", "POST /api/v1/events", gateway]
     assert collector.above(of_event) == [*call, *decided, OUTSIDE]
+    assert collector.above(of_child) == [*call, "consumer:executor-commands", "run", "POST /api/v1/runs", gateway, OUTSIDE]
+    outer, inner = sorted(collector.named("run", NESTED), key=lambda one: str(one.attributes["workflow"]))
+    assert outer.failed
+    assert not inner.failed
+    assert outer.seconds >= inner.seconds > 0
+    told = {"run": above["id"], "namespace": "default", "workflow": "above", "version": "1.0.0", "status": "faulted"}
+    assert told.items() <= outer.attributes.items()
+    assert outer.attributes["error.type"] == "https://example.com/errors/sold-out"
+    assert "Jim" not in str(collector.spans), "what errors say is no business of traces"
+    assert inner.attributes["parent_run"] == above["id"]

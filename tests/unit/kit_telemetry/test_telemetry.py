@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -11,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry
 
 from tocsin_kit.config import Secret
-from tocsin_kit.telemetry import Metrics, current_traceparent, parse_traceparent, span
+from tocsin_kit.telemetry import Metrics, current_traceparent, lasting, parse_traceparent, span, tell_lasting
 from tocsin_kit.telemetry.logs import configure_logging
 from tocsin_kit.telemetry.otlp import OtlpRecorder
 from tocsin_kit.telemetry.tracing import record_to
@@ -126,3 +127,34 @@ def test_recorded_spans_form_a_tree_under_the_callers_trace() -> None:
     assert f"{outer.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
     assert inner.parent.span_id == outer.context.span_id
     assert "secret" not in inner.to_json() + outer.to_json()
+
+
+def test_what_outlives_processes_is_a_span_that_its_children_know_before_it_is_told() -> None:
+    """Two processes agree on its id; where nothing is recorded, or the caller records nothing, nobody names it as a parent."""
+    assert lasting(PARENT, "run-1") == PARENT, "nobody will tell it"
+    exporter = InMemorySpanExporter()
+    recorder = OtlpRecorder("http://unused", service="tocsin-demo", version="1", exporter=exporter)
+    record_to(recorder)
+    began, ended = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 12, 0, 2, 500_000, tzinfo=UTC)
+    unsampled = f"{PARENT[:-2]}00"
+    try:
+        with span("child", parent=lasting(PARENT, "run-1")):
+            pass
+        assert lasting(unsampled, "run-1") == unsampled
+        assert lasting(None, "run-1") is None
+        assert lasting(PARENT, "run-2") != lasting(PARENT, "run-1")
+        for given in (PARENT, unsampled, None):
+            tell_lasting("run", given, "run-1", began=began, ended=ended, attributes={"run": "run-1"}, error="timeout")
+    finally:
+        record_to(None)
+        recorder.stop()
+    child, whole = exporter.get_finished_spans()
+    assert child.parent is not None
+    assert whole.context is not None
+    assert whole.parent is not None
+    assert child.parent.span_id == whole.context.span_id
+    assert f"{whole.parent.span_id:016x}" == PARENT[36:52]
+    assert (whole.end_time or 0) - (whole.start_time or 0) == 2_500_000_000
+    assert dict(whole.attributes or {}) == {"run": "run-1", "error.type": "timeout"}
+    assert not whole.status.is_ok
+    assert whole.resource.attributes["service.name"] == "tocsin-demo"

@@ -61,7 +61,7 @@ def begin_task(fold: Fold, token: Token, node: Node) -> None:
     fold.effects.append(
         Dispatch(
             fold.run, f"{token.id}#{token.attempt}", node.index, spec.queue, spec.runner, node.name, node.ref,
-            data, given, variables, deadline, fold.message.traceparent or fold.head.traceparent,
+            data, given, variables, deadline, fold.head.traceparent or fold.message.traceparent,
         )
     )  # fmt: skip
     if spec.awaited:
