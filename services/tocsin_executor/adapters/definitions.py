@@ -29,15 +29,14 @@ from tocsin_kit.store import (
     Page,
     Relay,
     Repository,
-    RevisionConflict,
     Sort,
     Transaction,
     translated,
+    undisputed,
 )
 from tocsin_kit.store.changes import changes
 
 WORKFLOWS = "workflows"
-_ATTEMPTS = 5
 
 
 class MongoDefinitions:
@@ -76,77 +75,72 @@ class MongoDefinitions:
         """Workflows in the order of namespace and name."""
         return await self._workflows.page(where, sort=Sort(), limit=limit, cursor=cursor)
 
-    async def publish(
-        self, namespace: str, name: str, version: Version, cause: Cause, *, together: Transaction | None = None
-    ) -> bool:
-        """Add a version, with its signal; ``together`` with what else is written, and then tried once."""
-        for _ in range(_ATTEMPTS):
-            entry = await self._workflows.load(_key(namespace, name))
-            versions = entry.value.versions if entry.value is not None else ()
-            known = next((held for held in versions if held.version == version.version), None)
-            if known is not None and known.digest == version.digest:
-                return False
-            if known is not None:
-                raise VersionTaken(
-                    f"Version {version.version} of {namespace}/{name} is published with another content.",
-                    hint="A published version never changes: publish under a new version.",
-                )
-            if len(versions) >= VERSIONS:
-                raise Conflict(f"{namespace}/{name} has {VERSIONS} versions.", hint="Delete old versions first.")
-            document = await self.read(version.digest)
-            after = Workflow(namespace, name, (*versions, version))
-            payload = DefinitionPublished(
-                namespace=namespace,
-                name=name,
-                version=version.version,
-                digest=version.digest,
-                proposed_by=version.published_by if version.approved_by is not None else None,
-                schedule=schedule_of(document),
-                assets=assets_of(document),
-                changes=changes(_told(entry.value), _told(after)),
-            )
-            signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
-            try:
-                await self._workflows.commit(entry, after, outbox=[signal], within=together)
-            except RevisionConflict:
-                if together is not None:
-                    raise
-                continue
-            return True
-        raise Conflict(f"{namespace}/{name} is being changed by others.")
+    @undisputed
+    async def publish(self, namespace: str, name: str, version: Version, cause: Cause) -> bool:
+        """Add a version, with its signal."""
+        return await self.publish_within(None, (namespace, name), version, cause)
 
-    async def delete(
+    async def publish_within(
+        self, together: Transaction | None, place: tuple[str, str], version: Version, cause: Cause
+    ) -> bool:
+        """The same, together with what else is written, and tried once: a transaction that met another one is over."""
+        namespace, name = place
+        entry = await self._workflows.load(_key(namespace, name))
+        versions = entry.value.versions if entry.value is not None else ()
+        known = next((held for held in versions if held.version == version.version), None)
+        if known is not None and known.digest == version.digest:
+            return False
+        if known is not None:
+            raise VersionTaken(
+                f"Version {version.version} of {namespace}/{name} is published with another content.",
+                hint="A published version never changes: publish under a new version.",
+            )
+        if len(versions) >= VERSIONS:
+            raise Conflict(f"{namespace}/{name} has {VERSIONS} versions.", hint="Delete old versions first.")
+        document = await self.read(version.digest)
+        after = Workflow(namespace, name, (*versions, version))
+        payload = DefinitionPublished(
+            namespace=namespace,
+            name=name,
+            version=version.version,
+            digest=version.digest,
+            proposed_by=version.published_by if version.approved_by is not None else None,
+            schedule=schedule_of(document),
+            assets=assets_of(document),
+            changes=changes(_told(entry.value), _told(after)),
+        )
+        signal = _signal(DEFINITION_PUBLISHED, entry, version, payload, cause)
+        await self._workflows.commit(entry, after, outbox=[signal], within=together)
+        return True
+
+    @undisputed
+    async def delete(self, namespace: str, name: str, version: str | None, actor: str | None, cause: Cause) -> None:
+        """Delete a version or all, with the signal."""
+        await self.delete_within(None, (namespace, name), version, actor, cause)
+
+    async def delete_within(
         self,
-        namespace: str,
-        name: str,
+        together: Transaction | None,
+        place: tuple[str, str],
         version: str | None,
         actor: str | None,
         cause: Cause,
-        *,
-        together: Transaction | None = None,
     ) -> None:
-        """Delete a version or all, with the signal; ``together`` with what else is written, and then tried once."""
-        for _ in range(_ATTEMPTS):
-            entry = await self._workflows.load(_key(namespace, name))
-            workflow = entry.value
-            gone = workflow.find(version) if workflow is not None else None
-            if workflow is None or gone is None:
-                raise NotFound(f"There is no workflow {namespace}/{name}{f' {version}' if version else ''}.")
-            left = tuple(held for held in workflow.versions if version is not None and held.version != version)
-            schedule = schedule_of(await self.read(left[-1].digest)) if left else None
-            after = Workflow(namespace, name, left) if left else None
-            found = changes(_told(workflow), _told(after))
-            payload = DefinitionDeleted(namespace=namespace, name=name, version=version, schedule=schedule, changes=found)
-            by = Version(gone.version, gone.digest, self._database.clock.now(), actor)
-            signal = _signal(DEFINITION_DELETED, entry, by, payload, cause)
-            try:
-                await self._workflows.commit(entry, after, outbox=[signal], within=together)
-            except RevisionConflict:
-                if together is not None:
-                    raise
-                continue
-            return
-        raise Conflict(f"{namespace}/{name} is being changed by others.")
+        """The same, together with what else is written, and tried once."""
+        namespace, name = place
+        entry = await self._workflows.load(_key(namespace, name))
+        workflow = entry.value
+        gone = workflow.find(version) if workflow is not None else None
+        if workflow is None or gone is None:
+            raise NotFound(f"There is no workflow {namespace}/{name}{f' {version}' if version else ''}.")
+        left = tuple(held for held in workflow.versions if version is not None and held.version != version)
+        schedule = schedule_of(await self.read(left[-1].digest)) if left else None
+        after = Workflow(namespace, name, left) if left else None
+        found = changes(_told(workflow), _told(after))
+        payload = DefinitionDeleted(namespace=namespace, name=name, version=version, schedule=schedule, changes=found)
+        by = Version(gone.version, gone.digest, self._database.clock.now(), actor)
+        signal = _signal(DEFINITION_DELETED, entry, by, payload, cause)
+        await self._workflows.commit(entry, after, outbox=[signal], within=together)
 
 
 def _signal(

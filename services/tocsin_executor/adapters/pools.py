@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import NotFound
 from tocsin.signals import Cause
 from tocsin.signals.catalogue.executor import POOL_CHANGED, POOL_DELETED, PoolChanged, PoolDeleted
 from tocsin.signals.make import make_signal, subject_of
@@ -11,11 +11,10 @@ from tocsin_executor.adapters.scopes import within
 from tocsin_executor.application.pools import Pool
 from tocsin_executor.application.reading import Scope
 from tocsin_executor.domain.limits import Rate
-from tocsin_kit.store import Database, Entry, Outgoing, Relay, Repository, RevisionConflict, Sort
+from tocsin_kit.store import Database, Entry, Outgoing, Relay, Repository, Sort, undisputed
 from tocsin_kit.store.changes import changes
 
 POOLS = "pools"
-_ATTEMPTS = 5
 
 
 class MongoPools:
@@ -34,40 +33,30 @@ class MongoPools:
         """The pool, if there is one."""
         return (await self._pools.load(_key(namespace, name))).value
 
+    @undisputed
     async def put(self, pool: Pool, *, actor: str | None, cause: Cause) -> None:
         """Make or change it, with its signal; no signal if nothing changes."""
-        for _ in range(_ATTEMPTS):
-            entry = await self._pools.load(_key(pool.namespace, pool.name))
-            if entry.value == pool:
-                return
-            payload = PoolChanged(
-                namespace=pool.namespace,
-                name=pool.name,
-                limit=pool.limit,
-                rate_limit=pool.rate.limit if pool.rate else None,
-                rate_every_ms=pool.rate.every if pool.rate else None,
-                changes=changes(_told(entry.value), _told(pool)),
-            )
-            try:
-                await self._pools.commit(entry, pool, outbox=[self._signal(entry, payload, actor, cause)])
-            except RevisionConflict:
-                continue
+        entry = await self._pools.load(_key(pool.namespace, pool.name))
+        if entry.value == pool:
             return
-        raise Conflict(f"Pool {pool.namespace}/{pool.name} is being changed by others.")
+        payload = PoolChanged(
+            namespace=pool.namespace,
+            name=pool.name,
+            limit=pool.limit,
+            rate_limit=pool.rate.limit if pool.rate else None,
+            rate_every_ms=pool.rate.every if pool.rate else None,
+            changes=changes(_told(entry.value), _told(pool)),
+        )
+        await self._pools.commit(entry, pool, outbox=[self._signal(entry, payload, actor, cause)])
 
+    @undisputed
     async def delete(self, namespace: str, name: str, *, actor: str | None, cause: Cause) -> None:
         """Delete it, with its signal."""
-        for _ in range(_ATTEMPTS):
-            entry = await self._pools.load(_key(namespace, name))
-            if entry.value is None:
-                raise NotFound(f"There is no pool {namespace}/{name}.", namespace=namespace, pool=name)
-            payload = PoolDeleted(namespace=namespace, name=name, changes=changes(_told(entry.value), None))
-            try:
-                await self._pools.commit(entry, None, outbox=[self._signal(entry, payload, actor, cause)])
-            except RevisionConflict:
-                continue
-            return
-        raise Conflict(f"Pool {namespace}/{name} is being changed by others.")
+        entry = await self._pools.load(_key(namespace, name))
+        if entry.value is None:
+            raise NotFound(f"There is no pool {namespace}/{name}.", namespace=namespace, pool=name)
+        payload = PoolDeleted(namespace=namespace, name=name, changes=changes(_told(entry.value), None))
+        await self._pools.commit(entry, None, outbox=[self._signal(entry, payload, actor, cause)])
 
     async def page(self, scope: Scope, limit: int, cursor: str | None) -> tuple[Sequence[Pool], str | None]:
         """Pools in the order of namespace and name."""

@@ -27,10 +27,10 @@ from tocsin_kit.store import (
     Outgoing,
     Relay,
     Repository,
-    RevisionConflict,
     Sort,
     ensure_indexes,
     translated,
+    undisputed,
 )
 from tocsin_kit.store.changes import changes
 
@@ -39,7 +39,6 @@ INDEXES: Final = (
     Index(("v.namespace", "v.stand")),
     Index(("v.at",), expires=timedelta(days=KEPT_DAYS)),
 )
-_ATTEMPTS: Final = 5
 _SAID: Final = {
     Stand.OPEN: PROPOSAL_OPENED,
     Stand.APPROVED: PROPOSAL_APPROVED,
@@ -82,25 +81,19 @@ class MongoProposals(Part):
         """A new one, or one that was declined or withdrawn, with its signal."""
         await self._proposals.commit(entry, proposal, outbox=[_signal(entry, proposal, cause)])
 
+    @undisputed
     async def carry_out(self, entry: Entry[Proposal], proposal: Proposal, version: Version | None, cause: Cause) -> None:
         """One that was approved, together with what was proposed."""
+        if (await self._proposals.load(entry.key)).revision != entry.revision:
+            raise Conflict("Somebody else decided about this proposal at the same moment.")  # again would change nothing
         place, by = (proposal.namespace, proposal.name), proposal.decided_by
-        for _ in range(_ATTEMPTS):
-            try:
-                async with self._database.transaction() as transaction:
-                    if version is not None:
-                        await self._definitions.publish(*place, version, cause, together=transaction)
-                    else:
-                        actor = by.subject if by is not None else None
-                        await self._definitions.delete(*place, proposal.version, actor, cause, together=transaction)
-                    signal = _signal(entry, proposal, cause)
-                    await self._proposals.commit(entry, proposal, outbox=[signal], within=transaction)
-            except RevisionConflict:
-                if (await self._proposals.load(entry.key)).revision != entry.revision:
-                    raise  # the proposal itself: somebody else decided
-                continue
-            return
-        raise Conflict(f"{proposal.namespace}/{proposal.name} is being changed by others.")
+        async with self._database.transaction() as transaction:
+            if version is not None:
+                await self._definitions.publish_within(transaction, place, version, cause)
+            else:
+                actor = by.subject if by is not None else None
+                await self._definitions.delete_within(transaction, place, proposal.version, actor, cause)
+            await self._proposals.commit(entry, proposal, outbox=[_signal(entry, proposal, cause)], within=transaction)
 
     async def page(
         self, scope: Scope, stand: Stand | None, limit: int, cursor: str | None

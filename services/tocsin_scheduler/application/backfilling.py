@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import NotFound
 from tocsin.signals import Cause, derive, root
 from tocsin.signals.catalogue import scheduler as words
 from tocsin.signals.changes import FieldChange
 from tocsin.signals.kinds import SignalType
 from tocsin.signals.make import make_signal, source_of, subject_of
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Outgoing, Page, RevisionConflict
+from tocsin_kit.store import Entry, Outgoing, Page, RevisionConflict, undisputed
 from tocsin_kit.store.changes import changes
 from tocsin_scheduler.application.announcing import ACTOR, cancel_run, start_run
 from tocsin_scheduler.domain.backfills import (
@@ -35,8 +35,6 @@ from tocsin_scheduler.domain.backfills import (
 )
 from tocsin_scheduler.domain.schedules import Json, Outcome, Schedule, Start
 from tocsin_scheduler.ports import BackfillStore, History, ScheduleSearch, ScheduleStore
-
-_TRIES = 12
 
 _OF_END: Mapping[Progress, SignalType[words.BackfillChanged]] = {
     Progress.COMPLETED: words.BACKFILL_COMPLETED,
@@ -196,6 +194,7 @@ class Backfills:
         """One page, by name."""
         return await self._store.search(search, limit=limit, cursor=cursor)
 
+    @undisputed
     async def cancel(self, namespace: str, name: str, reason: str | None, *, actor: str, cause: Cause) -> Entry[Backfill]:
         """Start nothing more, and cancel the runs that go on.
 
@@ -203,31 +202,26 @@ class Backfills:
             NotFound: There is none.
             NotNow: It is over.
         """
-        for _ in range(_TRIES):
-            entry = await self.get(namespace, name)
-            backfill = _value(entry)
-            if backfill.status is Progress.CANCELLING:
-                return entry
-            told = stopped(backfill, reason)
-            now = self._clock.now()
-            cancels = [
-                cancel_run(
-                    going.run,
-                    namespace=namespace,
-                    source=source_of(namespace, "backfills", name),
-                    key=backfill.key,
-                    reason=reason or f"backfill {backfill.key} was cancelled",
-                    now=now,
-                    actor=actor,
-                )
-                for going in backfill.going
-            ]
-            try:
-                said = [words.BACKFILL_CANCEL_REQUESTED]
-                return await self._advance(entry, told, said, actor=actor, cause=cause, more=cancels)
-            except RevisionConflict:
-                continue
-        raise Conflict(f"backfill {namespace}/{name} is changed by someone else all the time")
+        entry = await self.get(namespace, name)
+        backfill = _value(entry)
+        if backfill.status is Progress.CANCELLING:
+            return entry
+        told = stopped(backfill, reason)
+        now = self._clock.now()
+        cancels = [
+            cancel_run(
+                going.run,
+                namespace=namespace,
+                source=source_of(namespace, "backfills", name),
+                key=backfill.key,
+                reason=reason or f"backfill {backfill.key} was cancelled",
+                now=now,
+                actor=actor,
+            )
+            for going in backfill.going
+        ]
+        said = [words.BACKFILL_CANCEL_REQUESTED]
+        return await self._advance(entry, told, said, actor=actor, cause=cause, more=cancels)
 
     async def hear_ends(self, runs: Mapping[str, Outcome]) -> None:
         """Runs ended: some may be of backfills, which go on with their next items.

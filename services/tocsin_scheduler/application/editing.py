@@ -1,12 +1,15 @@
-"""What people do with schedules. Whatever is due is decided before anything is changed, so a change never costs an instant."""
+"""What people do with schedules. Whatever is due is decided before anything is changed, so a change never costs an instant.
+
+A busy schedule changes its revision with every firing; nobody who changes it should see that, so they decide again.
+"""
 
 from dataclasses import dataclass, replace
 
-from tocsin.errors import Conflict, NotFound, PreconditionFailed
+from tocsin.errors import NotFound, PreconditionFailed
 from tocsin.signals import Cause
 from tocsin.signals.catalogue import scheduler as words
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Page, RevisionConflict
+from tocsin_kit.store import Entry, Page, undisputed
 from tocsin_scheduler.application.announcing import announce, changed, changes_of, skipped
 from tocsin_scheduler.application.timekeeping import Firer, Timekeeper
 from tocsin_scheduler.domain.conditions import check_condition
@@ -25,8 +28,6 @@ from tocsin_scheduler.domain.schedules import (
 from tocsin_scheduler.domain.timetables import When
 from tocsin_scheduler.domain.wishes import RESERVED
 from tocsin_scheduler.ports import ScheduleSearch, ScheduleStore
-
-_TRIES = 8  # a busy schedule changes its revision with every firing; a person should not see that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Schedules:
         self._timekeeper = timekeeper
         self._clock = clock
 
+    @undisputed
     async def put(self, wanted: Wanted, *, expect: int | None, actor: str, cause: Cause) -> tuple[Entry[Schedule], bool]:
         """Make or change a schedule; a paused one stays paused.
 
@@ -89,16 +91,10 @@ class Schedules:
             NotNow: The name belongs to a definition.
         """
         check(wanted.when, wanted.start, wanted.input_bytes, self._clock.now())
-        for _ in range(_TRIES):
-            entry = await self._store.load(wanted.key)
-            _expected(entry, expect)
-            _permitted(wanted.name, managing=wanted.managed_by is not None)
-            try:
-                entry = await self._firer.fire(entry)
-                return await self._put(entry, wanted, actor=actor, cause=cause)
-            except RevisionConflict:
-                continue
-        raise Conflict(f"schedule {wanted.key} is changed by someone else all the time", schedule=wanted.key)
+        entry = await self._store.load(wanted.key)
+        _expected(entry, expect)
+        _permitted(wanted.name, managing=wanted.managed_by is not None)
+        return await self._put(await self._firer.fire(entry), wanted, actor=actor, cause=cause)
 
     async def _put(self, entry: Entry[Schedule], wanted: Wanted, *, actor: str, cause: Cause) -> tuple[Entry[Schedule], bool]:
         now, before = self._clock.now(), entry.value
@@ -157,6 +153,7 @@ class Schedules:
         """One page of schedules, by name."""
         return await self._store.search(search, limit=limit, cursor=cursor)
 
+    @undisputed
     async def pause(self, namespace: str, name: str, reason: str | None, *, actor: str, cause: Cause) -> Entry[Schedule]:
         """Stop a schedule from firing; what is due now still fires.
 
@@ -164,29 +161,23 @@ class Schedules:
             NotFound: There is none.
             NotNow: It has no instant left.
         """
-        for _ in range(_TRIES):
-            entry = await self.get(namespace, name)
-            try:
-                entry = await self._firer.fire(entry)
-                now = self._clock.now()
-                schedule = value_of(entry)
-                stopped = paused(schedule, reason, now=now, actor=actor)
-                said = [skipped(schedule, at, Skip.PAUSED) for at in schedule.waiting]
-                said.append(changed(words.SCHEDULE_PAUSED, stopped, before=schedule))
-                outbox = announce(said, stopped, after=entry.sequence, now=now, cause=cause, actor=actor)
-                entry = await self._store.commit(entry, stopped, outbox)
-            except RevisionConflict:
-                continue
-            self._timekeeper.notice(entry)
-            return entry
-        raise Conflict(f"schedule {namespace}/{name} is changed by someone else all the time")
+        entry = await self._firer.fire(await self.get(namespace, name))
+        now = self._clock.now()
+        schedule = value_of(entry)
+        stopped = paused(schedule, reason, now=now, actor=actor)
+        said = [skipped(schedule, at, Skip.PAUSED) for at in schedule.waiting]
+        said.append(changed(words.SCHEDULE_PAUSED, stopped, before=schedule))
+        outbox = announce(said, stopped, after=entry.sequence, now=now, cause=cause, actor=actor)
+        entry = await self._store.commit(entry, stopped, outbox)
+        self._timekeeper.notice(entry)
+        return entry
 
+    @undisputed
     async def resume(self, namespace: str, name: str, *, actor: str, cause: Cause) -> Entry[Schedule]:
         """Let a paused schedule fire again, from now on; one that is not paused is left alone.
 
         Raises:
             NotFound: There is none.
-            Conflict: Someone else changed it.
         """
         entry = await self.get(namespace, name)
         schedule = value_of(entry)
@@ -200,6 +191,7 @@ class Schedules:
         self._timekeeper.notice(entry)
         return entry
 
+    @undisputed
     async def delete(
         self, namespace: str, name: str, *, expect: int | None, actor: str, cause: Cause, managing: bool = False
     ) -> None:
@@ -211,20 +203,13 @@ class Schedules:
             NotNow: It belongs to a definition, and goes with it (``managing``).
         """
         _permitted(name, managing=managing)
-        for _ in range(_TRIES):
-            entry = await self.get(namespace, name)
-            _expected(entry, expect)
-            try:
-                entry = await self._firer.fire(entry)
-                schedule = value_of(entry)
-                said = [(words.SCHEDULE_DELETED, words.ScheduleDeleted(name=name, changes=changes_of(schedule, None)))]
-                outbox = announce(said, schedule, after=entry.sequence, now=self._clock.now(), cause=cause, actor=actor)
-                entry = await self._store.commit(entry, None, outbox)
-            except RevisionConflict:
-                continue
-            self._timekeeper.notice(entry)
-            return
-        raise Conflict(f"schedule {namespace}/{name} is changed by someone else all the time")
+        entry = await self.get(namespace, name)
+        _expected(entry, expect)
+        entry = await self._firer.fire(entry)
+        schedule = value_of(entry)
+        said = [(words.SCHEDULE_DELETED, words.ScheduleDeleted(name=name, changes=changes_of(schedule, None)))]
+        outbox = announce(said, schedule, after=entry.sequence, now=self._clock.now(), cause=cause, actor=actor)
+        self._timekeeper.notice(await self._store.commit(entry, None, outbox))
 
 
 def value_of(entry: Entry[Schedule]) -> Schedule:
