@@ -3,6 +3,7 @@
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -24,6 +25,23 @@ def documents(folder: pathlib.Path) -> Outcome:
         _expect(outcome, path.read_text(encoding="utf-8"), path.name, valid=True)
     for path in sorted(home.glob("invalid/*.yaml")):
         _expect(outcome, path.read_text(encoding="utf-8"), path.name, valid=False)
+    for name, text in _texts(home):
+        if _WHOLE.search(text) and _is_yaml(text):
+            _expect(outcome, text, name, valid=True)
+        else:
+            outcome.skipped += 1
+    return outcome
+
+
+def snippets(folder: pathlib.Path) -> list[tuple[str, str]]:
+    """The documents that are to be accepted, with names for them."""
+    home = folder / "open-workflow"
+    found = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(home.glob("examples/*.yaml"))]
+    return [*found, *((name, text) for name, text in _texts(home) if _WHOLE.search(text) and _is_yaml(text))]
+
+
+def _texts(home: pathlib.Path) -> Iterator[tuple[str, str]]:
+    """What stands in the specification's texts as YAML, whole documents and fragments."""
     sources = [
         *((path, _FENCE) for path in (home / "dsl.md", home / "dsl-reference.md", *sorted(home.glob("use-cases/*/*.md")))),
         *((path, _DOCSTRING) for path in sorted(home.glob("ctk/features/*.feature"))),
@@ -31,12 +49,7 @@ def documents(folder: pathlib.Path) -> Outcome:
     for path, pattern in sources:
         text = path.read_text(encoding="utf-8")
         for found in pattern.finditer(text):
-            body = _dedented(found[1])
-            if _WHOLE.search(body) and _is_yaml(body):
-                _expect(outcome, body, f"{path.name}:{text[: found.start()].count(chr(10)) + 1}", valid=True)
-            else:
-                outcome.skipped += 1
-    return outcome
+            yield f"{path.name}:{text[: found.start()].count(chr(10)) + 1}", _dedented(found[1])
 
 
 def _is_yaml(text: str) -> bool:

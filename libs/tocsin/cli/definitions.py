@@ -1,6 +1,7 @@
 """`tocsin workflow apply|list|show|delete`: the definitions that the platform knows."""
 
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -49,9 +50,15 @@ async def publish(client: Client, file: str) -> Record:
 
 
 async def publish_text(client: Client, file: str, text: bytes) -> Record:
-    """Publish a definition that was read from ``file``."""
+    """Publish a definition that was read from ``file``; its slips are said on standard error."""
     with naming(file):
-        return await client.workflows.apply(text, media_type=media_type_of(text))
+        record = await client.workflows.apply(text, media_type=media_type_of(text))
+    warnings = record.get("warnings")
+    for slip in warnings if isinstance(warnings, list) else ():
+        if isinstance(slip, dict):
+            hint = f" {slip['hint']}" if slip.get("hint") else ""
+            print(f"{file}:{slip.get('line')}:{slip.get('column')}: warning: {slip.get('detail')}.{hint}", file=sys.stderr)
+    return record
 
 
 def media_type_of(text: bytes) -> str:

@@ -1,12 +1,13 @@
 """`tocsin workflow validate`: definitions checked here, without a platform.
 
-First their grammar, with the light library; then, by the executor's own compiler in a process of its own, whatever else would
-be refused at publication, except what this version does not offer: that is no mistake of the document. Where only the library
-is installed, the grammar is all that is checked, and that is said.
+First their grammar and what is most likely a slip, with the light library; then, by the executor's own compiler in a process of
+its own, whatever else would be refused at publication, except what this version does not offer: that is no mistake of the
+document. Where only the library is installed, the grammar is all that is checked, and that is said.
 """
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from rich.text import Text
 from tocsin.cli.exits import Exit
 from tocsin.cli.lazy import SETTINGS
 from tocsin.cli.output import console, print_json, read_file, say
-from tocsin.definitions import Definition, parse, validate
+from tocsin.definitions import Definition, judged, parse
 from tocsin.errors import Defect, Invalid, TocsinError, Violation
 from tocsin.signals import Json
 
@@ -26,43 +27,53 @@ app = typer.Typer(context_settings=dict(SETTINGS))
 _SECONDS: Final = 60.0  # for the compiler, which takes milliseconds
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is wrong with a definition, and what is most likely a slip."""
+
+    errors: list[Violation]
+    warnings: list[Violation]
+
+
 @app.command("validate")
 def validate_files(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON; `-` for standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Check definitions and say what is wrong, as file:line:column. Exit code 7 when one is not valid."""
-    results: dict[str, list[Violation]] = {}
+    """Check definitions and say what is wrong or most likely a slip, as file:line:column. Exit code 7 when one is not valid."""
+    results: dict[str, Found] = {}
     sound: dict[str, Definition] = {}
     for name in files:
         results[name] = _grammar(name, sound)
-    results |= _compiled(sound, as_json=as_json)
+    for name, more in _compiled(sound, as_json=as_json).items():
+        results[name] = Found(more.errors, [] if more.errors else sorted([*results[name].warnings, *more.warnings], key=_place))
+    valid = not any(found.errors for found in results.values())
     if as_json:
-        print_json({"valid": not any(results.values()), "files": [_report(name, found) for name, found in results.items()]})
+        print_json({"valid": valid, "files": [_report(name, found) for name, found in results.items()]})
     else:
         for name, found in results.items():
             _print(name, found)
-    if any(results.values()):
+    if not valid:
         raise typer.Exit(Exit.INVALID)
 
 
-def _grammar(name: str, sound: dict[str, Definition]) -> list[Violation]:
-    """Everything that is wrong with the grammar of one file; if nothing is, the definition is sound."""
+def _grammar(name: str, sound: dict[str, Definition]) -> Found:
+    """Everything that is wrong with the grammar of one file, and its slips; if nothing is wrong, the definition is sound."""
     text = read_file(name, "the definition")
     try:
         definition = parse(text, name)
-        wrong = list(validate(definition))
+        wrong, slips = judged(definition)
     except Invalid as error:
-        return list(error.violations) or [Violation("", error.detail, error.hint)]
+        return Found(list(error.violations) or [Violation("", error.detail, error.hint)], [])
     except TocsinError as error:
-        return [Violation("", error.detail, error.hint)]
+        return Found([Violation("", error.detail, error.hint)], [])
     if not wrong:
         sound[name] = definition
-    return wrong
+    return Found(wrong, slips)
 
 
-def _compiled(sound: dict[str, Definition], *, as_json: bool) -> dict[str, list[Violation]]:
-    """What the executor would refuse of definitions whose grammar is right."""
+def _compiled(sound: dict[str, Definition], *, as_json: bool) -> dict[str, Found]:
+    """What the executor would refuse, or wonder at, of definitions whose grammar is right."""
     if not sound:
         return {}
     if find_spec("tocsin_executor") is None:
@@ -78,30 +89,45 @@ def _compiled(sound: dict[str, Definition], *, as_json: bool) -> dict[str, list[
         last = said.decode(errors="replace").strip().rpartition("\n")[2]
         raise Defect(f"The executor's compiler gave no answer: {last}", hint="only the grammar was checked") from error
     return {
-        name: [Violation(v["pointer"], v["detail"], v["hint"], *definition.position(v["pointer"])) for v in answer]
+        name: Found(_placed(definition, answer["errors"]), _placed(definition, answer["warnings"]))
         for (name, definition), answer in zip(sound.items(), answers, strict=True)
     }
 
 
-def _report(name: str, found: list[Violation]) -> Json:
-    errors: list[Json] = []
-    for violation in found:
-        members: dict[str, Json] = {"pointer": violation.pointer, "detail": violation.detail, "hint": violation.hint}
-        errors.append({**members, "line": violation.line, "column": violation.column})
-    return {"file": name, "valid": not found, "errors": errors}
+def _placed(definition: Definition, found: list[dict[str, str]]) -> list[Violation]:
+    return [Violation(v["pointer"], v["detail"], v["hint"], *definition.position(v["pointer"])) for v in found]
 
 
-def _print(name: str, found: list[Violation]) -> None:
-    if not found:
+def _place(violation: Violation) -> tuple[int, int]:
+    return violation.line or 0, violation.column or 0
+
+
+def _report(name: str, found: Found) -> Json:
+    return {
+        "file": name,
+        "valid": not found.errors,
+        "errors": [_members(violation) for violation in found.errors],
+        "warnings": [_members(violation) for violation in found.warnings],
+    }
+
+
+def _members(violation: Violation) -> Json:
+    members: dict[str, Json] = {"pointer": violation.pointer, "detail": violation.detail, "hint": violation.hint}
+    return {**members, "line": violation.line, "column": violation.column}
+
+
+def _print(name: str, found: Found) -> None:
+    if not found.errors:
         console.print(Text.assemble((name, "bold"), ": ", ("valid", "green")))
-    for violation in found:
-        place = (
-            f":{violation.line}:{violation.column or 1}"
-            if violation.line
-            else f" {violation.pointer}"
-            if violation.pointer
-            else ""
-        )
-        console.print(Text.assemble((f"{name}{place}", "bold"), ": ", (violation.detail, "")), soft_wrap=True)
-        if violation.hint:
-            console.print(Text.assemble("  ", ("hint", "cyan"), f": {violation.hint}"), soft_wrap=True)
+    for violation in found.errors:
+        _line(name, violation, Text(""))
+    for violation in found.warnings:
+        _line(name, violation, Text("warning: ", style="yellow"))
+
+
+def _line(name: str, violation: Violation, mark: Text) -> None:
+    where = f"{violation.line}:{violation.column or 1}" if violation.line else ""
+    place = f":{where}" if where else f" {violation.pointer}" if violation.pointer else ""
+    console.print(Text.assemble((f"{name}{place}", "bold"), ": ", mark, (violation.detail, "")), soft_wrap=True)
+    if violation.hint:
+        console.print(Text.assemble("  ", ("hint", "cyan"), f": {violation.hint}"), soft_wrap=True)

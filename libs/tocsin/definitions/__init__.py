@@ -1,6 +1,6 @@
 """Workflow definitions in the Open Workflow DSL: reading, positions, digests, and everything that can be wrong with one."""
 
-from tocsin.definitions.document import Definition, digest, load, parse, validate
+from tocsin.definitions.document import Definition, digest, judged, load, parse, validate
 from tocsin.definitions.reading import DefinitionInvalid, Value
 from tocsin.definitions.starting import StartEvents, StartFilter, start_events
 
@@ -11,6 +11,7 @@ __all__ = [
     "StartFilter",
     "Value",
     "digest",
+    "judged",
     "load",
     "parse",
     "start_events",

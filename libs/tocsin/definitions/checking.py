@@ -12,7 +12,9 @@ from typing import assert_never
 from tocsin.definitions.calls import CALLS, OWN_CALLS
 from tocsin.definitions.grammar import KINDS, RULES, TASK
 from tocsin.definitions.limits import MOST_EXPRESSIONS, MOST_TASKS
+from tocsin.definitions.oddities import odd_members, odd_text
 from tocsin.definitions.reading import Mark, Value
+from tocsin.definitions.scope import VARIABLES, Scope, declaring
 from tocsin.definitions.shapes import (
     Condition,
     Data,
@@ -40,17 +42,8 @@ from tocsin.errors import Violation
 from tocsin.expressions import ExpressionInvalid, compile_condition, compile_expression, expression_text
 from tocsin.expressions.durations import DurationInvalid, parse_duration
 
-VARIABLES = frozenset({"context", "input", "output", "secrets", "authorization", "task", "workflow", "runtime"})
 _MOST_VIOLATIONS = 100  # a person reads the first few; a wrong file can have as many as it has lines
 _CATALOGED = re.compile(r"[^:@\s]+:[^:@\s]+@(?P<catalog>[^:@\s]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What may be used at a place: variables, and the tasks that ``then`` may name."""
-
-    variables: frozenset[str] = VARIABLES
-    targets: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -62,25 +55,36 @@ class Check:
         use: The names in each section of ``use``.
         evaluates: Whether expressions are jq, and so can be compiled here.
         loose: Whether any value may be an expression, and what does not evaluate is text.
+        elsewhere: Where tasks are, by name, for whoever names one of another list.
+        slips: What is right and most likely not what was meant.
     """
 
     marks: Mapping[str, Mark]
     use: Mapping[str, frozenset[str]]
     evaluates: bool
     loose: bool = False
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
+    slips: list[Violation] = field(default_factory=list)
     expressions: int = 0
 
     def report(self, pointer: str, detail: str, hint: str | None = None, *, at: tuple[int, int] | None = None) -> None:
         """Add a violation; its position is the pointer's, or the nearest enclosing one that is known."""
-        if len(self.violations) >= _MOST_VIOLATIONS:
+        self._note(self.violations, pointer, detail, hint, at)
+
+    def warn(self, pointer: str, detail: str, hint: str | None = None) -> None:
+        """Add a slip."""
+        self._note(self.slips, pointer, detail, hint, None)
+
+    def _note(self, found: list[Violation], pointer: str, detail: str, hint: str | None, at: tuple[int, int] | None) -> None:
+        if len(found) >= _MOST_VIOLATIONS:
             return
         place = pointer
         while place and place not in self.marks:
             place = place.rpartition("/")[0]
         mark = self.marks.get(place)
         line, column = at or ((mark.line, mark.column) if mark else (1, 1))
-        self.violations.append(Violation(pointer, detail, hint, line, column))
+        found.append(Violation(pointer, detail, hint, line, column))
 
     def walk(self, shape: Shape, value: Value, pointer: str, scope: Scope) -> None:
         """Check a value against a shape."""
@@ -153,6 +157,13 @@ class Check:
             self.report(pointer, f"'{value}' is not allowed here", nearest(value, shape.choices))
         elif shape.pattern is not None and not re.fullmatch(shape.pattern, value):
             self.report(pointer, f"'{value[:80]}' is not {shape.expects}")
+        elif shape.expression:
+            self._plain(value, pointer)
+
+    def _plain(self, value: str, pointer: str) -> None:
+        """Text that is no expression."""
+        if self.evaluates and not self.loose and (odd := odd_text(value)):
+            self.warn(pointer, *odd)
 
     def _expression(self, shape: Condition | Strict, value: Value, pointer: str, scope: Scope) -> None:
         if not isinstance(value, str):
@@ -172,8 +183,10 @@ class Check:
                 compile_condition(value, scope.variables)
             else:
                 compile_expression(text, scope.variables)
+            for odd, hint in odd_members(text or value):
+                self.warn(pointer, odd, hint)
         except ExpressionInvalid as wrong:
-            self.report(pointer, wrong.detail, wrong.hint, at=self._inside(pointer, value, text, wrong))
+            self.report(pointer, wrong.detail, wrong.hint, at=self._inside(pointer, value, wrong))
 
     def _variable(self, value: Value, pointer: str) -> None:
         if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
@@ -187,17 +200,8 @@ class Check:
             self.report(pointer, f"more than {MOST_EXPRESSIONS} expressions in one document")
         return self.expressions <= MOST_EXPRESSIONS
 
-    def _inside(self, pointer: str, value: str, text: str | None, wrong: ExpressionInvalid) -> tuple[int, int] | None:
-        """Where in the file a position inside an expression is."""
-        mark = self.marks.get(pointer)
-        if mark is None:
-            return None
-        before = value[: value.index("${") + 2] if text is not None else ""
-        line = mark.text_line + before.count("\n") + wrong.line - 1
-        if wrong.line > 1:
-            return line, mark.text_column - 1 + wrong.column  # only block scalars keep lines; their indentation was cut
-        start = len(before) - (before.rfind("\n") + 1)
-        return line, mark.text_column + start + wrong.column - 1
+    def _inside(self, pointer: str, value: str, wrong: ExpressionInvalid) -> tuple[int, int] | None:
+        return self.marks[pointer].inside(value, wrong.line, wrong.column) if pointer in self.marks else None
 
     def _duration(self, value: Value, pointer: str, scope: Scope) -> None:
         if isinstance(value, str) and expression_text(value) is not None:
@@ -221,7 +225,10 @@ class Check:
         if not isinstance(value, str):
             self.report(pointer, f"must be a flow directive or the name of a task, not {article(value)}")
         elif value not in DIRECTIVES and value not in scope.targets:
-            self.report(pointer, f"there is no task '{value}' in this list", nearest(value, scope.targets | set(DIRECTIVES)))
+            hint = nearest(value, scope.targets | set(DIRECTIVES))
+            if place := self.elsewhere.get(value):
+                hint = f"The one at {place} is at another depth; flow directives stay in their own list."
+            self.report(pointer, f"there is no task '{value}' in this list", hint)
 
     def _data(self, value: Value, pointer: str, scope: Scope) -> None:
         if isinstance(value, str):
@@ -229,6 +236,8 @@ class Check:
                 self._count(pointer)
             elif expression_text(value) is not None:
                 self._expression(Strict(), value, pointer, scope)
+            else:
+                self._plain(value, pointer)
         elif isinstance(value, dict | list):
             for key, held in value.items() if isinstance(value, dict) else enumerate(value):
                 self._data(held, f"{pointer}/{token(str(key))}", scope)
@@ -354,7 +363,7 @@ class Check:
                 called = task["call"]
                 self.walk(CALLS.get(called, shape) if isinstance(called, str) else shape, task[key], place, scope)
             case "for", "while" | "do":
-                self.walk(shape, task[key], place, _declaring(scope, task["for"], each="item", at="index"))
+                self.walk(shape, task[key], place, declaring(scope, task["for"], each="item", at="index"))
             case "try", "catch":
                 self._catch(shape, task[key], place, scope)
             case _:
@@ -382,18 +391,10 @@ class Check:
         if not isinstance(value, dict) or not isinstance(shape, Record):
             self.walk(shape, value, place, scope)
             return
-        caught = _declaring(scope, value, **{"as": "error"})
+        caught = declaring(scope, value, **{"as": "error"})
         for key, held in value.items():
             self._record(shape, {key: held}, place, scope if key in ("errors", "as", "then") else caught)
 
     def _iterator(self, value: Value, pointer: str, scope: Scope) -> None:
-        inner = _declaring(scope, value, item="item", at="index") if isinstance(value, dict) else scope
+        inner = declaring(scope, value, item="item", at="index") if isinstance(value, dict) else scope
         self.walk(RULES["iterator"], value, pointer, inner)
-
-
-def _declaring(scope: Scope, value: Value, **defaults: str) -> Scope:
-    """The scope with the variables that an object declares, by name or by default."""
-    if not isinstance(value, dict):
-        return scope
-    names = {str(value.get(key, default)) for key, default in defaults.items()}
-    return replace(scope, variables=scope.variables | names)

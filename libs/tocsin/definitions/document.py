@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
-from tocsin.definitions.checking import VARIABLES, Check, Scope
+from tocsin.definitions.checking import Check
 from tocsin.definitions.grammar import DOCUMENT
 from tocsin.definitions.reading import DefinitionInvalid, Mark, Value, read
+from tocsin.definitions.scope import VARIABLES, Scope
 from tocsin.definitions.sense import check_sense
+from tocsin.definitions.slips import find_slips
+from tocsin.definitions.spots import spots
 from tocsin.definitions.wording import nearest, token
 from tocsin.errors import Violation
 
@@ -26,12 +29,14 @@ class Definition:
             whatever their layout and comments.
         source: Name of the file it came from.
         marks: Where each JSON pointer stands.
+        slips: What is right and most likely not what was meant; known of a definition that was loaded.
     """
 
     document: dict[str, Value]
     digest: str
     source: str
     marks: Mapping[str, Mark]
+    slips: tuple[Violation, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -93,11 +98,20 @@ def validate(definition: Definition) -> list[Violation]:
 
     Grammar, references, flow targets, durations and expressions are judged; whether a runtime offers a feature is not.
     """
+    return judged(definition)[0]
+
+
+def judged(definition: Definition) -> tuple[list[Violation], list[Violation]]:
+    """Everything that is wrong with a definition, and its slips: what is right and most likely not what was meant.
+
+    Slips are looked for only where nothing is wrong. Both are in the order of the text.
+    """
     document = definition.document
     evaluate = document.get("evaluate")
     options = evaluate if isinstance(evaluate, dict) else {}
     evaluates, loose = options.get("language", "jq") == "jq", options.get("mode") == "loose"
-    check = Check(definition.marks, _used(document), evaluates, loose)
+    elsewhere = {spot.name: spot.pointer for spot in reversed(spots(document))}
+    check = Check(definition.marks, _used(document), evaluates, loose, elsewhere)
     for key, held in document.items():
         # Reusable components are evaluated where they are used, so any variable of the document may be there.
         scope = Scope(VARIABLES | _declared(document)) if key == "use" else Scope()
@@ -111,7 +125,14 @@ def validate(definition: Definition) -> list[Violation]:
     if definition.dsl and not definition.dsl.startswith("1."):
         check.report("/document/dsl", f"version {definition.dsl} of the language is not known", "Known: 1.0.x.")
     check_sense(check, document)
-    return sorted(check.violations, key=lambda violation: (violation.line or 0, violation.column or 0))
+    if check.violations:
+        return _ordered(check.violations), []
+    find_slips(document, check.warn)
+    return [], _ordered(check.slips)
+
+
+def _ordered(found: list[Violation]) -> list[Violation]:
+    return sorted(found, key=lambda violation: (violation.line or 0, violation.column or 0))
 
 
 def load(text: str | bytes, source: str) -> Definition:
@@ -121,12 +142,13 @@ def load(text: str | bytes, source: str) -> Definition:
         DefinitionInvalid: With every violation.
     """
     definition = parse(text, source)
-    if violations := validate(definition):
+    violations, slips = judged(definition)
+    if violations:
         first = violations[0]
         raise DefinitionInvalid(
             f"{source}:{first.line}:{first.column}: {first.detail}", hint=first.hint, violations=violations, source=source
         )
-    return definition
+    return replace(definition, slips=tuple(slips))
 
 
 def _used(document: Mapping[str, Value]) -> dict[str, frozenset[str]]:

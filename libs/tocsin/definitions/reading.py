@@ -60,6 +60,14 @@ class Mark:
     text_line: int
     text_column: int
 
+    def inside(self, text: str, line: int, column: int) -> tuple[int, int]:
+        """Where in the file a position of an expression is that stands here, with or without ``${ }``; all count from 1."""
+        before = text[: text.index("${") + 2] if text.strip().startswith("${") else ""
+        there = self.text_line + before.count("\n") + line - 1
+        if line > 1:
+            return there, self.text_column - 1 + column  # only block scalars keep lines; their indentation was cut
+        return there, self.text_column + len(before) - (before.rfind("\n") + 1) + column - 1
+
 
 @dataclass(slots=True)
 class _Container:

@@ -6,6 +6,7 @@ from typing import Final
 
 from tocsin.definitions.checking import Check
 from tocsin.definitions.reading import Value
+from tocsin.definitions.slips import targets
 from tocsin.definitions.wording import DIRECTIVES, nearest, token
 from tocsin.expressions.secrets import secrets_in
 
@@ -144,7 +145,7 @@ def _reached(check: Check, pointer: str, tasks: list[Value]) -> None:
         reached.add(index)
         task = named[index][1]
         assert isinstance(task, dict)
-        for target in _targets(task):
+        for target in targets(task):
             if target == "continue":
                 pending.append(index + 1)
             elif target in places and target not in DIRECTIVES:
@@ -154,24 +155,6 @@ def _reached(check: Check, pointer: str, tasks: list[Value]) -> None:
             hint = "Name it in a 'then', or remove it."
             check.report(f"{pointer}/{index}/{token(name)}", f"the task '{name}' is never reached", hint)
             return  # what follows it is mostly unreachable for the same reason
-
-
-def _targets(task: Mapping[str, Value]) -> Iterator[str]:
-    """Where the flow may go behind a task."""
-    then = task.get("then")
-    switch = task.get("switch")
-    falls = True
-    if isinstance(switch, list):
-        cases = [held for item in switch if isinstance(item, dict) for held in item.values() if isinstance(held, dict)]
-        falls = all("when" in case for case in cases)
-        yield from (str(case.get("then", "continue")) for case in cases)
-    catch = task.get("catch")
-    if isinstance(catch, dict) and "then" in catch:
-        yield str(catch["then"])
-    if falls:
-        yield then if isinstance(then, str) else "continue"
-    if "if" in task:
-        yield "continue"  # a skipped task's `then` does not apply
 
 
 def _recursion(check: Check, functions: Mapping[str, Value]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from tocsin.signals import Cause
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.domain.limits import rule_of
 from tocsin_executor.domain.program import CallSpec
+from tocsin_executor.domain.scheduling import schedule_faults, schedule_slips
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Version, Workflow
 from tocsin_kit.clock import Clock
@@ -112,7 +114,7 @@ class Definitions:
                 secrets of the namespace that the document names.
 
         Returns:
-            The definition with all that it imports inside, which its digest covers.
+            The definition with all that it imports inside, which its digest covers, and with its slips.
 
         Raises:
             DefinitionInvalid: With every violation and its place.
@@ -121,6 +123,8 @@ class Definitions:
         if permit is not None:
             permit(definition)
         try:
+            if faults := schedule_faults(definition.document):
+                raise InvalidInput(faults[0].detail, hint=faults[0].hint, violations=faults)
             if self._imports is not None:
                 definition = _with(definition, await self._imports.bundled(definition.document))
             self._programs.compile(definition.document, definition.digest)
@@ -128,7 +132,8 @@ class Definitions:
         except InvalidInput as error:
             placed = [_placed(definition, violation) for violation in error.violations]
             raise DefinitionInvalid(error.detail, hint=error.hint, violations=placed, source=source) from error
-        return definition
+        slips = [_placed(definition, slip) for slip in schedule_slips(definition.document, self._clock.now())]
+        return replace(definition, slips=(*slips, *definition.slips))
 
     def called_namespaces(self, definition: Definition) -> frozenset[str]:
         """Where a checked definition starts other workflows."""
@@ -229,7 +234,7 @@ def _with(definition: Definition, document: dict[str, Json]) -> Definition:
     if document == definition.document:
         return definition
     plain = orjson.loads(orjson.dumps(document))
-    return Definition(plain, digest_of(plain), definition.source, definition.marks)
+    return replace(definition, document=plain, digest=digest_of(plain))
 
 
 def _placed(definition: Definition, violation: Violation) -> Violation:

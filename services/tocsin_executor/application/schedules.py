@@ -7,12 +7,10 @@ from collections.abc import Mapping
 
 from tocsin.definitions import DefinitionInvalid, start_events
 from tocsin.errors import Violation
-from tocsin.expressions.durations import parse_duration
 from tocsin.schedules import TimetableInvalid, parse_timetable
 from tocsin.signals.catalogue.executor import DefinitionSchedule
+from tocsin_executor.domain.scheduling import timetables_of
 from tocsin_executor.domain.values import Json
-
-KINDS = ("every", "cron", "after")
 
 
 def schedule_of(document: Mapping[str, Json]) -> DefinitionSchedule | None:
@@ -24,13 +22,10 @@ def schedule_of(document: Mapping[str, Json]) -> DefinitionSchedule | None:
     block = document.get("schedule")
     if not isinstance(block, Mapping):
         return None
-    words: dict[str, str] = {}
-    for kind in KINDS:
-        if kind not in block:
-            continue
-        words[kind] = _text(block[kind])
+    words = timetables_of(document)
+    for kind, timetable in words.items():
         try:
-            parse_timetable(words[kind])
+            parse_timetable(timetable)
         except TimetableInvalid as wrong:
             violation = Violation(f"/schedule/{kind}", wrong.detail, wrong.hint)
             raise DefinitionInvalid("The definition is not valid.", violations=[violation]) from wrong
@@ -40,8 +35,3 @@ def schedule_of(document: Mapping[str, Json]) -> DefinitionSchedule | None:
     if on is None:
         return DefinitionSchedule(**words) if words else None
     return DefinitionSchedule(**words, on=block["on"], read=block.get("read"))
-
-
-def _text(value: Json) -> str:
-    """ISO 8601 as it was written, so that days and months stay days and months; an object of parts in exact seconds."""
-    return value if isinstance(value, str) else f"PT{parse_duration(value).total_seconds():.3f}S"

@@ -46,6 +46,16 @@ class WorkflowQuery(PageQuery):
     namespace: Namespace | None = None
 
 
+class SlipView(BaseModel):
+    """What is right in a definition and most likely not what was meant."""
+
+    pointer: str = Field(description="JSON pointer into the document.")
+    detail: str
+    hint: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+
 class PublishedView(BaseModel):
     """A published version."""
 
@@ -56,6 +66,7 @@ class PublishedView(BaseModel):
     staying: dict[str, int] = Field(
         default_factory=dict, description="Live runs that stay on other versions, by version; `migration` says which can move."
     )
+    warnings: list[SlipView] = Field(default_factory=list, description="Slips: nothing is refused because of them.")
 
 
 class VersionView(BaseModel):

@@ -1,6 +1,7 @@
 """Workflows over HTTP: definitions, their versions, and what is published."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tocsin.definitions import Definition, DefinitionInvalid
 from tocsin.errors import Forbidden, NotFound
@@ -12,6 +13,7 @@ from tocsin_executor.http.schemas import (
     DefinitionView,
     DeleteQuery,
     PublishedView,
+    SlipView,
     VersionQuery,
     VersionView,
     WorkflowId,
@@ -45,6 +47,7 @@ class _WorkflowHandlers:
             version=version.version,
             digest=version.digest,
             staying=await self._migrations.staying(definition.namespace, definition.name, version.version) if new else {},
+            warnings=[SlipView(**asdict(slip)) for slip in definition.slips],
         )
         where = f"/api/v1/workflows/{definition.namespace}/{definition.name}?version={version.version}"
         return Reply(body=view, status=201 if new else 200, headers={"Location": where})

@@ -1,5 +1,6 @@
 """`tocsin workflow validate`: the grammar here, the rest by the executor's compiler."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -24,6 +25,22 @@ def test_what_would_be_refused_at_publication_is_said_here(tmp_path: Path, capsy
     said = capsys.readouterr().out
     for place, words in (("2:", "-100 to 100"), ("7:", "'titel'"), ("9:", "$secrets"), ("12:", "this is no JSON schema")):
         assert any(f"wrong.yaml:{place}" in line and words in line for line in said.splitlines()), said
+
+
+def test_slips_are_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With place and suggestion, those that only the executor knows among them; the document is valid all the same."""
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(
+        HEAD + "schedule: {every: PT1H}\ninput: {schema: {document: {required: [x]}}}\ntimeout: {after: PT1M}\n"
+        "do:\n  - a: {set: {x: 'Hi ${ .n }'}, timeout: {after: PT1H}}\n"
+    )
+    assert run(["workflow", "validate", str(odd)]) == Exit.OK
+    lines = [line.rpartition("odd.yaml:")[2][:14] for line in capsys.readouterr().out.splitlines() if "warning: " in line]
+    assert lines == ["2:12: warning:", "6:15: warning:", "6:33: warning:"]
+    assert run(["workflow", "validate", "--json", str(odd)]) == Exit.OK
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    assert [(file["valid"], file["errors"]), len(file["warnings"])] == [(True, []), 3]
+    assert all(warning["hint"] for warning in file["warnings"])
 
 
 def test_what_is_imported_is_not_fetched(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.definitions import Definition, load
+from tocsin.definitions import Definition, DefinitionInvalid, load
 from tocsin.errors import Forbidden
 from tocsin.signals import Cause, root
 from tocsin_executor.application.definitions import Definitions
@@ -99,3 +99,18 @@ async def test_nobody_starts_an_old_version_after_a_publication_was_answered(ahe
             found = [group.create_task(replica.resolve("n", "w", None)) for replica in asked]
             await clock.advance(0.31)
             assert {task.result().version for task in found} == {"2.0.0"}
+
+
+async def test_slips_come_with_the_definition_and_refuse_nothing() -> None:
+    """Those of the text and those of the schedule, with their places; a timetable that never fires is refused."""
+    nothing: Any = None
+    definitions = Definitions(nothing, ProgramCache(nothing), ManualClock())
+    text = (
+        b"document: {dsl: 1.0.3, namespace: n, name: x, version: 1.0.0}\n"
+        b"schedule: {every: PT1H}\ninput: {schema: {document: {required: [x]}}}\nuse: {functions: {f: {set: {x: 1}}}}\ndo: []\n"
+    )
+    found = await definitions.check(text)
+    assert [(slip.pointer, slip.line) for slip in found.slips] == [("/schedule/every", 2), ("/use/functions/f", 4)]
+    with pytest.raises(DefinitionInvalid) as caught:
+        await definitions.check(text.replace(b"every: PT1H", b"cron: 0 0 30 2 *"))
+    assert [(wrong.pointer, wrong.line) for wrong in caught.value.violations] == [("/schedule/cron", 2)]

@@ -1,9 +1,13 @@
 """What a definition says about its own schedule."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 
 from tocsin.definitions import DefinitionInvalid
 from tocsin_executor.application.schedules import schedule_of
+from tocsin_executor.domain.scheduling import schedule_faults, schedule_slips
 
 
 def test_the_block_becomes_words_for_the_scheduler() -> None:
@@ -51,3 +55,29 @@ def test_events_that_no_trigger_could_listen_to_are_not_published(on: dict, poin
     with pytest.raises(DefinitionInvalid) as caught:
         schedule_of({"schedule": {"on": on}})
     assert [violation.pointer for violation in caught.value.violations] == [pointer]
+
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+STRICT = {"schema": {"document": {"type": "object", "required": ["x"]}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "faults", "slips"),
+    [
+        ({"schedule": {"cron": "0 0 30 2 *"}}, ["/schedule/cron"], None),
+        ({"schedule": {"cron": "nonsense"}}, ["/schedule/cron"], None),
+        ({"schedule": {"cron": "0 0 29 2 *"}}, [], []),
+        ({"schedule": {"every": "PT1H"}, "input": STRICT}, [], ["/schedule/every"]),
+        ({"schedule": {"cron": "0 9 * * *"}, "input": {"schema": {"document": {"type": "object"}}}}, [], []),
+        ({"schedule": {"on": {"one": {"with": {"type": "a"}}}}, "input": STRICT}, [], ["/schedule/on"]),
+        ({"schedule": {"on": {"one": {"with": {"type": "a"}}}}, "input": {"schema": {"document": {"type": "array"}}}}, [], []),
+        ({"schedule": {"cron": "0 0 0 1 1 * 2020"}}, [], ["/schedule/cron"]),
+        ({"input": STRICT}, [], []),
+    ],
+)
+def test_a_schedule_that_starts_nothing_or_only_failures_is_said(
+    document: dict[str, Any], faults: list[str], slips: list[str] | None
+) -> None:
+    """What never fires is refused; what has fired, or gives runs an input that they refuse, is a slip."""
+    assert [fault.pointer for fault in schedule_faults(document)] == faults
+    assert slips is None or [slip.pointer for slip in schedule_slips(document, NOW)] == slips
