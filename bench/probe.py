@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 from bench.cluster import Cluster
 from tocsin.expressions.sandbox import Sandbox
+from tocsin_executor.worker.hands import Queue
 from tocsin_executor.worker.secrets import LocalSecrets
 from tocsin_executor.worker.tasks import Outcome, Task
-from tocsin_executor.worker.worker import Queue, Worker
+from tocsin_executor.worker.worker import Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.clock import SystemClock

@@ -43,10 +43,10 @@ from tocsin_executor.http.runs import run_routes
 from tocsin_executor.http.workers import worker_routes
 from tocsin_executor.http.workflows import workflow_routes
 from tocsin_executor.settings import ExecutorSettings
+from tocsin_executor.worker.hands import Queue
 from tocsin_executor.worker.imports import Imports
-from tocsin_executor.worker.parts import Runners, WorkerPart, apart_of, runners_for, secrets_of
+from tocsin_executor.worker.parts import Runners, WorkerPart, apart_of, leaves_in, runners_for, secrets_of
 from tocsin_executor.worker.settings import WorkerSettings
-from tocsin_executor.worker.worker import Queue
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
@@ -220,4 +220,6 @@ def hot_bus(context: ServiceContext[ExecutorSettings], use: str) -> Bus:
     return bus
 
 
-SERVICE = ServiceDefinition(name="executor", settings=ExecutorSettings, more_settings=(WorkerSettings,), build=build)
+SERVICE = ServiceDefinition(
+    name="executor", settings=ExecutorSettings, more_settings=(WorkerSettings,), build=build, leaves_in=leaves_in
+)

@@ -78,6 +78,15 @@ class Workers:
         """Those that were heard of in the last seconds, by name."""
         return self._http.pages("/api/v1/workers", {})
 
+    async def drain(self, name: str, *, within: str | None = None, reason: str | None = None) -> Record:
+        """Let one take no new task; what is not finished within that time is handed back."""
+        body: Record = {"within": within, "reason": reason}
+        return await self._http.post(f"/api/v1/workers/{quote(name, safe='')}/drain", body)
+
+    async def resume(self, name: str, *, reason: str | None = None) -> Record:
+        """Let one take tasks again."""
+        return await self._http.post(f"/api/v1/workers/{quote(name, safe='')}/resume", {"reason": reason})
+
 
 class Logs:
     """What tasks print, live."""

@@ -35,6 +35,7 @@ ENVELOPE_EXTENSIONS: Final[Mapping[str, tuple[str, str]]] = {
     "severitytext": ("string", "DEBUG, WARN, ERROR or FATAL; absent for INFO."),
     "activation": ("string", "Task signals: the activation, which tells the iterations of one task apart."),
     "attempt": ("integer", "Task signals: 1-based number of the attempt."),
+    "reason": ("string", "Lifecycle signals: why, in words, such as why a task is tried again or who skipped it."),
 }
 
 

@@ -22,6 +22,7 @@ Handler = Callable[[bytes, bytes, bytes, bytes], None]
 """Gets subject, reply subject, raw headers (``b""`` without) and payload; must neither block nor raise."""
 
 _M, _H = b"MH"
+_RETIRE = 2  # seconds that the server has for its answer to the end of a subscription
 _AT_ONCE = 64 * 1024  # bytes that may be handed to the socket without asking whether it keeps up
 
 
@@ -125,6 +126,21 @@ class Direct:
             await subscription.unsubscribe()
         except nats_errors.Error:
             return  # the connection is gone, and the subscription with it
+
+    async def retire(self, subject: str) -> None:
+        """Stop, and deliver what was sent before the server knew; when this returns, nothing more comes."""
+        self._wanted.pop(subject, None)
+        subscription = self._live.pop(subject, None)
+        if subscription is None or self._client is None:
+            return
+        parser = self._parser()
+        try:
+            await subscription.unsubscribe()
+            await self._client.flush(_RETIRE)
+        except (nats_errors.Error, TimeoutError, OSError):
+            return  # the connection is gone, and the subscription with it
+        finally:
+            parser.handlers.pop(_sid(subscription), None)
 
     def write_now(self, block: bytes) -> bool:
         """Hand whole protocol commands to the socket before this returns, without the library's task in between.

@@ -85,9 +85,9 @@ class PullFeed:
         await self._direct.subscribe(f"{self._inbox}.*", self._on_message)
 
     async def stop(self) -> None:
-        """Ask for nothing more; what is in hand can still be settled."""
+        """Ask for nothing more; what is in hand can still be settled. What was on its way is received before this returns."""
         self._asked.clear()
-        await self._direct.unsubscribe(f"{self._inbox}.*")
+        await self._direct.retire(f"{self._inbox}.*")
 
     def want(self, room: int) -> None:
         """See to it that up to ``room`` deliveries are asked for; call it often, it is cheap."""

@@ -60,6 +60,7 @@ _PUBLISH: Final = {
         "events.>",  # the emit task
         "logs.>",  # of the tasks that its own worker runs
         "workers.*",
+        "workers.orders.*",  # to drain, to go on
         "executor.>",
         f"{API}.STREAM.*.EXECUTOR",
         f"{API}.STREAM.MSG.GET.SIGNALS",  # the signals of one run, for its page
@@ -131,8 +132,8 @@ _SUBSCRIBE: Final = {
         "secrets.run-token.*",
         "auth.revocations",
     ),
-    "executor": ("executor.>", "workers.*"),
-    "worker": ("executor.revoke.>",),
+    "executor": ("executor.>", "workers.*", "workers.orders.*"),
+    "worker": ("executor.revoke.>", "workers.*", "workers.orders.*"),  # who else is there: containers of those that are not
     "observer": ("signals.>", "observer.>", "health.*"),
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import timedelta
 from typing import NoReturn
 
 import structlog
@@ -59,7 +60,9 @@ async def _run(definition: ServiceDefinition[Own], settings: Settings) -> int:
     clock, chance, platform = SystemClock(), SystemChance(), settings.platform
     stages: list[list[Chain]] = []
     ops = platform.ops
-    process = Process(stages, clock=clock, start_within=ops.start_within, stop_within=ops.stop_within, lame=ops.lame)
+    leaves_in = timedelta(0) if definition.leaves_in is None else definition.leaves_in(settings)
+    stop_within = max(ops.stop_within, leaves_in)
+    process = Process(stages, clock=clock, start_within=ops.start_within, stop_within=stop_within, lame=ops.lame)
     stages += [[operations(process, ops)], [assemble(definition, settings, clock=clock, chance=chance)]]
 
     async def ready() -> None:

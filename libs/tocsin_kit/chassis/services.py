@@ -80,6 +80,7 @@ class ServiceDefinition(Generic[Own]):
         uses_bus: Whether it connects to NATS.
         needs_bus: Whether it is of no use without; otherwise it connects in the background.
         uses_database: Whether it has a database.
+        leaves_in: How long its orderly stop may take, by its settings, if that may be longer than the deadline of the process.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ServiceDefinition(Generic[Own]):
     uses_bus: bool = True
     needs_bus: bool = True
     uses_database: bool = True
+    leaves_in: Callable[[Settings], timedelta] | None = None
 
 
 def topology_limits(nats: NatsSection) -> TopologyLimits:

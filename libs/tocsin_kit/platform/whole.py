@@ -5,6 +5,7 @@ import gc
 import importlib
 import time
 from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -95,7 +96,7 @@ async def _live(start: Start, nats: NatsServer | None) -> int:
         stages,
         clock=clock,
         start_within=start.settings.ops.start_within,
-        stop_within=start.settings.ops.stop_within,
+        stop_within=max(start.settings.ops.stop_within, _leaves_in(installation, start.options.only)),
         started=_Progress(start, [*servers, *services]),
         stopping=start.screen.stopping,
     )
@@ -130,6 +131,16 @@ def _assembled(installation: Installation, only: Collection[str]) -> list[Chain]
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _leaves_in(installation: Installation, only: Collection[str]) -> timedelta:
+    """How long the slowest service may take to stop."""
+    told = [
+        definition.leaves_in(read_settings(definition, overrides=installation.overrides(definition)))
+        for definition in installed_services(only)
+        if definition.leaves_in is not None
+    ]
+    return max(told, default=timedelta(0))
 
 
 class _Progress:

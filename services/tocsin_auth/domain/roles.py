@@ -90,6 +90,7 @@ _OPERATES: Final = (
     "pool:write",
     "approval:answer",
     "task:*",
+    "worker:drain",
     "case:*",
     "asset:report",
     "event:publish",

@@ -74,7 +74,7 @@ class QueueGauges:
         for worker in self._workers.now():
             for use in worker.queues:
                 queue = queues.setdefault(use.name, _Queue())
-                queue.slots += use.slots
+                queue.slots += use.slots if worker.state == "working" else 0  # one that drains takes nothing
                 queue.busy += use.busy
         for name in {*queues, *self._known}:
             self._tell(name, queues.get(name, _Queue()))

@@ -1,13 +1,16 @@
 """Workers that were heard of lately: what they say of themselves on the bus, kept in memory for as long as it is true."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tocsin_executor.application.workers import QueueUse, WorkerView
+from tocsin.errors import NotFound, Unavailable
+from tocsin_executor.application.workers import ORDERS, QueueUse, WorkerView, subject_name
+from tocsin_executor.domain.values import Json
 from tocsin_kit.bus import Bus
 from tocsin_kit.chassis import Part
 from tocsin_kit.clock import Clock
@@ -17,6 +20,7 @@ log = structlog.get_logger()
 SUBJECT: Final = "workers.*"
 _GONE: Final = timedelta(seconds=8)  # four times as long as a worker is silent
 _MOST: Final = 5_000
+_ANSWERS: Final = timedelta(seconds=3)
 
 
 class _Slots(BaseModel):
@@ -67,6 +71,18 @@ class SeenWorkers(Part):
         old = self._clock.now() - _GONE
         self._seen = {name: seen for name, seen in self._seen.items() if seen.seen >= old}
         return [self._seen[name] for name in sorted(self._seen)]
+
+    async def tell(self, worker: str, order: Mapping[str, Json]) -> WorkerView:
+        """Tell one to drain or to go on; how it is then."""
+        if all(seen.name != worker for seen in self.now()):
+            raise NotFound(f"There is no worker {worker}.", hint="`tocsin worker list` shows those that are there.")
+        try:
+            answer = await self._bus.request(f"{ORDERS}.{subject_name(worker)}", orjson.dumps(order), within=_ANSWERS)
+        except Unavailable as error:
+            raise Unavailable(f"Worker {worker} does not answer.", hint="If it has died it is gone in 8 seconds.") from error
+        view = _view(Said.model_validate_json(answer.payload), self._clock.now())
+        self._seen[view.name] = view
+        return view
 
     async def _hear(self, message: _Heard) -> None:
         try:

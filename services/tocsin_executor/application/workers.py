@@ -1,11 +1,23 @@
 """What is known of the processes that run tasks."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from tocsin_executor.domain.placing import queues_for
+from tocsin_executor.domain.values import Json
+
+ORDERS: Final = "workers.orders"
+"""Subject of what a worker is told; its name follows as the last token."""
+
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def subject_name(worker: str) -> str:
+    """A worker's name as the last token of a subject."""
+    return _UNFIT.sub("-", worker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class WorkerView:
 
     Attributes:
         name: Its name.
-        state: ``working`` or ``draining``.
+        state: ``working``; ``draining`` while it takes nothing new; ``drained`` when it has nothing left to do either.
         labels: What its operator calls it.
         queues: What it serves.
         completed: Tasks since it began.
@@ -46,9 +58,16 @@ class WorkerView:
     seen: datetime
 
 
-def served_queues(workers: Sequence[WorkerView]) -> set[str]:
-    """The queues that some worker serves, those for its labels included."""
-    return {name for worker in workers for queue in worker.queues for name in queues_for(queue.name, worker.labels)}
+def served_queues(workers: Sequence[WorkerView]) -> dict[str, list[str]]:
+    """The queues that workers serve, those for their labels included: which of these workers take tasks. None: all drain."""
+    served: dict[str, list[str]] = {}
+    for worker in workers:
+        for queue in worker.queues:
+            for name in queues_for(queue.name, worker.labels):
+                taking = served.setdefault(name, [])
+                if worker.state == "working":
+                    taking.append(worker.name)
+    return served
 
 
 class Workers(Protocol):
@@ -56,4 +75,13 @@ class Workers(Protocol):
 
     def now(self) -> Sequence[WorkerView]:
         """By name."""
+        ...
+
+    async def tell(self, worker: str, order: Mapping[str, Json]) -> WorkerView:
+        """Tell one to drain or to go on; how it is then.
+
+        Raises:
+            NotFound: There is none of that name.
+            Unavailable: It does not answer.
+        """
         ...

@@ -3,7 +3,7 @@
 It is total: every reachable state has an explanation, and a run that is not over always waits for something that is named.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import assert_never
 
 from tocsin_executor.domain.flow import iso
@@ -46,13 +46,14 @@ def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
     return found
 
 
-def with_queues(waits: list[dict[str, Json]], served: Collection[str]) -> list[dict[str, Json]]:
-    """The same, with a word where a task waits for a worker of a queue that nobody serves."""
+def with_queues(waits: list[dict[str, Json]], served: Mapping[str, Collection[str]]) -> list[dict[str, Json]]:
+    """The same, with a word where a task waits for a worker of a queue that nobody serves, or only workers that drain."""
     for wait in waits:
         queue = wait.get("queue")
-        if wait.get("for") == "worker" and wait.get("worker") is None and queue not in served:
+        if wait.get("for") == "worker" and wait.get("worker") is None and not served.get(str(queue)):
             wait["served"] = False
-            wait["detail"] = f"it was sent to {told(str(queue))}, which no worker serves now"
+            why = "all workers of which drain and take nothing new" if queue in served else "which no worker serves now"
+            wait["detail"] = f"it was sent to {told(str(queue))}, {why}"
     return waits
 
 
@@ -65,8 +66,11 @@ def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:
             return {"for": "time", "detail": f"it waits until {until}", "until": until}
         case Hold.BACKOFF:
             until = _due(run, token, Purpose.BACKOFF)
-            retries = token.state.retries if isinstance(token.state, TryState) else 0
-            return {"for": "retry", "detail": f"retry {retries} begins at {until}", "until": until, "attempt": retries + 1}
+            tried = token.state if isinstance(token.state, TryState) else None
+            retries, error = (0, None) if tried is None else (tried.retries, tried.error)
+            why = f", because of {error.get('title') or error.get('type')}: {error.get('detail')}" if error else ""
+            entry: dict[str, Json] = {"for": "retry", "detail": f"retry {retries} begins at {until}{why}", "until": until}
+            return {**entry, "attempt": retries + 1, "error": dict(error) if error else None}
         case Hold.APPROVAL:
             return _people(run, token)
         case Hold.LISTEN | Hold.SCOPE:

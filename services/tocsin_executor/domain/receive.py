@@ -90,7 +90,11 @@ def claimed(fold: Fold, message: Claimed) -> str | None:
     if token is None:
         return STALE
     if token.started is not None:
-        return "started already"
+        if token.worker in (None, message.worker):
+            return "started already"
+        # The same attempt, delivered again: its worker died, or was silent for so long that it counts as dead.
+        reason = f"worker {token.worker} gave no sign of life, and worker {message.worker} took it over"
+        fold.signal(Transition.TASK_RETRIED, token, {"attempt": token.attempt, "reason": reason})
     token.worker = message.worker
     fold.begin_body(token, message.at)
     return None

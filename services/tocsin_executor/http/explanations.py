@@ -1,6 +1,6 @@
 """Why a run waits, over HTTP: every wait named, and the last inputs that were refused."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -27,7 +27,7 @@ class ExplanationOut(BaseModel):
     refused: list[dict[str, JsonValue]] = Field(description="The last inputs that changed nothing, and why.")
 
 
-def explanation_routes(runs: Runs, served: Callable[[], Collection[str]] | None = None) -> Sequence[Route]:
+def explanation_routes(runs: Runs, served: Callable[[], Mapping[str, Collection[str]]] | None = None) -> Sequence[Route]:
     """``GET /api/v1/runs/{run}/explanation``. ``served`` says which queues have workers now, if anybody knows."""
 
     async def explanation(call: Call) -> ExplanationOut:

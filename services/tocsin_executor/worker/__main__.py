@@ -5,9 +5,9 @@ import socket
 from collections.abc import Sequence
 
 from tocsin.expressions.sandbox import Sandbox
-from tocsin_executor.worker.parts import WorkerPart, apart_of, runners_for
+from tocsin_executor.worker.hands import Queue
+from tocsin_executor.worker.parts import WorkerPart, apart_of, leaves_in, runners_for
 from tocsin_executor.worker.settings import WorkerSettings
-from tocsin_executor.worker.worker import Queue
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition, service_main
 
 
@@ -30,7 +30,7 @@ def build(context: ServiceContext[WorkerSettings]) -> Sequence[Component]:
     return (worker,)
 
 
-WORKER = ServiceDefinition(name="worker", settings=WorkerSettings, build=build, uses_database=False)
+WORKER = ServiceDefinition(name="worker", settings=WorkerSettings, build=build, uses_database=False, leaves_in=leaves_in)
 
 if __name__ == "__main__":
     service_main(WORKER)

@@ -14,6 +14,7 @@ from tocsin_executor.domain.values import Json
 from tocsin_executor.worker.attempts import Identity
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.containers import Allowance
+from tocsin_executor.worker.hands import Queue
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.presence import Presence
 from tocsin_executor.worker.resources import Resources
@@ -30,7 +31,7 @@ from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
 from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Runner, Task
-from tocsin_executor.worker.worker import Queue, Worker
+from tocsin_executor.worker.worker import LAST, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.run_tokens import LONGEST, RunTokens
@@ -39,9 +40,11 @@ from tocsin_kit.bus.values import ValueStore
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import Health
 from tocsin_kit.clock import Clock
+from tocsin_kit.config import Settings
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.web.outgoing import OutgoingGuard
 
+_CLOSING: Final = timedelta(seconds=3)  # for what else a process closes when its worker has stopped
 _MARGIN: Final = timedelta(seconds=30)  # a token outlives its task by this, for what the code says last
 
 
@@ -120,6 +123,11 @@ def _placed(queues: Sequence[Queue], labels: Mapping[str, str]) -> list[Queue]:
     ]
 
 
+def leaves_in(settings: Settings) -> timedelta:
+    """How long the stop of a process with a worker may take: its drain, and the end of what is handed back then."""
+    return settings.of(WorkerSettings).drain + LAST + _CLOSING
+
+
 class WorkerPart:
     """A worker.
 
@@ -176,6 +184,7 @@ class WorkerPart:
     async def start(self) -> None:
         """Ask for work."""
         await self._worker.start()
+        await self._presence.start()
 
     async def serve(self) -> None:
         """Work until cancelled."""

@@ -32,7 +32,11 @@ class WorkerSettings(Section):
         description="Whether tasks may call loopback and private networks (`tocsin up` allows it). "
         "Link-local addresses are refused always.",
     )
-    drain: Duration = Field(timedelta(seconds=15), description="How long tasks in hand may take when the worker stops.")
+    drain: Duration = Field(
+        timedelta(seconds=15),
+        description="How long tasks in hand may take when the worker stops; "
+        "then they are stopped and handed back. What ends the process has to wait 12 s longer than this.",
+    )
     log_bytes: int = Field(
         256 * 1024,
         ge=0,

@@ -7,15 +7,13 @@ had started runs no more.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import orjson
 import structlog
 
-from tocsin.errors import NotFound, TocsinError, Unavailable
+from tocsin.errors import TocsinError
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.application import wire
 from tocsin_executor.application.apart import Apart
@@ -23,56 +21,27 @@ from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.attempts import Attempts, Authorize, Identity
+from tocsin_executor.worker.hands import STREAM, Hand, Queue, Recent, ensure_queue, oldest_waiting
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
 from tocsin_executor.worker.tasks import Outcome, Runner, Task, read_task
-from tocsin_kit.bus.api import call, ensure_consumer
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
 from tocsin_kit.bus.log import OrderedLog
 from tocsin_kit.clock import Clock
-from tocsin_kit.telemetry import Health, Metrics, span
+from tocsin_kit.telemetry import Health, Metrics, lasting, span
 
 log = structlog.get_logger()
 
-STREAM = "EXECUTOR"
-ACK_WAIT = timedelta(seconds=10)  # a worker that is silent for so long is dead, and its tasks go to others
 _BEAT = 3.0  # seconds between heartbeats of tasks in hand
 _CLAIM_AFTER = 0.25  # seconds before a run learns who works on its task; shorter tasks never need it
 _TRIES = 8  # deliveries of one attempt: it seems to kill its workers
-_STREAM_TRIES = 300  # times 0.2 s: a worker may be started before the executor has made the stream
-_DONE = 20_000  # attempts remembered, to drop a repeated dispatch
+LAST = timedelta(seconds=9)
+"""What is handed back may take so long to end: a process has five seconds between TERM and KILL, a container a little more."""
 
-
-@dataclass(slots=True)
-class _Hand:
-    """One attempt in hand."""
-
-    task: Task
-    delivery: Delivery
-    feed: PullFeed
-    since: float
-    work: asyncio.Task[None] | None = None
-    lines: LogLines | None = None
-    revoked: bool = False
-    claimed: bool = False
-
-
-@dataclass(slots=True)
-class Queue:
-    """One queue this worker serves.
-
-    Attributes:
-        name: Its name.
-        slots: Tasks of it at once.
-    """
-
-    name: str
-    slots: int
-    feed: PullFeed | None = field(default=None, repr=False)
-    busy: int = 0
+_DONE = 20_000  # attempts remembered, to drop a repeated dispatch or one that was revoked
 
 
 class Worker:
@@ -124,17 +93,19 @@ class Worker:
         self._clock = clock
         self._drain = drain.total_seconds()
         self._log_bytes = log_bytes
-        self._hands: dict[str, _Hand] = {}
-        self._done: OrderedDict[str, None] = OrderedDict()
-        self._revoked: OrderedDict[str, None] = OrderedDict()
-        self._results: list[_Hand] = []
+        self._hands: dict[str, Hand] = {}
+        self._done, self._revoked = Recent(_DONE), Recent(_DONE)
+        self._results: list[Hand] = []
         self._has_results = asyncio.Event()
-        self._arrived: list[_Hand] = []
+        self._arrived: list[Hand] = []
         self._has_arrived = asyncio.Event()
         self._reports = Lane("worker-reports", self._publisher, clock)
         self._notes = Lane("worker-notes", self._publisher, clock, width=2)
         self._prints = Lane("worker-logs", self._publisher, clock)
         self._stopping = False
+        self._draining = False
+        self._return_at: float | None = None  # when what is still in hand is handed back
+        self._return_why = ""
         self._empty = asyncio.Event()
         self._empty.set()
         self.completed = 0
@@ -146,7 +117,7 @@ class Worker:
         await self._direct.start()
         await self._publisher.start()
         for queue in self.queues:
-            await self._ensure(queue.name)
+            await ensure_queue(self._direct.bus, queue.name, self._clock)
             feed = PullFeed(
                 self._direct,
                 STREAM,
@@ -159,7 +130,7 @@ class Worker:
             await feed.start()
             self._measures.serves(queue.name, queue.slots, lambda queue=queue: queue.busy)  # type: ignore[misc]
         # Before any task is asked for: one that was revoked while no worker was there should not begin, or is stopped at once.
-        await self._orders.open(["executor.revoke.>"], await self._oldest())
+        await self._orders.open(["executor.revoke.>"], await oldest_waiting(self._direct.bus, self.queues))
         self._ask()
 
     async def serve(self) -> None:
@@ -179,34 +150,81 @@ class Worker:
                     hand.work = group.create_task(self._work(hand))
                 self._ask()
 
+    async def drain(self, *, within: timedelta | None = None, why: str = "the worker was told to drain") -> None:
+        """Take no new task until :meth:`resume`; expressions are still evaluated, since no run goes on without.
+
+        Args:
+            within: What is not finished then is stopped and handed back, so that it runs elsewhere; ``None``: never.
+            why: The reason that the runs are told.
+        """
+        self._draining = True
+        if within is not None:
+            self._return_at, self._return_why = self._clock.monotonic() + within.total_seconds(), why
+        for queue in self.queues:
+            if queue.feed is not None and not self._takes(queue):
+                await queue.feed.stop()
+        log.info("worker.drains", tasks=len(self._hands), within=None if within is None else within.total_seconds())
+
+    async def resume(self) -> None:
+        """Take tasks again; what is being handed back is handed back all the same."""
+        if not self._draining or self._stopping:
+            return
+        self._draining, self._return_at = False, None
+        for queue in self.queues:
+            if queue.feed is not None and queue.name != wire.EXPRESSIONS:
+                await queue.feed.start()
+        self._ask()
+
     async def stop(self) -> None:
-        """Take nothing more, finish what is in hand, give back what is not finished in time."""
+        """Take nothing more, finish what is in hand; what is not finished in time ends here, and is handed back."""
         self._stopping = True
         for queue in self.queues:
             if queue.feed is not None:
                 await queue.feed.stop()
+        if await self._emptied(self._drain):
+            return
+        log.warning("worker.hands_back", tasks=len(self._hands))
+        self._hand_back(f"worker {self.worker_name} stopped before it had ended")
+        if not await self._emptied(LAST.total_seconds()):
+            log.error("worker.leaves_behind", tasks=[hand.task.key for hand in self._hands.values()][:20])
+
+    async def _emptied(self, seconds: float) -> bool:
+        """Whether nothing is in hand any more, after so many seconds at the latest."""
         try:
-            async with asyncio.timeout(self._drain):
+            async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            log.warning("worker.gives_back", tasks=len(self._hands))
+            return False
+        return True
+
+    def _hand_back(self, why: str) -> None:
+        """Stop everything in hand; each is given back when it has really ended."""
         for hand in list(self._hands.values()):
-            if hand.work is not None:
-                hand.work.cancel()
-            hand.feed.retry(hand.delivery)
+            if hand.returned is None and not hand.revoked and (self._stopping or hand.task.runner != "evaluate"):
+                hand.returned = why
+                if hand.work is not None:
+                    hand.work.cancel()
+
+    @property
+    def state(self) -> str:
+        """``working``; ``draining`` while it takes nothing new; ``drained`` when nothing is left to do either."""
+        if not (self._stopping or self._draining):
+            return "working"
+        return "draining" if any(hand.task.runner != "evaluate" for hand in self._hands.values()) else "drained"
 
     def health(self) -> Health:
         """Ready while it can take work."""
         facts = {"in_hand": len(self._hands), "completed": self.completed}
-        return Health(ready=not self._stopping, detail="draining" if self._stopping else "working", facts=facts)
+        return Health(ready=not self._stopping, detail="draining" if self._stopping else self.state, facts=facts)
 
     # -- take ---------------------------------------------------------------------------------------------------------
 
+    def _takes(self, queue: Queue) -> bool:
+        return not self._stopping and (not self._draining or queue.name == wire.EXPRESSIONS)
+
     def _ask(self) -> None:
-        if self._stopping:
-            return
         for queue in self.queues:
-            if queue.feed is not None:
+            if queue.feed is not None and self._takes(queue):
                 queue.feed.want(queue.slots - queue.busy)
 
     def _receive(self, queue: Queue, delivery: Delivery) -> None:
@@ -227,7 +245,10 @@ class Worker:
         if key in self._done:
             feed.ack(delivery)
             return
-        hand = _Hand(task, delivery, feed, self._clock.monotonic())
+        if not self._takes(queue):  # it was on its way when this worker asked for nothing more
+            feed.retry(delivery)
+            return
+        hand = Hand(task, delivery, feed, self._clock.monotonic())
         self._hands[key] = hand
         self._empty.clear()
         queue.busy += 1
@@ -254,22 +275,12 @@ class Worker:
             for entry in await self._orders.take():
                 self._revoke(entry.payload)
 
-    async def _oldest(self) -> int:
-        """Position below which no task waits any more."""
-        floors = []
-        for queue in self.queues:
-            info = await call(self._direct.bus, f"CONSUMER.INFO.{STREAM}.worker-{queue.name}")
-            floors.append(int(info["ack_floor"]["stream_seq"]))
-        return min(floors, default=0)
-
     def _revoke(self, payload: bytes) -> None:
         order = orjson.loads(payload)
         key = f"{order['run']}/{order['attempt']}"
         hand = self._hands.get(key)
         if hand is None:
-            self._revoked[key] = None
-            while len(self._revoked) > _DONE:
-                self._revoked.popitem(last=False)
+            self._revoked.add(key)
         elif not hand.revoked:
             hand.revoked = True
             if hand.work is not None:
@@ -277,21 +288,25 @@ class Worker:
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
-    async def _work(self, hand: _Hand) -> None:
+    async def _work(self, hand: Hand) -> None:
         task = hand.task
         lines = hand.lines = LogLines(task, self._prints, self._clock, self._log_bytes)
         task.say = lambda stream, line: lines.add(stream, task.redaction.text(line))
         started = self._now()
         try:
-            if hand.revoked:
-                raise asyncio.CancelledError  # it was revoked before it began
-            with span(f"task {task.runner}", parent=task.traceparent, kind="consumer", run=task.run, attempt=task.attempt):
+            if hand.revoked or hand.returned is not None:
+                raise asyncio.CancelledError  # before it began
+            above = lasting(task.traceparent, task.run)  # the span of the run
+            with span(f"task {task.runner}", parent=above, kind="consumer", run=task.run, attempt=task.attempt):
                 outcome = await self._attempts.outcome(task)
         except asyncio.CancelledError:
             lines.close()
-            if not hand.revoked:
-                raise  # the worker stops, and the task is given back
+            if not hand.revoked and hand.returned is None:
+                raise  # the process ends without a drain; the task comes to another worker when this one has been silent
             self._measures.ended(task.runner, "stopped", self._now() - started)
+            if not hand.revoked:
+                self._return(hand)
+                return
             self._finish(hand, wire.stopped(task.attempt, StopKind.KILLED if task.killed else StopKind.GRACEFUL))
             return
         lines.close()
@@ -310,13 +325,21 @@ class Worker:
             else wire.evaluated(task.attempt, outcome.output, str(outcome.error["detail"]) if outcome.error else None),
         )
 
-    def _fail(self, hand: _Hand, detail: str) -> None:
+    def _return(self, hand: Hand) -> None:
+        """It has ended here; its run is told, and dispatches it anew. An expression goes to whoever evaluates others."""
+        if hand.task.runner != "evaluate":
+            self._finish(hand, wire.lost(hand.task.attempt, hand.returned or ""))
+            return
+        hand.feed.retry(hand.delivery)
+        self._forget(hand)
+
+    def _fail(self, hand: Hand, detail: str) -> None:
         error: dict[str, Json] = problem(ErrorKind.RUNTIME, detail)
         self._finish(hand, wire.result(hand.task.attempt, error=error, worker=self.worker_name))
 
     # -- report -------------------------------------------------------------------------------------------------------
 
-    def _finish(self, hand: _Hand, payload: bytes) -> None:
+    def _finish(self, hand: Hand, payload: bytes) -> None:
         self._reports.push([(hand.task.reply, payload)])
         self._results.append(hand)
         self._has_results.set()
@@ -333,25 +356,32 @@ class Worker:
                 self._settle(hand)
             self._ask()
 
-    def _settle(self, hand: _Hand) -> None:
+    def _settle(self, hand: Hand) -> None:
         key = hand.task.key
         hand.feed.ack(hand.delivery)
-        if self._hands.pop(key, None) is None:
+        if not self._forget(hand):
             return
+        self.completed += hand.returned is None
+        self._done.add(key)
+
+    def _forget(self, hand: Hand) -> bool:
+        """It is in hand no more; whether it was."""
+        if self._hands.pop(hand.task.key, None) is None:
+            return False
         for queue in self.queues:
             if queue.feed is hand.feed:
                 queue.busy -= 1
-        self.completed += 1
-        self._done[key] = None
-        if len(self._done) > _DONE:
-            self._done.popitem(last=False)
         if not self._hands:
             self._empty.set()
+        return True
 
     async def _beat_loop(self) -> None:
         while True:
             await self._clock.sleep(_CLAIM_AFTER)
             now = self._clock.monotonic()
+            if self._return_at is not None and now >= self._return_at:
+                self._return_at = None
+                self._hand_back(f"worker {self.worker_name} handed it back: {self._return_why}")
             self._measures.nothing_done(self._noops)
             self._noops = 0
             beat = int(now / _BEAT) != int((now - _CLAIM_AFTER) / _BEAT)
@@ -365,30 +395,6 @@ class Worker:
                     claim = wire.claimed(hand.task.attempt, self.worker_name, self._now() - int((now - hand.since) * 1000))
                     if hand.task.runner != "evaluate":
                         self._notes.push([(hand.task.reply, claim)])
-
-    async def _ensure(self, queue: str) -> None:
-        config = {
-            "name": f"worker-{queue}",
-            "durable_name": f"worker-{queue}",
-            "description": f"Tasks of the queue {queue}, for all its workers.",
-            "deliver_policy": "all",
-            "ack_policy": "explicit",
-            "ack_wait": int(ACK_WAIT.total_seconds() * 1e9),
-            "max_ack_pending": 20_000,
-            "max_deliver": -1,
-            "replay_policy": "instant",
-            "filter_subject": f"executor.task.{queue}.>",
-        }
-        for attempt in range(_STREAM_TRIES):
-            try:
-                await ensure_consumer(self._direct.bus, STREAM, config)
-            except NotFound:
-                if attempt == 0:
-                    log.info("worker.waits_for_stream", stream=STREAM)
-                await self._clock.sleep(0.2)
-            else:
-                return
-        raise Unavailable(f"There is no stream {STREAM}.", hint="Start the executor: it makes the stream.")
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

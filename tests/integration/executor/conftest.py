@@ -30,6 +30,7 @@ from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.runs import Runs, RunView, StartOrder
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.worker.calling import Caller
+from tocsin_executor.worker.hands import Queue
 from tocsin_executor.worker.imports import Imports
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.parts import runners_for
@@ -37,7 +38,7 @@ from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.secrets import LocalSecrets
 from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import VALUE_LIMIT
-from tocsin_executor.worker.worker import Queue, Worker
+from tocsin_executor.worker.worker import Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.topology import TopologyLimits, ensure_streams

@@ -64,9 +64,11 @@ def test_a_queue_that_nobody_serves_is_named() -> None:
     """Only where no worker has the task, and only where that is known."""
     waits = [{"for": "worker", "queue": "gpu", "detail": "sent"}, {"for": "worker", "queue": "cpu", "detail": "sent"}]
     waits.append({"for": "worker", "queue": "gpu", "worker": "w", "detail": "held"})
-    found = with_queues(waits, {"cpu"})
+    waits.append({"for": "worker", "queue": "tpu", "detail": "sent"})
+    found = with_queues(waits, {"cpu": ["w"], "tpu": []})
     assert [wait["detail"] for wait in found] == [
         "it was sent to queue 'gpu', which no worker serves now",
         "sent",
         "held",
+        "it was sent to queue 'tpu', all workers of which drain and take nothing new",
     ]

@@ -254,13 +254,29 @@ def test_a_claim_starts_the_task_once() -> None:
     world = World(program_of([{"c": {"call": "noop"}}]), persist=True)
     world.start({})
     world.send(Claimed, attempt="h:3#1", worker="w1", at=5)
-    world.send(Claimed, attempt="h:3#1", worker="w2", at=6)
+    world.send(Claimed, attempt="h:3#1", worker="w1", at=6)
     world.finish()
     world.send(Claimed, attempt="h:3#1", worker="w2", at=7)
     assert world.signals.count("started c") == 1
     assert world.refusals() == ["started already", "the run has ended"]
     [started] = [signal for signal in world.of(Signal) if signal.type is Transition.TASK_STARTED]
     assert started.at == 5
+
+
+def test_a_claim_by_another_worker_says_that_the_first_is_gone() -> None:
+    """A killed attempt is visible as such, though the attempt that is delivered again has the same number."""
+    world = World(program_of([{"c": {"call": "noop"}}]), persist=True)
+    world.start({})
+    world.send(Claimed, attempt="h:3#1", worker="w1", at=5)
+    world.send(Claimed, attempt="h:3#1", worker="w2", at=6)
+    told = [(signal.type, signal.data) for signal in world.of(Signal) if signal.type.value in {"task.started", "task.retried"}]
+    reason = "worker w1 gave no sign of life, and worker w2 took it over"
+    assert told == [
+        (Transition.TASK_STARTED, None),
+        (Transition.TASK_RETRIED, {"attempt": 1, "reason": reason}),
+        (Transition.TASK_STARTED, None),
+    ]
+    assert world.run.home.tokens["h:3"].worker == "w2"
 
 
 @pytest.mark.parametrize(

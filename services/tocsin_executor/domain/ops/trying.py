@@ -18,6 +18,7 @@ from tocsin_executor.domain.state import Hold, Instance, Phase, Purpose, Token
 from tocsin_executor.domain.values import ErrorKind, Json, Millis, Problem, problem, same_type
 
 MAX_RETRIES = 10_000
+_LONGEST = 500  # characters of a reason
 LONGEST_BACKOFF: Millis = 86_400_000  # exponential growth stops at a day
 
 
@@ -35,10 +36,17 @@ def next_attempt(fold: Fold, token: Token, node: Node) -> None:
     if spec.retry is not None and spec.retry.attempt_limit is not None:
         bound = duration(fold, token, "attempt", spec.retry.attempt_limit)
     if state.retries:
-        fold.signal(Transition.TASK_RETRIED, token, {"attempt": state.retries + 1})
+        fold.signal(Transition.TASK_RETRIED, token, {"attempt": state.retries + 1, "reason": _words(state.error)})
+        state.error = None
     if bound is not None:
         fold.set_alarm(token, bound, Purpose.ATTEMPT)
     fold.open_scope(token, spec.body, token.input, None, None)
+
+
+def _words(error: Problem | None) -> str | None:
+    """What went wrong, for whoever wonders why it is tried again."""
+    told = [str(error[part]) for part in ("title", "detail") if error and error.get(part)]
+    return ": ".join(told)[:_LONGEST] or None
 
 
 def closed_try(fold: Fold, token: Token, node: Node, instance: Instance, value: Json) -> None:
@@ -89,7 +97,6 @@ def caught(fold: Fold, token: Token, node: Node) -> None:
     delay = None if spec.retry is None else _plan(fold, token, spec.retry, state, names)
     if delay is not None:
         state.retries += 1
-        state.error = None
         if delay <= 0:
             fold.turn(token, Phase.NEXT)
         else:

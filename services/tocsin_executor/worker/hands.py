@@ -1,0 +1,123 @@
+"""What a worker holds: its queues with their slots, and the attempts in hand. How a queue's durable consumer looks."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from tocsin.errors import NotFound, Unavailable
+from tocsin_executor.worker.outputs import LogLines
+from tocsin_executor.worker.tasks import Task
+from tocsin_kit.bus import Bus
+from tocsin_kit.bus.api import call, ensure_consumer
+from tocsin_kit.bus.feed import Delivery, PullFeed
+from tocsin_kit.clock import Clock
+
+log = structlog.get_logger()
+
+STREAM: Final = "EXECUTOR"
+ACK_WAIT: Final = timedelta(seconds=10)  # a worker that is silent for so long is dead, and its tasks go to others
+_STREAM_TRIES: Final = 300  # times 0.2 s: a worker may be started before the executor has made the stream
+
+
+@dataclass(slots=True)
+class Hand:
+    """One attempt in hand.
+
+    Attributes:
+        task: What is to be done.
+        delivery: To be settled; the last one, if it came more than once.
+        feed: Where it came from.
+        since: When it came, by the monotonic clock.
+        work: What does it, once it has begun.
+        lines: What it prints.
+        revoked: It was told to stop, and its end is a confirmation.
+        returned: Why it is handed back before its end, or ``None``.
+        claimed: Its run knows who works on it.
+    """
+
+    task: Task
+    delivery: Delivery
+    feed: PullFeed
+    since: float
+    work: asyncio.Task[None] | None = None
+    lines: LogLines | None = None
+    revoked: bool = False
+    returned: str | None = None
+    claimed: bool = False
+
+
+@dataclass(slots=True)
+class Queue:
+    """One queue this worker serves.
+
+    Attributes:
+        name: Its name.
+        slots: Tasks of it at once.
+    """
+
+    name: str
+    slots: int
+    feed: PullFeed | None = field(default=None, repr=False)
+    busy: int = 0
+
+
+class Recent:
+    """The last so many of some names."""
+
+    def __init__(self, limit: int) -> None:
+        self._names: OrderedDict[str, None] = OrderedDict()
+        self._limit = limit
+
+    def add(self, name: str) -> None:
+        """One more; the oldest is forgotten when there are too many."""
+        self._names[name] = None
+        if len(self._names) > self._limit:
+            self._names.popitem(last=False)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether it is among them."""
+        return name in self._names
+
+
+async def oldest_waiting(bus: Bus, queues: Sequence[Queue]) -> int:
+    """Position below which no task of these queues waits any more."""
+    floors = []
+    for queue in queues:
+        info = await call(bus, f"CONSUMER.INFO.{STREAM}.worker-{queue.name}")
+        floors.append(int(info["ack_floor"]["stream_seq"]))
+    return min(floors, default=0)
+
+
+async def ensure_queue(bus: Bus, queue: str, clock: Clock) -> None:
+    """Make the durable consumer of a queue, which all its workers share.
+
+    Raises:
+        Unavailable: There is no stream of tasks, and nobody made one meanwhile.
+    """
+    config = {
+        "name": f"worker-{queue}",
+        "durable_name": f"worker-{queue}",
+        "description": f"Tasks of the queue {queue}, for all its workers.",
+        "deliver_policy": "all",
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT.total_seconds() * 1e9),
+        "max_ack_pending": 20_000,
+        "max_deliver": -1,
+        "replay_policy": "instant",
+        "filter_subject": f"executor.task.{queue}.>",
+    }
+    for attempt in range(_STREAM_TRIES):
+        try:
+            await ensure_consumer(bus, STREAM, config)
+        except NotFound:
+            if attempt == 0:
+                log.info("worker.waits_for_stream", stream=STREAM)
+            await clock.sleep(0.2)
+        else:
+            return
+    raise Unavailable(f"There is no stream {STREAM}.", hint="Start the executor: it makes the stream.")
