@@ -26,6 +26,10 @@ def _begun(flag: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
+def _runs(process: str) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
 async def _workers(replica: Any, run: str) -> list[tuple[str, int, str | None]]:
     return [(task.status, task.attempt, task.worker) for task in await replica.runs.live_tasks(run)]
 
@@ -75,7 +79,7 @@ async def test_what_is_not_finished_in_time_ends_here_and_runs_elsewhere(rig: An
             await eventually(lambda: bool(_begun(flag)), within=60)
             await first.drain(within=timedelta(0), why="drained by user:ada")
             await eventually(lambda: first.state == "drained", within=60)
-            assert not Path(f"/proc/{_begun(flag)[0]}").exists()
+            assert not _runs(_begun(flag)[0])
             async with rig.worker(name="w2"):
                 await eventually(lambda: len(_begun(flag)) == 2, within=60)
 
@@ -99,7 +103,7 @@ async def test_a_worker_that_stops_hands_back_what_its_grace_is_too_short_for(ri
         async with rig.worker(name="w1", drain=0.1):
             run = await rig.start()
             await eventually(lambda: bool(_begun(flag)), within=60)
-        assert not Path(f"/proc/{_begun(flag)[0]}").exists()
+        assert not _runs(_begun(flag)[0])
 
         async def handed_back() -> bool:
             assert await _workers(replica, run) == [("running", 2, None)]
