@@ -21,8 +21,19 @@ from tocsin.errors import Forbidden
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Metadata services of clouds that do not use a link-local address.
-_METADATA: Final = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
+_METADATA: Final = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+    )
+)
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out; what lies elsewhere is no public host
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64_LOCAL: Final = ipaddress.IPv6Network("64:ff9b:1::/48")  # RFC 8215: where in it the IPv4 address is, is a site's business
+_TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")  # RFC 2765
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214: the upper half of an interface's id
+# Set apart (RFC 6890, 7526, 9637), which the `is_global` of an older Python does not know.
+_SET_APART: Final = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 
 
 class OutgoingRefused(Forbidden):
@@ -80,18 +91,37 @@ class OutgoingGuard(AbstractResolver):
         for one in _meant(address):
             if one.is_link_local or one in _METADATA or one.is_multicast:
                 raise _refused("link-local, metadata and multicast addresses are never called")
-            if not one.is_global and not self._allow_private:
+            if not _is_public(one) and not self._allow_private:
                 raise _refused("loopback and private networks are not called here", f"`{self._setting}` allows it")
 
 
+def _is_public(address: Address) -> bool:
+    """Whether it is one of the internet's."""
+    if not address.is_global or any(address in network for network in _SET_APART):
+        return False
+    return isinstance(address, ipaddress.IPv4Address) or address in _GLOBAL_UNICAST or address in _NAT64
+
+
 def _meant(address: Address) -> Iterator[Address]:
-    """The address, and the IPv4 address that an IPv6 one carries."""
+    """The address, and the IPv4 addresses that an IPv6 one may carry."""
     yield address
     if isinstance(address, ipaddress.IPv6Address):
         carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64 or int(address) < 1 << 32:  # the second: "IPv4-compatible", long deprecated, still understood
-            carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        number = int(address)
+        # The third is "IPv4-compatible", long deprecated, still understood.
+        if address in _NAT64 or address in _TRANSLATED or number < 1 << 32 or number >> 32 & 0xFFFFFFFF in _ISATAP:
+            carried.append(_low(number))
+        if (
+            address in _NAT64_LOCAL
+        ):  # RFC 6052, section 2.2: behind prefixes of 96, 64, 56 and 48 bits, around the bits 64 to 71
+            head, tail = number >> 64 & 0xFFFFFFFFFFFFFFFF, number & 0xFFFFFFFFFFFFFFFF
+            joined = head << 56 | tail & 0x00FFFFFFFFFFFFFF
+            carried += [_low(number), *(_low(joined >> right) for right in (24, 32, 40))]
         yield from (one for one in carried if one is not None)
+
+
+def _low(number: int) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(number & 0xFFFFFFFF)
 
 
 def _refused(why: str, allows: str | None = None) -> OutgoingRefused:

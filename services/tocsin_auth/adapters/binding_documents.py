@@ -132,9 +132,9 @@ def decode_factor_rules(stored: Stored) -> FactorRules:
 
 def encode_policy(policy: Policy) -> Document:
     """The number of the rules."""
-    return {"number": policy.number}
+    return {"number": policy.number, "settled_at": policy.settled_at}
 
 
 def decode_policy(stored: Stored) -> Policy:
     """The number of the rules."""
-    return Policy(stored["number"])
+    return Policy(stored["number"], stored.get("settled_at"))

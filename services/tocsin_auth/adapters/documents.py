@@ -33,6 +33,7 @@ def encode_user(user: User) -> Document:
         "origin": user.origin,
         "machine": user.machine,
         "factor_grace": user.factor_grace,
+        "session_floor": user.session_floor,
         "second": None if user.second is None else _encode_factor(user.second),
     }
 
@@ -53,6 +54,7 @@ def decode_user(stored: Stored) -> User:
         machine=stored.get("machine", False),
         second=_decode_factor(stored["second"]) if stored.get("second") else None,
         factor_grace=stored.get("factor_grace"),
+        session_floor=stored.get("session_floor", 0),
     )
 
 
@@ -154,6 +156,7 @@ def encode_session(session: Session) -> Document:
         "ending": session.ending.name if session.ending else None,
         "ended_at": session.ended_at,
         "agent": session.agent,
+        "revision": session.revision,
     }
 
 
@@ -170,6 +173,7 @@ def decode_session(stored: Stored) -> Session:
         ending=Ending[stored["ending"]] if stored["ending"] else None,
         ended_at=stored.get("ended_at"),
         agent=stored.get("agent", ""),
+        revision=stored.get("revision", 0),
     )
 
 

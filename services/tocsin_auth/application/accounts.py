@@ -28,7 +28,7 @@ from tocsin_auth.domain.roles import ADMINISTRATOR, BUILT_IN, GUARDED, Binding, 
 from tocsin_auth.domain.users import NO_PASSWORD, Departure, User, check_password, checked_name
 from tocsin_auth.ports import PasswordHasher, Records, Teller
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
+from tocsin_kit.store import EVERYTHING, Entry, Page, Sort, undisputed
 from tocsin_kit.web.access import Grant
 
 
@@ -78,6 +78,7 @@ class Accounts:
         """Users by name."""
         return await self._users.page(EVERYTHING, sort=Sort(), limit=limit, cursor=cursor)
 
+    @undisputed
     async def create(self, name: str, password: str | None, bindings: Sequence[Binding], asker: Asker) -> Entry[User]:
         """A new user; without a password a service account, which has API keys only.
 
@@ -96,11 +97,15 @@ class Accounts:
         now = self._clock.now()
         encoded = NO_PASSWORD if password is None else await self._hasher.hash(password)
         held = tuple(dict.fromkeys(bindings))
-        user = User(name, encoded, held, False, now, now, changed_at=now, floor=entry.revision + 1, machine=password is None)
+        first = entry.revision + 1  # above those of an earlier user of this name
+        user = User(
+            name, encoded, held, False, now, now, changed_at=now, floor=first, machine=password is None, session_floor=first
+        )
         return await self._users.commit(
             entry, user, outbox=[said(USER_CREATED, entry, _about(user), asker=asker, now=now, to=user)]
         )
 
+    @undisputed
     async def change(
         self, name: str, *, bindings: Sequence[Binding] | None, disabled: bool | None, expect: int | None, asker: Asker
     ) -> Entry[User]:
@@ -126,6 +131,7 @@ class Accounts:
         await self._teller.tell()
         return stored
 
+    @undisputed
     async def delete(self, name: str, asker: Asker) -> None:
         """A user goes; sessions and keys stop working.
 
@@ -147,6 +153,7 @@ class Accounts:
         await self._users.commit(entry, None, outbox=[signal])
         await self._teller.tell()
 
+    @undisputed
     async def set_password(self, name: str, password: str, asker: Asker) -> None:
         """A new password for somebody else, who is logged out everywhere.
 
@@ -155,6 +162,7 @@ class Accounts:
         """
         await self._store_password(await self._changeable(name, asker, None), password, asker)
 
+    @undisputed
     async def change_password(self, present: str, password: str, asker: Asker) -> None:
         """A new password of one's own; the present one is asked for, because a screen may be left alone.
 
@@ -182,6 +190,7 @@ class Accounts:
         user = (await self._users.load(name)).value if kind == "user" else None
         return None if user is None else await self._authority.factor_due(user)
 
+    @undisputed
     async def enrol(self, password: str, asker: Asker) -> Enrolment:
         """A second factor of one's own, after the password has been given again.
 
@@ -197,6 +206,7 @@ class Accounts:
             raise FactorOverdue
         return await self._factors.enrol(entry)
 
+    @undisputed
     async def confirm(self, code: str, asker: Asker) -> None:
         """Ask for the second factor from now on.
 
@@ -205,6 +215,7 @@ class Accounts:
         """
         await self._factors.confirm(await self.show(_own_name(asker)), code, asker)
 
+    @undisputed
     async def leave_second_factor(self, password: str, asker: Asker) -> None:
         """Ask for one's own no more, after the password has been given again.
 
@@ -219,6 +230,7 @@ class Accounts:
         await self._factors.remove(entry, asker)
         await self._teller.tell()
 
+    @undisputed
     async def remove_second_factor(self, name: str, asker: Asker) -> None:
         """Ask somebody for none any more, who has lost it; where one is needed, there is time again to add one.
 
@@ -301,6 +313,7 @@ class Roles:
             raise NotFound(f"there is no role {name[:64]}")
         return role
 
+    @undisputed
     async def put(self, name: str, permissions: Sequence[str], summary: str, asker: Asker) -> Role:
         """Create or change a role.
 
@@ -330,6 +343,7 @@ class Roles:
             held = (item.binding for item in await self._authority.held(user))
             await self._authority.require_second(binding for binding in held if binding.role == role.name)
 
+    @undisputed
     async def delete(self, name: str, asker: Asker) -> None:
         """Remove a role that nobody holds.
 

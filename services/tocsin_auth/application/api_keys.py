@@ -18,10 +18,11 @@ from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records, Teller
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
+from tocsin_kit.store import EVERYTHING, Entry, Page, Sort, undisputed
 from tocsin_kit.web.access import Grant, Principal
 from tocsin_kit.web.api_keys import ApiKey, make_api_key, parse_api_key
 
+MOST_KEYS: Final = 200  # of one owner that are not revoked; a program with more should use fewer, or another account
 _USE_NOTED: Final = timedelta(minutes=1)  # a key in use must not cost a write each time
 _UNKNOWN: Final = "the API key is unknown, revoked or expired"
 
@@ -76,6 +77,7 @@ class ApiKeys:
             Forbidden: The asker is no user: keys do not make keys. Or the owner is another person.
             WiderThanOwn: A scope that the asker does not hold, or a service account that holds more.
             Invalid: Expired before it begins.
+            Conflict: The owner has very many.
         """
         own = _user_name(asker.principal)
         now = self._clock.now()
@@ -85,6 +87,9 @@ class ApiKeys:
             await self._may_act_for(owner, asker)
         else:
             require_within([_grant(scope) for scope in scopes], asker.principal.grants, asker.principal.name, deed="this key")
+        living = await self._keys.find(EVERYTHING.eq("owner", owner or own).eq("revoked_at", None), limit=MOST_KEYS)
+        if len(living) == MOST_KEYS:
+            raise Conflict(f"there are {MOST_KEYS} keys of this owner already", hint="revoke those that nobody uses")
         return await self._make(
             KeyRecord(
                 id="",
@@ -114,15 +119,20 @@ class ApiKeys:
         if asker.principal.subject != f"user:{old.owner}":
             await self._may_act_for(old.owner, asker)
         made = await self._make(replace(old, created_at=now, last_used_at=None, replaces=old.id), asker)
-        ends = min(now + overlap, old.expires_at or now + overlap)
         try:
-            await self._keys.commit(entry, replace(old, expires_at=ends, replaced_by=made.record.id))
-        except Conflict:  # its use was noted at this moment
-            again = await self._keys.load(key_id)
-            if again.value is None or again.value.replaced_by is not None:
-                raise
-            await self._keys.commit(again, replace(again.value, expires_at=ends, replaced_by=made.record.id))
+            await self._replace(key_id, made.record.id, now + overlap)
+        except Conflict:  # somebody else replaced or revoked it at this moment: there is no successor
+            await self._withdraw(made.record.id, asker)
+            raise
         return made
+
+    @undisputed
+    async def _replace(self, key_id: str, successor: str, ends: datetime) -> None:
+        entry, now = await self._keys.load(key_id), self._clock.now()
+        old = entry.value
+        if old is None or old.replaced_by is not None or old.refusal(old.digest, now) is not None:
+            raise Conflict("the key is replaced, revoked or expired already")
+        await self._keys.commit(entry, replace(old, expires_at=min(ends, old.expires_at or ends), replaced_by=successor))
 
     async def _make(self, wanted: KeyRecord, asker: Asker) -> Made:
         entry = await self._keys.load(new_id(wanted.created_at, self._chance))
@@ -162,9 +172,13 @@ class ApiKeys:
         Raises:
             NotFound: There is none for the asker.
         """
-        entry = await self.show(key_id, asker, permission="api-key:write")
-        assert entry.value is not None
-        if entry.value.revoked_at is not None:
+        await self.show(key_id, asker, permission="api-key:write")
+        await self._withdraw(key_id, asker)
+
+    @undisputed
+    async def _withdraw(self, key_id: str, asker: Asker) -> None:
+        entry = await self._keys.load(key_id)
+        if entry.value is None or entry.value.revoked_at is not None:
             return
         now = self._clock.now()
         revoked = entry.value.revoked(now)

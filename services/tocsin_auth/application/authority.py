@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import NotFound
 from tocsin_auth.application.compiling import Compiled, Explained, Held, compiled_for, curbed, explained, widest
 from tocsin_auth.domain.api_keys import Scope
 from tocsin_auth.domain.conditions import NamespaceRules
@@ -15,12 +15,11 @@ from tocsin_auth.domain.roles import BUILT_IN, GUARDED, Binding, Role
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry, Filter
+from tocsin_kit.store import EVERYTHING, Entry, Filter, undisputed
 from tocsin_kit.web.access import Grant, Principal, Proof, meet
 
 _POLICY = "policy"
 FACTOR_RULES = "second-factor"
-_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +117,18 @@ class Authority:
 
     async def policy(self) -> int:
         """The number of the roles and rules."""
-        stored = (await self._policies.load(_POLICY)).value
-        return stored.number if stored else 0
+        return (await self.stored_policy()).number
 
+    async def stored_policy(self) -> Policy:
+        """The same, and since when nothing has to be named that was withdrawn before."""
+        return (await self._policies.load(_POLICY)).value or Policy()
+
+    @undisputed
     async def renew(self) -> None:
-        """Have all tokens made anew: roles or rules have changed.
-
-        Raises:
-            Conflict: Very many change them at this moment.
-        """
-        for _ in range(_ATTEMPTS):
-            entry = await self._policies.load(_POLICY)
-            try:
-                await self._policies.commit(entry, Policy((entry.value or Policy()).number + 1))
-            except Conflict:
-                continue
-            return
-        raise Conflict("roles and rules are being changed by many at once", hint="try again")
+        """Have all tokens made anew: roles or rules have changed."""
+        entry = await self._policies.load(_POLICY)
+        before = entry.value or Policy()
+        await self._policies.commit(entry, Policy(before.number + 1, self._clock.now()))
 
     async def may_bind(self, bindings: Sequence[Binding], principal: Principal) -> None:
         """Go on only if all roles exist and give no more than the principal holds.

@@ -83,7 +83,7 @@ class Bootstrap:
 
     async def _claim(self) -> Entry[User] | None:
         """The claim of this replica; ``None`` when there is a user, or another replica has just made one."""
-        while True:
+        while True:  # not `undisputed`: whoever finds another replica at it waits for that one to finish or to die
             users = await self._users.find(EVERYTHING, limit=2)
             only = users[0] if len(users) == 1 else None
             if users and (only is None or only.value is None or only.value.password_hash != _CLAIMED):

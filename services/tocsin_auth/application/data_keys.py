@@ -14,7 +14,7 @@ from tocsin_auth.domain.data_keys import DataKey, DataKeyRing
 from tocsin_auth.ports import KeyWrapper, Records, Sealer
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry
+from tocsin_kit.store import Entry, undisputed
 
 RING: Final = "secrets"
 _BELIEVED: Final = timedelta(seconds=5)
@@ -50,8 +50,8 @@ class DataKeys:
         entry = await self._rings.load(RING)
         if entry.value is None or entry.value.active is None:
             try:
-                await self.rotate(asker)
-            except Conflict:  # another replica was first
+                await self._rotate(asker)
+            except Conflict:  # another replica was first, and one key is enough
                 self._read_at = float("-inf")
         ring = await self._ring()
         assert ring.active is not None
@@ -83,12 +83,16 @@ class DataKeys:
             raise Defect("a stored secret was sealed under a data key that is gone")
         return (await self._sealer(known)).unseal(sealed, context=context)
 
+    @undisputed
     async def rotate(self, asker: Asker) -> str:
         """A new key seals from now on.
 
         Raises:
-            Conflict: Somebody else does it at this moment, or it was done too often.
+            Conflict: It was done too often.
         """
+        return await self._rotate(asker)
+
+    async def _rotate(self, asker: Asker) -> str:
         entry = await self._rings.load(RING)
         ring = entry.value or DataKeyRing()
         if len(ring.keys) >= _MOST_KEYS:
@@ -101,12 +105,9 @@ class DataKeys:
         self._remember(await self._rings.commit(entry, after, outbox=[signal]))
         return key_id
 
+    @undisputed
     async def rewrap(self) -> int:
-        """Wrap all keys with today's key-encryption key, so that the one before can be taken away; the number of them.
-
-        Raises:
-            Conflict: Somebody else changes the ring at this moment.
-        """
+        """Wrap all keys with today's key-encryption key, so that the one before can be taken away; the number of them."""
         entry = await self._rings.load(RING)
         ring = entry.value or DataKeyRing()
         fresh: dict[str, bytes] = {}
@@ -118,12 +119,9 @@ class DataKeys:
             self._remember(await self._rings.commit(entry, ring.rewrapped(fresh)))
         return len(fresh)
 
+    @undisputed
     async def forget_unused(self, used: Collection[str]) -> None:
-        """Drop the keys under which nothing lies any more.
-
-        Raises:
-            Conflict: Somebody else changes the ring at this moment.
-        """
+        """Drop the keys under which nothing lies any more."""
         entry = await self._rings.load(RING)
         ring = entry.value or DataKeyRing()
         kept = ring.without_unused(used, self._clock.now())

@@ -12,6 +12,7 @@ from tocsin_auth.domain.factor_rules import FactorRules, checked_rule
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
+from tocsin_kit.store import undisputed
 from tocsin_kit.web.access import Grant
 
 Wanted = tuple[str, str, timedelta]
@@ -39,6 +40,7 @@ class FactorPolicy:
         """All of them."""
         return await self._authority.factor_rules()
 
+    @undisputed
     async def put(self, wanted: Sequence[Wanted], asker: Asker) -> FactorRules:
         """Make these the rules; one that stays keeps its beginning.
 

@@ -5,6 +5,7 @@ down further ones from the same address only; wrong codes, which only somebody w
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from tocsin.errors import Conflict, Unauthenticated
@@ -18,7 +19,7 @@ from tocsin_auth.domain.throttle import Failures
 from tocsin_auth.domain.users import LONGEST_PASSWORD, User
 from tocsin_auth.ports import PasswordHasher, Records
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Outgoing
+from tocsin_kit.store import Entry, Outgoing, undisputed
 
 _UNKNOWN: Final = "unknown"  # what signals say instead of a name that is none: people type passwords into the wrong field
 
@@ -57,20 +58,28 @@ class Logins:
             WrongCode: The code is wrong or was used before.
             TooManyLogins: Wait so long.
         """
-        await self._throttle.slow_down(self._throttle.password_places(name, asker.address))
+        await self._slow_down(name, asker)
         entry = await self._users.load(name)
         user = entry.value
         usable = user is not None and not user.machine and not user.origin
         right = await self._hasher.verify(user.password_hash if user and usable else None, password[: LONGEST_PASSWORD + 1])
+        await self._slow_down(name, asker)
         if user is None or not right or user.disabled:
             reason = "unknown user" if user is None else "disabled" if right else "wrong password"
             await self._record_failure(name, user is not None, reason, asker)
             raise WrongCredentials
-        entry = await self._second_factor(entry, user, code, asker)
+        entry = await self._second_factor(await self._unchanged(user), user, code, asker)
         assert entry.value is not None
         if self._hasher.is_outdated(entry.value.password_hash):
             entry = await self._rehash(entry, entry.value, password)
         return await self._sessions.open(entry, "password" if code is None else "password+code", asker)
+
+    async def _unchanged(self, proven: User) -> Entry[User]:
+        """The user as it is now: a hash and the queue in front of it take a while, in which the password may be changed."""
+        entry = await self._users.load(proven.name)
+        if entry.value is None or entry.value.disabled or entry.value.password_hash != proven.password_hash:
+            raise WrongCredentials
+        return entry
 
     async def check_password(self, user: User, password: str, asker: Asker) -> None:
         """Let somebody who is logged in prove it again, slowed down like a login.
@@ -78,8 +87,10 @@ class Logins:
         Raises:
             Unauthenticated: Wrong.
         """
-        await self._throttle.slow_down(self._throttle.password_places(user.name, asker.address))
-        if not await self._hasher.verify(user.password_hash, password[: LONGEST_PASSWORD + 1]):
+        await self._slow_down(user.name, asker)
+        right = await self._hasher.verify(user.password_hash, password[: LONGEST_PASSWORD + 1])
+        await self._slow_down(user.name, asker)
+        if not right:
             await self._record_failure(user.name, True, "wrong password", asker)
             raise Unauthenticated("the present password is wrong")
 
@@ -90,15 +101,20 @@ class Logins:
             raise SecondFactorNeeded
         places = self._throttle.code_places(user.name)
         await self._throttle.slow_down(places)
-        used = self._factors.used(user, code)
+        used = await self._use(user, code)
         if used is None:
             payload = LoginFailed(name=user.name, method="password+code", reason="wrong or used code")
             await self._record(places[0], payload, asker)
             raise WrongCode
-        try:
-            return await self._users.commit(entry, used)
-        except Conflict as error:  # the same code at the same moment, elsewhere
-            raise WrongCode("the code is being used somewhere else at this moment") from error
+        return used
+
+    @undisputed
+    async def _use(self, proven: User, code: str) -> Entry[User] | None:
+        """The user after this code; decided again when something else about the user was changed at this moment."""
+        entry = await self._unchanged(proven)
+        assert entry.value is not None
+        used = self._factors.used(entry.value, code)
+        return None if used is None else await self._users.commit(entry, used)
 
     async def _rehash(self, entry: Entry[User], user: User, password: str) -> Entry[User]:
         """Bring the hash up to today's parameters, if nobody else changes the user at this moment."""
@@ -107,6 +123,9 @@ class Logins:
             return await self._users.commit(entry, user.rehashed(encoded))
         except Conflict:
             return entry  # the next login does it
+
+    async def _slow_down(self, name: str, asker: Asker) -> None:
+        await self._throttle.slow_down_password(name, asker.address, partial(self._sessions.has_come_from, name))
 
     async def _record_failure(self, name: str, known: bool, reason: str, asker: Asker) -> None:
         payload = LoginFailed(name=name if known else _UNKNOWN, method="password", reason=reason)

@@ -19,7 +19,7 @@ from tocsin_auth.domain.users import NO_PASSWORD, User
 from tocsin_auth.ports import IdentityProvider, Records, Teller
 from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry
+from tocsin_kit.store import EVERYTHING, Entry, undisputed
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,7 @@ class OidcLogins:
             raise WrongCredentials
         return await self._sessions.open(holder, "oidc", asker)
 
+    @undisputed
     async def _holder(self, identity: Identity, asker: Asker) -> Entry[User]:
         now = self._clock.now()
         known = await self._users.find(EVERYTHING.eq("origin", identity.origin), limit=1)
@@ -151,9 +152,10 @@ class OidcLogins:
             entry = await self._users.load(name)
             if entry.value is not None:
                 continue
+            first = entry.revision + 1
             user = User(
-                name, NO_PASSWORD, (), False, now, now, changed_at=now, floor=entry.revision + 1, origin=identity.origin
-            ).with_claims(identity.groups, now, entry.revision + 1)
+                name, NO_PASSWORD, (), False, now, now, changed_at=now, floor=first, origin=identity.origin, session_floor=first
+            ).with_claims(identity.groups, now, first)
             made = said(USER_CREATED, entry, _about(user), asker=asker, now=now, actor=user.subject, to=user)
             return await self._users.commit(entry, user, outbox=[made])
         raise Conflict("there are users of this name already", hint="ask an administrator")

@@ -19,7 +19,7 @@ from tocsin_auth.domain.groups import Group
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
+from tocsin_kit.store import EVERYTHING, Entry, Page, Sort, undisputed
 from tocsin_kit.web.access import Grant
 
 
@@ -55,6 +55,7 @@ class Groups:
             raise NotFound(f"there is no group {name[:64]}")
         return entry
 
+    @undisputed
     async def put(self, group: Group, asker: Asker) -> Entry[Group]:
         """Create or change a group.
 
@@ -75,6 +76,7 @@ class Groups:
         await self._renewal.of_groups(group, *([before] if before else []))
         return stored
 
+    @undisputed
     async def delete(self, name: str, asker: Asker) -> None:
         """Its members hold its roles no longer.
 
@@ -92,8 +94,13 @@ class Groups:
     async def forget(self, user: str) -> None:
         """A user is gone: nobody who is called so later is a member."""
         for entry in await self._groups.find(EVERYTHING.eq("members", user)):
-            if entry.value is not None:
-                await self._groups.commit(entry, entry.value.without(user))
+            await self._forget_in(entry.key, user)
+
+    @undisputed
+    async def _forget_in(self, name: str, user: str) -> None:
+        entry = await self._groups.load(name)
+        if entry.value is not None:
+            await self._groups.commit(entry, entry.value.without(user))
 
     async def _not_for_oneself(self, group: Group, before: Group | None, asker: Asker) -> None:
         """Nobody becomes one who may publish where it takes two people by making themselves a member, or their group more."""
@@ -125,6 +132,7 @@ class NamespaceBook:
         """By name."""
         return await self._authority.namespaces()
 
+    @undisputed
     async def put(self, rules: NamespaceRules, asker: Asker) -> NamespaceRules:
         """Say what a namespace is.
 

@@ -8,16 +8,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from tocsin.errors import Conflict
 from tocsin_auth.application.authority import Authority
 from tocsin_auth.domain.groups import Group
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records, Teller
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING
+from tocsin_kit.store import EVERYTHING, undisputed
 
 _MOST: Final = 500  # users whose records are touched one by one
-_ATTEMPTS: Final = 10
 
 
 class Renewal:
@@ -74,15 +72,9 @@ class Renewal:
                 await self._raise(name)
         await self._teller.tell()
 
+    @undisputed
     async def _raise(self, name: str) -> None:
-        for _ in range(_ATTEMPTS):
-            entry = await self._users.load(name)
-            if entry.value is None:
-                return
-            try:
-                now = self._clock.now()
-                await self._users.commit(entry, replace(entry.value, floor=entry.revision + 1, changed_at=now))
-            except Conflict:
-                continue
-            return
-        raise Conflict(f"{name} is being changed by many at once", hint="try again")
+        entry = await self._users.load(name)
+        if entry.value is not None:
+            raised = replace(entry.value, floor=entry.revision + 1, changed_at=self._clock.now())
+            await self._users.commit(entry, raised)

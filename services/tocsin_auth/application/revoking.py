@@ -1,6 +1,8 @@
 """What was withdrawn lately, from the records themselves: so a revocation and what it is about can never disagree.
 
-The list is computed when it is asked for, and whoever ends something has all services told that there is something new.
+The list is computed when it is asked for, and whoever ends something has all services told that there is something new. When
+too much is withdrawn to be named, the number of the rules is raised, which refuses all tokens once; what was withdrawn before
+that is not named any more, or nobody would get a token that lasts until the last of it has become old.
 """
 
 from datetime import timedelta
@@ -16,6 +18,7 @@ from tocsin_kit.store import EVERYTHING
 from tocsin_kit.web.revocations import MOST, RevocationList, digest
 
 _MARGIN: Final = timedelta(minutes=1)  # clocks
+_SETTLING: Final = timedelta(seconds=10)  # clocks of replicas, and how long a change takes from its instant to the database
 
 
 class RevocationLedger:
@@ -29,6 +32,7 @@ class RevocationLedger:
         authority: The number of the rules.
         clock: Time.
         lifetime: Of a token; what is older concerns none that is left.
+        most: Entries of one kind; where there are more, all tokens are made anew.
     """
 
     def __init__(
@@ -41,19 +45,22 @@ class RevocationLedger:
         authority: Authority,
         clock: Clock,
         lifetime: timedelta,
+        most: int = MOST,
     ) -> None:
         self._users, self._sessions, self._keys, self._departures = users, sessions, keys, departures
-        self._authority, self._clock, self._lifetime = authority, clock, lifetime
+        self._authority, self._clock, self._lifetime, self._most = authority, clock, lifetime, most
 
     async def current(self) -> RevocationList:
         """The list as it is now."""
-        policy = await self._authority.policy()
+        policy = await self._authority.stored_policy()
         since = self._clock.now() - self._lifetime - _MARGIN
-        users = await self._users.find(EVERYTHING.at_least("changed_at", since), limit=MOST)
-        gone = await self._departures.find(EVERYTHING.at_least("at", since), limit=MOST)
-        sessions = await self._sessions.find(EVERYTHING.at_least("ended_at", since), limit=MOST)
-        keys = await self._keys.find(EVERYTHING.at_least("revoked_at", since), limit=MOST)
-        if MOST in {len(users), len(gone), len(sessions), len(keys)}:
+        if policy.settled_at is not None:
+            since = max(since, policy.settled_at - _SETTLING)
+        users = await self._users.find(EVERYTHING.at_least("changed_at", since), limit=self._most)
+        gone = await self._departures.find(EVERYTHING.at_least("at", since), limit=self._most)
+        sessions = await self._sessions.find(EVERYTHING.at_least("ended_at", since), limit=self._most)
+        keys = await self._keys.find(EVERYTHING.at_least("revoked_at", since), limit=self._most)
+        if self._most in {len(users), len(gone), len(sessions), len(keys)}:
             # Too many to name: everybody's tokens are made anew, which costs each program one refresh.
             await self._authority.renew()
             return RevocationList(policy=await self._authority.policy())
@@ -62,4 +69,4 @@ class RevocationLedger:
             name = digest(f"user:{departed.key}")
             floors[name] = max(floors.get(name, 0), departed.value.floor if departed.value is not None else 0)
         ended = {digest(f"session:{entry.key}") for entry in sessions} | {digest(f"key:{entry.key}") for entry in keys}
-        return RevocationList(policy, floors, frozenset(ended))
+        return RevocationList(policy.number, floors, frozenset(ended))

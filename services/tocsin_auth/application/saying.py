@@ -21,7 +21,9 @@ P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
 
 _HIDDEN: Final = frozenset({"second", "digest", "versions"})
-_NOT_ASKED_FOR: Final = frozenset({"floor", "secure_since", "created_at", "changed_at", "last_used_at", "name", "id", "scope"})
+_NOT_ASKED_FOR: Final = frozenset(
+    {"floor", "session_floor", "secure_since", "created_at", "changed_at", "last_used_at", "name", "id", "scope"}
+)
 
 
 class _Untold(Enum):

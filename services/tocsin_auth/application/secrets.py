@@ -24,7 +24,7 @@ from tocsin_auth.domain.secrets import (
 )
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry, Outgoing, Page, Sort
+from tocsin_kit.store import EVERYTHING, Entry, Outgoing, Page, Sort, undisputed
 from tocsin_kit.web.access import Namespaces
 
 _PAGE: Final = 200
@@ -76,6 +76,7 @@ class Secrets:
             raise NotFound(f"there is no secret {name[:128]} in {scope}", hint="`tocsin secret list` shows them")
         return entry
 
+    @undisputed
     async def put(
         self,
         scope: str,
@@ -104,7 +105,6 @@ class Secrets:
             NotFound: It must exist and does not.
             Invalid: Neither value nor place for a new secret, or one that cannot be.
             TooLarge: The value.
-            Conflict: Somebody else changes it at this moment.
         """
         entry = await self._records.load(key_of(scope, checked_secret_name(name)))
         if entry.value is None and must_exist:
@@ -123,6 +123,7 @@ class Secrets:
         kind = SECRET_CREATED if entry.value is None else SECRET_UPDATED
         return await self._records.commit(entry, record, outbox=[self._said(kind, entry, record, asker, to=record)])
 
+    @undisputed
     async def restore(self, scope: str, name: str, number: int, asker: Asker) -> Entry[SecretRecord]:
         """Give out an earlier value again, as a new version.
 
@@ -139,6 +140,7 @@ class Secrets:
         signal = self._said(SECRET_UPDATED, entry, record, asker, to=record)
         return await self._records.commit(entry, record, outbox=[signal])
 
+    @undisputed
     async def delete(self, scope: str, name: str, asker: Asker) -> None:
         """It is gone, with all versions.
 

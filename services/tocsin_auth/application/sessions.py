@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from tocsin.errors import Conflict, NotFound
+from tocsin.errors import NotFound
 from tocsin.signals.catalogue.auth import LOGIN_ENDED, LOGIN_SUCCEEDED, LoginEnded, LoginSucceeded
 from tocsin_auth.application.authority import Authority
 from tocsin_auth.application.saying import Asker, said
@@ -11,11 +12,14 @@ from tocsin_auth.application.tokens import Issued, Tokens
 from tocsin_auth.domain.errors import SessionEnded
 from tocsin_auth.domain.refresh_tokens import make_refresh_token, parse_refresh_token
 from tocsin_auth.domain.sessions import Ending, Session, Verdict
+from tocsin_auth.domain.throttle import network_of
 from tocsin_auth.domain.users import User
 from tocsin_auth.ports import Records, Teller
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING, Entry, Page, Sort
+from tocsin_kit.store import EVERYTHING, Entry, Page, Sort, undisputed
+
+_LOOKED_AT: Final = 200  # sessions of one user
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,14 @@ class Sessions:
             ends_at=now + self._longest,
             address=asker.address,
             agent=asker.agent,
+            revision=holder.revision,
         )
         payload = LoginSucceeded(name=user.name, method=method)
         signal = said(LOGIN_SUCCEEDED, entry, payload, asker=asker, now=now, actor=user.subject)
         await self._sessions.commit(entry, session, outbox=[signal])
         return LoggedIn(await self._access(holder, session.id), fresh.text, session.idle_until)
 
+    @undisputed
     async def refresh(self, text: str, asker: Asker) -> LoggedIn:
         """Stay in: the token is replaced.
 
@@ -103,7 +109,7 @@ class Sessions:
         user = holder.value if holder else None
         if session is None or holder is None or user is None or user.disabled:
             raise SessionEnded
-        match session.judge(token.digest, now=now, secure_since=user.secure_since):
+        match session.judge(token.digest, now=now, secure_since=user.secure_since, floor=user.session_floor):
             case Verdict.OVER:
                 raise SessionEnded
             case Verdict.REUSED:
@@ -112,12 +118,10 @@ class Sessions:
             case Verdict.GOOD:
                 fresh = make_refresh_token(session.id, self._chance.token(32))
                 renewed = session.refreshed(fresh.digest, now=now, idle=self._idle)
-                try:
-                    await self._sessions.commit(entry, renewed)
-                except Conflict as error:
-                    raise SessionEnded("this refresh token is being used twice at once", hint="log in again") from error
+                await self._sessions.commit(entry, renewed)  # of two at once, the second decides again: it was used before
                 return LoggedIn(await self._access(holder, session.id), fresh.text, renewed.idle_until)
 
+    @undisputed
     async def logout(self, text: str, asker: Asker) -> None:
         """Go out. A token that is none, or no longer, is fine: the session is over all the same."""
         token = parse_refresh_token(text)
@@ -128,14 +132,22 @@ class Sessions:
         if verdict is not Verdict.OVER:
             await self._end(entry, entry.value, Ending.LOGOUT, asker)
 
+    async def has_come_from(self, user: str, network: str) -> bool:
+        """Whether this user has logged in from there before, as far as that is remembered."""
+        known = await self._sessions.find(EVERYTHING.eq("user", user), limit=_LOOKED_AT)
+        return any(entry.value is not None and network_of(entry.value.address) == network for entry in known)
+
     async def page(self, user: str, *, limit: int, cursor: str | None) -> Page[Entry[Session]]:
         """The sessions of a user that are going on, the oldest first."""
         found = await self._users.load(user)
         since = found.value.secure_since if found.value else self._clock.now()
         now = self._clock.now()
         where = EVERYTHING.eq("user", user).eq("ending", None).at_least("idle_until", now).at_least("began_at", since)
+        if found.value is not None and found.value.session_floor:
+            where = where.at_least("revision", found.value.session_floor)
         return await self._sessions.page(where, sort=Sort(), limit=limit, cursor=cursor)
 
+    @undisputed
     async def revoke(self, session_id: str, asker: Asker) -> None:
         """End a session of one's own, or of others with the permission; its access tokens are refused within seconds.
 

@@ -1,21 +1,23 @@
-"""Counting failures and making the next attempt wait. A count belongs to a place, so that nobody is locked out by others."""
+"""Counting failures and making the next attempt wait. A count belongs to a place, so that nobody is locked out by others.
 
-from collections.abc import Callable
+Hashes take a while, and many attempts may begin before the first of them has failed. So an attempt is looked at again when it
+has been made: what others have failed meanwhile counts for it as well, and nobody learns whether it was right.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from tocsin.errors import Conflict
 from tocsin.signals import derive
 from tocsin_auth.domain.errors import TooManyLogins
-from tocsin_auth.domain.throttle import Failures
+from tocsin_auth.domain.throttle import Failures, network_of
 from tocsin_auth.ports import Records
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry, Outgoing
+from tocsin_kit.store import Entry, Outgoing, RevisionConflict, undisputed
 
 FREE_BY_NAME: Final = 5  # wrong passwords for one name from one address
 FREE_BY_ADDRESS: Final = 30  # from one address, whatever the names: offices share an address
 FREE_CODES: Final = 5  # wrong codes after a right password, from wherever: whoever gets here knows the password
-_ATTEMPTS: Final = 5
 
 Place = tuple[str, int]
 Speaker = Callable[[Entry[Failures], datetime], Outgoing]
@@ -36,8 +38,8 @@ class Throttle:
     def password_places(self, name: str, address: str) -> list[Place]:
         """Where a wrong password counts: under the name as tried from there, and under the address."""
         day = self._day()
-        by_name, by_address = derive("failures", day, address, name), derive("failures", day, address)
-        return [(by_name, FREE_BY_NAME), (by_address, FREE_BY_ADDRESS)]
+        place = network_of(address)
+        return [(derive("failures", day, place, name), FREE_BY_NAME), (derive("failures", day, place), FREE_BY_ADDRESS)]
 
     def code_places(self, name: str) -> list[Place]:
         """Where a wrong code counts: for the name, from all addresses together."""
@@ -49,27 +51,57 @@ class Throttle:
         Raises:
             TooManyLogins: Wait so long.
         """
+        self._refuse(max(await self.waits(places), default=timedelta(0)))
+
+    async def slow_down_password(self, name: str, address: str, is_known: Callable[[str], Awaitable[bool]]) -> None:
+        """The same for a password. Who has come from there before waits for failures under the own name only.
+
+        Args:
+            name: As tried.
+            address: Where from.
+            is_known: Whether this name has logged in from that network; asked only if it matters.
+
+        Raises:
+            TooManyLogins: Wait so long.
+        """
+        for_name, for_place = await self.waits(self.password_places(name, address))
+        if for_place > for_name and await is_known(network_of(address)):
+            for_place = timedelta(0)
+        self._refuse(max(for_name, for_place))
+
+    async def waits(self, places: Sequence[Place]) -> list[timedelta]:
+        """How long an attempt has to wait for each of these."""
         now = self._clock.now()
         found = await self._failures.load_many([key for key, _ in places])
-        waits = [
-            entry.value.wait(now, free=free) for key, free in places if (entry := found.get(key)) and entry.value is not None
+        counts = [entry.value if (entry := found.get(key)) else None for key, _ in places]
+        return [
+            count.wait(now, free=free) if count is not None else timedelta(0)
+            for count, (_, free) in zip(counts, places, strict=True)
         ]
-        wait = max(waits, default=timedelta(0))
+
+    @staticmethod
+    def _refuse(wait: timedelta) -> None:
         if wait > timedelta(0):
             seconds = max(1, round(wait.total_seconds()))
             raise TooManyLogins(f"too many failed logins; wait {seconds} s", retry_after_seconds=seconds)
 
     async def record(self, place: Place, said: Speaker | None = None) -> None:
-        """Count one more; ``said`` makes the signal that goes with it."""
-        for _ in range(_ATTEMPTS):  # others may be failing from there at this moment
-            entry = await self._failures.load(place[0])
-            now = self._clock.now()
-            outbox = [said(entry, now)] if said else []
-            try:
-                await self._failures.commit(entry, (entry.value or Failures()).one_more(now), outbox=outbox)
-            except Conflict:
-                continue
-            return
+        """Count one more; ``said`` makes the signal that goes with it.
+
+        Raises:
+            TooManyLogins: So many fail from there at this moment that this one cannot even be counted.
+        """
+        try:
+            await self._count(place, said)
+        except RevisionConflict as error:
+            raise TooManyLogins("too many failed logins; wait 1 s", retry_after_seconds=1) from error
+
+    @undisputed
+    async def _count(self, place: Place, said: Speaker | None) -> None:
+        entry = await self._failures.load(place[0])
+        now = self._clock.now()
+        outbox = [said(entry, now)] if said else []
+        await self._failures.commit(entry, (entry.value or Failures()).one_more(now), outbox=outbox)
 
     def _day(self) -> str:
         """Counts can be deleted a day later, and their running numbers never begin anew."""

@@ -20,7 +20,7 @@ from tocsin_auth.ports import Records, Sealer
 from tocsin_kit.bus.run_tokens import LONGEST, PERMISSIONS
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Entry
+from tocsin_kit.store import Entry, undisputed
 from tocsin_kit.web.access import Grant, Proof
 from tocsin_kit.web.encoding import encode_base64url
 from tocsin_kit.web.tokens import ALGORITHM, AUDIENCE, ISSUER, grant_claim
@@ -73,11 +73,12 @@ class Tokens:
         entry = await self._rings.load(RING)
         if entry.value is None or not entry.value.keys:
             try:
-                await self.rotate(asker)
-            except Conflict:  # another replica was first: its key is as good
+                await self._rotate(asker)
+            except Conflict:  # another replica was first: its key is as good, and a second one would not be better
                 self._read_at = float("-inf")
         self._open(self._signer(await self._ring()))
 
+    @undisputed
     async def rotate(self, asker: Asker) -> str:
         """Add a new key, which will sign after a short notice.
 
@@ -87,6 +88,9 @@ class Tokens:
         Raises:
             Conflict: There are many young keys already; wait until tokens of the oldest have expired.
         """
+        return await self._rotate(asker)
+
+    async def _rotate(self, asker: Asker) -> str:
         now = self._clock.now()
         private = Ed25519PrivateKey.from_private_bytes(self._chance.token(32))
         kid = new_id(now, self._chance)
@@ -101,12 +105,9 @@ class Tokens:
         self._read_at = self._clock.monotonic()
         return kid
 
+    @undisputed
     async def reseal(self) -> int:
-        """Seal the private keys with today's key-encryption key; so many were.
-
-        Raises:
-            Conflict: Somebody else changes the ring at this moment.
-        """
+        """Seal the private keys with today's key-encryption key; so many were."""
         entry = await self._rings.load(RING)
         old = entry.value or KeyRing()
         fresh = {key.kid: self._resealed(key) for key in old.keys if not self._sealer.is_current(key.sealed)}

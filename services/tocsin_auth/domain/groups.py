@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from tocsin_auth.domain.roles import Binding
 
@@ -39,6 +40,8 @@ class Policy:
 
     Attributes:
         number: From 0.
+        settled_at: What was withdrawn before this needs no name any more: all tokens from before were refused at once.
     """
 
     number: int = 0
+    settled_at: datetime | None = None

@@ -42,6 +42,7 @@ class Session:
         address: Where the login came from.
         ended_at: When.
         agent: What the login was made with, as it called itself.
+        revision: Of the user whose password, code or provider was looked at; 0 for those from before this was kept.
     """
 
     id: str
@@ -54,16 +55,18 @@ class Session:
     ending: Ending | None = None
     ended_at: datetime | None = None
     agent: str = ""
+    revision: int = 0
 
-    def judge(self, digest: bytes, *, now: datetime, secure_since: datetime) -> Verdict:
+    def judge(self, digest: bytes, *, now: datetime, secure_since: datetime, floor: int = 0) -> Verdict:
         """What a refresh token with this digest is worth.
 
         Args:
             digest: Of the secret that was sent.
             now: The present.
             secure_since: Of the user.
+            floor: Of the user's sessions.
         """
-        if self.is_over(now=now, secure_since=secure_since):
+        if self.is_over(now=now, secure_since=secure_since, floor=floor):
             return Verdict.OVER
         return Verdict.GOOD if compare_digest(digest, self.digest) else Verdict.REUSED
 
@@ -75,6 +78,11 @@ class Session:
         """Over; the first reason stays."""
         return self if self.ending else replace(self, ending=why, ended_at=now)
 
-    def is_over(self, *, now: datetime, secure_since: datetime) -> bool:
-        """Whether no refresh token of it is good any more."""
-        return self.ending is not None or now >= min(self.idle_until, self.ends_at) or self.began_at < secure_since
+    def is_over(self, *, now: datetime, secure_since: datetime, floor: int = 0) -> bool:
+        """Whether no refresh token of it is good any more.
+
+        A login takes as long as a hash and a queue in front of it; one that looked at a password which was changed meanwhile
+        begins after the change by the clock, but comes of an older revision.
+        """
+        made_from_older = self.began_at < secure_since or self.revision < floor
+        return self.ending is not None or now >= min(self.idle_until, self.ends_at) or made_from_older

@@ -35,6 +35,7 @@ class User:
         machine: A service account: it has API keys and no password.
         second: What is asked for beside the password; ``None`` for nothing.
         factor_grace: When the time to add a second factor began anew.
+        session_floor: Sessions opened from an older revision of this user have ended.
     """
 
     name: str
@@ -50,6 +51,7 @@ class User:
     machine: bool = False
     second: SecondFactor | None = None
     factor_grace: datetime | None = None
+    session_floor: int = 0
 
     @property
     def has_second_factor(self) -> bool:
@@ -76,7 +78,9 @@ class User:
 
     def with_password(self, password_hash: str, now: datetime, revision: int) -> "User":
         """After a change of the password, which ends all sessions; ``revision`` is what it will be stored as."""
-        return replace(self, password_hash=password_hash, secure_since=now, changed_at=now, floor=revision)
+        return replace(
+            self, password_hash=password_hash, secure_since=now, changed_at=now, floor=revision, session_floor=revision
+        )
 
     def with_claims(self, claims: Iterable[str], now: datetime, revision: int) -> "User":
         """With what the identity provider says today."""
@@ -91,6 +95,7 @@ class User:
             bindings=self.bindings if bindings is None else tuple(dict.fromkeys(bindings)),
             disabled=self.disabled if disabled is None else disabled,
             secure_since=now if ends else self.secure_since,
+            session_floor=revision if ends else self.session_floor,
             changed_at=now,
             floor=revision,
         )
