@@ -173,7 +173,7 @@ def _server(
     context = core.context
     results, tokens = outside
     clock, chance = context.clock, context.chance
-    bus = JetStreamEvents(context.bus)
+    bus = JetStreamEvents(context.bus, context.chance)
     webhooks = Webhooks(core.registry, core.events, core.intake, core.refusals, bus, tokens=tokens, clock=clock, chance=chance)
     routes = (
         *trigger_routes(triggers, clock),

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from e2e.machine import awaited
 from security.wire import Refused, connected
-from security.world import HOME, NEAR, World
+from security.world import HOME, NEAR, PASSWORD, World
+from tocsin.signals import derive
 from tocsin_kit.bus.permissions import SERVICES, permissions_of
 
 pytestmark = pytest.mark.server
@@ -104,6 +106,68 @@ def test_an_answer_is_not_a_way_to_say_what_one_may_not(world: World) -> None:
         wire.may_publish(f"events.{HOME}.com.y", reply=f"{made['inbox_prefix']}.z")
         assert listener.errors() == []
         assert forged not in listener.heard
+
+
+def test_nobody_has_an_event_of_another_namespace_taken_for_a_repeat(world: World) -> None:
+    """The stream drops repeats of a message id, whoever names it: those of the platform's own messages cannot be foreseen."""
+    made = key(world, ("operator", HOME), name="bus-poisoner")
+    victim = world.user("bus-victim", ("operator", NEAR))
+    event = {"specversion": "1.0", "id": "order-1001", "source": "/shop", "type": "com.order"}
+    foreseen = derive("event", NEAR, event["source"], event["id"])
+    with connected(world.ready["nats"], made["user"], made["password"]) as wire:
+        for name in (foreseen, event["id"]):
+            assert wire.say(f"events.{HOME}.com.x", b"{}", {"Nats-Msg-Id": name}) == []
+        path = f"/api/v1/events?namespace={NEAR}"
+        sent = world.ask("POST", path, event, token=victim, headers={"Content-Type": "application/cloudevents+json"})
+        assert sent.status == 202
+    decided = awaited(lambda: world.good("GET", path, token=victim)["items"], what="the event in the record")
+    assert [one["id"] for one in decided if one["type"] == "com.order"] == [event["id"]]
+
+
+def test_unfinished_batches_of_a_person_keep_nobody_from_publishing(world: World) -> None:
+    """A stream takes a few atomic batches at a time: whoever begins them all and ends none only makes others do without."""
+    made = key(world, ("operator", HOME), name="bus-batcher")
+    victim = world.user("bus-victim", ("operator", NEAR))
+    events = [{"specversion": "1.0", "id": f"many-{n}", "source": "/shop", "type": "com.many"} for n in range(40)]
+    with connected(world.ready["nats"], made["user"], made["password"]) as wire:
+        for number in range(60):
+            headers = {"Nats-Batch-Id": f"batch-{number}", "Nats-Batch-Sequence": "1"}
+            assert wire.say(f"events.{HOME}.com.x", b"{}", headers) == []
+        batch = {"Content-Type": "application/cloudevents-batch+json"}
+        sent = world.ask("POST", f"/api/v1/events?namespace={NEAR}", events, token=victim, headers=batch)
+        assert sent.status == 202, sent.body
+
+
+def test_what_a_rule_denies_is_not_heard_through_a_wildcard(world: World) -> None:
+    """`viewer` everywhere but in one namespace: the server lets the wildcard in and leaves that namespace out."""
+    token = world.user("bus-denied", ("viewer", "*"))
+    bindings = [{"role": "viewer", "namespace": "*"}, {"role": "viewer", "namespace": NEAR, "deny": True}]
+    world.good("PATCH", "/api/v1/users/bus-denied", {"bindings": bindings})
+    token = world.login("bus-denied", PASSWORD)["access_token"]
+    made = world.good("POST", "/api/v1/auth/nats-credentials", {"name": "bus"}, token=token)
+    path = Path(world.ready["data"]) / "secrets" / "nats-trigger"
+    with (
+        connected(world.ready["nats"], "trigger", path.read_text().strip()) as service,
+        connected(world.ready["nats"], made["user"], made["password"]) as wire,
+    ):
+        assert wire.may_subscribe("signals.*.>")
+        assert not wire.may_subscribe(f"signals.{NEAR}.>")
+        for namespace in (NEAR, HOME):
+            assert service.may_publish(f"signals.{namespace}.trigger.created.{namespace}-x")
+        awaited(lambda: wire.errors() or f"signals.{HOME}.trigger.created.{HOME}-x" in wire.heard, what="the signal")
+        assert not [subject for subject in wire.heard if subject.startswith(f"signals.{NEAR}.")]
+
+
+def test_nobody_hears_answers_for_others_nor_gives_them(world: World) -> None:
+    """Each principal has an inbox of its own; of another person, of another key of the same person, and of services."""
+    ada, ben = key(world, ("viewer", HOME), name="bus-ada"), key(world, ("operator", HOME), name="bus-ben")
+    other = world.good("POST", "/api/v1/auth/nats-credentials", {"name": "other"}, token=world.user("bus-ben"))
+    with connected(world.ready["nats"], ben["user"], ben["password"]) as wire:
+        assert wire.may_subscribe(f"{ben['inbox_prefix']}.>")
+        for prefix in (ada["inbox_prefix"], other["inbox_prefix"], "_INBOX", "_INBOX_auth", "_R_"):
+            for subject in (f"{prefix}.>", f"{prefix}.*", f"{prefix}.x", f"{prefix[:-2]}*.>"):
+                assert not wire.may_subscribe(subject), subject
+            assert not wire.may_publish(f"{prefix}.x"), prefix
 
 
 @pytest.mark.parametrize("password", ["", "wrong", "tcn_" + "0" * 26 + "_" + "a" * 49, "eyJhbGciOiJub25lIn0.e30."])

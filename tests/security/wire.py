@@ -57,6 +57,13 @@ class Wire:
         self._connection.sendall(f"PUB {subject} {reply + ' ' if reply else ''}2\r\n{{}}\r\n".encode())
         return not self.errors()
 
+    def say(self, subject: str, payload: bytes, headers: dict[str, str]) -> list[str]:
+        """Publish with headers; what the server complained about."""
+        head = b"NATS/1.0\r\n" + b"".join(f"{name}: {value}\r\n".encode() for name, value in headers.items()) + b"\r\n"
+        sizes = f"{len(head)} {len(head) + len(payload)}"
+        self._connection.sendall(f"HPUB {subject} {sizes}\r\n".encode() + head + payload + b"\r\n")
+        return self.errors()
+
     def may_subscribe(self, subject: str) -> bool:
         """Whether the server lets it listen."""
         self._subscriptions += 1

@@ -1,5 +1,6 @@
 """Custom events on JetStream, and how far they have been decided."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from tocsin.signals import CloudEvent, encode, subjects
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.api import call
 from tocsin_kit.bus.topology import ConsumerSpec
+from tocsin_kit.chance import Chance
 from tocsin_kit.store import Outgoing
 from tocsin_trigger.domain.events import bus_key
 
@@ -18,10 +20,12 @@ class JetStreamEvents:
 
     Args:
         bus: The service's connection.
+        chance: Makes the key that message ids are made with.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, chance: Chance) -> None:
         self._bus = bus
+        self._key = chance.token(32)
 
     @property
     def connected(self) -> bool:
@@ -30,10 +34,18 @@ class JetStreamEvents:
 
     async def publish(self, namespace: str, events: Sequence[CloudEvent]) -> None:
         """Publish in order; on disk when it returns. Many go as one atomic batch: one disk sync for hundreds."""
-        # Not the event's own id: two senders may use the same one, and both events count.
         await self._bus.deliver(
-            [Outgoing(subjects.event(namespace, event.type), encode(event), bus_key(namespace, event)) for event in events]
+            [Outgoing(subjects.event(namespace, event.type), encode(event), self._id(namespace, event)) for event in events]
         )
+
+    def _id(self, namespace: str, event: CloudEvent) -> str:
+        """The message id, by which the stream drops repeats whoever sends them.
+
+        Not the event's own id: two senders may use the same one, and both events count. And nothing that can be computed
+        elsewhere: whoever may publish in some namespace with a NATS client names message ids freely, and could have events of
+        another namespace taken for repeats. A repeat that another replica stores is recognised when it is decided.
+        """
+        return hashlib.blake2b(bus_key(namespace, event).encode(), key=self._key, digest_size=16).hexdigest()
 
 
 @dataclass(slots=True)
