@@ -57,6 +57,7 @@ from tocsin_observer.http.channel_routes import channel_routes
 from tocsin_observer.http.fleet_routes import fleet_routes
 from tocsin_observer.http.routes import routes
 from tocsin_observer.http.webhook_routes import webhook_routes
+from tocsin_observer.ports.alerts import ChannelUsers
 from tocsin_observer.ports.fleet import Listener
 from tocsin_observer.settings import ObserverSettings
 
@@ -303,6 +304,7 @@ def _telling(context: Context, signals: MongoSignalStore, reader: Reader, post: 
     telling = Telling(post.webhooks, post.queues, reader, post.waker.wake, clock=clock)
     use_cases = Webhooks(
         store=post.webhooks,
+        channels=post.channel_store,
         queues=post.queues,
         signals=signals,
         endpoints=post.hooks,
@@ -338,16 +340,17 @@ def _alerts(context: Context, reader: Reader, relay: Relay, post: Post, fleet: F
     def readings() -> Mapping[str, float]:
         return measures(fleet.replicas(), clock.now())
 
-    notifying = Notifying(rules, post.queues, post.waker.wake, clock=clock)
+    notifying = Notifying(alerts, post.webhooks, post.queues, post.waker.wake, clock=clock)
     engine = Alerting(rules, alerts, reader, notifying, measures=readings, clock=clock)
-    channels = Channels(post.channel_store, post.channels, post.seal, clock=clock, chance=context.chance)
+    users: Mapping[str, ChannelUsers] = {"rules": rules, "webhooks": post.webhooks}
+    channels = Channels(post.channel_store, post.channels, post.seal, users=users, clock=clock, chance=context.chance)
 
     async def work(duty: int) -> None:
         if duty == ALERTS:
             await engine.work()
 
     return Piece(
-        routes=(*alert_routes(Alerts(rules, alerts, clock=clock)), *channel_routes(channels)),
+        routes=(*alert_routes(Alerts(rules, alerts, post.channel_store, clock=clock)), *channel_routes(channels)),
         stores=[rules, alerts, post.channel_store],
         work=work,
     )

@@ -83,7 +83,9 @@ async def apply(files: Files, url: Url = None, namespace: Namespace = None, as_j
     """Make or change rules and channels: documents with a name; the `kind` tells which of the two."""
     where = target(url, namespace)
     async with connect(where.url) as client:
-        for _, document in read(files, "rule or channel"):
+        documents = [document for _, document in read(files, "rule or channel")]
+        documents.sort(key=lambda one: one.get("kind") not in _CHANNELS)  # rules name channels, so those come first
+        for document in documents:
             name, body = str(document["name"]), {key: value for key, value in document.items() if key != "name"}
             which = "channels" if body.get("kind") in _CHANNELS else "alert_rules"
             record = await _named(client, which).apply(where.namespace, name, body)

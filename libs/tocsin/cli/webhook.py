@@ -41,6 +41,9 @@ async def put(
     header_secrets: Annotated[
         list[str] | None, typer.Option("--header-secret", metavar="HEADER=NAME", help="A stored secret, sent as a header.")
     ] = None,
+    notify: Annotated[
+        list[str] | None, typer.Option("--notify", metavar="CHANNEL", help="Told when the webhook is disabled by itself.")
+    ] = None,
     trusted: Annotated[bool, typer.Option("--no-verification", help="Do not ask the endpoint; needs webhook:trust.")] = False,
     platform: Url = None,
     namespace: Namespace = None,
@@ -61,14 +64,18 @@ async def put(
         "headers": pairs(headers or [], "--header"),
         "signing_secret": secret,
         "header_secrets": pairs(header_secrets or [], "--header-secret"),
+        "notify": [*(notify or [])],
         "verification": "none" if trusted else "challenge",
     }
     async with connect(where.url) as client:
-        record = await client.webhooks.apply(where.namespace, name, body)
+        _made(await client.webhooks.apply(where.namespace, name, body), as_json=as_json)
+
+
+def _made(record: Record, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
         return
-    say(f"{name} is {record.get('state')}" + (f": {record.get('reason')}" if record.get("reason") else ""))
+    say(f"{record.get('name')} is {record.get('state')}" + (f": {record.get('reason')}" if record.get("reason") else ""))
     if record.get("secret"):
         say(f"secret: {record.get('secret')}   (shown this once)")
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
 
 from tocsin_kit.store import Database, Document, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
-from tocsin_observer.adapters.webhook_store import REVISIONS, SUM_OF_REVISIONS
+from tocsin_observer.adapters.webhook_store import NAMED, REVISIONS, SUM_OF_REVISIONS
 from tocsin_observer.domain.alert_rules import Actions, AlertRule, Kind, Mute, Severity
 from tocsin_observer.domain.alerts import Alert, AlertState
 from tocsin_observer.domain.tracking import Bucket, Phase, Tracker
@@ -62,6 +62,11 @@ class MongoRuleStore:
         """All that look."""
         found = await self._rules.find(Filter().eq("enabled", True), limit=_MOST_RULES)
         return [entry.value for entry in found if entry.value is not None]
+
+    async def naming(self, namespace: str, channel: str) -> Sequence[str]:
+        """Rules that tell a channel, some of them."""
+        chosen = Filter().eq("namespace", namespace).eq("actions.notify", channel)
+        return [e.value.name for e in await self._rules.find(chosen, limit=NAMED) if e.value is not None]
 
     async def stamp(self) -> object:
         """Something that is another whenever any rule has changed: every commit raises a revision."""
@@ -150,6 +155,7 @@ def _tracker_document(tracker: Tracker) -> Document:
         "value": tracker.value,
         "position": tracker.position,
         "times": tracker.times,
+        "shape": tracker.shape,
     }
 
 
@@ -167,6 +173,7 @@ def _read_tracker(document: Mapping[str, Any]) -> Tracker:
         value=document["value"],
         position=document["position"],
         times=document["times"],
+        shape=document.get("shape", ""),
     )
 
 
@@ -212,7 +219,8 @@ def _read_rule(document: Mapping[str, Any]) -> AlertRule:
 
 def _alert_document(alert: Alert) -> Document:
     plain = {name: getattr(alert, name) for name in Alert.__slots__}
-    return {**plain, "group": _pairs(alert.group), "severity": alert.severity.value, "state": alert.state.value}
+    told = {"group": _pairs(alert.group), "severity": alert.severity.value, "state": alert.state.value}
+    return {**plain, **told, "notify": list(alert.notify)}
 
 
 def _read_alert(document: Mapping[str, Any]) -> Alert:
@@ -222,5 +230,6 @@ def _read_alert(document: Mapping[str, Any]) -> Alert:
             "group": dict(document["group"]),
             "severity": Severity(document["severity"]),
             "state": AlertState(document["state"]),
+            "notify": tuple(document.get("notify", ())),
         }
     )

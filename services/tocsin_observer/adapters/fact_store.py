@@ -75,7 +75,12 @@ class MongoFactStore:
                 change["$set"]["due"] = later
             else:
                 change["$unset"] = {"due": ""}
-            changes.append(UpdateOne({"_id": one.run}, change, upsert=True))
+            if one.whole:
+                changes.append(UpdateOne({"_id": one.run}, change, upsert=True))
+                continue
+            # Some of its signals are gone by now: facts of before, when all were there, are better.
+            changes.append(UpdateOne({"_id": one.run, "whole": True}, {"$unset": {"due": ""}}))
+            changes.append(UpdateOne({"_id": one.run, "whole": {"$ne": True}}, change))
         changes += [DeleteOne({"_id": run, "ended_at": {"$exists": False}}) for run in nothing]
         if changes:
             with translated(FACTS):

@@ -49,20 +49,23 @@ class SmtpMailer:
         self._clock = clock
         self._within = within
 
+    def _letter(self, to: Sequence[str], mail: Mail, message: str) -> EmailMessage:
+        letter = EmailMessage()
+        letter["From"], letter["To"], letter["Subject"] = self._server.sender, ", ".join(to), mail.subject
+        letter["Date"], letter["Message-ID"] = format_datetime(self._clock.now()), f"<{message}@tocsin>"
+        letter["Auto-Submitted"] = "auto-generated"
+        letter.set_content(mail.text)
+        return letter
+
     async def send(self, to: Sequence[str], mail: Mail, *, message: str) -> Answer:
         """Try once."""
         server, began = self._server, self._clock.monotonic()
         if not server.host:
             return Answer(status=None, seconds=0, error="no mail server is set (observer.smtp_host)", hopeless=True)
-        letter = EmailMessage()
-        letter["From"], letter["To"], letter["Subject"] = server.sender, ", ".join(to), mail.subject
-        letter["Date"], letter["Message-ID"] = format_datetime(self._clock.now()), f"<{message}@tocsin>"
-        letter["Auto-Submitted"] = "auto-generated"
-        letter.set_content(mail.text)
         status, error, said = None, None, ""
         try:
-            _, said = await aiosmtplib.send(
-                letter,
+            refused, said = await aiosmtplib.send(
+                self._letter(to, mail, message),
                 sender=server.sender,
                 recipients=list(to),
                 hostname=server.host,
@@ -74,6 +77,8 @@ class SmtpMailer:
                 timeout=self._within.total_seconds(),
             )
             status = 200
+            # Those whom the server took are told once; who was refused is in the log of deliveries.
+            said = "; ".join([*(f"{who} was refused: {why.code} {why.message}" for who, why in refused.items()), said])
         except (aiosmtplib.SMTPException, OSError, ValueError) as failure:
             error = f"{type(failure).__name__}: {failure}"[:300]
         return Answer(

@@ -20,6 +20,7 @@ WEBHOOKS: Final = "webhooks"
 REVISIONS: Final = "revisions"
 # Asked for every batch of signals: answered from the index alone, without a look at a single document.
 SUM_OF_REVISIONS: Final = [{"$sort": {"_rev": 1}}, {"$group": {"_id": None, "revisions": {"$sum": "$_rev"}}}]
+NAMED: Final = 5  # of those that use something, in a refusal to delete it
 MOST: Final = 10_000  # webhooks of an installation
 
 
@@ -60,6 +61,11 @@ class MongoWebhookStore:
         found = await self._webhooks.find(Filter().eq("state", WebhookState.ACTIVE.value), limit=MOST)
         return [entry.value for entry in found if entry.value is not None]
 
+    async def naming(self, namespace: str, channel: str) -> Sequence[str]:
+        """Webhooks that have a channel told when they are disabled, some of them."""
+        chosen = Filter().eq("namespace", namespace).eq("spec.notify", channel)
+        return [e.value.name for e in await self._webhooks.find(chosen, limit=NAMED) if e.value is not None]
+
     async def stamp(self) -> object:
         """Something that is another whenever any webhook has changed: every commit raises a revision."""
         with translated(WEBHOOKS):
@@ -97,6 +103,7 @@ def _document(webhook: Webhook) -> Document:
             "header_secrets": [list(pair) for pair in spec.header_secrets.items()],
             "verification": spec.verification.value,
             "description": spec.description,
+            "notify": list(spec.notify),
         },
     }
 
@@ -130,5 +137,6 @@ def _read(document: Mapping[str, Any]) -> Webhook:
             header_secrets=dict(spec.get("header_secrets", ())),
             verification=Verification(spec["verification"]),
             description=spec["description"],
+            notify=tuple(spec.get("notify", ())),
         ),
     )

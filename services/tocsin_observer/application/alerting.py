@@ -6,6 +6,7 @@ that has fired, so it is made once whoever makes it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,16 +17,15 @@ import structlog
 
 from tocsin.cesql import Filter, parse
 from tocsin.errors import TocsinError
-from tocsin.signals import Cause, CloudEvent, decode, derive, follow, root
+from tocsin.signals import Cause, CloudEvent, decode, follow, root
 from tocsin.signals.catalogue import observer as words
-from tocsin.signals.subjects import command
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import Outgoing
+from tocsin_observer.application.acting import commands_of
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.notifying import Notifying
 from tocsin_observer.application.reading import AT_ONCE, Reader
 from tocsin_observer.domain.alert_rules import AlertRule, Kind, concerns, group_of, workflow_of
-from tocsin_observer.domain.alerts import Alert, AlertState, alert_id, fired, resolved
+from tocsin_observer.domain.alerts import AlertState, alert_id, fired, resolved
 from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.patterns import PatternIndex
 from tocsin_observer.domain.tracking import Phase, Tracker, Turn, dealt_with, measured, next_look, observed, turned
@@ -36,8 +36,8 @@ log = structlog.get_logger()
 LOOK: Final = timedelta(milliseconds=500)
 FLUSH: Final = timedelta(seconds=1)
 MOST_TRACKERS: Final = 100_000  # things watched at once; beyond, new ones are not, and that is said
-_START: Final = "io.tocsin.command.run.start.v1"
-_CANCEL: Final = "io.tocsin.command.run.cancel.v1"
+MOST_OF_RULE: Final = 10_000  # of one rule: nobody's rule takes the room of all others
+_TOLD: Final = frozenset({"alert", "webhook"})  # what people may be notified of
 _ORDER: Final = {"match": 0, "bad": 1, "end": 2}
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -93,7 +93,8 @@ class Alerting:
         self._stored_position = -1
         self._flushed = float("-inf")
         self._behind = False
-        self._full = False
+        self._full: set[str] = set()
+        self._sizes: Counter[str] = Counter()
 
     async def work(self) -> None:
         """Watch until cancelled.
@@ -104,6 +105,7 @@ class Alerting:
         self._reset()
         known, position = await self._alerts.trackers()
         self._trackers = {_key(one.rule, one.group): one for one in known}
+        self._sizes = Counter(one.rule for one in known)
         if position is None:  # the very first time: from now on, also after a crash in the next moment
             position = await self._reader.now()
             await self._alerts.remember([], [], position)
@@ -127,7 +129,7 @@ class Alerting:
         for heard in batch:
             places = self._index.matching(heard.subject)
             tokens = heard.subject.split(".", 3)
-            if places or tokens[2] == "alert":
+            if places or tokens[2] in _TOLD:
                 await self._one(heard, sorted(places, key=lambda place: _ORDER[place[1]]))
             self._position = heard.position
         self._behind = len(batch) >= AT_ONCE  # there is more, and the present is not reached yet
@@ -142,8 +144,15 @@ class Alerting:
         if heard.subject.split(".", 3)[2] == "alert":
             await self._notifying.hear(heard, event)
             await self._dealt_with(event)
+        elif heard.subject.split(".", 4)[2:4] == ["webhook", "disabled"]:
+            await self._notifying.hear_disabled(heard, event)
         for rule_id, part in places:
-            await self._fold(self._watches[rule_id], part, heard, event)
+            try:
+                await self._fold(self._watches[rule_id], part, heard, event)
+            except TocsinError:
+                raise
+            except Exception:  # one signal that a rule cannot read must not be the end of all alerts
+                log.exception("alerts.not_folded", rule=rule_id, position=heard.position)
 
     async def _dealt_with(self, event: CloudEvent) -> None:
         """Somebody has resolved an alert: whatever comes from now on may fire another one."""
@@ -166,7 +175,7 @@ class Alerting:
         key = _key(rule.id, group_of(rule, event))
         tracker = self._trackers.get(key)
         if tracker is None:
-            if part == "end" or not self._has_room():
+            if part == "end" or not self._has_room(rule.id):
                 return
             tracker = self._new(rule, dict(key[1]), heard.stored)
         at = _due(event) or event.time or heard.stored
@@ -177,17 +186,24 @@ class Alerting:
         )
         await self._look(key, tracker, rule, follow_or_root(event))
 
-    def _has_room(self) -> bool:
-        if len(self._trackers) < MOST_TRACKERS:
-            self._full = False
+    def _has_room(self, rule: str) -> bool:
+        if len(self._trackers) < MOST_TRACKERS and self._sizes[rule] < MOST_OF_RULE:
+            self._full.discard(rule)
             return True
-        if not self._full:
-            log.error("alerts.too_many_things", limit=MOST_TRACKERS)
-            self._full = True
+        if rule not in self._full:
+            log.error("alerts.too_many_things", rule=rule, limit=MOST_TRACKERS, limit_of_rule=MOST_OF_RULE)
+            self._full.add(rule)
         return False
 
     def _new(self, rule: AlertRule, group: Mapping[str, str], at: datetime | None = None) -> Tracker:
-        return Tracker(rule=rule.id, group=group, watched_since=at or self._clock.now())
+        return Tracker(rule=rule.id, group=group, watched_since=at or self._clock.now(), shape=rule.shape)
+
+    def _keep(self, key: Key, tracker: Tracker) -> None:
+        if self._trackers.get(key) != tracker:
+            self._sizes[key[0]] += key not in self._trackers
+            self._trackers[key] = tracker
+            self._dirty.add(key)
+            self._gone.pop(key, None)
 
     # ---- time --------------------------------------------------------------------------------------------------------
 
@@ -218,18 +234,22 @@ class Alerting:
                 if tracker.value != value:
                     await self._look(key, measured(tracker, value), rule, root(f"alert rule {rule.id}"))
 
-    async def _forget_rule(self, key: Key, tracker: Tracker) -> None:
-        """Its rule is gone or does not look any more: what it fired is over."""
+    async def _forget(self, key: Key, tracker: Tracker, why: str) -> None:
+        """Nobody looks at this any more: what it fired is over."""
         if tracker.phase is Phase.FIRING:
-            await self._resolve(tracker, root(f"alert rule {tracker.rule}"), note="the rule is gone or disabled")
+            await self._resolve(tracker, root(f"alert rule {tracker.rule}"), note=why)
         self._drop(key, tracker)
 
     # ---- alerts ------------------------------------------------------------------------------------------------------
 
     async def _look(self, key: Key, tracker: Tracker, rule: AlertRule, cause: Cause) -> None:
         now = self._clock.now()
+        before = tracker
         tracker, turn = turned(tracker, rule, now)
         if turn is Turn.FIRED:
+            if key not in self._trackers:
+                self._keep(key, before)
+                await self._flush(now=True)  # the alert's id follows from it: after a crash it must be the same
             await self._fire(rule, tracker, now, cause)
         elif turn is Turn.RESOLVED:
             await self._resolve(tracker, cause)
@@ -237,10 +257,7 @@ class Alerting:
             self._drop(key, tracker)
             return
         self._schedule(key, tracker, rule, now)
-        if self._trackers.get(key) != tracker:
-            self._trackers[key] = tracker
-            self._dirty.add(key)
-            self._gone.pop(key, None)
+        self._keep(key, tracker)
 
     def _schedule(self, key: Key, tracker: Tracker, rule: AlertRule, now: datetime) -> None:
         due = next_look(tracker, rule, now)
@@ -252,6 +269,7 @@ class Alerting:
     def _drop(self, key: Key, tracker: Tracker) -> None:
         if self._trackers.pop(key, None) is None:
             return  # never stored: it came and went within a moment
+        self._sizes[key[0]] -= 1
         self._dues.pop(key, None)
         self._dirty.discard(key)
         self._gone[key] = tracker
@@ -301,23 +319,22 @@ class Alerting:
         self._index = PatternIndex(
             (pattern, (rule.id, part)) for rule in rules for pattern, part in rule.patterns() if rule.kind is not Kind.MEASURE
         )
-        for rule in rules:  # an absence is watched from the beginning
-            key = _key(rule.id, {})
-            if rule.kind is Kind.ABSENCE and not rule.group_by and key not in self._trackers:
-                self._trackers[key] = self._new(rule, {})
-                self._dirty.add(key)
-        now = self._clock.now()
         for key, tracker in list(self._trackers.items()):
             watch = self._watches.get(tracker.rule)
             if watch is None:
-                await self._forget_rule(key, tracker)
-            else:
-                self._dues[key] = now  # a changed rule may see it differently
+                await self._forget(key, tracker, "the rule is gone or disabled")
+            elif tracker.shape and tracker.shape != watch.rule.shape:
+                await self._forget(key, tracker, "the rule looks for something else now")
+        for rule in rules:  # an absence is watched from the beginning
+            key = _key(rule.id, {})
+            if rule.kind is Kind.ABSENCE and not rule.group_by and key not in self._trackers:
+                self._keep(key, self._new(rule, {}))
+        self._dues = dict.fromkeys(self._trackers, self._clock.now())  # a changed rule may see it differently
         self._stamp = stamp
 
-    async def _flush(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._flushed < FLUSH.total_seconds():
+    async def _flush(self, *, now: bool = False) -> None:
+        at = self._clock.monotonic()
+        if not now and at - self._flushed < FLUSH.total_seconds():
             return
         if self._dirty or self._gone or self._position != self._stored_position:
             dirty = [self._trackers[key] for key in self._dirty]
@@ -325,7 +342,7 @@ class Alerting:
             self._dirty.clear()
             self._gone.clear()
             self._stored_position = self._position
-        self._flushed = now
+        self._flushed = at
 
 
 def _key(rule: str, group: Mapping[str, str]) -> Key:
@@ -343,8 +360,11 @@ def follow_or_root(event: CloudEvent) -> Cause:
 def _due(event: CloudEvent) -> datetime | None:
     """When a firing was due: that is what a late start is counted from."""
     data = event.payload if isinstance(event.payload, dict) else {}
-    due = data.get("due_at")
-    return datetime.fromisoformat(due) if isinstance(due, str) else None
+    try:
+        due = datetime.fromisoformat(str(data.get("due_at")))
+    except ValueError:
+        return None
+    return due if due.tzinfo is not None else None
 
 
 def _context(event: CloudEvent) -> dict[str, str]:
@@ -352,42 +372,3 @@ def _context(event: CloudEvent) -> dict[str, str]:
     run = event.subject if "/runs/" in event.source else None
     workflow = workflow_of(event)
     return {name: value for name, value in (("run", run), ("workflow", workflow)) if value}
-
-
-def commands_of(rule: AlertRule, alert: Alert, *, now: datetime, cause: Cause) -> list[Outgoing]:
-    """What a rule has done about an alert: its run cancelled, a workflow started; each once, as ids follow from the alert."""
-    commands: list[Outgoing] = []
-    if rule.actions.cancel_run and alert.run:
-        data = {"actor": f"service:observer ({rule.id})", "reason": alert.summary}
-        event = _command(_CANCEL, alert, alert.run, derive("alert cancels", alert.id), data, now=now, cause=cause)
-        commands.append(Outgoing.of(command("executor", "cancel", alert.run), event, counted=False))
-    if rule.actions.start_workflow:
-        run = derive("alert starts", alert.id)
-        started: dict[str, object] = {
-            "run": run,
-            "namespace": alert.namespace,
-            "workflow": rule.actions.start_workflow,
-            "version": None,
-            "input": {"alert": {"id": alert.id, **alert.said().model_dump(mode="json", exclude_none=True)}},
-            "labels": {"tocsin.alert": alert.id},
-            "trigger": {"kind": "alert", "name": rule.name, "event": alert.id},
-            "actor": "service:observer",
-        }
-        event = _command(_START, alert, run, derive("alert start", alert.id), started, now=now, cause=cause)
-        commands.append(Outgoing.of(command("executor", "start", run), event, counted=False))
-    return commands
-
-
-def _command(
-    kind: str, alert: Alert, run: str, id_: str, data: Mapping[str, object], *, now: datetime, cause: Cause
-) -> CloudEvent:
-    return CloudEvent(
-        id=id_,
-        source=f"/namespaces/{alert.namespace}/alerts/{alert.id}",
-        type=kind,
-        subject=run,
-        time=now,
-        datacontenttype="application/json",
-        data=data,  # type: ignore[arg-type]  # JSON by construction
-        extensions={"namespace": alert.namespace, **cause.attributes()},
-    )

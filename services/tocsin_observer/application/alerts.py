@@ -1,11 +1,11 @@
 """What people do with alerts: write rules and channels, take care of what fires, say that it is over, try a channel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from tocsin.errors import NotFound, PreconditionFailed
+from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin.signals import Cause, derive
 from tocsin.signals.catalogue import observer as words
 from tocsin.signals.kinds import SignalType
@@ -19,9 +19,9 @@ from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.notifying import ChannelEndpoints
 from tocsin_observer.domain.alert_rules import AlertRule, checked_rule
 from tocsin_observer.domain.alerts import Alert, acknowledged, resolved
-from tocsin_observer.domain.channels import Channel, ChannelInvalid, ChannelKind, checked_template
+from tocsin_observer.domain.channels import Channel, ChannelInvalid, ChannelKind, ChannelUnknown, checked_template
 from tocsin_observer.domain.deliveries import Answer
-from tocsin_observer.ports.alerts import AlertSearch, AlertStore, ChannelStore, RuleStore
+from tocsin_observer.ports.alerts import AlertSearch, AlertStore, ChannelStore, ChannelUsers, RuleStore
 from tocsin_observer.ports.deliveries import Seal
 
 _STEPS: Final[dict[str, tuple[Callable[..., Alert], SignalType[words.AlertChanged]]]] = {
@@ -59,12 +59,14 @@ class Alerts:
     Args:
         rules: Rules.
         alerts: Alerts.
+        channels: Channels that rules name.
         clock: Time.
     """
 
-    def __init__(self, rules: RuleStore, alerts: AlertStore, *, clock: Clock) -> None:
+    def __init__(self, rules: RuleStore, alerts: AlertStore, channels: ChannelStore, *, clock: Clock) -> None:
         self._rules = rules
         self._alerts = alerts
+        self._channels = channels
         self._clock = clock
 
     async def put(self, rule: AlertRule, *, expect: int | None, actor: str, cause: Cause) -> Entry[AlertRule]:
@@ -72,9 +74,11 @@ class Alerts:
 
         Raises:
             AlertRuleInvalid: It cannot work.
+            ChannelUnknown: It would tell nobody.
             PreconditionFailed: It has changed since the person saw it.
         """
         checked_rule(rule)
+        await require_channels(self._channels, rule.namespace, rule.actions.notify)
         entry = await self._rules.load(rule.id)
         if expect is not None and expect != entry.revision:
             raise PreconditionFailed(f"alert rule {rule.id} has changed since you read it", hint="read it again")
@@ -167,12 +171,23 @@ class Channels:
         store: Where they are.
         endpoints: Sends through them.
         seal: Keeps their secrets unreadable.
+        users: Who names channels, by what they are.
         clock: Time.
         chance: For ids.
     """
 
-    def __init__(self, store: ChannelStore, endpoints: ChannelEndpoints, seal: Seal, *, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self,
+        store: ChannelStore,
+        endpoints: ChannelEndpoints,
+        seal: Seal,
+        *,
+        users: Mapping[str, ChannelUsers],
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
         self._store = store
+        self._users = users
         self._endpoints = endpoints
         self._seal = seal
         self._clock = clock
@@ -190,12 +205,15 @@ class Channels:
             namespace=namespace, name=name, kind=spec.kind, to=tuple(spec.to), template=spec.template, changed_at=now
         )
         kept = before if before is not None and before.kind is spec.kind else None
+        # A pager's key goes to its URL: whoever gives another URL gives the key again, or it would be a way to get it.
+        moved = spec.url is not None or spec.url_secret is not None
+        known = None if kept is None or (moved and spec.kind is ChannelKind.PAGERDUTY) else kept
         channel = replace(
             channel,
             url=None if spec.url_secret else self._sealed(channel, spec.url) or (kept.url if kept else None),
-            key=None if spec.key_secret else self._sealed(channel, spec.key) or (kept.key if kept else None),
+            key=None if spec.key_secret else self._sealed(channel, spec.key) or (known.key if known else None),
             url_secret=spec.url_secret or (kept.url_secret if kept and spec.url is None else None),
-            key_secret=spec.key_secret or (kept.key_secret if kept and spec.key is None else None),
+            key_secret=spec.key_secret or (known.key_secret if known and spec.key is None else None),
         )
         _check(channel, spec)
         await self._endpoints.usable(channel)
@@ -221,8 +239,13 @@ class Channels:
 
         Raises:
             NotFound: There is none.
+            Conflict: Something would tell nobody then.
         """
-        await self._say(await self.get(namespace, name), None, words.CHANNEL_DELETED, actor=actor, cause=cause)
+        entry = await self.get(namespace, name)
+        for what, users in self._users.items():
+            if found := await users.naming(namespace, name):
+                raise Conflict(f"channel {name} is told by the {what} {', '.join(found)}", hint="change those first")
+        await self._say(entry, None, words.CHANNEL_DELETED, actor=actor, cause=cause)
 
     async def test(self, namespace: str, name: str, *, cause: Cause) -> Answer:
         """Send an alert that never fired; what the other side says to it."""
@@ -266,6 +289,21 @@ class Channels:
             actor=actor,
         )
         return await self._store.commit(entry, after, outbox)
+
+
+async def require_channels(channels: ChannelStore, namespace: str, names: Sequence[str]) -> None:
+    """Refuse names that nobody could be told by.
+
+    Raises:
+        ChannelUnknown: There is no such channel.
+    """
+    for name in names:
+        if (await channels.load(f"{namespace}/{name}")).value is None:
+            raise ChannelUnknown(
+                f"there is no channel {name} in namespace {namespace}, so nobody would be told",
+                hint="make it first: `tocsin alert apply` takes channels and rules together",
+                channel=name,
+            )
 
 
 def _check(channel: Channel, spec: ChannelSpec) -> None:

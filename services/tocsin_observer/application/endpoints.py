@@ -94,12 +94,12 @@ class WebhookEndpoints:
         self._known: dict[str, tuple[float, Webhook | None]] = {}
 
     async def find(self, key: str) -> Endpoint | None:
-        """The webhook; one that is paused keeps what waits."""
+        """The webhook; one that is paused, or moved and not verified there yet, keeps what waits."""
         webhook = await self._webhook(key)
-        if webhook is None or webhook.state in {WebhookState.DISABLED, WebhookState.UNVERIFIED}:
+        if webhook is None or webhook.state is WebhookState.DISABLED:
             return None
         spec = webhook.spec
-        parallel = 0 if webhook.state is WebhookState.PAUSED else spec.parallel
+        parallel = spec.parallel if webhook.state is WebhookState.ACTIVE else 0
         return Endpoint(key=key, ordered=spec.ordered, parallel=parallel, rate=spec.rate, retry_for=spec.retry_for)
 
     async def send(self, key: str, delivery: Delivery) -> Answer:

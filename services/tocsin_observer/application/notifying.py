@@ -4,10 +4,13 @@ The queues are those of webhooks: durable, retried, one for each channel. Ids fo
 heard twice is told once.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
+
+import structlog
 
 from tocsin.errors import Invalid
 from tocsin.expressions import ExpressionFailed
@@ -19,12 +22,15 @@ from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.channels import PAGER_URL, Channel, ChannelKind, mail, message
 from tocsin_observer.domain.deliveries import Answer, Delivery
 from tocsin_observer.domain.webhooks import checked_secret, encoded, signature_headers
-from tocsin_observer.ports import DeliveryStore, Endpoint, WebhookSender
-from tocsin_observer.ports.alerts import ChannelStore, Mailer, RuleStore
+from tocsin_observer.ports import DeliveryStore, Endpoint, WebhookSender, WebhookStore
+from tocsin_observer.ports.alerts import AlertStore, ChannelStore, Mailer
 from tocsin_observer.ports.deliveries import Seal
+
+log = structlog.get_logger()
 
 RETRY_FOR: Final = timedelta(hours=6)
 _WITHIN: Final = timedelta(seconds=15)
+_ALERTS: Final = "io.tocsin.alert."
 _TOLD: Final = frozenset({"fired", "acknowledged", "resolved"})
 
 
@@ -32,25 +38,33 @@ class Notifying:
     """Lets notifications wait.
 
     Args:
-        rules: Which channels a rule names.
+        alerts: Which channels hear of an alert.
+        webhooks: Which channels a webhook names, for when it is disabled.
         queues: Where they wait.
         wake: Tells whoever sends.
         clock: Time.
     """
 
-    def __init__(self, rules: RuleStore, queues: DeliveryStore, wake: Wake, *, clock: Clock) -> None:
-        self._rules = rules
+    def __init__(self, alerts: AlertStore, webhooks: WebhookStore, queues: DeliveryStore, wake: Wake, *, clock: Clock) -> None:
+        self._alerts = alerts
+        self._webhooks = webhooks
         self._queues = queues
         self._wake = wake
         self._clock = clock
 
     async def hear(self, heard: Heard, event: CloudEvent) -> None:
         """Take the signal of an alert; safe to repeat."""
-        data = event.payload if isinstance(event.payload, dict) else {}
-        if event.type.split(".")[-2] not in _TOLD:
-            return
-        rule = (await self._rules.load(f"{event.namespace}/{data.get('rule')}")).value
-        channels = [f"channel/{event.namespace}/{name}" for name in (rule.actions.notify if rule else ())]
+        if event.type.split(".")[-2] in _TOLD and event.subject is not None:
+            alert = (await self._alerts.load(event.subject)).value
+            await self._tell(alert.notify if alert else (), heard, event)
+
+    async def hear_disabled(self, heard: Heard, event: CloudEvent) -> None:
+        """Take the signal of a webhook that is not told any more; safe to repeat."""
+        webhook = (await self._webhooks.load(f"{event.namespace}/{event.subject}")).value
+        await self._tell(webhook.spec.notify if webhook else (), heard, event)
+
+    async def _tell(self, names: Sequence[str], heard: Heard, event: CloudEvent) -> None:
+        channels = [f"channel/{event.namespace}/{name}" for name in names]
         if channels:
             now = self._clock.now()
             await self._queues.add([notification(one, heard, event, now=now) for one in channels])
@@ -117,25 +131,29 @@ class ChannelEndpoints:
         channel = (await self._channels.load(key.partition("/")[2])).value
         if channel is None:
             return Answer(status=None, seconds=0, error="the channel is gone", hopeless=True)
+        event = decode(delivery.event)
         try:
-            return await self.sent(channel, decode(delivery.event), delivery.message)
-        except ExpressionFailed as error:
-            return Answer(status=None, seconds=0, error=error.detail, hopeless=True)
+            return await self.sent(channel, event, delivery.message)
+        except ExpressionFailed as error:  # whoever is to be woken is, also where somebody has written a template that fails
+            log.warning("channel.template_failed", channel=channel.id, error=error.detail)
+            plain = replace(channel, template=None)
+            return await self.sent(plain, event, delivery.message, note=f"(The template of channel {channel.name} failed.)")
 
-    async def sent(self, channel: Channel, event: CloudEvent, message_id: str) -> Answer:
-        """Send the signal of an alert through a channel.
+    async def sent(self, channel: Channel, event: CloudEvent, message_id: str, *, note: str = "") -> Answer:
+        """Send the signal of an alert through a channel, with a ``note`` for whoever reads it.
 
         Raises:
             ExpressionFailed: The channel's template does not work on it.
         """
-        link = f"{self._url}/console#alerts/{quote(event.subject or '', safe='')}"
+        about_alert = event.type.startswith(_ALERTS)
+        link = f"{self._url}/console" + (f"#alerts/{quote(event.subject or '', safe='')}" if about_alert else "")
         if channel.kind is ChannelKind.EMAIL:
-            return await self._mailer.send(channel.to, mail(channel.template, event, link=link), message=message_id)
+            return await self._mailer.send(channel.to, mail(channel.template, event, link=link, note=note), message=message_id)
         try:
             url, key = await self._places(channel)
         except Invalid as error:  # somebody may store another one: that is not hopeless
             return Answer(status=None, seconds=0, error=error.detail)
-        body = encoded(message(channel.kind, channel.template, event, key=key, link=link))
+        body = encoded(message(channel.kind, channel.template, event, key=key, link=link, note=note))
         headers = {"content-type": "application/json"}
         if channel.kind is ChannelKind.WEBHOOK:
             headers = {"content-type": "application/cloudevents+json" if channel.template is None else "application/json"}
@@ -169,5 +187,7 @@ class ChannelEndpoints:
 
 
 def _without(answer: Answer, key: str) -> Answer:
-    """The answer without the routing key in the beginning of its request."""
-    return replace(answer, request=answer.request.replace(key, "(hidden)")) if key else answer
+    """The answer without the routing key, which is in the request and which the other side may repeat."""
+    if not key:
+        return answer
+    return replace(answer, request=answer.request.replace(key, "(hidden)"), answer=answer.answer.replace(key, "(hidden)"))

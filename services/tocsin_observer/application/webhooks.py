@@ -17,6 +17,7 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.config import Secret
 from tocsin_kit.store import Entry, Page
 from tocsin_kit.store.changes import changes
+from tocsin_observer.application.alerts import require_channels
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.endpoints import WebhookEndpoints, shown
 from tocsin_observer.application.telling import Wake, waiting_for, wants
@@ -38,6 +39,7 @@ from tocsin_observer.domain.webhooks import (
     with_secret,
 )
 from tocsin_observer.ports import DeliverySearch, DeliveryStore, Search, SignalStore, WebhookSender, WebhookStore
+from tocsin_observer.ports.alerts import ChannelStore
 from tocsin_observer.ports.deliveries import Seal
 
 VERIFYING: Final = timedelta(seconds=5)  # how long an endpoint may think about a challenge
@@ -71,6 +73,7 @@ class Webhooks:
 
     Args:
         store: Where they are.
+        channels: Channels that they name.
         queues: What waits for them, and the log.
         signals: All signals that are kept, for windows that are sent again.
         endpoints: Signs for them.
@@ -85,6 +88,7 @@ class Webhooks:
         self,
         *,
         store: WebhookStore,
+        channels: ChannelStore,
         queues: DeliveryStore,
         signals: SignalStore,
         endpoints: WebhookEndpoints,
@@ -95,6 +99,7 @@ class Webhooks:
         chance: Chance,
     ) -> None:
         self._store = store
+        self._channels = channels
         self._queues = queues
         self._signals = signals
         self._endpoints = endpoints
@@ -111,9 +116,11 @@ class Webhooks:
 
         Raises:
             WebhookInvalid: It cannot work.
+            ChannelUnknown: It would tell nobody when it is disabled.
             PreconditionFailed: It has changed since the person saw it.
         """
         checked(spec, namespace)
+        await require_channels(self._channels, namespace, spec.notify)
         entry = await self._store.load(f"{namespace}/{name}")
         if expect is not None and expect != entry.revision:
             raise PreconditionFailed(f"webhook {namespace}/{name} has changed since you read it", hint="read it again")
@@ -123,16 +130,20 @@ class Webhooks:
             webhook = Webhook(
                 namespace=namespace, name=name, spec=spec, state=state, secrets=(), created_at=now, changed_at=now
             )
-            await self._endpoints.usable(webhook)
-            webhook, secret = self._with_own_secret(webhook, now)
-            stored = await self._say(entry, webhook, words.WEBHOOK_CREATED, actor=actor, cause=cause)
         else:
             webhook = changed(entry.value, spec, now=now)
-            await self._endpoints.usable(webhook)
-            webhook, secret = self._with_own_secret(webhook, now)
-            stored = await self._say(entry, webhook, words.WEBHOOK_UPDATED, actor=actor, cause=cause)
+        await self._endpoints.usable(webhook)
+        webhook, secret = self._with_own_secret(webhook, now)
+        said = [words.WEBHOOK_CREATED if entry.value is None else words.WEBHOOK_UPDATED]
         if webhook.state is WebhookState.UNVERIFIED:
-            stored = await self._verify(stored, actor=actor, cause=cause)
+            # Before it is stored: one that moves goes on being told without a moment in which it is not.
+            problem = await self._asked(webhook)
+            said += [] if problem else [words.WEBHOOK_VERIFIED]
+            webhook = replace(webhook, reason=problem) if problem else verified(webhook, now=self._clock.now())
+            if not problem and entry.value is not None and entry.value.state is WebhookState.PAUSED:
+                webhook = paused(webhook, now=now)
+        stored = await self._say(entry, webhook, *said, actor=actor, cause=cause)
+        await self._woken(webhook.endpoint)
         return Made(stored, secret, entry.value is None)
 
     async def get(self, namespace: str, name: str) -> Entry[Webhook]:
@@ -351,8 +362,7 @@ class Webhooks:
         self,
         entry: Entry[Webhook],
         after: Webhook | None,
-        kind: SignalType[words.WebhookChanged],
-        *,
+        *kinds: SignalType[words.WebhookChanged],
         actor: str,
         cause: Cause,
         reason: str | None = None,
@@ -361,7 +371,10 @@ class Webhooks:
         assert webhook is not None
         differences = changes(_fields(entry.value), _fields(after), hidden={"headers"})
         outbox = announce(
-            [(kind, words.WebhookChanged(name=webhook.name, url=shown(webhook), reason=reason, changes=differences))],
+            [
+                (kind, words.WebhookChanged(name=webhook.name, url=shown(webhook), reason=reason, changes=told_changes))
+                for kind, told_changes in zip(kinds, (differences, *([] for _ in kinds[1:])), strict=True)
+            ],
             namespace=webhook.namespace,
             entity_id=webhook.name,
             after=entry.sequence,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tocsin.cesql import CesqlInvalid, parse
 from tocsin.errors import Invalid
-from tocsin.signals import CloudEvent
+from tocsin.signals import CloudEvent, derive
 from tocsin_observer.domain.viewing import checked_filter
 
 MOST_MARKS: Final = 10_000  # threshold of a count; so many instants are remembered for each group
@@ -157,6 +157,12 @@ class AlertRule:
         """Its name across namespaces."""
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def shape(self) -> str:
+        """What it looks for and how it tells things apart; what was remembered for another shape means nothing for this."""
+        looks = (self.kind.value, self.subject, self.filter, self.bad_subject, self.until_subject, self.workflow, self.measure)
+        return derive("shape", *(part or "" for part in looks), *self.group_by)
+
     def muted_until(self, now: datetime) -> datetime | None:
         """The end of the mutes that hold now; ``None`` when none does."""
         ends = [end for mute in self.mutes if (end := mute.end(now)) is not None]
@@ -174,6 +180,11 @@ def checked_rule(rule: AlertRule) -> AlertRule:
     Raises:
         AlertRuleInvalid: It cannot; with the reason.
     """
+    for mute in rule.mutes:
+        if not mute.days and (mute.since is None or mute.until is None or mute.since >= mute.until):
+            raise AlertRuleInvalid(
+                f"the mute {mute.reason[:60]!r} is at no time", hint="once: since before until; every week: days, begins, ends"
+            )
     if rule.kind is Kind.MEASURE:
         if rule.measure is None or (rule.above is None) == (rule.below is None):
             raise AlertRuleInvalid("a rule on a measure names it, and either `above` or `below`")
@@ -269,7 +280,6 @@ def promised(promise: Promise, rule: AlertRule) -> AlertRule:
             "subject": f"signals.{namespace}.schedule.fired.*",
             "until_subject": f"signals.{namespace}.run.started.*",
             "group_by": ("run",),
-            "workflow": None,  # a firing names its schedule; `filter` chooses among them
         },
         Promise.ENDS_IN_TIME: {
             "kind": Kind.DEADLINE,

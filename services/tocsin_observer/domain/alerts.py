@@ -42,6 +42,7 @@ class Alert:
         resolved_at: When it was over.
         resolved_by: Who said so; ``None`` when it resolved by itself.
         note: What somebody said.
+        notify: Channels that were told when it fired, and are told what becomes of it also when its rule is gone.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Alert:
     resolved_at: datetime | None = None
     resolved_by: str | None = None
     note: str | None = None
+    notify: tuple[str, ...] = ()
 
     def said(self, *, by: str | None = None, note: str | None = None, open_case: bool | None = None) -> words.AlertChanged:
         """Data of its signals."""
@@ -99,6 +101,7 @@ def fired(rule: AlertRule, tracker: Tracker, *, now: datetime) -> Alert:
         run=tracker.group.get("run") or tracker.context.get("run"),
         workflow=tracker.group.get("workflow") or tracker.context.get("workflow"),
         value=tracker.value,
+        notify=rule.actions.notify,
     )
 
 

@@ -7,8 +7,10 @@ from enum import Enum
 from typing import Any, Final, assert_never
 
 from tocsin.errors import Invalid
-from tocsin.expressions import Cost, ExpressionInvalid, Json, compile_expression
+from tocsin.expressions import Cost, ExpressionFailed, ExpressionInvalid, Json, compile_expression
 from tocsin.signals import CloudEvent
+from tocsin.signals.catalogue import observer as words
+from tocsin.signals.codec import format_time
 from tocsin_observer.domain.webhooks import template_value
 
 PAGER_URL: Final = "https://events.pagerduty.com/v2/enqueue"
@@ -20,6 +22,12 @@ class ChannelInvalid(Invalid):
     """A channel cannot work like this."""
 
     code = "channel_invalid"
+
+
+class ChannelUnknown(Invalid):
+    """Something names a channel that is not there."""
+
+    code = "channel_unknown"
 
 
 class ChannelKind(Enum):
@@ -99,7 +107,7 @@ class Mail:
     text: str
 
 
-def message(kind: ChannelKind, template: str | None, event: CloudEvent, *, key: str, link: str) -> Json:
+def message(kind: ChannelKind, template: str | None, event: CloudEvent, *, key: str, link: str, note: str = "") -> Json:
     """What is sent to a channel that takes JSON.
 
     Args:
@@ -108,19 +116,22 @@ def message(kind: ChannelKind, template: str | None, event: CloudEvent, *, key: 
         event: The signal of the alert.
         key: Routing key of a pager.
         link: Where people see more.
+        note: For whoever reads it, beside what the channel says by itself.
 
     Raises:
         ExpressionFailed: The template does not work on it.
     """
     if template is not None:
         made = template_value(template, event)
-        if kind is ChannelKind.PAGERDUTY and isinstance(made, dict):
-            return {"routing_key": key, **made}
-        return made
+        if kind is ChannelKind.WEBHOOK:
+            return made
+        if not isinstance(made, dict):
+            raise ExpressionFailed(f"the template of a {kind.value} channel makes a JSON object, this made another value")
+        return {"routing_key": key, **made} if kind is ChannelKind.PAGERDUTY else made
     data = _data(event)
     match kind:
         case ChannelKind.SLACK:
-            return _chat(event, data, link)
+            return _chat(event, data, link, note)
         case ChannelKind.PAGERDUTY:
             return _page(event, data, key=key, link=link)
         case ChannelKind.WEBHOOK | ChannelKind.EMAIL:
@@ -129,8 +140,8 @@ def message(kind: ChannelKind, template: str | None, event: CloudEvent, *, key: 
             assert_never(kind)
 
 
-def mail(template: str | None, event: CloudEvent, *, link: str) -> Mail:
-    """What is sent by e-mail; line breaks never reach the subject.
+def mail(template: str | None, event: CloudEvent, *, link: str, note: str = "") -> Mail:
+    """What is sent by e-mail, with a ``note`` at its end; line breaks never reach the subject.
 
     Raises:
         ExpressionFailed: The template does not work on it.
@@ -141,11 +152,17 @@ def mail(template: str | None, event: CloudEvent, *, link: str) -> Mail:
         made = template_value(template, event)
         given = made if isinstance(made, dict) else {"text": made}
         subject, text = str(given.get("subject", subject)), str(given.get("text", text))
-    return Mail(" ".join(subject.split())[:200], text)
+    return Mail(" ".join(subject.split())[:200], f"{text}\n{note}\n" if note else text)
 
 
 def _data(event: CloudEvent) -> Mapping[str, Any]:
-    return event.payload if isinstance(event.payload, dict) else {}
+    data = event.payload if isinstance(event.payload, dict) else {}
+    if event.type != words.WEBHOOK_DISABLED.type:
+        return data
+    summary = f"Webhook {data.get('name')} is not told any more: {data.get('reason')}."
+    at = None if event.time is None else format_time(event.time)
+    told = {"rule": data.get("name"), "severity": "error", "summary": summary, "fired_at": at}
+    return {**told, "group": {"endpoint": data.get("url")}}
 
 
 def _plain(event: CloudEvent, data: Mapping[str, Any], link: str) -> str:
@@ -162,14 +179,14 @@ def _plain(event: CloudEvent, data: Mapping[str, Any], link: str) -> str:
     return "\n".join([*lines, "", link]) + "\n"
 
 
-def _chat(event: CloudEvent, data: Mapping[str, Any], link: str) -> Json:
+def _chat(event: CloudEvent, data: Mapping[str, Any], link: str, note: str) -> Json:
     state = event.type.split(".")[-2]
     good = state == "resolved"
     fields: list[Json] = [
         {"title": str(name), "value": str(value), "short": True} for name, value in dict(data.get("group") or {}).items()
     ]
     return {
-        "text": f"{'✅' if good else '🔔'} *{state}*: {data.get('summary')}",
+        "text": f"{'✅' if good else '🔔'} *{state}*: {data.get('summary')}" + (f" {note}" if note else ""),
         "attachments": [
             {
                 "color": "#22c55e" if good else _COLOURS.get(str(data.get("severity")), "#6b7280"),

@@ -88,15 +88,15 @@ class TaskDifference:
 
 
 def spread(values: Iterable[timedelta]) -> Spread:
-    """Percentiles by nearest rank; zeros when there are none."""
+    """Percentiles by nearest rank (the least value that so many per cent are not above); zeros when there are none."""
     ordered = sorted(value.total_seconds() for value in values)
     if not ordered:
         return Spread(0.0, 0.0, 0.0, 0.0, 0.0)
 
-    def rank(share: float) -> float:
-        return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    def rank(percent: int) -> float:
+        return ordered[(percent * len(ordered) + 99) // 100 - 1]
 
-    return Spread(rank(0.5), rank(0.9), rank(0.99), ordered[-1], sum(ordered) / len(ordered))
+    return Spread(rank(50), rank(90), rank(99), ordered[-1], sum(ordered) / len(ordered))
 
 
 def run_statistics(runs: Sequence[RunFacts], since: datetime, until: datetime) -> RunStatistics:

@@ -56,6 +56,8 @@ class Tracker:
         value: Of a measure: the last reading.
         position: Place of the last signal that was folded; one that comes again changes nothing.
         times: How often it has fired; names its alerts.
+        context: What alerts tell beyond the group.
+        shape: Of the rule that it was remembered for; empty in what an earlier version remembered.
     """
 
     rule: str
@@ -70,6 +72,7 @@ class Tracker:
     position: int = 0
     times: int = 0
     context: Mapping[str, str] = field(default_factory=dict)
+    shape: str = ""
 
     @property
     def idle(self) -> bool:

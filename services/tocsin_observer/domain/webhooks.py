@@ -99,6 +99,7 @@ class WebhookSpec:
         header_secrets: The same for values of headers, by header.
         verification: How the endpoint shows that it wants to be called.
         description: For people.
+        notify: Channels of the namespace that are told when it is disabled by itself.
     """
 
     url: str
@@ -118,6 +119,7 @@ class WebhookSpec:
     header_secrets: Mapping[str, str] = field(default_factory=dict)
     verification: Verification = Verification.CHALLENGE
     description: str = ""
+    notify: tuple[str, ...] = ()
 
     @property
     def secret_names(self) -> frozenset[str]:
@@ -252,8 +254,15 @@ def json_of(event: CloudEvent) -> Json:
 
 
 def encoded(value: Json) -> bytes:
-    """JSON without white space."""
-    return orjson.dumps(value)
+    """JSON without white space.
+
+    Raises:
+        ExpressionFailed: A template made what no JSON can say: text that is no Unicode, or a depth that nobody reads.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise ExpressionFailed(f"what the template made is no JSON: {error}") from error
 
 
 def signature_headers(
@@ -322,11 +331,12 @@ def with_secret(webhook: Webhook, new: SigningSecret, *, now: datetime, overlap:
 def changed(webhook: Webhook, spec: WebhookSpec, *, now: datetime) -> Webhook:
     """A webhook with another specification; one that goes elsewhere must be verified anew."""
     before = webhook.spec
-    moved = spec.url != before.url or (spec.verification is not before.verification)
-    state = webhook.state
-    if moved and state is not WebhookState.PAUSED:
-        state = WebhookState.ACTIVE if spec.verification is Verification.NONE else WebhookState.UNVERIFIED
-    return replace(webhook, spec=spec, state=state, changed_at=now, failing_since=None if moved else webhook.failing_since)
+    if spec.url == before.url and spec.verification is before.verification:
+        return replace(webhook, spec=spec, changed_at=now)
+    moved = replace(webhook, spec=spec, changed_at=now, failing_since=None)
+    if spec.verification is not Verification.NONE:  # a paused one too: resuming it would be a way around the question
+        return replace(moved, state=WebhookState.UNVERIFIED, reason=None)
+    return moved if webhook.state is WebhookState.PAUSED else replace(moved, state=WebhookState.ACTIVE, reason=None)
 
 
 def paused(webhook: Webhook, *, now: datetime) -> Webhook:

@@ -9,6 +9,7 @@ from tocsin_kit.store import Entry
 from tocsin_kit.web import EVERYWHERE, Call, Page, Permission, Reply, Route
 from tocsin_observer.application.alerts import Alerts
 from tocsin_observer.domain.alert_rules import AlertRule, AlertRuleInvalid
+from tocsin_observer.domain.channels import ChannelUnknown
 from tocsin_observer.http.alert_schemas import (
     AlertPath,
     AlertQuery,
@@ -180,7 +181,7 @@ def _rules(on: _AlertHandlers) -> Sequence[Route]:
             params=NamedPath,
             body=RuleBody,
             response=RuleView,
-            problems=(AlertRuleInvalid, PreconditionFailed),
+            problems=(AlertRuleInvalid, ChannelUnknown, PreconditionFailed),
             handler=on.put,
         ),
         Route(

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from tocsin_kit.config import Duration, Secret
 from tocsin_kit.web import Input, PageQuery
@@ -33,8 +33,8 @@ class MuteBody(Input):
     """A time in which a rule does not fire: once (`since`, `until`) or every week (`days`, `begins`, `ends`)."""
 
     reason: str = Field(min_length=1, max_length=200)
-    since: datetime | None = None
-    until: datetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
     days: tuple[Annotated[int, Field(ge=0, le=6)], ...] = Field(default=(), max_length=7, description="0 is Monday; in UTC.")
     begins: int = Field(default=0, ge=0, lt=1440, description="Minute of the day.")
     ends: int = Field(default=0, ge=0, lt=1440, description="Minute of the day; before `begins` it is on the next one.")

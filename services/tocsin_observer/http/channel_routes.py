@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from tocsin.errors import NotFound
+from tocsin.errors import Conflict, NotFound
 from tocsin_kit.web import Call, Page, Permission, Reply, Route
 from tocsin_observer.application.alerts import Channels
 from tocsin_observer.application.named_secrets import SecretUnusable
@@ -119,7 +119,7 @@ def _one(on: _ChannelHandlers) -> Sequence[Route]:
             tags=tags,
             params=NamedPath,
             status=204,
-            problems=(NotFound,),
+            problems=(NotFound, Conflict),
             handler=on.delete,
         ),
     )

@@ -8,6 +8,7 @@ from tocsin.errors import Conflict, NotFound, PreconditionFailed
 from tocsin_kit.web import EVERYWHERE, Call, Page, Permission, Public, Reply, Route
 from tocsin_observer.application.named_secrets import SecretUnusable
 from tocsin_observer.application.webhooks import Webhooks
+from tocsin_observer.domain.channels import ChannelUnknown
 from tocsin_observer.domain.webhooks import Verification, WebhookInvalid
 from tocsin_observer.http.audit_routes import cause_of
 from tocsin_observer.http.webhook_schemas import (
@@ -179,7 +180,7 @@ def _resources(on: _WebhookHandlers) -> Sequence[Route]:
             body=WebhookBody,
             response=WebhookView,
             also=(201,),
-            problems=(WebhookInvalid, SecretUnusable, PreconditionFailed),
+            problems=(WebhookInvalid, ChannelUnknown, SecretUnusable, PreconditionFailed),
             handler=on.put,
         ),
         Route(

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from tocsin_kit.config import Duration
 from tocsin_kit.web import Input, PageQuery
@@ -66,6 +66,9 @@ class WebhookBody(Input):
         default=Verification.CHALLENGE, description="`none` needs the permission `webhook:trust`."
     )
     description: str = Field(default="", max_length=500)
+    notify: tuple[Slug, ...] = Field(
+        default=(), max_length=20, description="Channels of the namespace that are told when it is disabled by itself."
+    )
 
     def spec(self) -> WebhookSpec:
         """As the domain has it."""
@@ -129,8 +132,8 @@ class RotateBody(Input):
 class WindowBody(Input):
     """What is sent again."""
 
-    since: datetime
-    until: datetime | None = None
+    since: AwareDatetime
+    until: AwareDatetime | None = None
 
 
 class AgainView(BaseModel):

@@ -73,6 +73,14 @@ class AlertStore(Protocol):
         ...
 
 
+class ChannelUsers(Protocol):
+    """Something that names channels: rules, webhooks."""
+
+    async def naming(self, namespace: str, channel: str) -> Sequence[str]:
+        """Names of some of those that name a channel of their namespace."""
+        ...
+
+
 class ChannelStore(Protocol):
     """Channels."""
 

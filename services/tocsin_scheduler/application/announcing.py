@@ -129,7 +129,12 @@ def _fired(schedule: Schedule, firing: Firing, *, sequence: int, now: datetime, 
         sequence=sequence,
         time=now,
         payload=words.ScheduleFired(
-            name=schedule.name, due_at=firing.at, run=firing.run, next_at=schedule.next_at, late=firing.late
+            name=schedule.name,
+            due_at=firing.at,
+            run=firing.run,
+            next_at=schedule.next_at,
+            late=firing.late,
+            workflow=schedule.start.workflow,
         ),
         cause=cause,
     )

@@ -2,15 +2,21 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from email import message_from_string
+from email.policy import default
 
 import orjson
 import pytest
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
 
+from tocsin.errors import Conflict
+from tocsin.expressions import ExpressionFailed
 from tocsin.signals import derive, root
 from tocsin.signals.catalogue import executor as run_words
+from tocsin.signals.catalogue import observer as observer_words
 from tocsin.signals.kinds import ErrorObject
 from tocsin.signals.make import make_signal
 from tocsin_kit.bus.lease import PartitionLeases
@@ -28,6 +34,7 @@ from tocsin_observer.adapters.http_sender import HttpSender
 from tocsin_observer.adapters.keys import AesSeal
 from tocsin_observer.adapters.mailer import MailServer, SmtpMailer
 from tocsin_observer.adapters.waking import BusWaker
+from tocsin_observer.adapters.webhook_store import MongoWebhookStore
 from tocsin_observer.application.alerting import Alerting
 from tocsin_observer.application.alerts import Alerts, Channels, ChannelSpec
 from tocsin_observer.application.dispatching import Dispatcher
@@ -36,7 +43,8 @@ from tocsin_observer.application.endpoints import AllEndpoints
 from tocsin_observer.application.notifying import ChannelEndpoints, Notifying
 from tocsin_observer.domain.alert_rules import Actions, AlertRule, Kind, Promise, promised
 from tocsin_observer.domain.alerts import AlertState
-from tocsin_observer.domain.channels import ChannelKind
+from tocsin_observer.domain.channels import ChannelInvalid, ChannelKind, ChannelUnknown
+from tocsin_observer.domain.webhooks import Webhook, WebhookSpec, WebhookState
 from tocsin_observer.ports.alerts import AlertSearch
 
 ADA = {"actor": "user:ada", "cause": root("test")}
@@ -81,6 +89,7 @@ class Replica:
     def __init__(self, ground, relay, port: int, name: str, measures) -> None:
         clock, chance, database = ground.clock, SystemChance(), ground.database
         self.rules, self.store = MongoRuleStore(database, relay), MongoAlertStore(database, relay)
+        self.webhooks = MongoWebhookStore(database, relay)
         queues, channels, seal = (
             MongoDeliveryStore(database),
             MongoChannelStore(database, relay),
@@ -99,7 +108,7 @@ class Replica:
             self.rules,
             self.store,
             ground.reader("alerts"),
-            Notifying(self.rules, queues, self.waker.wake, clock=clock),
+            Notifying(self.store, self.webhooks, queues, self.waker.wake, clock=clock),
             measures=lambda: measures,
             clock=clock,
         )
@@ -110,8 +119,9 @@ class Replica:
         lease = timedelta(seconds=4)
         leases = PartitionLeases(ground.bus, "OBSERVER", partitions=1 + PARTITIONS, replica=name, instance=name, lease=lease)
         self.duties = Duties(leases, work, lease=lease, clock=clock)
-        self.alerts = Alerts(self.rules, self.store, clock=clock)
-        self.channels = Channels(channels, endpoints, seal, clock=clock, chance=chance)
+        self.alerts = Alerts(self.rules, self.store, channels, clock=clock)
+        users = {"rules": self.rules, "webhooks": self.webhooks}
+        self.channels = Channels(channels, endpoints, seal, users=users, clock=clock, chance=chance)
 
     @asynccontextmanager
     async def working(self):
@@ -203,6 +213,55 @@ async def test_what_fires_is_told_to_people_worked_by_them_and_told_again_when_i
             return (await replica.found())[0].state is AlertState.RESOLVED
 
         await eventually(over, within=20)
+        await eventually(lambda: [b["event_action"] for p, b in got if "enqueue" in p][-1] == "resolve", within=60)
+        with pytest.raises(ChannelUnknown):
+            await replica.alerts.put(replace(rule, actions=Actions(notify=("mial",))), expect=None, **ADA)
+        await replica.alerts.put(rule, expect=None, **ADA)
+        with pytest.raises(Conflict, match="failures"):
+            await replica.channels.delete("default", "chat", **ADA)
+        elsewhere = ChannelSpec(kind=ChannelKind.PAGERDUTY, url=Secret(f"{url}/mine"))
+        with pytest.raises(ChannelInvalid, match="key"):  # or whoever may write channels could read the key
+            await put("default", "pager", elsewhere, **ADA)
+
+
+async def test_a_template_that_fails_keeps_nobody_from_being_told(ground, make, outside):
+    """The plain words go out, and say that the template failed; who tries it is told why. So ends of webhooks are told."""
+    inbox, got, url, _ = outside
+    async with make("one").working() as replica:
+        put = replica.channels.put
+        wrong = {"template": ".data.group.workflow | fromjson"}
+        mail = ChannelSpec(kind=ChannelKind.EMAIL, to=("ops@example.com",), **wrong)
+        await put("default", "mail", mail, **ADA)
+        await put("default", "chat", ChannelSpec(kind=ChannelKind.SLACK, url=Secret(f"{url}/chat"), template='"text"'), **ADA)
+        await eventually(replica.watching)
+        webhook = Webhook(
+            namespace="default",
+            name="partner",
+            spec=WebhookSpec(url=url, subject="signals.default.>", notify=("mail", "chat")),
+            state=WebhookState.DISABLED,
+            secrets=(),
+            created_at=ground.clock.now(),
+            changed_at=ground.clock.now(),
+        )
+        await replica.webhooks.commit(await replica.webhooks.load(webhook.id), webhook, [])
+        said = observer_words.WebhookChanged(name="partner", url=url, reason="the endpoint answered 410 Gone")
+        signal = make_signal(
+            observer_words.WEBHOOK_DISABLED,
+            namespace="default",
+            entity_id="partner",
+            sequence=1,
+            time=ground.clock.now(),
+            payload=said,
+            cause=root("w"),
+        )
+        await ground.say(signal)
+        await eventually(lambda: inbox.mails and got, within=60)
+        subject = message_from_string(inbox.mails[0], policy=default)["Subject"]
+        assert subject == "[error] disabled: Webhook partner is not told any more: the endpoint answered 410 Gone."
+        assert "The template of channel mail failed" in inbox.mails[0]
+        assert "The template of channel chat failed" in got[0][1]["text"]
+        with pytest.raises(ExpressionFailed, match="JSON object"):
+            await replica.channels.test("default", "chat", cause=root("test"))
 
 
 async def test_a_promise_that_is_broken_cancels_the_run_once_through_a_change_of_replicas(ground, make):
@@ -291,3 +350,9 @@ async def test_a_failure_after_somebody_has_resolved_an_alert_fires_another_one(
         second = (await eventually(fired_again, within=60))[0]
         assert second.id != first.id
         assert len(await replica.found()) == 2
+        await replica.alerts.put(replace(rule, subject="signals.default.run.completed.*"), expect=None, **ADA)
+
+        async def over():
+            return [alert.note for alert in await replica.found(state="resolved") if alert.id == second.id]
+
+        assert await eventually(over, within=60) == ["the rule looks for something else now"]

@@ -40,4 +40,13 @@ async def test_facts_are_made_when_runs_end_and_anew_on_demand(ground):
         assert await analytics.rebuild(None) == 4
         await analytics.make()
         assert (await analytics.failures(period))[0].runs == (runs[3],)
+        assert await analytics.runs(period) == found, "made anew it is what it was"
+        whole = await analytics.facts(runs[0])
+        first = {"entity_id": runs[0], "transition": "started"}
+        await ground.database.collection("signals").delete_many(first)  # as retention does, before the end goes too
+        clock.jump(day)
+        await analytics.rebuild(None)
+        await analytics.make()
+        assert await analytics.facts(runs[0]) == whole, "facts of before are not replaced by worse ones"
+        assert await store.due(clock.now() + day, limit=10) == []
         assert (await analytics.runs(FactSearch(namespaces={"other"}, since=AT - day, until=AT + day))).runs == 0

@@ -23,6 +23,7 @@ from tocsin_kit.store import Relay
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
+from tocsin_observer.adapters.channel_store import MongoChannelStore
 from tocsin_observer.adapters.delivery_store import PARTITIONS, MongoDeliveryStore
 from tocsin_observer.adapters.http_sender import HttpSender
 from tocsin_observer.adapters.keys import MESSAGES, AesSeal, Ed25519Signer
@@ -59,6 +60,12 @@ class Partner:
             return web.Response(text=challenge if "silent" not in request.path else "hello")
         kind = request.path.split("/")[1]
         if kind == "dead":
+            await self.never.wait()
+        if kind == "drip":
+            response = web.StreamResponse(status=200)
+            await response.prepare(request)
+            await response.write(b"thank you, and ")
+            self.got.append((request.path, {}, body))
             await self.never.wait()
         if kind == "gone":
             return web.Response(status=410)
@@ -114,6 +121,7 @@ class Replica:
         self.duties = Duties(leases, work, lease=lease, clock=clock)
         self.webhooks = Webhooks(
             store=self.store,
+            channels=MongoChannelStore(ground.database, relay),
             queues=self.queues,
             signals=ground.signals,
             endpoints=hooks,
@@ -245,6 +253,51 @@ async def test_an_endpoint_that_says_it_is_gone_is_disabled_and_that_is_said(gro
             said += batch
             break
         assert b"410 Gone" in said[0].payload
+
+
+async def test_what_an_endpoint_does_after_its_status_and_what_goes_wrong_before_it_harms_nobody(ground, partner):
+    """A body that never ends is no failure; an answer that is no HTTP is one, and the log of it does not hold the URL."""
+    sender = HttpSender(ground.clock, allow_private=True)
+    answer, _ = await sender.post(partner.url + "/drip", b"{}", {}, within=timedelta(milliseconds=300))
+    assert (answer.good, answer.error, answer.answer) == (True, None, "thank you, and ")
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 what?\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"http://127.0.0.1:{port}/services/canary?token=canary"
+    answer, _ = await sender.post(url, b"{}", {}, within=timedelta(seconds=10))
+    assert not answer.good
+    assert answer.error
+    assert "canary" not in str(answer)
+    server.close()
+    partner.never.set()
+    await sender.stop()
+
+
+async def test_a_webhook_that_moves_is_asked_there_first_and_goes_on_without_losing_anything(ground, relay, partner):
+    """What waits goes to the new place once that has agreed; until then it is kept; a pause is no way around the question."""
+    async with Replica(ground, "one", relay).working() as replica:
+        made = await put(replica, partner, "mover", "/broken")
+        await ground.say(ground.signal(1))
+        waits = made.entry.value
+        await eventually(lambda: replica.webhooks.waiting(waits), within=60)
+        moved = await put(replica, partner, "mover", "/silent")
+        assert moved.entry.value.state is WebhookState.UNVERIFIED
+        await ground.say(ground.signal(2))  # not told: nobody knows whether that place wants it
+        assert await replica.webhooks.waiting(waits) == 1
+        agreed = await put(replica, partner, "mover", "/ok/9")
+        assert agreed.entry.value.state is WebhookState.ACTIVE
+        await replica.webhooks.step("default", "mover", "pause", **ADA)
+        hidden = await put(replica, partner, "mover", "/silent")
+        assert hidden.entry.value.state is WebhookState.UNVERIFIED
+        with pytest.raises(Conflict):
+            await replica.webhooks.step("default", "mover", "resume", **ADA)
+        assert (await put(replica, partner, "mover", "/ok/9")).entry.value.state is WebhookState.ACTIVE
 
 
 async def test_nothing_is_sent_to_whom_has_not_agreed_or_may_not_be_called(ground, relay, partner):

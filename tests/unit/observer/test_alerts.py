@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tocsin.errors import Invalid
 from tocsin.signals import derive, root
 from tocsin.signals.catalogue import executor as run_words
+from tocsin.signals.catalogue import scheduler as schedule_words
 from tocsin.signals.kinds import ErrorObject
 from tocsin.signals.make import make_signal
 from tocsin_observer.domain.alert_rules import (
@@ -248,3 +249,41 @@ def test_a_rule_that_cannot_work_is_refused(wrong):
     """With the reason."""
     with pytest.raises(Invalid):
         checked_rule(rule(**wrong))
+
+
+def test_a_promise_to_start_in_time_is_kept_for_the_workflow_that_it_names():
+    """A firing says what it starts, from its due time on; those of other workflows are somebody else's."""
+    one = promised(Promise.STARTS_IN_TIME, rule(workflow="night*", window=MINUTE))
+    words = {"name": "s", "due_at": AT, "run": derive("run", 1)}
+
+    def firing(workflow):
+        return make_signal(
+            schedule_words.SCHEDULE_FIRED,
+            namespace="default",
+            entity_id="s",
+            sequence=1,
+            time=AT,
+            payload=schedule_words.ScheduleFired(**words, workflow=workflow),
+            cause=root("clock"),
+        )
+
+    assert concerns(one, firing("nightly"))
+    assert not concerns(one, firing("hourly"))
+    assert group_of(one, firing("nightly")) == {"run": derive("run", 1)}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"since": AT}, {"until": AT}, {"since": AT, "until": AT}, {"since": AT, "until": AT - HOUR}]
+)
+def test_a_mute_that_is_at_no_time_is_refused(wrong):
+    """Or somebody would rely on silence that does not come."""
+    with pytest.raises(Invalid, match="at no time"):
+        checked_rule(rule(mutes=(Mute(reason="works", **wrong),)))
+
+
+def test_what_a_rule_looks_for_has_a_shape_and_how_much_of_it_has_none():
+    """Another pattern, group or condition begins anew; another threshold, window or severity goes on."""
+    same = [{"threshold": 9}, {"window": HOUR}, {"hold_for": HOUR}, {"summary": "x"}, {"mutes": (Mute(reason="m", days=(1,)),)}]
+    assert {rule(**more).shape for more in same} == {rule().shape}
+    other = [{"subject": "signals.default.>"}, {"filter": "type = 'x'"}, {"workflow": "w"}, {"group_by": ("run",)}]
+    assert len({rule(**more).shape for more in [{}, *other]}) == 5

@@ -16,6 +16,7 @@ from tocsin.expressions import ExpressionFailed
 from tocsin.signals import CloudEvent, decode_http, root
 from tocsin.signals.catalogue import case as words
 from tocsin.signals.make import make_signal
+from tocsin_observer.adapters.http_sender import retry_after
 from tocsin_observer.domain.deliveries import Answer, Circuit, Delivery, DeliveryState, Pace, after_attempt, choose
 from tocsin_observer.domain.patterns import PatternIndex
 from tocsin_observer.domain.webhooks import (
@@ -186,6 +187,36 @@ def test_a_webhook_that_goes_elsewhere_is_verified_anew():
     assert changed(webhook(), spec(url="https://other.example/"), now=AT).state is WebhookState.UNVERIFIED
     trusted = changed(webhook(), spec(url="https://o.example/", verification=Verification.NONE), now=AT)
     assert trusted.state is WebhookState.ACTIVE
+
+
+def test_a_pause_is_no_way_around_the_question_whether_another_endpoint_agrees():
+    """One that moves while it is paused must agree before it is told again; one that is trusted stays paused."""
+    asleep = paused(webhook(), now=AT)
+    assert changed(asleep, spec(url="https://other.example/"), now=AT).state is WebhookState.UNVERIFIED
+    trusted = changed(asleep, spec(url="https://o.example/", verification=Verification.NONE), now=AT)
+    assert trusted.state is WebhookState.PAUSED
+    assert changed(asleep, spec(rate=5.0), now=AT).state is WebhookState.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("120", 120),
+        (" 0 ", 0),
+        ("Mon, 02 Mar 2026 12:02:00 GMT", 120),
+        ("Monday, 02-Mar-26 12:02:00 GMT", 120),
+        ("Sun, 01 Mar 2026 12:00:00 GMT", 0),
+        ("-5", None),
+        ("soon", None),
+        ("9" * 30, None),
+        ("\u0663", None),
+        (None, None),
+    ],
+)
+def test_an_endpoint_says_when_it_wants_to_be_asked_again_in_seconds_or_by_a_date(said, seconds):
+    """RFC 9110, section 10.2.3; what cannot be read is not there."""
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert retry_after(said, datetime(2026, 3, 2, 12, tzinfo=UTC)) == wanted
 
 
 def test_states_allow_what_makes_sense():

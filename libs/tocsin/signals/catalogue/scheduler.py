@@ -32,6 +32,7 @@ class ScheduleFired(Payload):
     run: str = Field(description="Id of the run that it starts.")
     next_at: AwareDatetime | None = None
     late: bool = Field(False, description="Whether it was caught up: nobody could fire it in time.")
+    workflow: Name | None = Field(None, description="What it starts.")
 
 
 class ScheduleRetried(Payload):
