@@ -11,6 +11,7 @@ import structlog
 
 from tocsin.errors import NotFound, Unavailable
 from tocsin_executor.worker.outputs import LogLines
+from tocsin_executor.worker.streams import Sender
 from tocsin_executor.worker.tasks import Task
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.api import call, ensure_consumer
@@ -38,6 +39,7 @@ class Hand:
         revoked: It was told to stop, and its end is a confirmation.
         returned: Why it is handed back before its end, or ``None``.
         claimed: Its run knows who works on it.
+        sender: Its messages, if it sends some.
     """
 
     task: Task
@@ -49,6 +51,7 @@ class Hand:
     revoked: bool = False
     returned: str | None = None
     claimed: bool = False
+    sender: Sender | None = None
 
 
 @dataclass(slots=True)

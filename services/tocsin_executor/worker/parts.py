@@ -31,6 +31,7 @@ from tocsin_executor.worker.runners.process import ProcessRunner
 from tocsin_executor.worker.secrets import LocalSecrets, SecretSource
 from tocsin_executor.worker.settings import WorkerSettings
 from tocsin_executor.worker.tasks import Runner, Task
+from tocsin_executor.worker.warden import Warden
 from tocsin_executor.worker.worker import LAST, Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
@@ -56,11 +57,13 @@ class Runners:
     caller: Caller
     resources: Resources
     containers: ContainerRunner
+    warden: Warden
 
     async def close(self) -> None:
         """Close what the runners opened."""
         await self.caller.close()
         await self.containers.close()
+        self.warden.close()
 
 
 def apart_of(settings: WorkerSettings, bus: Bus, clock: Clock) -> Apart:
@@ -72,8 +75,8 @@ def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings, apart:
     """The runners of a worker."""
     guard = OutgoingGuard(allow_private=settings.allow_private, setting="worker.allow_private")
     caller = Caller(guard, clock, SystemChance())
-    resources, rpc = Resources(caller, clock, settings.resources), Rpc(caller)
-    processes = ProcessRunner(clock, resources)
+    resources, rpc, warden = Resources(caller, clock, settings.resources), Rpc(caller), Warden()
+    processes = ProcessRunner(clock, resources, warden)
     allowance = Allowance(
         settings.container_memory, settings.container_cpus, settings.container_network, settings.container_folders
     )
@@ -84,14 +87,14 @@ def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings, apart:
         "asyncapi": MessageRunner(caller, resources, sandbox, clock),
         "grpc": GrpcRunner(caller, resources),
         "a2a": AgentRunner(rpc, resources),
-        "mcp": ToolRunner(caller, rpc, clock),
+        "mcp": ToolRunner(caller, rpc, clock, warden),
         "script": processes,
         "shell": processes,
         "container": containers,
         "evaluate": ExpressionRunner(sandbox, apart or Apart(None, settings.value_bytes)),
         "noop": NoopRunner(),
     }
-    return Runners(runners, caller, resources, containers)
+    return Runners(runners, caller, resources, containers, warden)
 
 
 def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:

@@ -1,7 +1,8 @@
 """Processes of tasks: a group of their own, limits, a clean environment, and a real end.
 
-A process is over when its whole group is over: who ends one sends TERM, waits a moment, sends KILL, and waits for the end
-before it says so. Nothing of the worker's own environment goes in: it may hold secrets of the platform.
+A process is over when its whole group is over, and whatever has left the group: who ends one sends TERM, waits a moment, sends
+KILL, and waits for the end before it says so. Nothing of the worker's own environment goes in: it may hold secrets of the
+platform.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.tasks import Failed, Task
+from tocsin_executor.worker.warden import Warden, signal_all, strays_of
 from tocsin_kit.clock import Clock
 
 Done = TypeVar("Done")
@@ -49,8 +51,8 @@ class Command:
     stdin: bool
 
 
-async def start(command: Command) -> asyncio.subprocess.Process:
-    """Start a process in a group of its own.
+async def start(command: Command, warden: Warden) -> asyncio.subprocess.Process:
+    """Start a process in a group of its own, which ends with this worker.
 
     Raises:
         Failed: ``runtime``: it cannot be started; ``configuration``: an argument or variable has a null character, at which the
@@ -59,7 +61,7 @@ async def start(command: Command) -> asyncio.subprocess.Process:
     if any("\0" in text for text in (*command.line, *command.environment, *command.environment.values())):
         raise Failed(ErrorKind.CONFIGURATION, "An argument or an environment variable holds a null character.")
     try:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command.line,
             cwd=command.folder,
             env=dict(command.environment),
@@ -72,6 +74,8 @@ async def start(command: Command) -> asyncio.subprocess.Process:
         )
     except OSError as error:
         raise Failed(ErrorKind.RUNTIME, f"The process could not be started: {error.strerror}.") from error
+    warden.begun(process.pid, command.folder)
+    return process
 
 
 async def exited(process: asyncio.subprocess.Process, clock: Clock) -> None:
@@ -96,18 +100,38 @@ async def exited(process: asyncio.subprocess.Process, clock: Clock) -> None:
         os.close(handle)
 
 
-async def end(task: Task, process: asyncio.subprocess.Process, clock: Clock, grace: float) -> None:
-    """See to it that nothing of the group runs any more; also when this task is being cancelled."""
-    if not _alive(process.pid):
-        return
-    _kill(process.pid, signal.SIGTERM)
-    until = clock.monotonic() + grace
-    while _alive(process.pid) and clock.monotonic() < until:
-        await shielded(clock.sleep(0.02))
-    if _alive(process.pid):
-        task.killed = True
-        _kill(process.pid, signal.SIGKILL)
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How processes are ended.
+
+    Attributes:
+        warden: Is told when they are over.
+        clock: Time.
+        grace: Seconds between TERM and KILL.
+    """
+
+    warden: Warden
+    clock: Clock
+    grace: float = GRACE
+
+
+async def end(task: Task, process: asyncio.subprocess.Process, folder: str, how: Ending) -> None:
+    """See to it that nothing of the group runs any more, nor what has left it; also when this task is being cancelled."""
+    group, clock = process.pid, how.clock
+    left = _left(group, folder)
+    if left:
+        _kill(group, left, signal.SIGTERM)
+        until = clock.monotonic() + how.grace
+        while (left := _left(group, folder)) and clock.monotonic() < until:
+            await shielded(clock.sleep(0.02))
+        pause = 0.01
+        while left:  # as long as it takes: nothing is confirmed while anything runs
+            task.killed = True
+            _kill(group, left, signal.SIGKILL)
+            await shielded(clock.sleep(pause))
+            pause, left = min(pause * 2, 1.0), _left(group, folder)
     await shielded(process.wait())
+    how.warden.over(group)
 
 
 async def shielded(waiting: Awaitable[Done]) -> Done:
@@ -182,6 +206,12 @@ def _states(group: int) -> Iterator[str]:
                         yield fields[0]
 
 
-def _kill(group: int, number: signal.Signals) -> None:
+def _left(group: int, folder: str) -> list[int]:
+    """The group, if anything of it runs, and what it left behind."""
+    return [*([group] if _alive(group) else []), *strays_of(group, folder)]
+
+
+def _kill(group: int, left: list[int], number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+    signal_all([process for process in left if process != group], number)

@@ -1,6 +1,6 @@
 """What a runner gets and gives: a task with its attempt, and an outcome."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,7 @@ class Task:
         secrets: Values by name, while the attempt is in hand.
         later: Expressions that the runner evaluates, by name.
         redaction: Knows what must not leave.
+        send: Sends a message to the run while the attempt goes on, when the run has room for it.
     """
 
     run: str
@@ -56,6 +57,7 @@ class Task:
     secrets: dict[str, Json] = field(default_factory=dict, repr=False)
     later: dict[str, str] = field(default_factory=dict)
     redaction: Redaction = field(default_factory=Redaction, repr=False)
+    send: Callable[[Json], Awaitable[None]] | None = None
 
     @property
     def key(self) -> str:

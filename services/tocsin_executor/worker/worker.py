@@ -25,7 +25,8 @@ from tocsin_executor.worker.hands import STREAM, Hand, Queue, Recent, ensure_que
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
-from tocsin_executor.worker.tasks import Outcome, Runner, Task, read_task
+from tocsin_executor.worker.streams import Sender
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Outcome, Runner, Task, read_task
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
@@ -89,7 +90,8 @@ class Worker:
         self._publisher = GroupPublisher(direct)
         self._orders = OrderedLog(direct, STREAM, clock)
         self.queues = list(queues)
-        self._attempts = Attempts(runners, sandbox, secrets, clock, authorize=authorize, identity=identity, apart=apart)
+        self._apart = apart or Apart(None, VALUE_LIMIT)
+        self._attempts = Attempts(runners, sandbox, secrets, clock, authorize=authorize, identity=identity, apart=self._apart)
         self._clock = clock
         self._drain = drain.total_seconds()
         self._log_bytes = log_bytes
@@ -279,7 +281,10 @@ class Worker:
         order = orjson.loads(payload)
         key = f"{order['run']}/{order['attempt']}"
         hand = self._hands.get(key)
-        if hand is None:
+        if "allow" in order:
+            if hand is not None and hand.sender is not None:
+                hand.sender.allow(order["session"], order["allow"])
+        elif hand is None:
             self._revoked.add(key)
         elif not hand.revoked:
             hand.revoked = True
@@ -293,6 +298,9 @@ class Worker:
         lines = hand.lines = LogLines(task, self._prints, self._clock, self._log_bytes)
         task.say = lambda stream, line: lines.add(stream, task.redaction.text(line))
         started = self._now()
+        session = f"{self.worker_name}/{started}"
+        hand.sender = Sender(task.attempt, session, task.reply, self._reports.push, self._apart, task.redaction)
+        task.send = hand.sender.send
         try:
             if hand.revoked or hand.returned is not None:
                 raise asyncio.CancelledError  # before it began

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +106,46 @@ def _alive(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_what_leaves_its_group_ends_with_its_task(tmp_path: Path) -> None:
+    """A process that makes itself a session of its own runs no more when the task has ended."""
+    file = tmp_path / "stray"
+    stray = f"echo $$ > {file}; exec sleep 1000"
+    await ran("shell", command=f"setsid sh -c '{stray}' & until test -s {file}; do sleep 0.02; done")
+    assert not _runs(int(file.read_text()))
+
+
+async def test_nothing_outlives_a_worker_that_is_killed(tmp_path: Path) -> None:
+    """Neither the group nor what left it; and its folder is gone. What was over before is left alone."""
+    folder, mine = tmp_path / "folder", tmp_path / "begun"
+    folder.mkdir()
+    code = f"""
+import os, subprocess, sys, time
+from tocsin_executor.worker.warden import Warden
+warden = Warden()
+def start(*line):
+    return subprocess.Popen(line, start_new_session=True, env={{"TMPDIR": {str(folder)!r}, "PATH": os.environ["PATH"]}})
+group = start("sh", "-c", "setsid sleep 1000 & echo $! > {mine}; sleep 1000")
+warden.begun(group.pid, {str(folder)!r})
+other = start("true")
+warden.begun(other.pid, "/nowhere-at-all")
+warden.over(other.pid)
+while not os.path.exists({str(mine)!r}) or not open({str(mine)!r}).read().strip():
+    time.sleep(0.02)
+print(group.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    said, _ = await worker.communicate()
+    assert worker.returncode == -9
+    started = [int(said), int(mine.read_text())]
+    await eventually(lambda: not any(_runs(process) for process in started) and not folder.exists(), within=60)
+
+
+def _runs(process: int) -> bool:
+    """Whether it runs; what has ended and is not reaped does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

@@ -1,7 +1,7 @@
 """``call: asyncapi``: publishes a message, or consumes messages until there are enough; over NATS and HTTP.
 
 What is published is the output of a publication: a broker has no answer. A subscription's output is the list of the messages it
-took, in their order; a message that the filter refuses counts for nothing. Over HTTP a subscription reads what the channel's
+took, in their order (none, where the run goes through them as they come); a message that the filter refuses counts for nothing. Over HTTP a subscription reads what the channel's
 address streams (server-sent events or lines of JSON), and asks again while an answer that is no stream ends.
 """
 
@@ -89,12 +89,20 @@ class MessageRunner:
         consume = as_mapping(subscription.get("consume"), "consume")
         amount = consume.get("amount")
         found: list[Json] = []
+        count = 0
         source = self._over_nats if channel.protocol == "nats" else self._over_http
         try:
             within = parse_duration(consume["for"]).total_seconds() if consume.get("for") is not None else None
             async with asyncio.timeout(within) as limit, aclosing(source(task, channel, policy)) as messages:
                 async for message in messages:
-                    if await self._take(task, message, found) or (isinstance(amount, int) and len(found) >= amount):
+                    if "filter" in task.later and not truthy(await self._evaluated(task, "filter", message)):
+                        continue
+                    count += 1
+                    if subscription.get("streams") is True and task.send is not None:
+                        await task.send(message)
+                    elif await self._take(task, message, found):
+                        break
+                    if isinstance(amount, int) and count >= amount:
                         break
         except DurationInvalid as error:
             raise Failed(ErrorKind.CONFIGURATION, f"consume.for: {error.detail}.") from error
@@ -104,9 +112,7 @@ class MessageRunner:
         return found
 
     async def _take(self, task: Task, message: Json, found: list[Json]) -> bool:
-        """Keep a message unless the filter refuses it; whether it was the last one."""
-        if "filter" in task.later and not truthy(await self._evaluated(task, "filter", message)):
-            return False
+        """Keep a message; whether it was the last one."""
         if len(orjson.dumps(found)) > VALUE_LIMIT:
             raise Failed(ErrorKind.VALIDATION, f"The messages are above the limit of {VALUE_LIMIT} bytes.", status=413)
         taken = message
@@ -194,7 +200,9 @@ async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             if line.strip(b"\x1e\r\n "):
                 yield line.strip(b"\x1e\r\n ")
     else:
-        content = await response.content.read(VALUE_LIMIT)
+        content = b""
+        while len(content) < VALUE_LIMIT and not response.content.at_eof():  # a read gives what has come, not all that will
+            content += await response.content.read(VALUE_LIMIT - len(content))
         held = orjson.loads(content) if content else []
         for item in held if isinstance(held, list) else [held]:
             yield orjson.dumps(item)

@@ -15,10 +15,11 @@ from tocsin_executor.domain.compile.document import VERSION
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.calling import Caller, Request
 from tocsin_executor.worker.policies import read_policy
-from tocsin_executor.worker.processes import GRACE, PATH, UNBOUNDED, Command, as_text, end, environment_of, start
+from tocsin_executor.worker.processes import PATH, UNBOUNDED, Command, Ending, as_text, end, environment_of, start
 from tocsin_executor.worker.rpc import Peer, Rpc, result_of
 from tocsin_executor.worker.runners.http import as_mapping
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
+from tocsin_executor.worker.warden import Warden
 from tocsin_kit.clock import Clock
 
 _PROTOCOL: Final = "2025-06-18"
@@ -32,12 +33,14 @@ class ToolRunner:
         caller: Its connections.
         rpc: Asks over HTTP.
         clock: Time.
+        warden: Ends servers with this worker.
     """
 
-    def __init__(self, caller: Caller, rpc: Rpc, clock: Clock) -> None:
+    def __init__(self, caller: Caller, rpc: Rpc, clock: Clock, warden: Warden) -> None:
         self._caller = caller
         self._rpc = rpc
         self._clock = clock
+        self._ending = Ending(warden, clock)
 
     async def run(self, task: Task) -> Outcome:
         """One request, in a session of its own."""
@@ -93,7 +96,7 @@ class ToolRunner:
         arguments = [as_text(item) for item in listed] if isinstance(listed, list) else []
         with tempfile.TemporaryDirectory(prefix="tocsin-task-") as folder:
             environment = environment_of(given.get("environment"), folder)
-            process = await start(Command([found, *arguments], folder, UNBOUNDED, environment, stdin=True))
+            process = await start(Command([found, *arguments], folder, UNBOUNDED, environment, stdin=True), self._ending.warden)
             assert process.stderr is not None
             try:
                 async with asyncio.TaskGroup() as group:
@@ -101,7 +104,7 @@ class ToolRunner:
                     try:
                         return await _talk(process, messages)
                     finally:
-                        await end(task, process, self._clock, GRACE)
+                        await end(task, process, folder, self._ending)
                         said.cancel()
             except* Failed as failures:
                 raise failures.exceptions[0] from None

@@ -19,6 +19,7 @@ from tocsin_executor.worker.processes import (
     PATH,
     UNBOUNDED,
     Command,
+    Ending,
     as_text,
     end,
     environment_of,
@@ -28,6 +29,7 @@ from tocsin_executor.worker.processes import (
 )
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.tasks import Failed, Outcome, Task
+from tocsin_executor.worker.warden import Warden
 from tocsin_kit.clock import Clock
 
 
@@ -37,13 +39,14 @@ class ProcessRunner:
     Args:
         clock: Time.
         resources: Where scripts come from that are not in the definition.
+        warden: Ends them with this worker.
         grace: Seconds between TERM and KILL.
     """
 
-    def __init__(self, clock: Clock, resources: Resources, grace: float = GRACE) -> None:
+    def __init__(self, clock: Clock, resources: Resources, warden: Warden, grace: float = GRACE) -> None:
         self._clock = clock
         self._resources = resources
-        self._grace = grace
+        self._ending = Ending(warden, clock, grace)
 
     async def run(self, task: Task) -> Outcome:
         """One process."""
@@ -64,7 +67,7 @@ class ProcessRunner:
         return as_output(task, code, printed)
 
     async def _execute(self, task: Task, command: Command, stdin: bytes, printed: Printed) -> int:
-        process = await start(command)
+        process = await start(command, self._ending.warden)
         assert process.stdout is not None
         assert process.stderr is not None
         try:
@@ -74,10 +77,10 @@ class ProcessRunner:
                 group.create_task(_relay("stdout", process.stdout, printed))
                 group.create_task(_relay("stderr", process.stderr, printed))
                 await exited(process, self._clock)
-                await end(task, process, self._clock, self._grace)  # what it left behind would hold its output open
+                await end(task, process, command.folder, self._ending)  # what it left behind would hold its output open
                 code = await process.wait()
         finally:
-            await end(task, process, self._clock, self._grace)
+            await end(task, process, command.folder, self._ending)
             printed.close()
         return code
 
