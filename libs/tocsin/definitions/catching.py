@@ -56,7 +56,7 @@ def _filter(spot: Spot, wanted: Object, use: Object, warn: Callable[[str, str, s
     raised = _raised(inside, use, 0)
     stated = isinstance(instance, str) and instance.startswith("/") and spot.pointer.startswith("/do/")
     if stated and _ANY not in raised and not f"{instance}/".startswith(f"{spot.pointer}/try/"):
-        said = f"no error of what is tried is of '{instance}', so this catches nothing"
+        said = f"no error of what is tried is of '{str(instance)[:80]}', so this catches nothing"
         warn(f"{place}/instance", said, f"Instances of these tasks begin with {spot.pointer}/try/.")
     if not isinstance(kind, str) or "${" in kind:
         return

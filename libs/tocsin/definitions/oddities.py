@@ -20,17 +20,18 @@ _MEMBERS: Final = {
     "authorization": ("scheme", "parameter"),
 }
 _SHOWN: Final = 60
+_READ: Final = 2_000  # characters of a text that are looked at
 
 
 def odd_text(text: str) -> tuple[str, str] | None:
     """Why a text that is no expression looks as if it was to be one, and what to write; ``None`` if it does not."""
-    if found := _PART.search(text):
+    if found := _PART.search(text[:_READ]):
         inner = found[0][2:-1].strip()
         before, after = text[: found.start()], text[found.end() :]
         whole = f'${{ "{before}\\({inner}){after}" }}' if len(text) <= _SHOWN and '"' not in text else '${ "... \\(.x) ..." }'
         detail = f"'{found[0][:_SHOWN]}' stays text: only a whole value is an expression"
         return detail, f"Write {whole}." if "\n" not in whole else "Make the whole value an expression, with \\( ) inside."
-    if _BARE.fullmatch(text.strip()):
+    if _BARE.fullmatch(text.strip()[:_READ]):
         return f"'{text.strip()[:_SHOWN]}' is text here, and no expression", f"Write ${{ {text.strip()[:_SHOWN]} }}."
     return None
 

@@ -249,6 +249,8 @@ class Outbound:
                 out.work.append(sent)
             case effects.Revoke():
                 out.work.append(wire.revoke(effect))
+            case effects.Allow():
+                out.work.append(wire.allow(effect))
             case effects.ContinueRun():
                 out.work.append((live.reply_to, wire.go_on(effect)))
             case effects.ReportParent():

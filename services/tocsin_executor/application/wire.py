@@ -144,6 +144,11 @@ def evaluated(ticket: str, value: Json = None, error: str | None = None) -> byte
     return dump_document({"kind": "evaluated", "ticket": ticket, "value": value}, "value")
 
 
+def streamed(attempt: str, session: str, n: int, value: Json) -> bytes:
+    """A call that subscribes to messages has one."""
+    return dump_document({"kind": "streamed", "attempt": attempt, "session": session, "n": n, "value": value}, "value")
+
+
 def child(attempt: str, output: Json, error: Problem | None, cancelled: bool) -> bytes:
     """A child run ended."""
     document = {"kind": "child", "attempt": attempt, "output": output, "error": error, "cancelled": cancelled}
@@ -241,6 +246,9 @@ _READERS: dict[str, _Reader] = {
     "lost": lambda r, p, t, d: inputs.Lost(r, p, t, d["attempt"], d["why"], **_envelope(d, p)),
     "wake": lambda r, p, t, d: inputs.Wake(r, p, t, d["cell"], d["at"], **_envelope(d, p)),
     "evaluated": lambda r, p, t, d: inputs.Evaluated(r, p, t, d["ticket"], d.get("value"), d.get("error"), **_envelope(d, p)),
+    "streamed": lambda r, p, t, d: inputs.Streamed(
+        r, p, t, d["attempt"], d["session"], d["n"], d.get("value"), **_envelope(d, p)
+    ),
     "continue": lambda r, p, t, d: inputs.Continue(r, p, t, d["generation"], **_envelope(d, p)),
     "child": lambda r, p, t, d: inputs.Child(
         r, p, t, d["attempt"], d.get("output"), d.get("error"), d.get("cancelled", False), **_envelope(d, p)
@@ -344,6 +352,12 @@ def revoke(effect: effects.Revoke) -> Outgoing:
         f"executor.revoke.{effect.queue}.{effect.run}",
         orjson.dumps({"run": effect.run, "attempt": effect.attempt, "grace": effect.grace}),
     )
+
+
+def allow(effect: effects.Allow) -> Outgoing:
+    """A call may send more messages."""
+    order = {"run": effect.run, "attempt": effect.attempt, "session": effect.session, "allow": effect.upto}
+    return f"executor.revoke.{effect.queue}.{effect.run}", orjson.dumps(order)
 
 
 def go_on(effect: effects.ContinueRun) -> bytes:

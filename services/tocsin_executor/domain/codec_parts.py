@@ -42,6 +42,7 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
                 "sig": state.signals,
                 "seen": state.seen,
                 "exp": write(state.expected),
+                **({"from": state.session, "c": state.count} if state.session or state.count else {}),
             }
         case ApprovalState():
             return {"k": "ask", "q": write(state.request), "n": state.reminders}
@@ -94,6 +95,8 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
                 data.get("sig", 0),
                 data.get("seen", []),
                 expected if isinstance(expected, dict) else {},
+                data.get("from", ""),
+                data.get("c", 0),
             )
 
 

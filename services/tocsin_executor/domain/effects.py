@@ -101,6 +101,22 @@ class Revoke:
 
 
 @dataclass(slots=True)
+class Allow:
+    """A call may send its run messages up to this number. On the subject of revocations, which every worker reads."""
+
+    run: str
+    attempt: str
+    queue: str
+    session: str
+    upto: int
+
+    @property
+    def id(self) -> str:
+        """``<run>/<attempt>+<upto>``."""
+        return f"{self.run}/{self.attempt}+{self.upto}"
+
+
+@dataclass(slots=True)
 class Signal:
     """A transition happened. One dense ``sequence`` a run covers the run and its tasks.
 
@@ -368,6 +384,7 @@ class Reply:
 Effect: TypeAlias = (
     Dispatch
     | Revoke
+    | Allow
     | Signal
     | Emit
     | StartRun

@@ -19,10 +19,10 @@ from tocsin_executor.domain.values import Json
 def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
     """What the run waits for, one entry for each reason; empty when it has ended or does not exist.
 
-    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``items``, ``approval``, ``event``, ``child``, ``evaluation``,
-    ``confirmation``, ``turn``, ``resume``), a sentence ``detail``, and where there is one the task: ``name``, ``reference``,
-    ``token``. The other fields depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``, ``error``,
-    ``filters``, ``keys``, ``expected``, ``run``, ``approval``, ``assignees``.
+    Each entry has ``for`` (``worker``, ``time``, ``retry``, ``items``, ``approval``, ``event``, ``message``, ``child``,
+    ``evaluation``, ``confirmation``, ``turn``, ``resume``), a sentence ``detail``, and where there is one the task: ``name``,
+    ``reference``, ``token``. The other fields depend on ``for``: ``queue``, ``attempt``, ``since``, ``worker``, ``until``,
+    ``error``, ``filters``, ``keys``, ``expected``, ``run``, ``approval``, ``assignees``.
     """
     head = run.head
     if head is None or run.terminal:
@@ -134,6 +134,9 @@ def _events(token: Token, node: Node) -> dict[str, Json]:
     if not isinstance(node.spec, ListenSpec) or not isinstance(state, ListenState):
         return {"for": "event", "detail": "it listens"}
     spec = node.spec
+    if spec.streams:
+        done = state.count - (token.hold is Hold.SCOPE)
+        return {"for": "message", "detail": f"it has gone through {done} messages, {len(state.queue)} more wait in line"}
     still = [(index, found) for index, found in enumerate(spec.filters) if index not in state.taken]
     wanted = " or ".join(_words(index, found, state) for index, found in still) or "any event"
     line = f"; {len(state.queue)} more wait in line" if state.queue else ""

@@ -144,6 +144,23 @@ class Event(Message):
 
 
 @dataclass(slots=True)
+class Streamed(Message):
+    """A call that subscribes to messages has one.
+
+    Attributes:
+        attempt: The call's; not current: refused as stale.
+        session: Who sends: a worker's subscription. Another one, which begins with its first message, takes the place of this.
+        n: Number in the session, dense from 1.
+        value: The message.
+    """
+
+    attempt: str
+    session: str
+    n: int
+    value: Json
+
+
+@dataclass(slots=True)
 class Wake(Message):
     """An alarm of a cell may be due. Fires what is due at ``now``; nothing due is not an error.
 
@@ -215,4 +232,4 @@ class Control(Message):
     output: Json = None
 
 
-Input: TypeAlias = Start | Claimed | Result | Lost | Stopped | Event | Wake | Child | Evaluated | Continue | Control
+Input: TypeAlias = Start | Claimed | Result | Lost | Stopped | Event | Streamed | Wake | Child | Evaluated | Continue | Control

@@ -170,10 +170,17 @@ class SeqSpec:
 
 @dataclass(frozen=True, slots=True)
 class ForkSpec:
-    """Child scopes in parallel; all of them, or the first that completes."""
+    """Child scopes in parallel; all of them, the first that completes, or until the first branch of a subscription completes.
+
+    Attributes:
+        branches: Their scopes.
+        compete: Whether the first that completes is the only one that counts.
+        streams: The second branch is a call that sends messages, and the first goes through them: its output is the task's.
+    """
 
     branches: tuple[int, ...]
     compete: bool
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +278,8 @@ class ListenSpec:
         at: Variable of its index.
         post: Output and export of each event, or ``None``.
         lookback: How long before its activation events still count; 0 for not at all.
+        streams: What it goes through are the messages of a call beside it, and no events.
+        keeps: Whether what each message gave is kept, for conditions and the output.
     """
 
     mode: str
@@ -284,6 +293,8 @@ class ListenSpec:
     at: str
     post: Post | None
     lookback: Millis = 0
+    streams: bool = False
+    keeps: bool = True
 
 
 Spec: TypeAlias = (

@@ -86,6 +86,8 @@ class ListenState:
         signals: As ``cursor``, of the platform's own signals.
         seen: The last events delivered, as digests of source and id: a sender may publish one twice.
         expected: Correlation values that the definition expects, by ``<filter>/<name>``.
+        session: Of messages: who sends them. A call that is taken over by another worker subscribes anew.
+        count: How many messages have been gone through.
     """
 
     cursor: int
@@ -97,6 +99,8 @@ class ListenState:
     signals: int = 0
     seen: list[str] = field(default_factory=list)
     expected: dict[str, Json] = field(default_factory=dict)
+    session: str = ""
+    count: int = 0
 
 
 @dataclass(slots=True)

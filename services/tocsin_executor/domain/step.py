@@ -23,10 +23,11 @@ from tocsin_executor.domain.inputs import (
     Result,
     Start,
     Stopped,
+    Streamed,
     Wake,
 )
 from tocsin_executor.domain.large import admit
-from tocsin_executor.domain.ops import asking, composite, data, listening, mapping, timing, trying, work
+from tocsin_executor.domain.ops import asking, composite, data, listening, mapping, streaming, timing, trying, work
 from tocsin_executor.domain.program import Op, Program
 from tocsin_executor.domain.state import HEAD, Head, Hold, Instance, Phase, Purpose, RunState, RunStatus
 
@@ -48,7 +49,7 @@ _BEGIN = {
     Op.MAP: mapping.begin_map,
 }
 _CLOSED = {
-    Op.FORK: composite.closed_fork,
+    Op.FORK: streaming.closed,
     Op.LOOP: composite.closed_loop,
     Op.TRY: trying.closed_try,
     Op.MAP: mapping.closed_map,
@@ -93,6 +94,7 @@ _HANDLERS = cast(
         Lost: receive.lost,
         Stopped: receive.stopped,
         Event: listening.event,
+        Streamed: streaming.streamed,
         Wake: receive.wake,
         Child: receive.child,
         Evaluated: receive.evaluated,

@@ -10,8 +10,9 @@ from typing import Final
 import structlog
 
 from tocsin.errors import NotFound, Unavailable
+from tocsin_executor.application.apart import Apart
 from tocsin_executor.worker.outputs import LogLines
-from tocsin_executor.worker.streams import Sender
+from tocsin_executor.worker.streams import Push, Sender
 from tocsin_executor.worker.tasks import Task
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.api import call, ensure_consumer
@@ -52,6 +53,11 @@ class Hand:
     returned: str | None = None
     claimed: bool = False
     sender: Sender | None = None
+
+    def sends(self, session: str, push: Push, apart: Apart) -> None:
+        """The attempt begins: it may send messages, in a session of its own."""
+        self.sender = Sender(self.task.attempt, session, self.task.reply, push, apart, self.task.redaction)
+        self.task.send = self.sender.send
 
 
 @dataclass(slots=True)

@@ -89,6 +89,10 @@ class Failed(Exception):
         self.problem = problem(kind, detail, status=status, title=title)
 
 
+class TakenOver(Exception):  # no error: another worker has the attempt, and what this one says counts no more
+    """This worker was silent for so long that its attempt went to another one, which has ended what was here."""
+
+
 def read_task(payload: bytes) -> Task:
     """The task of a dispatch.
 

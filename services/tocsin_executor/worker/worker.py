@@ -25,8 +25,7 @@ from tocsin_executor.worker.hands import STREAM, Hand, Queue, Recent, ensure_que
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
-from tocsin_executor.worker.streams import Sender
-from tocsin_executor.worker.tasks import VALUE_LIMIT, Outcome, Runner, Task, read_task
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Runner, read_task
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
@@ -261,15 +260,10 @@ class Worker:
         elif task.runner == "noop" and task.variables is None:
             now = self._now()
             self._noops += 1
-            output = self._noop(task).output
-            self._finish(hand, wire.result(task.attempt, output=output, started=now, ended=now, worker=self.worker_name))
+            self._finish(hand, wire.result(task.attempt, output=task.spec, started=now, ended=now, worker=self.worker_name))
         else:
             self._measures.taken(queue.name, delivery, self._now())
             self._arrived.append(hand)
-
-    def _noop(self, task: Task) -> Outcome:
-        """The body of a no-op task, here and at once; its output is its argument."""
-        return Outcome(task.spec)
 
     async def _order_loop(self) -> None:
         """Revocations, as a log: none is missed, whatever connection broke."""
@@ -298,9 +292,7 @@ class Worker:
         lines = hand.lines = LogLines(task, self._prints, self._clock, self._log_bytes)
         task.say = lambda stream, line: lines.add(stream, task.redaction.text(line))
         started = self._now()
-        session = f"{self.worker_name}/{started}"
-        hand.sender = Sender(task.attempt, session, task.reply, self._reports.push, self._apart, task.redaction)
-        task.send = hand.sender.send
+        hand.sends(f"{self.worker_name}/{started}", self._reports.push, self._apart)
         try:
             if hand.revoked or hand.returned is not None:
                 raise asyncio.CancelledError  # before it began

@@ -209,6 +209,14 @@ def test_conditions_over_messages_are_left_to_the_runner() -> None:
     assert set(spec.source["later"]) == {"filter", "until", "as"}  # type: ignore[arg-type]
     assert spec.template.names >= {"workflow"}
     assert "unknown" not in str(spec.source["template"])
-    endless = {"consume": {"while": "${ true }"}, "foreach": {"do": []}}
-    found = violations([{"t": {"call": "asyncapi", "with": {**call, "subscription": endless}}}])
-    assert found[0][0] == "/do/0/t/with/subscription/foreach"
+
+
+def test_more_messages_than_a_run_goes_through_are_refused() -> None:
+    """With the limit, before anything is lost; and conditions over what messages gave are the run's: no secrets in them."""
+    subscription: dict[str, Any] = {"consume": {"amount": 1_001}, "foreach": {"do": []}}
+    call = {"document": {"endpoint": "u"}, "operation": "o", "subscription": subscription}
+    (found,) = violations([{"t": {"call": "asyncapi", "with": call}}])
+    assert found[0] == "/do/0/t/with/subscription/consume/amount"
+    assert "1000 messages" in found[1]
+    subscription["consume"] = {"until": "${ . == $secrets.x }"}
+    assert violations([{"t": {"call": "asyncapi", "with": call}}])[0][0] == "/do/0/t/with/subscription/consume/until"

@@ -1,16 +1,17 @@
-"""``call: asyncapi`` with ``foreach``: the worker consumes, then the engine goes through the messages one by one.
+"""``call: asyncapi`` with ``foreach``: the run goes through the messages one by one while the subscription lives.
 
-The call becomes a sequence: the subscription, whose output is the list of messages, and a loop over that list in which each
-message is replaced by what its tasks make of it. So the messages come first and the tasks behind them, in order; a subscription
-that never ends by itself cannot be iterated (yet), and is refused.
+The call becomes a fork of two that belong together: a line in which messages wait for the tasks of ``foreach``, and the call,
+which sends them. How many and for how long is the worker's business (``amount``, ``for``); ``while`` and ``until`` are
+conditions on what the messages gave so far and on the context, so they are asked in the run, behind the tasks of each message.
 """
 
 from collections.abc import Callable, Mapping
 
-from tocsin.expressions import compile_condition
+from tocsin.expressions import Expression, compile_condition, expression_text
 from tocsin_executor.domain.compile.builder import Builder, Place
 from tocsin_executor.domain.compile.calls import compile_call
-from tocsin_executor.domain.program import EXIT, LoopSpec, Node, Op, Post, Pre, Scope, SeqSpec
+from tocsin_executor.domain.ops.listening import MAX_EVENTS
+from tocsin_executor.domain.program import EXIT, ForkSpec, ListenSpec, Node, Op, Scope
 from tocsin_executor.domain.requests import at_place, with_place
 from tocsin_executor.domain.values import Json
 
@@ -19,6 +20,7 @@ Body = Callable[[Builder, Json, Scope, Place], None]
 """Compiles a list of tasks into a scope."""
 
 _FOREACH = ("with", "subscription", "foreach")
+_CONSUME = ("with", "subscription", "consume")
 
 
 def iterates(task: Task) -> bool:
@@ -28,52 +30,58 @@ def iterates(task: Task) -> bool:
 
 
 def compile_iteration(builder: Builder, node: Node, task: Task, place: Place, body: Body) -> None:
-    """The sequence of subscription and loop."""
-    each, consume = at_place(task, _FOREACH), at_place(task, ("with", "subscription", "consume"))
+    """The fork of line and call."""
+    each, consume = at_place(task, _FOREACH), at_place(task, _CONSUME)
+    if not isinstance(each, Mapping) or not isinstance(consume, Mapping):
+        builder.wrong(place.at("with", "subscription"), "'foreach' needs an object, and 'consume' beside it")
+        return
     here = place.at(*_FOREACH)
-    if not isinstance(each, Mapping) or not isinstance(consume, Mapping) or not _ends(consume):
-        hint = "Give 'consume' an 'amount', a 'for', or a condition that some message meets."
-        raise builder.not_offered(here, "'foreach' over a subscription that does not end by itself", hint)
     item, at = str(each.get("item", "item")), str(each.get("at", "index"))
+    amount = consume.get("amount")
+    if isinstance(amount, int) and amount > MAX_EVENTS:
+        detail = f"a subscription with 'foreach' goes through {MAX_EVENTS} messages, not {amount}"
+        builder.wrong(place.at(*_CONSUME, "amount"), detail, "Call it again in a loop.")
+    until, keeps = _until(builder, consume, place.at(*_CONSUME))
     below = Place(place.ref, place.key, place.source, place.names, place.depth + 1)
-    node.op = Op.SEQ
-    scope = builder.add_scope(node.scope, node.index)
-    call = _silent(builder, scope, node.name, below, task)
-    loop = _silent(builder, scope, node.name, below, task)
-    scope.entry, call.next, call.out = call.index, loop.index, (loop.index,)
-    node.spec = SeqSpec(scope.index)
-    compile_call(builder, call, with_foreach(task, None), place)
-    loop.op = Op.LOOP
-    inside = here.inside(item, at)
-    outer = builder.add_scope(scope.index, loop.index)
-    keep = _silent(builder, outer, node.name, below, task)
-    outer.entry, keep.op = keep.index, Op.SEQ
-    # The loop's data are the messages; each is replaced by its output, so that at the end they are the outputs.
-    replace = f". as $made | $task.input | .[${at}] = $made"
-    keep.post = Post(compile_condition(replace, frozenset({"task", at})), None, None, None)
-    inner = builder.add_scope(outer.index, keep.index)
-    one = _silent(builder, inner, node.name, below, task)
-    inner.entry, one.op = one.index, Op.SEQ
-    one.pre = Pre(None, None, compile_condition(f"${item}", frozenset({item})))
-    tasks = builder.add_scope(inner.index, one.index)
-    keep.spec, one.spec = SeqSpec(inner.index), SeqSpec(tasks.index)
-    loop.spec = LoopSpec(outer.index, compile_condition(".", frozenset()), item, at, None)
-    one.post = builder.post({name: each[name] for name in ("output", "export") if name in each}, inside)
-    at_do = inside.at("do")
-    body(builder, each.get("do", []), tasks, Place(at_do.ref, at_do.key, at_do.source, at_do.names, place.depth + 4))
+    line = builder.add_scope(node.scope, node.index)
+    listener = _silent(builder, line, node.name, below, task)
+    call = builder.add_scope(node.scope, node.index)
+    caller = _silent(builder, call, node.name, below, task)
+    line.entry, call.entry = listener.index, caller.index
+    node.op, node.spec = Op.FORK, ForkSpec((line.index, call.index), compete=False, streams=True)
+    compile_call(builder, caller, _streaming(task, consume), place)
+    inside, tasks = here.inside(item, at), None
+    if "do" in each:
+        tasks = builder.add_scope(line.index, listener.index)
+        at_do = inside.at("do")
+        body(builder, each["do"], tasks, Place(at_do.ref, at_do.key, at_do.source, at_do.names, place.depth + 2))
+    post = builder.post({name: each[name] for name in ("output", "export") if name in each}, inside)
+    found = None if tasks is None else tasks.index
+    listener.op = Op.LISTEN
+    listener.spec = ListenSpec("any", (), 0, False, until, "data", found, item, at, post, streams=True, keeps=keeps)
 
 
-def _ends(consume: Mapping[str, Json]) -> bool:
-    """Whether a subscription can come to an end by itself; a condition that is always the same says that it never shall."""
-    if consume.keys() & {"amount", "for"}:
-        return True
-    conditions = [consume[name] for name in ("while", "until") if name in consume]
-    return any(isinstance(text, str) and text.strip("${} ") not in {"true", "false"} for text in conditions)
+def _until(builder: Builder, consume: Mapping[str, Json], place: Place) -> tuple[Expression | None, bool]:
+    """When it is enough, and whether anybody can ever see what the messages gave: nobody can if it is never enough."""
+    for name in ("while", "until"):
+        given = consume.get(name)
+        if not isinstance(given, str):
+            continue
+        condition = builder.expression(given, place.at(name))
+        text = (expression_text(given) or given).strip()
+        if text in {"true", "false"} and (text == "true") == (name == "while"):
+            return None, "for" in consume
+        if name == "until":
+            return condition, True
+        return compile_condition(f"(({text}\n) | not)", builder.variables(place)), True
+    return None, True
 
 
-def with_foreach(task: Task, value: Json) -> Task:
-    """The call with another ``foreach``."""
-    changed = with_place(task, _FOREACH, value)
+def _streaming(task: Task, consume: Mapping[str, Json]) -> Task:
+    """The call as its worker gets it."""
+    left = {name: held for name, held in consume.items() if name not in {"while", "until"}}
+    changed = with_place(with_place(task, _CONSUME, left), _FOREACH, None)
+    changed = with_place(changed, ("with", "subscription", "streams"), True)
     assert isinstance(changed, Mapping)
     return changed
 

@@ -70,6 +70,10 @@ def begin_fork(fold: Fold, token: Token, node: Node) -> None:
     if not branches:
         done(fold, token, None if node.spec.compete else [])
         return
+    if node.spec.streams:
+        for index, branch in enumerate(branches):
+            fold.open_scope(token, branch, token.input, index, None)
+        return
     token.state = ForkState([None] * len(branches), len(branches), 0)
     _branch_out(fold, token, node.spec, token.state)
 

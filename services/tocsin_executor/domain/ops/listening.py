@@ -19,6 +19,7 @@ from tocsin_executor.domain.inputs import Event
 from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.ops.composite import put_together
+from tocsin_executor.domain.ops.credit import grant
 from tocsin_executor.domain.ops.timing import waits
 from tocsin_executor.domain.program import ListenSpec, Node
 from tocsin_executor.domain.remembered import ListenState
@@ -43,6 +44,9 @@ def begin_listen(fold: Fold, token: Token, node: Node) -> None:
     expected = _expected(fold, token, spec)
     fold.begin_body(token)
     token.state = ListenState(0, [], [], {}, [], closing=False, expected=expected)
+    if spec.streams:
+        waits(fold, token, Hold.LISTEN)
+        return
     after = _heard(fold, node.index) if spec.lookback else {}
     since = fold.now - spec.lookback
     fold.effects.append(Subscribe(fold.run, token.id, node.index, since, expected, _variables(token, spec), after))
@@ -124,6 +128,9 @@ def go_on(fold: Fold, token: Token) -> None:
 def consume(fold: Fold, token: Token, node: Node) -> None:
     """Take the next event in line: does it meet a filter, and what follows?"""
     spec, state = _parts(token, node)
+    if spec.streams:
+        _go_through(fold, token, spec, state)
+        return
     found = state.queue[0]
     if not isinstance(found, dict):
         raise Defect("an event is no object", token=token.id)
@@ -146,13 +153,36 @@ def consume(fold: Fold, token: Token, node: Node) -> None:
         return
     if len(state.consumed) >= MAX_EVENTS:
         raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} events were consumed"))
-    value = found if spec.read == "envelope" else _data(found)
+    _handle(fold, token, spec, found if spec.read == "envelope" else _data(found), len(state.consumed))
+
+
+def _go_through(fold: Fold, token: Token, spec: ListenSpec, state: ListenState) -> None:
+    """Take the next message in line; there is none where the last one has been gone through and no more will come."""
+    if not state.queue:
+        _close(fold, token, state, state.consumed)
+        return
+    if spec.keeps and len(state.consumed) >= MAX_EVENTS:
+        raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} messages were consumed"))
+    value = state.queue.pop(0)
+    state.count += 1
+    grant(fold, token, state)
+    _handle(fold, token, spec, value, state.count - 1)
+
+
+def _handle(fold: Fold, token: Token, spec: ListenSpec, value: Json, index: int) -> None:
+    """What is done for each event or message, if anything is."""
     token.memo = None
     if spec.body is None:
         token.output = value
         fold.turn(token, Phase.NEXT)
     else:
-        fold.open_scope(token, spec.body, value, len(state.consumed), {spec.each: value, spec.at: len(state.consumed)})
+        fold.open_scope(token, spec.body, value, index, {spec.each: value, spec.at: index})
+
+
+def no_more(fold: Fold, token: Token, state: ListenState) -> None:
+    """No more messages will come: a line that is idle ends."""
+    if token.hold is Hold.LISTEN and not state.queue:
+        fold.turn(token, Phase.CONSUME)
 
 
 def _data(event: Mapping[str, Json]) -> Json:
@@ -173,10 +203,13 @@ def item_done(fold: Fold, token: Token, node: Node) -> None:
     spec, state = _parts(token, node)
     value = token.output
     if spec.post is not None:
-        value = out_of(fold, token, spec.post, {spec.each: value, spec.at: len(state.consumed)})
-    consumed = [*state.consumed, value]
+        index = state.count - 1 if spec.streams else len(state.consumed)
+        value = out_of(fold, token, spec.post, {spec.each: value, spec.at: index})
+    consumed = [*state.consumed, value] if spec.keeps else state.consumed
     if spec.until is not None:
         over = condition(fold, token, "until", spec.until, consumed)
+    elif spec.streams:
+        over = False
     elif spec.mode == "all":
         over = len(state.taken) == spec.until_from
     else:
@@ -191,7 +224,7 @@ def item_done(fold: Fold, token: Token, node: Node) -> None:
 
 def _wait_on(fold: Fold, token: Token, state: ListenState) -> None:
     token.memo = None
-    if state.queue:
+    if state.queue or state.closing:
         fold.turn(token, Phase.CONSUME)
     else:
         fold.idle = True
@@ -200,9 +233,11 @@ def _wait_on(fold: Fold, token: Token, state: ListenState) -> None:
 
 def _close(fold: Fold, token: Token, state: ListenState, consumed: list[Json]) -> None:
     """The output is always an array, in order of consumption."""
-    fold.effects.append(Unsubscribe(fold.run, token.id))
-    data: dict[str, Json] = {"task": fold.nodes[token.node].ref, "keys": state.keys}
-    fold.announce(Transition.WORKFLOW_CORRELATION_COMPLETED, data)
+    spec = fold.nodes[token.node].spec
+    if not isinstance(spec, ListenSpec) or not spec.streams:
+        fold.effects.append(Unsubscribe(fold.run, token.id))
+        data: dict[str, Json] = {"task": fold.nodes[token.node].ref, "keys": state.keys}
+        fold.announce(Transition.WORKFLOW_CORRELATION_COMPLETED, data)
     fold.idle = True
     token.state = None
     put_together(fold, token, consumed)

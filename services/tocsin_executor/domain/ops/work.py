@@ -11,7 +11,7 @@ from tocsin_executor.domain.interrupts import Raised
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.ops.asking import withdraw_approval
 from tocsin_executor.domain.ops.data import done
-from tocsin_executor.domain.program import CallSpec, Node, TaskSpec, UriTemplate
+from tocsin_executor.domain.program import CallSpec, ListenSpec, Node, TaskSpec, UriTemplate
 from tocsin_executor.domain.remembered import ListenState
 from tocsin_executor.domain.requests import UriUnresolved, expand, members, with_uri
 from tocsin_executor.domain.state import Hold, Purpose, Token
@@ -128,5 +128,7 @@ def withdraw(fold: Fold, token: Token, node: Node) -> str | None:
         case _:
             if isinstance(token.state, ListenState):
                 token.state = None
+                if isinstance(node.spec, ListenSpec) and node.spec.streams:
+                    return None
                 fold.effects.append(Unsubscribe(fold.run, token.id))
             return None

@@ -1,8 +1,9 @@
 """``call: asyncapi``: publishes a message, or consumes messages until there are enough; over NATS and HTTP.
 
 What is published is the output of a publication: a broker has no answer. A subscription's output is the list of the messages it
-took, in their order (none, where the run goes through them as they come); a message that the filter refuses counts for nothing. Over HTTP a subscription reads what the channel's
-address streams (server-sent events or lines of JSON), and asks again while an answer that is no stream ends.
+took, in their order; where the run goes through them as they come, each is sent to it instead. A message that the filter
+refuses counts for nothing. Over HTTP a subscription reads what the channel's address streams (server-sent events or lines of
+JSON), and asks again while an answer that is no stream ends.
 """
 
 import asyncio
