@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
@@ -118,15 +119,29 @@ async def export(
         "until": instant(until),
     }
     async with connect(url) as client:
-        content = await client.audit.export(filters)
-    if file == "-":
-        sys.stdout.buffer.write(content)
-        return
-    Path(file).write_bytes(content)  # noqa: ASYNC240  # a command does one thing at a time
-    lines = content.count(b"\n")
+        chunks = client.audit.export(filters)
+        if file == "-":
+            async for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
+            return
+        lines = await _written(chunks, Path(file))
     if as_json:
         print_json({"file": file, "lines": lines})
     say(f"{lines} lines written to {file}", as_json=as_json)
+
+
+async def _written(chunks: AsyncIterator[bytes], target_: Path) -> int:
+    """Write chunks beside the file and put that in its place when all is there: half an export must not look like one."""
+    beside, lines = target_.with_name(f"{target_.name}.part"), 0
+    try:
+        with beside.open("wb") as out:
+            async for chunk in chunks:
+                out.write(chunk)
+                lines += chunk.count(b"\n")
+        beside.replace(target_)
+    finally:
+        beside.unlink(missing_ok=True)
+    return lines
 
 
 @app.command()
@@ -213,9 +228,16 @@ def _tell(verdict: Verdict, *, trusted: bool) -> None:
     broken = verdict.broken
     if broken is not None:
         say(f"BROKEN at record {broken.number} (line {broken.line}): {broken.why}", style="red")
+        say(broken.hint)
+        return
+    if not verdict.last:
+        say(f"proven: no record is in this period, as of {verdict.exported}", style="green")
         return
     shown = f"{verdict.records} in full, {verdict.withheld} as digests"
-    say(f"proven: records {verdict.first} to {verdict.last} are complete and unchanged ({shown})", style="green")
+    say(
+        f"proven: records {verdict.first} to {verdict.last} are complete and unchanged ({shown}), as of {verdict.exported}",
+        style="green",
+    )
     by = ", ".join(verdict.keys) or "nobody"
     say(f"{verdict.checkpoints} checkpoints, signed by {by}" + ("" if trusted else "; compare the key, or give it with --key"))
 
@@ -225,11 +247,14 @@ def _as_json(verdict: Verdict) -> Record:
     return {
         "holds": verdict.holds,
         "chain": verdict.chain,
+        "exported": verdict.exported,
         "first": verdict.first,
         "last": verdict.last,
         "records": verdict.records,
         "withheld": verdict.withheld,
         "checkpoints": verdict.checkpoints,
         "keys": [*verdict.keys],
-        "broken": None if broken is None else {"number": broken.number, "line": broken.line, "why": broken.why},
+        "broken": None
+        if broken is None
+        else {"number": broken.number, "line": broken.line, "why": broken.why, "hint": broken.hint},
     }

@@ -26,9 +26,9 @@ class Audit:
         """One record, with ``changes`` before and after."""
         return await self._http.get(f"{_AUDIT}/records/{number}")
 
-    async def export(self, filters: Filters) -> bytes:
-        """The trail: ``format`` (jsonl, csv), namespace, actor, since, until."""
-        return await self._http.send("GET", f"{_AUDIT}/export", query=filters, seconds=_EXPORT_SECONDS)
+    def export(self, filters: Filters) -> AsyncIterator[bytes]:
+        """The trail, piece by piece: ``format`` (jsonl, csv), namespace, actor, since, until."""
+        return self._http.download(f"{_AUDIT}/export", filters, seconds=_EXPORT_SECONDS)
 
     async def status(self) -> Record:
         """Where the chain ends, and the public keys that sign it."""

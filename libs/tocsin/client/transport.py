@@ -25,6 +25,7 @@ Query = Mapping[str, str | int | bool | list[str] | None]
 
 PAGE_SIZE: Final = 100
 _TIMEOUT_SECONDS: Final = 30.0
+_PIECE: Final = 64 * 1024  # bytes of a long answer at once
 _RECONNECT_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _REASONS: Final = {"ECONNREFUSED": "nothing listens there", "ECONNRESET": "the connection was cut"}
 _LINE_LIMIT: Final = 16 * 1024 * 1024  # twice the largest message of the bus
@@ -155,6 +156,31 @@ class Transport:
         if status >= 400:
             raise as_error(status, body, url=self.url + path, retry_after=retry_after)
         return body
+
+    async def download(self, path: str, query: Query | None = None, *, seconds: float) -> AsyncIterator[bytes]:
+        """A long answer, piece by piece, within ``seconds``.
+
+        Raises:
+            Unavailable: Nothing answers, or the answer broke off: what came of it is not all there is.
+        """
+        token = await self._credentials.token()
+        for again in (True, False):
+            try:
+                async with self._open().get(
+                    self._url(path, query),
+                    headers=_bearer(token),
+                    timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=10),
+                ) as response:
+                    if response.status == 401 and again and await self._credentials.renew(self, token):
+                        token = await self._credentials.token()
+                        continue
+                    if response.status >= 400:
+                        raise as_error(response.status, await response.read(), url=self.url + path)
+                    async for chunk in response.content.iter_chunked(_PIECE):
+                        yield chunk
+                    return
+            except (aiohttp.ClientError, TimeoutError) as exc:
+                raise Unavailable(f"the answer of {self.url} broke off: {_reason(exc)}") from exc
 
     async def pages(
         self, path: str, query: Query | None = None, *, limit: int | None = None, paged: bool = True

@@ -11,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from cryptography.exceptions import InvalidSignature
@@ -21,6 +21,16 @@ from tocsin.errors import Invalid
 
 FORMAT: Final = "tocsin-audit/1"
 _TAG: Final = FORMAT.encode() + b"\0"
+
+CHANGED: Final = (
+    "Export the same period again and verify that: if it is proven, this file was changed after it was exported; if it breaks "
+    "at the same record, the trail in the database was, and an older export or a backup shows what was there."
+)
+CUT: Final = "The file is not whole: export it again, and see that the whole answer is written."
+UNKNOWN: Final = (
+    "The key was rotated, or somebody else signed: `tocsin audit status` shows all keys that ever did; compare them with those "
+    "that you have written down, and give the ones you trust with --key."
+)
 
 Body = Mapping[str, Any]
 """What a record says: texts, numbers and nulls by name; the signal itself as the text that was published."""
@@ -107,6 +117,11 @@ class Checkpoint:
         }
 
 
+def header_bytes(header: Mapping[str, Any]) -> bytes:
+    """What the signature of an export's header is over: where the export begins and ends, so that cutting it is seen."""
+    return _TAG + b"header\0" + canonical({name: value for name, value in header.items() if name != "signature"})
+
+
 def key_id(public: bytes) -> str:
     """The name of a public key: the beginning of its digest; enough to compare by eye."""
     return hashlib.sha256(public).hexdigest()[:16]
@@ -120,11 +135,13 @@ class Break:
         number: Of the record.
         why: One sentence.
         line: Line of the file, from 1.
+        hint: What to do about it.
     """
 
     number: int
     why: str
     line: int
+    hint: str
 
 
 @dataclass(slots=True)
@@ -133,6 +150,7 @@ class Verdict:
 
     Attributes:
         chain: Which chain.
+        exported: When it was exported, RFC 3339; what came later is in another export.
         first: Number of the first record; 0 when there is none.
         last: Of the last one.
         records: Shown in full.
@@ -144,6 +162,7 @@ class Verdict:
     """
 
     chain: str = ""
+    exported: str = ""
     first: int = 0
     last: int = 0
     records: int = 0
@@ -172,6 +191,12 @@ def verify(lines: Iterable[bytes], trusted: Mapping[str, bytes] | None = None) -
     return _Reader(trusted).read(lines)
 
 
+class _Wrong(NamedTuple):
+    number: int
+    why: str
+    hint: str = CHANGED
+
+
 class _Reader:
     def __init__(self, trusted: Mapping[str, bytes] | None) -> None:
         self._trusted = trusted
@@ -187,22 +212,25 @@ class _Reader:
             if not raw.strip():
                 continue
             if not verdict.chain:
-                self._begin(_parsed(raw, at))
+                problem = self._begin(_parsed(raw, at))
+                if problem is not None:
+                    verdict.broken = Break(problem.number, problem.why, at, problem.hint)
+                    return verdict
                 continue
             problem = self._line(raw, at)
             if problem is not None:
-                verdict.broken = Break(problem[0], problem[1], at)
+                verdict.broken = Break(problem.number, problem.why, at, problem.hint)
                 return verdict
         if not verdict.chain:
             raise NoExport("the file is empty")
         if self._next <= self._to:
-            verdict.broken = Break(self._next, f"record {self._next} is missing: the file ends before {self._to}", at)
+            verdict.broken = Break(self._next, f"record {self._next} is missing: the file ends before {self._to}", at, CUT)
         elif verdict.proven < verdict.last:
             unproven = max(verdict.proven + 1, verdict.first)
-            verdict.broken = Break(unproven, f"no checkpoint behind record {unproven} proves it", at)
+            verdict.broken = Break(unproven, f"no checkpoint behind record {unproven} proves it", at, CUT)
         return verdict
 
-    def _begin(self, line: Mapping[str, Any]) -> None:
+    def _begin(self, line: Mapping[str, Any]) -> _Wrong | None:
         try:
             if line["kind"] != "header" or line["format"] != FORMAT:
                 raise NoExport("the file does not begin with the header of an audit export")
@@ -215,17 +243,28 @@ class _Reader:
         if after == 0 and self._hash != genesis(chain):
             raise NoExport("the header does not fit the beginning of its chain")
         self._verdict.chain, self._next, self._to = chain, after + 1, to
+        self._verdict.exported = str(line.get("exported", ""))
+        kid = str(line.get("kid"))
+        if self._keys.get(kid) is None:
+            return _Wrong(after + 1, f"the header is signed with the key {kid}, which is not known", UNKNOWN)
+        try:
+            signature = base64.b64decode(str(line.get("signature")))
+            Ed25519PublicKey.from_public_bytes(self._keys[kid]).verify(signature, header_bytes(line))
+        except (InvalidSignature, ValueError):
+            why = "the signature of the header is not genuine: something before or behind may have been cut off"
+            return _Wrong(after + 1, why)
+        return None
 
-    def _line(self, raw: bytes, at: int) -> tuple[int, str] | None:
+    def _line(self, raw: bytes, at: int) -> _Wrong | None:
         try:
             line = _parsed(raw, at)
         except NoExport as error:
-            return self._next, f"the line of record {self._next} cannot be read: {error.detail}"
+            return _Wrong(self._next, f"the line of record {self._next} cannot be read: {error.detail}")
         if orjson.dumps(line) != raw.rstrip(b"\r\n"):  # a name that stands twice reads differently elsewhere
-            return self._next, f"the line of record {self._next} is not written as an export writes it"
+            return _Wrong(self._next, f"the line of record {self._next} is not written as an export writes it")
         return self._one(line)
 
-    def _one(self, line: Mapping[str, Any]) -> tuple[int, str] | None:
+    def _one(self, line: Mapping[str, Any]) -> _Wrong | None:
         kind = line.get("kind")
         try:
             if kind == "checkpoint":
@@ -233,19 +272,19 @@ class _Reader:
             if kind in {"record", "withheld"}:
                 return self._record(line, shown=kind == "record")
         except (KeyError, TypeError, ValueError) as error:
-            return self._next, f"the line of record {self._next} cannot be read: {error}"
-        return self._next, f"a line of the unknown kind {kind!r} stands where record {self._next} is expected"
+            return _Wrong(self._next, f"the line of record {self._next} cannot be read: {error}")
+        return _Wrong(self._next, f"a line of the unknown kind {kind!r} stands where record {self._next} is expected")
 
-    def _record(self, line: Mapping[str, Any], *, shown: bool) -> tuple[int, str] | None:
+    def _record(self, line: Mapping[str, Any], *, shown: bool) -> _Wrong | None:
         number, verdict = int(line["number"]), self._verdict
         if number > self._next:
-            return self._next, f"record {self._next} is missing"
+            return _Wrong(self._next, f"record {self._next} is missing")
         if number < self._next:
-            return number, f"record {number} stands twice or out of order"
+            return _Wrong(number, f"record {number} stands twice or out of order")
         digest = digest_of(canonical(line["body"])) if shown else bytes.fromhex(line["digest"])
         computed = link(self._hash, number, digest)
         if computed != bytes.fromhex(line["hash"]):
-            return number, f"record {number} was changed, or stands behind another one than it was written behind"
+            return _Wrong(number, f"record {number} was changed, or stands behind another one than it was written behind")
         self._hash, self._next = computed, number + 1
         verdict.first = verdict.first or number
         verdict.last = number
@@ -253,7 +292,7 @@ class _Reader:
         verdict.withheld += not shown
         return None
 
-    def _checkpoint(self, line: Mapping[str, Any]) -> tuple[int, str] | None:
+    def _checkpoint(self, line: Mapping[str, Any]) -> _Wrong | None:
         point = Checkpoint(
             chain=str(line["chain"]),
             number=int(line["number"]),
@@ -265,18 +304,19 @@ class _Reader:
         )
         unproven = self._verdict.proven + 1
         if point.chain != self._verdict.chain:
-            return point.number, f"the checkpoint at {point.number} is of another chain"
+            return _Wrong(point.number, f"the checkpoint at {point.number} is of another chain")
         if point.number != self._next - 1:
-            return self._next, f"record {self._next} is missing: a checkpoint names {point.number}"
+            return _Wrong(self._next, f"record {self._next} is missing: a checkpoint names {point.number}")
         key = self._keys.get(point.kid)
         if key is None:
-            return point.number, f"the checkpoint at {point.number} is signed with the key {point.kid}, which is not known"
+            why = f"the checkpoint at {point.number} is signed with the key {point.kid}, which is not known"
+            return _Wrong(point.number, why, UNKNOWN)
         try:
             Ed25519PublicKey.from_public_bytes(key).verify(point.signature, point.signed_bytes())
         except (InvalidSignature, ValueError):
-            return point.number, f"the signature of the checkpoint at {point.number} is not genuine"
+            return _Wrong(point.number, f"the signature of the checkpoint at {point.number} is not genuine")
         if point.hash != self._hash:
-            return unproven, f"something between record {unproven} and {point.number} is not what was signed"
+            return _Wrong(unproven, f"something between record {unproven} and {point.number} is not what was signed")
         self._verdict.checkpoints += 1
         self._verdict.proven = point.number
         if point.kid not in self._verdict.keys:

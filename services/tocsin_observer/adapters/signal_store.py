@@ -81,6 +81,12 @@ class MongoSignalStore:
         if batch:
             yield batch
 
+    async def first(self) -> int | None:
+        """Position of the first signal that is kept; ``None`` when there is none."""
+        with translated(COLLECTION):
+            found = await self._collection.find_one({}, {"position": 1}, sort=[("position", ASCENDING)])
+        return None if found is None else int(found["position"])
+
     async def forget(self, before: datetime) -> int:
         """Remove what retention no longer covers; how many."""
         with translated(COLLECTION):

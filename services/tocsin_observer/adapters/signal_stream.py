@@ -1,6 +1,6 @@
 """The live stream of signals: an ordered reader of the stream for each person who looks."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from tocsin.errors import NotFound
@@ -27,7 +27,7 @@ class BusSignalStream:
         self._bus = bus
         self._direct = direct
 
-    async def follow(self, subjects: Sequence[str], *, after: int | None) -> AsyncIterator[Seen]:
+    async def follow(self, subjects: Sequence[str], *, after: int | None) -> AsyncGenerator[Seen, None]:
         """Signals in order without a gap, from behind ``after`` (``None``: from now) until the reader closes."""
         if after is None:
             after = (await self.bounds())[1]

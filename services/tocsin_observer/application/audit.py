@@ -10,7 +10,7 @@ import orjson
 
 from tocsin.errors import Conflict, NotFound
 from tocsin.signals import Cause
-from tocsin.signals.audit_chain import FORMAT, Body, genesis
+from tocsin.signals.audit_chain import FORMAT, Body, genesis, header_bytes
 from tocsin.signals.catalogue import observer as words
 from tocsin.signals.codec import format_time
 from tocsin.signals.kinds import SYSTEM_NAMESPACE
@@ -19,6 +19,7 @@ from tocsin_kit.store import Entry as Stored
 from tocsin_kit.store import Page
 from tocsin_kit.store.changes import changes
 from tocsin_kit.web import Namespaces
+from tocsin_kit.web.spreadsheets import csv_row
 from tocsin_observer.application.announcing import announce
 from tocsin_observer.application.chaining import checkpoint_at
 from tocsin_observer.domain.audit import Entry, Head, changes_of
@@ -42,7 +43,6 @@ CSV_COLUMNS: Final = (
     "position",
     "hash",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would carry out
 _ERASED_AT_ONCE: Final = 1000
 _SEAL_TRIES: Final = 5
 
@@ -125,18 +125,18 @@ class Audit:
         keys = await self._store.keys()
         # The last record of the period may lie before the checkpoint that proves it: go on to that, with digests only.
         end = await self._store.covered_by(last)
-        yield _line(
-            {
-                "kind": "header",
-                "format": FORMAT,
-                "chain": head.chain,
-                "after": first - 1,
-                "to": end,
-                "hash": before.hex(),
-                "exported": format_time(self._clock.now()),
-                "keys": {kid: _base64(key) for kid, key in keys.items()},
-            }
-        )
+        header = {
+            "kind": "header",
+            "format": FORMAT,
+            "chain": head.chain,
+            "after": first - 1,
+            "to": end,
+            "hash": before.hex(),
+            "exported": format_time(self._clock.now()),
+            "keys": {kid: _base64(key) for kid, key in keys.items()},
+            "kid": self._signer.kid,
+        }
+        yield _line({**header, "signature": _base64(self._signer.sign(header_bytes(header)))})
         checkpoints = {point.number: point for point in await self._store.checkpoints(first, end)}
         async for entry in self._store.entries(first, end):
             shown = entry.body if entry.number <= last and entry.body is not None and wanted.shows(entry.body) else None
@@ -149,13 +149,13 @@ class Audit:
 
     async def table(self, wanted: Wanted) -> AsyncIterator[bytes]:
         """The same records for a spreadsheet; proves nothing."""
-        yield (",".join(CSV_COLUMNS) + "\r\n").encode()
+        yield csv_row(CSV_COLUMNS)
         first, last = await self._store.range(wanted.since, wanted.until)
         async for entry in self._store.entries(first, last):
             if entry.body is not None and wanted.shows(entry.body):
                 row = {**entry.body, "number": entry.number, "hash": entry.hash.hex()}
                 row["changes"] = orjson.dumps(found).decode() if (found := changes_of(entry.body)) else None
-                yield (",".join(_cell(row.get(name)) for name in CSV_COLUMNS) + "\r\n").encode()
+                yield csv_row(row.get(name) for name in CSV_COLUMNS)
 
     async def _sealed_head(self) -> Head:
         """The end of the chain, with a checkpoint at it, so that an export is proven up to its last line."""
@@ -251,11 +251,3 @@ def _line(value: dict[str, Any]) -> bytes:
 
 def _base64(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).decode()
-
-
-def _cell(value: object) -> str:
-    """A field of RFC 4180 that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    if text.startswith(_FORMULA):
-        text = "'" + text
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') else text

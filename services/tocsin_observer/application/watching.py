@@ -1,6 +1,7 @@
 """What the observer does with all signals: keep what it hears, find it again, let people look live."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 
 import structlog
@@ -11,8 +12,9 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.web import Namespaces
 from tocsin_observer.application.reading import Reader
 from tocsin_observer.domain.audit import Heard
+from tocsin_observer.domain.patterns import PatternIndex
 from tocsin_observer.domain.records import SignalRecord, record_of
-from tocsin_observer.domain.viewing import checked_filter, narrowed
+from tocsin_observer.domain.viewing import PositionGone, checked_filter, narrowed
 from tocsin_observer.ports import Found, Search, Seen, SignalStore, SignalStream
 
 log = structlog.get_logger()
@@ -82,28 +84,63 @@ class Observer:
         """One page of signals, newest first."""
         return await self._store.search(search, limit=limit, cursor=cursor)
 
-    def follow(self, pattern: str, *, permitted: Namespaces, after: int | None) -> AsyncIterator[Seen]:
-        """Signals live.
+    async def follow(self, pattern: str, *, permitted: Namespaces, after: int | None) -> AsyncGenerator[Seen, None]:
+        """Signals live; behind ``after`` without a gap, also where the stream does not go back as far as what is kept.
 
         Args:
             pattern: Filter over their subjects.
             permitted: Where the reader may look.
-            after: Position of the last signal the reader has; ``None`` to start now.
+            after: Position of the last signal the reader has; ``None`` to start now, 0 for all that is kept.
 
         Raises:
             Invalid: ``pattern`` is no filter over signals.
             Forbidden: It covers no namespace that the reader may look into.
+            PositionGone: What came behind ``after`` is not kept any more, or ``after`` is of another stream.
         """
+        subjects = self._subjects(pattern, permitted)
+        if after is None:
+            return self._stream.follow(subjects, after=None)
+        first, last = await self._stream.bounds()
+        if after > last:
+            raise PositionGone(
+                f"position {after} is behind the end of the stream, which is {last}: it is of another one",
+                hint="begin without a position",
+                last=last,
+            )
+        if after + 1 < first:
+            kept = await self._store.first()
+            if after and (kept is None or kept > after + 1):
+                raise PositionGone(
+                    f"signals behind position {after} are not kept any more; the first that are have {kept or first}",
+                    hint=f"begin with `after={(kept or first) - 1}`, or without a position",
+                    first=kept or first,
+                )
+        return self._resumed(subjects, after)
+
+    async def _resumed(self, subjects: Sequence[str], after: int) -> AsyncGenerator[Seen, None]:
+        wanted = PatternIndex((one, one) for one in subjects)
+        while after + 1 < (first := (await self._stream.bounds())[0]):
+            async for batch in self._store.between(after + 1, first - 1):
+                for one in batch:
+                    if wanted.matching(one.subject):
+                        yield Seen(one.position, one.subject, one.payload)
+            after = first - 1
+        async with aclosing(self._stream.follow(subjects, after=after)) as live:
+            async for seen in live:
+                yield seen
+
+    @staticmethod
+    def _subjects(pattern: str, permitted: Namespaces) -> tuple[str, ...]:
         namespace = checked_filter(pattern).split(".")[1]
         if namespace not in {ANY, ">"}:
             if namespace not in permitted:
                 raise Forbidden(f"no permission to read the signals of namespace {namespace}", namespace=namespace)
-            return self._stream.follow((pattern,), after=after)
+            return (pattern,)
         if permitted.everywhere:
-            return self._stream.follow((pattern,), after=after)
+            return (pattern,)
         if permitted.prefixes:
             raise Forbidden("name one namespace: a grant on a pattern of namespaces cannot be followed as a whole")
-        return self._stream.follow(narrowed(pattern, permitted.exact), after=after)
+        return narrowed(pattern, permitted.exact)
 
     async def tidy(self) -> int:
         """Remove what retention no longer covers; how many signals went."""

@@ -2,11 +2,18 @@
 
 from collections.abc import Collection
 
-from tocsin.errors import Invalid
+from tocsin.errors import Invalid, Rejected
 from tocsin.signals.subjects import ANY
 
 ALL = "signals.>"
 _TOKENS = 5
+
+
+class PositionGone(Rejected):
+    """The stream cannot be resumed there without a gap."""
+
+    code = "position_gone"
+    status = 410
 
 
 def checked_filter(pattern: str) -> str:

@@ -9,6 +9,7 @@ from tocsin.signals import Cause, root
 from tocsin.signals.kinds import SYSTEM_NAMESPACE
 from tocsin_kit.clock import Clock
 from tocsin_kit.web import Call, Page, Permission, Reply, Route, Stream
+from tocsin_kit.web.spreadsheets import MEDIA_TYPE
 from tocsin_observer.application.audit import Audit, Wanted
 from tocsin_observer.domain.holds import Hold
 from tocsin_observer.http.audit_schemas import (
@@ -78,7 +79,7 @@ class _AuditHandlers:
         name = f"audit-{self._clock.now():%Y%m%dT%H%M%SZ}.{query.format}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         if query.format == "csv":
-            return Stream(chunks=self._audit.table(wanted), headers=headers, media_type="text/csv; charset=utf-8")
+            return Stream(chunks=self._audit.table(wanted), headers=headers, media_type=MEDIA_TYPE)
         return Stream(chunks=self._audit.export(wanted), headers=headers, media_type="application/jsonl")
 
     async def status(self, call: Call) -> AuditStatus:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from tocsin.errors import Invalid
 from tocsin_kit.web import Call, EventStream, Page, Permission, Route, ServerEvent
 from tocsin_observer.application import Observer
+from tocsin_observer.domain.viewing import PositionGone
 from tocsin_observer.http.schemas import SignalQuery, SignalView, StreamQuery
 from tocsin_observer.ports import Search, Seen
 
@@ -20,7 +21,7 @@ def routes(observer: Observer) -> Sequence[Route]:
     async def stream(call: Call) -> EventStream:
         query = call.query(StreamQuery)
         after = _position(call.last_event_id) if call.last_event_id else query.after
-        seen = observer.follow(query.subject, permitted=call.permitted(READ_SIGNALS.name), after=after)
+        seen = await observer.follow(query.subject, permitted=call.permitted(READ_SIGNALS.name), after=after)
         return EventStream(events=_events(seen))
 
     return (
@@ -42,6 +43,7 @@ def routes(observer: Observer) -> Sequence[Route]:
             tags=("signals",),
             query=StreamQuery,
             media_type="text/event-stream",
+            problems=(PositionGone,),
             seconds=None,
             handler=stream,
         ),

@@ -75,6 +75,10 @@ class SignalStore(Protocol):
         """What is kept of the signals at these positions, in order, as they were heard."""
         ...
 
+    async def first(self) -> int | None:
+        """Position of the first signal that is kept; ``None`` when there is none."""
+        ...
+
     async def forget(self, before: datetime) -> int:
         """Remove what retention no longer covers; how many."""
         ...
@@ -103,7 +107,7 @@ class Places(Protocol):
 class SignalStream(Protocol):
     """The stream of all signals."""
 
-    def follow(self, subjects: Sequence[str], *, after: int | None) -> AsyncIterator[Seen]:
+    def follow(self, subjects: Sequence[str], *, after: int | None) -> AsyncGenerator[Seen, None]:
         """Signals in order without a gap, from behind ``after`` (``None``: from now) until the reader closes."""
         ...
 

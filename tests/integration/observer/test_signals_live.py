@@ -9,10 +9,12 @@ from tocsin.signals import root
 from tocsin.signals.catalogue import case as words
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.bus import Bus
+from tocsin_kit.bus.api import call
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import Namespaces
 from tocsin_observer.application import Observer
+from tocsin_observer.domain.viewing import PositionGone
 from tocsin_observer.ports import Search
 
 EVERYWHERE = Namespaces(everywhere=True)
@@ -80,22 +82,50 @@ async def test_searches_keep_to_their_namespaces_and_filters(world):
 async def test_a_follower_resumes_without_a_gap(world):
     """What was said while it was away comes first, in order, and nothing twice."""
     observer, bus = world
-    follower = observer.follow("signals.default.>", permitted=EVERYWHERE, after=0)
+    follower = await observer.follow("signals.default.>", permitted=EVERYWHERE, after=0)
     await say(bus, signal(1), signal(2, "other"), signal(3))
     first = await anext(follower)
     await follower.aclose()
     await say(bus, signal(4))
-    follower = observer.follow("signals.default.>", permitted=EVERYWHERE, after=first.position)
+    follower = await observer.follow("signals.default.>", permitted=EVERYWHERE, after=first.position)
     rest = [await anext(follower) for _ in range(2)]
     await follower.aclose()
     assert [s.subject.rsplit(".", 1)[1] for s in (first, *rest)] == ["c1", "c3", "c4"]
+
+
+async def test_a_follower_resumes_from_what_is_kept_where_the_stream_has_dropped_it(world):
+    """In order and filtered as ever; where nobody has it any more, and behind the end, it is refused instead of passed over."""
+    observer, bus = world
+    await say(bus, *[signal(n, "other" if n % 2 else "default") for n in range(6)])
+
+    async def all_there():
+        return len(await found(observer)) == 6
+
+    await eventually(all_there)
+    first, last = await observer._stream.bounds()
+    await call(bus, "STREAM.PURGE.SIGNALS")
+    await say(bus, signal(6))
+    follower = await observer.follow("signals.default.>", permitted=EVERYWHERE, after=first)
+    seen = [await anext(follower) for _ in range(3)]
+    await follower.aclose()
+    assert [(one.position, one.subject.rsplit(".", 1)[1]) for one in seen] == [
+        (first + 2, "c2"),
+        (first + 4, "c4"),
+        (last + 1, "c6"),
+    ]
+    with pytest.raises(PositionGone, match="another"):
+        await observer.follow("signals.>", permitted=EVERYWHERE, after=last + 100)
+    await observer._store._collection.delete_many({"position": {"$lte": first + 1}})
+    with pytest.raises(PositionGone) as refused:
+        await observer.follow("signals.>", permitted=EVERYWHERE, after=first)
+    assert refused.value.fields == {"first": first + 2}
 
 
 async def test_a_follower_from_now_does_not_get_the_past(world):
     """Without a position it begins with the next signal."""
     observer, bus = world
     await say(bus, signal(1))
-    follower = observer.follow("signals.>", permitted=EVERYWHERE, after=None)
+    follower = await observer.follow("signals.>", permitted=EVERYWHERE, after=None)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         following = group.create_task(anext(follower))
 

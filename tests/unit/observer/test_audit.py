@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.signals import encode, root
-from tocsin.signals.audit_chain import FORMAT, Checkpoint, NoExport, genesis, verify
+from tocsin.signals.audit_chain import FORMAT, Checkpoint, NoExport, genesis, header_bytes, verify
 from tocsin.signals.catalogue import case as words
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.config import Secret
@@ -38,12 +38,18 @@ def heard(number, actor="user:ada", namespace="default"):
     return Heard(number, AT + timedelta(seconds=number), subject_of(signal), encode(signal))
 
 
+def signed(header, signer=SIGNER):
+    """A header with its signature."""
+    header = {**{name: value for name, value in header.items() if name != "signature"}, "kid": signer.kid}
+    return {**header, "signature": base64.b64encode(signer.sign(header_bytes(header))).decode()}
+
+
 def exported(count, every=4, withheld=frozenset()):
     """An export of ``count`` records as dictionaries, with a checkpoint at every so many and at the end."""
     entries, _ = sealed(BEGINNING, [(AT, body_of(heard(n + 1))) for n in range(count)])
     key = base64.b64encode(SIGNER.public).decode()
     header = {"kind": "header", "format": FORMAT, "chain": CHAIN, "after": 0, "to": count, "hash": BEGINNING.hash.hex()}
-    lines = [{**header, "keys": {SIGNER.kid: key}}]
+    lines = [signed({**header, "keys": {SIGNER.kid: key}})]
     for entry in entries:
         line = {"kind": "record", "number": entry.number, "hash": entry.hash.hex(), "body": dict(entry.body)}
         if entry.number in withheld:
@@ -129,7 +135,7 @@ def test_a_chain_that_was_rewritten_as_a_whole_meets_its_signatures():
             line |= {"body": dict(by_number[line["number"]].body), "hash": by_number[line["number"]].hash.hex()}
     assert proof(forged).broken.number == 1
     other = Ed25519Signer(Secret("m" * 40))
-    forged[0]["keys"] = {other.kid: base64.b64encode(other.public).decode()}
+    forged[0] = signed({**forged[0], "keys": {other.kid: base64.b64encode(other.public).decode()}}, other)
     resigned = [
         checkpoint_at(Head(CHAIN, line["number"], by_number[line["number"]].hash, line["position"]), other, line["time"]).line()
         if line["kind"] == "checkpoint"
@@ -144,6 +150,38 @@ def test_what_no_checkpoint_covers_is_not_proven():
     """An export that lost its last checkpoint says from where on nothing is proven."""
     verdict = proof([line for line in exported(10) if not (line["kind"] == "checkpoint" and line["number"] == 10)])
     assert verdict.broken.number == 9
+
+
+@pytest.mark.parametrize("cut", ["end", "beginning"])
+def test_an_export_that_was_cut_at_a_checkpoint_and_says_so_is_not_believed(cut):
+    """Both ends are in its header, which is signed: less than was exported is never all there is."""
+    lines = exported(12)
+    marks = [n for n, line in enumerate(lines) if line["kind"] == "checkpoint"]
+    if cut == "end":
+        lines = [{**lines[0], "to": 8}, *lines[1 : marks[1] + 1]]
+    else:
+        lines = [{**lines[0], "after": 4, "hash": lines[marks[0] - 1]["hash"]}, *lines[marks[0] + 1 :]]
+    assert "cut off" in proof(lines).broken.why
+    assert "cut off" in proof([{name: value for name, value in lines[0].items() if name != "signature"}, *lines[1:]]).broken.why
+    assert proof([signed(lines[0]), *lines[1:]]).holds, "what the platform itself says of a shorter period is believed"
+
+
+def test_keys_of_before_prove_what_they_signed_and_an_unknown_one_nothing():
+    """A key was rotated between two checkpoints: whoever trusts both has proof, whoever trusts one is told of the other."""
+    old, lines = Ed25519Signer(Secret("o" * 40)), exported(8)
+    head = Head(CHAIN, 4, bytes.fromhex(lines[4]["hash"]), 4)
+    lines[5] = checkpoint_at(head, old, "2026-02-01T12:00:00Z").line()
+    lines[0] = signed({**lines[0], "keys": {one.kid: base64.b64encode(one.public).decode() for one in (old, SIGNER)}})
+    assert proof(lines).keys == [old.kid, SIGNER.kid]
+    assert proof(lines, {one.kid: one.public for one in (old, SIGNER)}).holds
+    broken = proof(lines, {SIGNER.kid: SIGNER.public}).broken
+    assert (broken.number, old.kid in broken.why, "audit status" in broken.hint) == (4, True, True)
+
+
+def test_an_empty_period_is_proven_to_be_empty():
+    """With nothing but its header, which is signed."""
+    verdict = proof(exported(0))
+    assert (verdict.holds, verdict.last) == (True, 0)
 
 
 @pytest.mark.parametrize("lines", [[], [{"kind": "record"}], [{"kind": "header", "format": "other"}]])

@@ -46,8 +46,11 @@ def test_a_wide_filter_is_narrowed_to_what_the_reader_may_see():
 class Stream:
     """Remembers what was asked for."""
 
-    def follow(self, subjects, *, after):
-        return subjects, after
+    async def bounds(self):
+        return 1, 9
+
+    async def follow(self, subjects, *, after):
+        yield subjects, after
 
 
 @pytest.mark.parametrize(
@@ -58,18 +61,20 @@ class Stream:
         ("signals.team-x.>", Namespaces(prefixes=("team-",)), ("signals.team-x.>",)),
     ],
 )
-def test_followers_get_their_namespaces(pattern, permitted, subjects):
+async def test_followers_get_their_namespaces(pattern, permitted, subjects):
     """What is permitted is what is subscribed to."""
     observer = Observer(None, Stream(), clock=ManualClock(), retention=None)
-    assert observer.follow(pattern, permitted=permitted, after=4) == (subjects, 4)
+    follower = await observer.follow(pattern, permitted=permitted, after=4)
+    assert await anext(follower) == (subjects, 4)
+    await follower.aclose()
 
 
 @pytest.mark.parametrize(
     ("pattern", "permitted"),
     [("signals.b.>", Namespaces(exact=frozenset({"a"}))), ("signals.>", Namespaces(prefixes=("team-",)))],
 )
-def test_other_namespaces_are_forbidden(pattern, permitted):
+async def test_other_namespaces_are_forbidden(pattern, permitted):
     """Not an empty stream: the reader is told."""
     observer = Observer(None, Stream(), clock=ManualClock(), retention=None)
     with pytest.raises(Forbidden):
-        observer.follow(pattern, permitted=permitted, after=None)
+        await observer.follow(pattern, permitted=permitted, after=None)
