@@ -11,6 +11,7 @@ from tocsin_kit.chassis import Part
 from tocsin_kit.config import Secret
 
 _LARGEST: Final = 1024 * 1024
+_HINTS: Final = {403: "may auth.vault_token do this, and is it still good?", 503: "is the vault sealed?"}
 _PATIENCE: Final = ClientTimeout(total=4)  # below that of those who ask for secrets
 
 Answer = Mapping[str, Any]  # JSON of a foreign server; the edge of the codec
@@ -70,8 +71,13 @@ class VaultClient(Part):
                 if response.status == 404:
                     return None
                 if response.status != 200:
-                    raise Unavailable(f"the vault answered with {response.status}", hint="may auth.vault_token do this?")
-                raw = await response.content.read(_LARGEST)
+                    hint = _HINTS.get(response.status, "its own log says why")
+                    raise Unavailable(f"the vault answered with {response.status}", hint=hint)
+                raw = b""
+                async for chunk in response.content.iter_any():
+                    raw += chunk
+                    if len(raw) > _LARGEST:
+                        raise Unavailable(f"the vault answered with more than {_LARGEST} bytes")
                 answer = orjson.loads(raw)
         except (ClientError, TimeoutError, ValueError, OSError) as error:
             raise Unavailable("the vault does not answer") from error

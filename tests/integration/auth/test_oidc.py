@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError, ClientSession, encode_basic_auth
 
 from integration.auth.harness import Auth, started
 from tocsin.cli import browser as command_line
@@ -29,7 +29,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A provider with two people; its issuer."""
     (port,) = free_ports(1)
     people = [{"sub": "s-ada", "preferred_username": "ada", "groups": ["ops"]}, {"sub": "s-adb", "preferred_username": "ada"}]
-    command = [str(Path(sys.executable).with_name("oidc-provider-mock")), "--port", str(port)]
+    command = [sys.executable, str(Path(__file__).with_name("provider.py")), "--port", str(port)]
     for person in people:
         command += ["--user-claims", orjson.dumps(person).decode()]
     log = tmp_path_factory.mktemp("oidc") / "log"
@@ -133,6 +133,77 @@ async def test_a_login_is_finished_once_by_who_began_it(auth: Auth) -> None:
     assert (await finish(auth, third, mine["code"]))[0] == 401
     status, answer = await auth.ask("POST", "/api/v1/auth/oidc/begin", json={"redirect_uri": "https://evil.example/callback"})
     assert (status, answer["code"]) == (422, "invalid")
+
+
+async def test_a_stolen_code_is_worth_nothing_without_the_verifier(auth: Auth, issuer: str) -> None:
+    """The provider keeps to RFC 7636: the code with our id, secret and address is not enough, nor is a made-up verifier."""
+    for verifier in (None, "x" * 43):
+        begun = await begin(auth)
+        query = parse_qs(urlsplit(begun["url"]).query)
+        assert (query["code_challenge_method"], query["response_type"]) == (["S256"], ["code"])
+        back = await at_the_provider(auth, begun, "s-ada")
+        form = {"grant_type": "authorization_code", "code": back["code"], "redirect_uri": BACK, "client_id": "tocsin"}
+        if verifier is not None:
+            form["code_verifier"] = verifier
+        ours = {"Authorization": encode_basic_auth("tocsin", "s")}
+        async with auth.http.post(f"{issuer}/oauth2/token", data=form, headers=ours) as response:
+            assert response.status == 400, await response.text()
+    assert (await log_in(auth, "s-ada"))[0] == 200
+
+
+async def test_a_group_that_the_provider_says_no_more_gives_nothing_more(auth: Auth, issuer: str) -> None:
+    """From the next login on the role is lost, and tokens from before are refused, also those of sessions that go on."""
+    root = await auth.token()
+    group = {"claimed": ["night"], "bindings": [{"role": "operator", "namespace": "default"}]}
+    assert (await auth.ask("PUT", "/api/v1/groups/night", root, json=group))[0] == 200
+
+    async def says(*groups: str) -> None:
+        person = {"sub": "s-eve", "preferred_username": "eve", "groups": groups}
+        async with auth.http.put(f"{issuer}/users/s-eve", json=person) as response:
+            assert response.status == 204
+
+    async def grants(token: str) -> Any:
+        return (await auth.ask("GET", "/api/v1/auth/me", token))[1].get("grants")
+
+    await says("night", "day")
+    _, first = await log_in(auth, "s-eve")
+    assert await grants(first["access_token"])
+    await says("day")
+    assert await grants(first["access_token"]), "nobody has told us yet"
+    status, second = await log_in(auth, "s-eve")
+    assert (status, await grants(second["access_token"])) == (200, [])
+
+    async def refused() -> bool:
+        return (await auth.ask("GET", "/api/v1/auth/me", first["access_token"]))[0] == 401
+
+    await eventually(refused, within=timedelta(seconds=60))
+    status, going_on = await auth.ask("POST", "/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
+    assert (status, await grants(going_on["access_token"])) == (200, [])
+
+
+async def test_a_session_that_ends_at_one_replica_is_over_at_the_other(
+    auth: Auth, environ: dict[str, str], issuer: str, tmp_path: Path
+) -> None:
+    """Logged out, or ended by somebody else: access and refresh tokens are refused everywhere within seconds."""
+    own = {"TOCSIN_AUTH_OIDC_ISSUER": issuer, "TOCSIN_AUTH_OIDC_SECRET": "s"}
+    async with started({**environ, **own}, tmp_path) as other:
+        for deed in ("logout", "revoke"):
+            _, pair = await log_in(auth, "s-ada")
+            token, body = pair["access_token"], {"refresh_token": pair["refresh_token"]}
+            assert (await other.ask("GET", "/api/v1/auth/me", token))[0] == 200
+            if deed == "logout":
+                assert (await auth.ask("POST", "/api/v1/auth/logout", json=body))[0] == 204
+            else:
+                sessions = (await auth.ask("GET", "/api/v1/auth/sessions", token))[1]["items"]
+                assert len(sessions) == 1
+                assert (await other.ask("DELETE", f"/api/v1/auth/sessions/{sessions[0]['id']}", token))[0] == 204
+
+            async def refused(token: str = token) -> bool:
+                answers = [await each.ask("GET", "/api/v1/auth/me", token) for each in (auth, other)]
+                return [status for status, _ in answers] == [401, 401]
+
+            await eventually(refused, within=timedelta(seconds=60))
+            assert (await other.ask("POST", "/api/v1/auth/refresh", json=body))[0] == 401
 
 
 async def test_a_disabled_person_stays_out(auth: Auth) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 import nkeys
 import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tocsin.errors import Defect, Invalid, Unavailable
 from tocsin_auth.adapters.admin_file import JsonAdminFile
 from tocsin_auth.adapters.nats_jwt import CalloutRequest, Issuer, read_request
 from tocsin_auth.adapters.passwords import Argon2Hasher
 from tocsin_auth.adapters.sealing import AesSealer
+from tocsin_auth.adapters.vault import VaultClient
 from tocsin_auth.domain.bus_access import BusAccess
 from tocsin_kit.config import Secret
 from tocsin_kit.web.encoding import decode_base64url, encode_base64url
@@ -157,3 +160,30 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match=r"file/admin\.json"):
         JsonAdminFile(tmp_path / "file" / "admin.json", "http://x").write(user="admin", password="p")
+
+
+async def test_an_answer_of_the_vault_that_comes_in_pieces_is_read_whole() -> None:
+    """A network gives what has come so far; an answer without end is not waited for, and none is told of."""
+    value, pieces = "s" * 200_000, 40
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        body = orjson.dumps({"data": {"data": {"key": value}}}) * (1 if request.path.endswith("whole") else 6)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for at in range(0, len(body), len(body) // pieces):
+            await response.write(body[at : at + len(body) // pieces])
+            await response.drain()
+        return response
+
+    app = web.Application()
+    app.router.add_get("/v1/{tail:.*}", answer)
+    async with TestServer(app) as server:
+        vault = VaultClient(str(server.make_url("")), Secret("t"))
+        await vault.start()
+        try:
+            assert await vault.read("kv/data/whole") == {"data": {"key": value}}
+            with pytest.raises(Unavailable) as error:
+                await vault.read("kv/data/endless")
+            assert "sss" not in str(error.value)
+        finally:
+            await vault.stop()
