@@ -48,7 +48,7 @@ OWN = {
     "services/tocsin_lineage/adapters/runs.py": "the executor, from the settings",
     "services/tocsin_observer/adapters/mailer.py": "the operator's mail server, from the settings",
     "services/tocsin_trigger/adapters/results.py": "the executor, from the settings",
-    "services/tocsin_executor/worker/runners/container.py": "the operator's engine, which pulls images by itself (docs/security.md)",
+    "services/tocsin_executor/worker/runners/container.py": "the operator's; it pulls images by itself (docs/security.md)",
 }
 
 

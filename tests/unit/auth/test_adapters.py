@@ -172,7 +172,6 @@ async def test_an_answer_of_the_vault_that_comes_in_pieces_is_read_whole() -> No
         await response.prepare(request)
         for at in range(0, len(body), len(body) // pieces):
             await response.write(body[at : at + len(body) // pieces])
-            await response.drain()
         return response
 
     app = web.Application()
