@@ -14,7 +14,7 @@ from tocsin_executor.domain.requests import Deferred, UriUnresolved, at_place, r
 from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.policies import Policy, read_policy
 from tocsin_executor.worker.secrets import SecretSource, ask_for
-from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, Task
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, TakenOver, Task
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
@@ -108,6 +108,8 @@ class Attempts:
             return await runner.run(task)
         except Failed as failure:
             return Outcome(error=failure.problem)
+        except TakenOver:
+            raise
         except Exception as error:  # a runner's defect is this task's error, not the worker's end
             # What secrets were in hand may be in the error's text or in the variables of its frames.
             told = None if task.redaction else error

@@ -20,6 +20,9 @@ from tocsin_executor.worker.tasks import Failed, Task
 RUN, ATTEMPT, UNTIL = "tocsin.run", "tocsin.attempt", "tocsin.until"
 """Labels: whose it is, and from when on it may be deleted (seconds since the epoch)."""
 
+PLATFORM, WORKER, INSTANCE, CLEANUP = "tocsin.platform", "tocsin.worker", "tocsin.instance", "tocsin.cleanup"
+"""Labels: of which installation it is, who runs it, and what becomes of it when it has ended: who finds it can tell."""
+
 _UNITS: Final = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)(k|M|G|Ki|Mi|Gi)?")
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -91,6 +94,7 @@ def plan_of(task: Task, allowance: Allowance) -> Plan:
         ATTEMPT: task.attempt,
         "tocsin.task": task.name,
         "tocsin.namespace": task.namespace,
+        CLEANUP: cleanup,
     }
     config: dict[str, Json] = {
         "Image": image,

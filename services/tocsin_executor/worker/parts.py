@@ -15,7 +15,9 @@ from tocsin_executor.worker.attempts import Identity
 from tocsin_executor.worker.calling import Caller
 from tocsin_executor.worker.containers import Allowance
 from tocsin_executor.worker.hands import Queue
+from tocsin_executor.worker.leftovers import EVERY, Leftovers, Owner, platform_of
 from tocsin_executor.worker.measures import WorkerMeasures
+from tocsin_executor.worker.neighbours import Neighbours
 from tocsin_executor.worker.presence import Presence
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.rpc import Rpc
@@ -182,10 +184,18 @@ class WorkerPart:
             apart=apart,
             measures=WorkerMeasures(metrics),
         )
-        self._presence = Presence(bus, self._worker, labels, clock)
+        instance = SystemChance().token(8).hex()
+        self._clock = clock
+        self._presence = Presence(bus, self._worker, labels, clock, instance)
+        self._neighbours = Neighbours(bus, instance, clock)
+        self._owner: Owner | None = None
+        containers = runners.containers
+        containers.owner, containers.neighbours = self._owning, self._neighbours
+        self._leftovers = Leftovers(self._owning, self._neighbours, lambda: containers.held, clock)
 
     async def start(self) -> None:
         """Ask for work."""
+        await self._neighbours.start()
         await self._worker.start()
         await self._presence.start()
 
@@ -194,6 +204,17 @@ class WorkerPart:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._worker.serve())
             group.create_task(self._presence.serve())
+            group.create_task(self._tidy())
+
+    async def _tidy(self) -> None:
+        while True:
+            await self._clock.sleep(EVERY)
+            await self._runners.containers.look(self._leftovers)
+
+    async def _owning(self) -> Owner:
+        if self._owner is None:
+            self._owner = Owner(await platform_of(self._bus), self._worker.worker_name, self._neighbours.instance)
+        return self._owner
 
     async def stop(self) -> None:
         """Finish what is in hand, then close what the runners opened."""

@@ -63,16 +63,18 @@ class Presence:
     Args:
         bus: Its connection.
         worker: Whose presence it is.
+        instance: Tells it from earlier ones of its name.
         labels: What its operator calls it.
         clock: Time.
     """
 
-    def __init__(self, bus: Bus, worker: Worker, labels: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, bus: Bus, worker: Worker, labels: Mapping[str, str], clock: Clock, instance: str = "") -> None:
         self._bus = bus
         self._worker = worker
         self._labels = dict(labels)
         self._clock = clock
         self._since = clock.now()
+        self._instance = instance
         self._name = subject_name(worker.worker_name)
 
     async def start(self) -> None:
@@ -111,6 +113,7 @@ class Presence:
         worker = self._worker
         return {
             "name": worker.worker_name,
+            "instance": self._instance,
             "state": state or worker.state,
             "labels": self._labels,
             "queues": {

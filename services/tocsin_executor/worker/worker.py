@@ -25,7 +25,7 @@ from tocsin_executor.worker.hands import STREAM, Hand, Queue, Recent, ensure_que
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
-from tocsin_executor.worker.tasks import VALUE_LIMIT, Runner, read_task
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Runner, TakenOver, read_task
 from tocsin_kit.bus.batch import GroupPublisher
 from tocsin_kit.bus.direct import Direct
 from tocsin_kit.bus.feed import Delivery, PullFeed
@@ -100,7 +100,7 @@ class Worker:
         self._has_results = asyncio.Event()
         self._arrived: list[Hand] = []
         self._has_arrived = asyncio.Event()
-        self._reports = Lane("worker-reports", self._publisher, clock)
+        self._reports = Lane("worker-reports", self._publisher, clock, merge=wire.together)
         self._notes = Lane("worker-notes", self._publisher, clock, width=2)
         self._prints = Lane("worker-logs", self._publisher, clock)
         self._stopping = False
@@ -285,8 +285,6 @@ class Worker:
             if hand.work is not None:
                 hand.work.cancel()
 
-    # -- work ---------------------------------------------------------------------------------------------------------
-
     async def _work(self, hand: Hand) -> None:
         task = hand.task
         lines = hand.lines = LogLines(task, self._prints, self._clock, self._log_bytes)
@@ -304,10 +302,14 @@ class Worker:
             if not hand.revoked and hand.returned is None:
                 raise  # the process ends without a drain; the task comes to another worker when this one has been silent
             self._measures.ended(task.runner, "stopped", self._now() - started)
-            if not hand.revoked:
+            if hand.revoked:
+                self._finish(hand, wire.stopped(task.attempt, StopKind.KILLED if task.killed else StopKind.GRACEFUL))
+            else:
                 self._return(hand)
-                return
-            self._finish(hand, wire.stopped(task.attempt, StopKind.KILLED if task.killed else StopKind.GRACEFUL))
+            return
+        except TakenOver:
+            lines.close()
+            self._forget(hand)
             return
         lines.close()
         self._measures.ended(task.runner, "completed" if outcome.error is None else "faulted", self._now() - started)
@@ -336,8 +338,6 @@ class Worker:
     def _fail(self, hand: Hand, detail: str) -> None:
         error: dict[str, Json] = problem(ErrorKind.RUNTIME, detail)
         self._finish(hand, wire.result(hand.task.attempt, error=error, worker=self.worker_name))
-
-    # -- report -------------------------------------------------------------------------------------------------------
 
     def _finish(self, hand: Hand, payload: bytes) -> None:
         self._reports.push([(hand.task.reply, payload)])

@@ -8,8 +8,9 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import aiodocker
@@ -18,9 +19,11 @@ from aiohttp import web
 
 from local_http import serving
 from tocsin_executor.worker.containers import Allowance, plan_of
+from tocsin_executor.worker.leftovers import Leftovers, Owner
+from tocsin_executor.worker.neighbours import Neighbours
 from tocsin_executor.worker.runners.container import ContainerRunner
 from tocsin_executor.worker.tasks import Failed, Task
-from tocsin_kit.clock import SystemClock
+from tocsin_kit.clock import Clock, SystemClock
 from tocsin_kit.testing import ManualClock, eventually
 from unit.worker.calls_world import runners, task_of
 
@@ -189,16 +192,142 @@ async def test_memory_is_bounded_and_what_a_dead_worker_left_is_replaced(docker:
 async def test_containers_stay_as_long_as_their_lifetime_says(docker: aiodocker.Docker) -> None:
     """`never` stays; `eventually` goes when its time has come, whoever looks next."""
     clock = ManualClock(SystemClock().now())
-    runner = ContainerRunner(ENGINE, Allowance(), clock)
+    runner = _owned(ContainerRunner(ENGINE, Allowance(), clock))
     try:
         await runner.run(task(name="tocsin-stays", command="true", lifetime={"cleanup": "never"}))
         await runner.run(task(name="tocsin-goes", command="true", lifetime={"cleanup": "eventually", "after": "PT5M"}))
-        await clock.advance(timedelta(minutes=6))
-        await runner.run(task(command="true"))
+        clock.jump(timedelta(minutes=6))
+        await runner.look(_leftovers(clock=clock))
         left = await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]})
         assert [(await one.show())["Name"] for one in left] == ["/tocsin-stays"]
     finally:
         await runner.close()
+
+
+@on_an_engine
+async def test_what_a_dead_worker_left_running_ends_on_its_engine(docker: aiodocker.Docker) -> None:
+    """Whoever looks: the worker's own next start, or another one. What belongs to a living worker or another platform stays."""
+    for instance, name in (("dead", "tocsin-left"), ("alive", "tocsin-held"), ("dead", "tocsin-kept")):
+        labels = {"tocsin.run": "r", "tocsin.platform": "p", "tocsin.instance": instance}
+        labels["tocsin.cleanup"] = "never" if name == "tocsin-kept" else "always"
+        config = {"Image": IMAGE, "Cmd": ["sleep", "60"], "Labels": labels}
+        await (await docker.containers.create(config, name=name)).start()
+    runner = ContainerRunner(ENGINE, Allowance(), SystemClock())
+    try:
+        await runner.look(_leftovers(dead={"dead"}, platform="q"))
+        assert len(await docker.containers.list(filters={"label": ["tocsin.run=r"]})) == 3
+        await runner.look(_leftovers(dead={"dead"}))
+    finally:
+        await runner.close()
+    left = await docker.containers.list(all=True, filters={"label": ["tocsin.run=r"]})
+    found = {(shown := await one.show())["Name"]: shown["State"]["Status"] for one in left}
+    assert found == {"/tocsin-held": "running", "/tocsin-kept": "exited"}
+
+
+class _Neighbours(Neighbours):
+    """Some are dead."""
+
+    def __init__(self, dead: set[str]) -> None:
+        self._dead = dead
+
+    def is_dead(self, instance: str) -> bool:
+        """As told."""
+        return instance in self._dead
+
+
+async def _mine(platform: str = "p") -> Owner:
+    return Owner(platform, "w", "mine")
+
+
+def _owned(runner: ContainerRunner) -> ContainerRunner:
+    runner.owner = _mine
+    return runner
+
+
+def _leftovers(
+    *, dead: Collection[str] = (), held: Collection[str] = (), platform: str = "p", clock: Clock | None = None
+) -> Leftovers:
+    return Leftovers(lambda: _mine(platform), _Neighbours(set(dead)), lambda: held, clock or SystemClock())
+
+
+class _Container:
+    """As the engine shows it."""
+
+    def __init__(self, instance: str, name: str, *, status: str = "running", cleanup: str = "always") -> None:
+        labels = {"tocsin.instance": instance, "tocsin.cleanup": cleanup, "tocsin.run": "r"}
+        self.shown = {"Name": f"/{name}", "Config": {"Labels": labels}, "State": {"Status": status}}
+        self.done: list[str] = []
+
+    async def show(self) -> Any:
+        """All of it."""
+        return self.shown
+
+    async def delete(self, **_: Any) -> None:
+        """It goes."""
+        self.done.append("deleted")
+
+    async def kill(self) -> None:
+        """It ends."""
+        self.done.append("killed")
+
+
+async def test_only_what_nobody_waits_for_ends() -> None:
+    """Of dead workers, and of this one what it is not at; what has ended and is to be kept stays."""
+    judged = [
+        (_Container("dead", "a"), ["deleted"]),
+        (_Container("dead", "b", cleanup="never"), ["killed"]),
+        (_Container("dead", "c", status="exited", cleanup="never"), []),
+        (_Container("dead", "d", status="created", cleanup="eventually"), ["deleted"]),
+        (_Container("alive", "e"), []),
+        (_Container("mine", "f"), []),
+        (_Container("mine", "g"), ["deleted"]),
+    ]
+
+    class Engine:
+        containers: Any = None
+
+        async def list(self, **_: Any) -> list[_Container]:
+            return [container for container, _ in judged]
+
+    Engine.containers = Engine()
+    await _leftovers(dead={"dead"}, held={"f"}).tidy(Engine())
+    assert [container.done for container, _ in judged] == [done for _, done in judged]
+
+
+class _Bus:
+    """Hands what is said to whoever listens."""
+
+    async def subscribe(self, _subject: str, callback: Any) -> None:
+        """Listen."""
+        self.hear = callback
+
+
+async def test_a_worker_that_was_deaf_judges_nobody() -> None:
+    """It counts others as dead only when it has heard itself for long enough, and knows when its own tasks may be elsewhere."""
+    clock, bus = ManualClock(), _Bus()
+    neighbours: Any = Neighbours(bus, "me", clock)  # type: ignore[arg-type]
+    await neighbours.start()
+
+    async def said(*instances: str, seconds: float = 2.0) -> None:
+        clock.jump(timedelta(seconds=seconds))
+        for instance in instances:
+            await bus.hear(SimpleNamespace(data=f'{{"instance": "{instance}", "state": "working"}}'.encode()))
+
+    await said("me", "it")
+    began = clock.monotonic()
+    assert not neighbours.is_dead("never heard of"), "it has not listened for long enough"
+    for _ in range(6):
+        await said("me", "it")
+    assert (neighbours.is_dead("it"), neighbours.is_dead("never heard of"), neighbours.is_dead("me")) == (False, True, False)
+    for _ in range(6):
+        await said("me")
+    assert neighbours.is_dead("it")
+    assert not neighbours.was_deaf_since(began)
+    clock.jump(timedelta(seconds=11))
+    assert (neighbours.is_dead("never heard of"), neighbours.was_deaf_since(began)) == (False, True)
+    await said("me")
+    assert (neighbours.is_dead("never heard of"), neighbours.was_deaf_since(began)) == (False, True)
+    assert not neighbours.was_deaf_since(clock.monotonic() + 1)
 
 
 class _AtOnce(SystemClock):

@@ -1,12 +1,13 @@
 """``run: container`` on a Docker engine; needs the extra ``tocsin[containers]`` and the setting ``worker.docker``.
 
 A container is over when the engine says so: a cancel stops it (TERM, then KILL), waits, and deletes it before it is confirmed.
-What a dead worker left of an attempt is removed by whoever takes that attempt over, before it begins anew.
+What a dead worker left of an attempt is removed by whoever takes that attempt over, before it begins anew, and on an engine
+where nobody does by the next worker that looks (:mod:`tocsin_executor.worker.leftovers`).
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -15,9 +16,11 @@ import structlog
 
 from tocsin_executor.domain.values import ErrorKind
 from tocsin_executor.worker.containers import ATTEMPT, RUN, UNTIL, Allowance, Plan, plan_of
+from tocsin_executor.worker.leftovers import Leftovers, Owner
+from tocsin_executor.worker.neighbours import Neighbours
 from tocsin_executor.worker.printing import Printed, as_output, wanted_of
 from tocsin_executor.worker.processes import shielded
-from tocsin_executor.worker.tasks import Failed, Outcome, Task
+from tocsin_executor.worker.tasks import Failed, Outcome, TakenOver, Task
 from tocsin_kit.clock import Clock
 
 try:
@@ -29,7 +32,6 @@ log = structlog.get_logger()
 
 _GRACE: Final = 5  # seconds between TERM and KILL
 _KILLED: Final = 137  # 128 + SIGKILL
-_SWEEP: Final = 60.0  # seconds between looks for what may be deleted
 _AGAIN: Final = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts while the engine is away: it restarts within that
 _NO_SUCH: Final = 404
 _SERVER: Final = 500  # statuses from here on are the engine's own trouble
@@ -47,12 +49,18 @@ class ContainerRunner:
         clock: Time.
     """
 
+    owner: Callable[[], Awaitable[Owner]] | None = None
+    """Says whose containers these are; set by the worker before anything runs."""
+
+    neighbours: Neighbours | None = None
+    """Knows whether others may have taken over; set with it."""
+
     def __init__(self, engine: str | None, allowance: Allowance, clock: Clock) -> None:
         self._url = engine
         self._allowance = allowance
         self._clock = clock
         self._docker: Any = None  # the library's types end at its client
-        self._swept = 0.0
+        self.held: set[str] = set()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -63,20 +71,45 @@ class ContainerRunner:
         """One container, from its image to its end."""
         wanted_of(task)
         plan = plan_of(task, self._allowance)
-        docker = self._engine()
-        with _translated():
-            container = await self._prepared(docker, plan, task)
-        printed = Printed(task)
+        docker, since = self._engine(), self._clock.monotonic()
+        self.held.add(plan.name)
         try:
             with _translated():
-                code = await _ran(container, plan, printed)
-                killed = code == _KILLED and (await container.show())["State"].get("OOMKilled", False)
+                container = await self._prepared(docker, plan, task)
+            printed = Printed(task)
+            try:
+                with _translated():
+                    code = await _ran(container, plan, printed)
+                    killed = code == _KILLED and await self._out_of_memory(container, since)
+            finally:
+                await shielded(self._ended(container, plan, task))
         finally:
-            await shielded(self._ended(container, plan, task))
+            self.held.discard(plan.name)
         if killed:
             detail = f"The container needed more than its {plan.memory} bytes of memory and was killed."
             raise Failed(ErrorKind.RUNTIME, detail, title="Out Of Memory")
         return as_output(task, code, printed)
+
+    async def _out_of_memory(self, container: Any, since: float) -> bool:
+        """Whether a container that was killed needed too much.
+
+        Raises:
+            TakenOver: It was removed, and this worker was silent meanwhile: another one has the attempt.
+            Failed: It was removed by somebody.
+        """
+        try:
+            return bool((await container.show())["State"].get("OOMKilled", False))
+        except aiodocker.DockerError as error:
+            if error.status != _NO_SUCH:
+                raise
+        if self.neighbours is not None and self.neighbours.was_deaf_since(since):
+            raise TakenOver
+        raise Failed(ErrorKind.RUNTIME, "The container was removed from outside while it ran.", title="Container Removed")
+
+    async def look(self, leftovers: Leftovers) -> None:
+        """Look for containers that nobody waits for, if there is an engine."""
+        if self._url is not None and aiodocker is not None:
+            await leftovers.tidy(self._engine())
 
     def _engine(self) -> Any:
         if self._url is None:
@@ -92,7 +125,6 @@ class ContainerRunner:
         """A container that has not begun. An engine that is away for a moment is waited for: nothing has been done yet."""
         for pause in (*_AGAIN, None):
             try:
-                await self._sweep(docker)
                 await _image(docker, plan, task)
                 return await self._created(docker, plan, task)
             except (aiodocker.DockerError, aiohttp.ClientError, OSError) as error:
@@ -106,6 +138,8 @@ class ContainerRunner:
         config = dict(plan.config)
         labels = config["Labels"]
         assert isinstance(labels, dict)
+        if self.owner is not None:
+            labels.update((await self.owner()).labels)
         if plan.cleanup == "eventually":
             until = self._clock.now() + plan.after
             config["Labels"] = {**labels, UNTIL: str(int(until.timestamp()))}
@@ -144,19 +178,6 @@ class ContainerRunner:
             task.killed = state.get("ExitCode") == _KILLED
         if plan.cleanup == "always":
             await container.delete(force=True, v=True)
-
-    async def _sweep(self, docker: Any) -> None:
-        """Delete containers whose time has come, whoever ran them."""
-        if self._clock.monotonic() < self._swept:
-            return
-        self._swept = self._clock.monotonic() + _SWEEP
-        now = int(self._clock.now().timestamp())
-        for container in await docker.containers.list(all=True, filters={"label": [UNTIL], "status": ["exited", "dead"]}):
-            shown = await container.show()
-            until = shown["Config"]["Labels"].get(UNTIL, "")
-            if until.isdigit() and int(until) <= now:
-                with suppress(aiodocker.DockerError):
-                    await container.delete(v=True)
 
 
 def _passing(error: Exception) -> bool:
@@ -211,7 +232,7 @@ class _translated:  # noqa: N801  # reads as a phrase
         """Begin."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, asyncio.CancelledError | Failed) or error is None:
+        if isinstance(error, asyncio.CancelledError | Failed | TakenOver) or error is None:
             return
         if isinstance(error, aiodocker.DockerError):
             # The engine's words, without paths of its host.
