@@ -241,7 +241,7 @@ class Evidence:
         return found
 
     async def _append(self, attachment: Attachment, action: str, note: str, *, by: By) -> None:
-        for _ in range(TRIES):
+        for _ in range(TRIES):  # not `undisputed`: a link of a chain has no revision, its number is taken or not
             chain = await self._besides.custody(attachment.id)
             entry = handled(
                 chain[-1] if chain else None,

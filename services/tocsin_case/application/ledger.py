@@ -85,7 +85,7 @@ class Ledger:
             PreconditionFailed: It has changed since the person saw revision ``expect``.
             Conflict: Others write to the case all the time.
         """
-        for _ in range(TRIES):
+        for _ in range(TRIES):  # not `undisputed`: what is beside a case may conflict as well, and then it is decided again too
             entry = await self.get(case_id)
             if expect is not None and expect != entry.revision:
                 raise PreconditionFailed(f"case {case_id} has changed since you read it", hint="read it again and decide again")

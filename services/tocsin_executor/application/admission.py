@@ -270,7 +270,7 @@ class Admission:
 
     async def look(self, key: str) -> None:
         """Let in who may begin at a limit now, until nobody may."""
-        for _ in range(_TRIES):
+        for _ in range(_TRIES):  # not `undisputed`: waits in between, goes on after a success, may give up
             now = self._now()
             look = await self._queue.look(key, now)
             verdicts = decide(look.situation)

@@ -159,7 +159,7 @@ class Audit:
 
     async def _sealed_head(self) -> Head:
         """The end of the chain, with a checkpoint at it, so that an export is proven up to its last line."""
-        for _ in range(_SEAL_TRIES):
+        for _ in range(_SEAL_TRIES):  # not `undisputed`: whoever is always first seals as well
             head = await self._store.head()
             if head.number == head.sealed:
                 return head

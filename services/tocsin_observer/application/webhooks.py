@@ -305,7 +305,7 @@ class Webhooks:
             raise Conflict(f"webhook {webhook.id} is {webhook.state.value}: nothing can be sent", hint="verify or resume it")
         await self._queues.add(fresh)
         reason = f"{len(fresh)} messages"
-        for left in reversed(range(_TRIES)):
+        for left in reversed(range(_TRIES)):  # not `undisputed`: the messages are added already, only this is said again
             try:
                 await self._say(entry, entry.value, words.WEBHOOK_REDELIVERED, actor=actor, cause=cause, reason=reason)
                 break

@@ -136,7 +136,7 @@ class Intake:
         return Stored(records, repeats)
 
     async def _together(self, judged: Sequence[_Judged]) -> Stored:
-        for _ in range(_TRIES):
+        for _ in range(_TRIES):  # not `undisputed`: what is new may be there by now as well; the sender comes again
             known = await self._events.load_many([each.arrived.received.key for each in judged])
             plan = _Plan(
                 [each for each in judged if each.arrived.received.key not in known],
