@@ -43,6 +43,7 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
                 "seen": state.seen,
                 "exp": write(state.expected),
                 **({"from": state.session, "c": state.count} if state.session or state.count else {}),
+                **({"item": write(state.item)} if state.item is not None else {}),
             }
         case ApprovalState():
             return {"k": "ask", "q": write(state.request), "n": state.reminders}
@@ -97,6 +98,7 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
                 expected if isinstance(expected, dict) else {},
                 data.get("from", ""),
                 data.get("c", 0),
+                read(data["item"]) if "item" in data else None,
             )
 
 

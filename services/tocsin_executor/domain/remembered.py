@@ -88,6 +88,7 @@ class ListenState:
         expected: Correlation values that the definition expects, by ``<filter>/<name>``.
         session: Of messages: who sends them. A call that is taken over by another worker subscribes anew.
         count: How many messages have been gone through.
+        item: The event or message that is being gone through.
     """
 
     cursor: int
@@ -101,6 +102,7 @@ class ListenState:
     expected: dict[str, Json] = field(default_factory=dict)
     session: str = ""
     count: int = 0
+    item: Json = None
 
 
 @dataclass(slots=True)

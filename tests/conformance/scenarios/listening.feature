@@ -112,7 +112,7 @@ Feature: Listen, correlation and emit
             item: event
             at: i
             do: [{w: {wait: {milliseconds: 10}}}, {s: {set: {v: '${ $event.v }', i: '${ $i }'}}}]
-            output: {as: '.v * 10 + .i'}
+            output: {as: '.v * 10 + .i + $event.v * 100'}
     """
     And given these events are published:
     """yaml
@@ -122,7 +122,7 @@ Feature: Listen, correlation and emit
     """
     Then the workflow should complete with output:
     """yaml
-    [10, 21, 32]
+    [110, 221, 332]
     """
 
   Scenario: The export of foreach sees each event

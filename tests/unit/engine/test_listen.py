@@ -108,13 +108,13 @@ def test_the_first_value_sets_the_correlation() -> None:
 
 def test_foreach_runs_its_body_one_event_after_the_other() -> None:
     """Events wait in line meanwhile; the outputs are the items'."""
-    body = {"item": "e", "at": "i", "do": [{"c": {"call": "noop", "with": ["${ $i }", "${ $e }"]}}], "output": {"as": ".[1]"}}
+    body = {"item": "e", "at": "i", "do": [{"c": {"call": "noop", "with": ["${ $i }", "${ $e }"]}}], "output": {"as": "[.[1], $e, $i]"}}
     world = listening({"any": [{"with": {"type": "a"}}], "until": "length == 2"}, body)
     world.deliver("h:4", of("a", "x"))
     world.deliver("h:4", of("a", "y"))
     assert len(world.work) == 1
     world.finish()
-    assert (world.output, len(world.dispatched)) == (["x", "y"], 2)
+    assert (world.output, len(world.dispatched)) == ([["x", "x", 0], ["y", "y", 1]], 2)
 
 
 def test_events_during_a_suspend_are_kept() -> None:

@@ -64,11 +64,11 @@ def test_each_message_is_replaced_by_what_its_tasks_make_of_it() -> None:
         "item": "message",
         "at": "i",
         "do": [{"first": {"set": {"n": "${ .payload * 10 }"}}}, {"second": second}],
-        "output": {"as": "${ {made: .n, was: .was} }"},
+        "output": {"as": "${ {made: .n, was: $message.payload, i: $i} }"},
     }
     done = heard(foreach, [{"payload": 1}, {"payload": 2}, {"payload": 3}])
     assert done.status == "completed"
-    assert done.output["got"] == [{"made": 10, "was": 1}, {"made": 21, "was": 2}, {"made": 32, "was": 3}]
+    assert done.output["got"] == [{"made": 10 * n + n - 1, "was": n, "i": n - 1} for n in (1, 2, 3)]
 
 
 def test_messages_can_be_exported_to_the_context() -> None:

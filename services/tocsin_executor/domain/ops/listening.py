@@ -153,7 +153,7 @@ def consume(fold: Fold, token: Token, node: Node) -> None:
         return
     if len(state.consumed) >= MAX_EVENTS:
         raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} events were consumed"))
-    _handle(fold, token, spec, found if spec.read == "envelope" else _data(found), len(state.consumed))
+    _handle(fold, token, spec, state, found if spec.read == "envelope" else _data(found))
 
 
 def _go_through(fold: Fold, token: Token, spec: ListenSpec, state: ListenState) -> None:
@@ -166,17 +166,24 @@ def _go_through(fold: Fold, token: Token, spec: ListenSpec, state: ListenState) 
     value = state.queue.pop(0)
     state.count += 1
     grant(fold, token, state)
-    _handle(fold, token, spec, value, state.count - 1)
+    _handle(fold, token, spec, state, value)
 
 
-def _handle(fold: Fold, token: Token, spec: ListenSpec, value: Json, index: int) -> None:
+def _handle(fold: Fold, token: Token, spec: ListenSpec, state: ListenState, value: Json) -> None:
     """What is done for each event or message, if anything is."""
     token.memo = None
+    state.item = value if spec.post is not None else None
     if spec.body is None:
         token.output = value
         fold.turn(token, Phase.NEXT)
     else:
+        index = _index(spec, state)
         fold.open_scope(token, spec.body, value, index, {spec.each: value, spec.at: index})
+
+
+def _index(spec: ListenSpec, state: ListenState) -> int:
+    """Which one is being gone through."""
+    return state.count - 1 if spec.streams else len(state.consumed)
 
 
 def no_more(fold: Fold, token: Token, state: ListenState) -> None:
@@ -203,8 +210,7 @@ def item_done(fold: Fold, token: Token, node: Node) -> None:
     spec, state = _parts(token, node)
     value = token.output
     if spec.post is not None:
-        index = state.count - 1 if spec.streams else len(state.consumed)
-        value = out_of(fold, token, spec.post, {spec.each: value, spec.at: index})
+        value = out_of(fold, token, spec.post, {spec.each: state.item, spec.at: _index(spec, state)})
     consumed = [*state.consumed, value] if spec.keeps else state.consumed
     if spec.until is not None:
         over = condition(fold, token, "until", spec.until, consumed)
@@ -214,7 +220,7 @@ def item_done(fold: Fold, token: Token, node: Node) -> None:
         over = len(state.taken) == spec.until_from
     else:
         over = spec.mode == "one" or len(spec.filters) == spec.until_from
-    state.consumed = consumed
+    state.consumed, state.item = consumed, None
     token.output = None
     if over:
         _close(fold, token, state, consumed)
