@@ -4,6 +4,7 @@ Every runner that speaks HTTP comes here. Nothing of a credential is in an error
 query and fragment.
 """
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
@@ -16,7 +17,7 @@ from yarl import URL
 from tocsin_executor.domain.values import ErrorKind
 from tocsin_executor.worker.policies import Basic, Bearer, Digest, Grant, Policy
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Task
-from tocsin_executor.worker.tokens import Tokens
+from tocsin_executor.worker.tokens import Granted, Tokens
 from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry import current_traceparent, span
@@ -25,6 +26,8 @@ from tocsin_kit.web.outgoing import OutgoingGuard, OutgoingRefused, open_session
 TIMEOUT: Final = aiohttp.ClientTimeout(total=300, connect=10)  # the task's own timeout is the engine's; this bounds a mistake
 _STREAM: Final = aiohttp.ClientTimeout(total=None, connect=10)
 _TOKEN_LIMIT: Final = 64 * 1024  # bytes of a token's answer
+_TOKEN_SECONDS: Final = 30  # that an authorization server may take: all who need the token wait
+_PRIVATE: Final = frozenset({"password", "refresh_token", "subject_token", "actor_token"})
 
 
 @dataclass(slots=True)
@@ -104,19 +107,22 @@ class Caller:
     @asynccontextmanager
     async def open(self, task: Task, request: Request, policy: Policy | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
         """The same, with an answer that is still to be read."""
-        digest = None
+        digest = granted = None
         if isinstance(policy, Digest):
             task.redaction.hide(policy.password)
             digest = aiohttp.DigestAuthMiddleware(policy.username, policy.password)
+        elif isinstance(policy, Grant):
+            granted = await self._token(task, policy)
+            request.headers["Authorization"] = f"Bearer {granted.token}"
         elif policy is not None:
             request.headers["Authorization"] = await self.authorization(task, policy)
         async with self._opened(request, digest) as response:
-            if response.status == 401 and isinstance(policy, Grant) and self._tokens.forget(policy):
-                response.release()  # a cached token may have been revoked: one more try with a new one
-            else:
+            if response.status != 401 or not isinstance(policy, Grant) or granted is None or granted.fresh:
                 yield response
                 return
-        request.headers["Authorization"] = f"Bearer {await self._token(task, policy)}"
+            response.release()  # a cached token may have been revoked: one more try with another one
+            self._tokens.forget(policy, granted.token)
+        request.headers["Authorization"] = f"Bearer {(await self._token(task, policy)).token}"
         async with self._opened(request, digest) as response:
             yield response
 
@@ -135,7 +141,7 @@ class Caller:
                 task.redaction.hide(token)
                 return f"Bearer {token}"
             case Grant():
-                return f"Bearer {await self._token(task, policy)}"
+                return f"Bearer {(await self._token(task, policy)).token}"
             case Digest():
                 raise Failed(ErrorKind.CONFIGURATION, "Digest authentication is for HTTP only.")
 
@@ -150,11 +156,12 @@ class Caller:
             found = await self.guard.resolve(host, port)
             return found[0]["host"]
 
-    async def _token(self, task: Task, policy: Grant) -> str:
-        task.redaction.hide([policy.secret, policy.assertion])
-        token = await self._tokens.token(policy)
-        task.redaction.hide(token)
-        return token
+    async def _token(self, task: Task, policy: Grant) -> Granted:
+        private = [value for name, value in policy.parameters if name in _PRIVATE]
+        task.redaction.hide([policy.secret, policy.assertion, *private])
+        granted = await self._tokens.token(policy)
+        task.redaction.hide(granted.token)
+        return granted
 
     @asynccontextmanager
     async def _opened(
@@ -183,9 +190,12 @@ class Caller:
 
     async def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         request = Request(method, url, dict(headers), body=body, limit=_TOKEN_LIMIT)
-        async with self._opened(request) as response:
-            answer = await _read(request, response)
-            return answer.status, answer.content
+        try:
+            async with asyncio.timeout(_TOKEN_SECONDS), self._opened(request) as response:
+                answer = await _read(request, response)
+                return answer.status, answer.content
+        except TimeoutError as error:
+            raise Failed(ErrorKind.TIMEOUT, f"No token from {where(url)} within {_TOKEN_SECONDS:g} s.") from error
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -1,12 +1,14 @@
 """Access tokens of OAuth 2 and OpenID Connect: asked for once, kept until shortly before they expire, renewed.
 
 In memory only, and only for the same authority, client, grant and scopes with the same credentials: the key is a hash of
-all of them. Many tasks that need the same token wait for one request.
+all of them. Many tasks that need the same token wait for one request, and hear the same failure if it fails. A cached token
+that a service does not take is replaced once, however many tasks found that out.
 """
 
 import asyncio
 import base64
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +27,8 @@ from tocsin_kit.clock import Clock
 Ask: TypeAlias = Callable[[str, str, Mapping[str, str], bytes | None], Awaitable[tuple[int, bytes]]]
 """Method, URL, headers, body -> status, content."""
 
-_EARLY: Final = 10.0  # seconds before its end from which on a token is not used any more
+_EARLY: Final = 10.0  # seconds before its end from which on a token is not used any more; a fifth of a short life
+_BEARERS: Final = frozenset({"", "bearer", "n_a"})  # types of tokens; a token exchange may say N_A
 _UNSAID: Final = 60.0  # seconds that a token is kept whose server does not say when it expires
 _DISCOVERY: Final = 3600.0  # seconds that a server's configuration is kept
 _KEPT: Final = 1000  # tokens
@@ -38,6 +41,14 @@ class _Held:
     token: str
     until: float
     refresh: str | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Granted:
+    """A token, and whether it was asked for just now."""
+
+    token: str
+    fresh: bool
 
 
 class Tokens:
@@ -55,36 +66,54 @@ class Tokens:
         self._chance = chance
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._asking: dict[str, asyncio.Lock] = {}
+        self._failed: OrderedDict[str, tuple[int, Failed]] = OrderedDict()
+        self._tries = 0
         self._endpoints: dict[str, tuple[str, float]] = {}
 
-    async def token(self, grant: Grant) -> str:
-        """A token that is good for some seconds yet.
+    async def token(self, grant: Grant) -> Granted:
+        """A token that is good for a moment yet.
 
         Raises:
             Failed: ``authentication`` when the server refuses, ``communication`` when it does not answer as it should.
         """
-        key = _key(grant)
+        key, came = _key(grant), self._tries
         lock = self._asking.setdefault(key, asyncio.Lock())
         try:
             async with lock:
                 held = self._held.get(key)
-                if held is None or held.until <= self._clock.monotonic():
-                    held = await self._renewed(grant, held)
-                    self._held[key] = held
-                    while len(self._held) > _KEPT:
-                        self._held.popitem(last=False)
-                return held.token
+                if held is not None and held.until > self._clock.monotonic():
+                    return Granted(held.token, fresh=False)
+                tried, failure = self._failed.get(key, (0, None))
+                if failure is not None and tried > came:
+                    raise failure  # somebody asked while this one waited
+                held = await self._noted(grant, held, key)
+                return Granted(held.token, fresh=True)
         finally:
             if not lock.locked():
                 self._asking.pop(key, None)
 
-    def forget(self, grant: Grant) -> bool:
-        """Do not use the cached token again; ``False`` when there is none, or it was not used before."""
-        held = self._held.get(_key(grant))
-        if held is None or held.until <= self._clock.monotonic():
-            return False
-        self._held[_key(grant)] = replace(held, until=0.0)
-        return True
+    async def _noted(self, grant: Grant, held: _Held | None, key: str) -> _Held:
+        """Ask, and keep what came of it for those who wait."""
+        self._tries += 1
+        try:
+            held = await self._renewed(grant, held)
+        except Failed as failure:
+            self._failed[key] = (self._tries, failure)
+            while len(self._failed) > _KEPT:
+                self._failed.popitem(last=False)
+            raise
+        self._failed.pop(key, None)
+        self._held[key] = held
+        while len(self._held) > _KEPT:
+            self._held.popitem(last=False)
+        return held
+
+    def forget(self, grant: Grant, token: str) -> None:
+        """A service did not take this token: do not use it again. Another one that came meanwhile is left alone."""
+        key = _key(grant)
+        held = self._held.get(key)
+        if held is not None and held.token == token:
+            self._held[key] = replace(held, until=0.0)
 
     async def _renewed(self, grant: Grant, held: _Held | None) -> _Held:
         if held is not None and held.refresh is not None:
@@ -132,8 +161,11 @@ class Tokens:
             raise Failed(ErrorKind.COMMUNICATION, "The authorization server answered without a token.", status=502)
         if grant.issuers and _issuer(token) not in grant.issuers and _issuer(found.get("id_token")) not in grant.issuers:
             raise Failed(ErrorKind.AUTHENTICATION, "The token is not from one of the issuers that the definition names.")
-        lasts, refresh = found.get("expires_in"), found.get("refresh_token")
-        seconds = max(float(lasts) - _EARLY, 0.0) if isinstance(lasts, int | float) else _UNSAID
+        kind, refresh = found.get("token_type"), found.get("refresh_token")
+        if isinstance(kind, str) and kind.lower() not in _BEARERS:
+            said = kind[:20] if kind.isprintable() else "another kind"
+            raise Failed(ErrorKind.AUTHENTICATION, f"The token is of the type {said!r}; bearer tokens are offered.")
+        seconds = _seconds(found.get("expires_in"))
         return _Held(token, self._clock.monotonic() + seconds, refresh if isinstance(refresh, str) else None)
 
     async def _discovered(self, url: str) -> str:
@@ -165,6 +197,15 @@ class Tokens:
             "jti": self._chance.token(16).hex(),
         }
         return jwt.encode(claims, grant.secret, algorithm="HS256")
+
+
+def _seconds(lasts: object) -> float:
+    """How long a token is used, of what its server says; some say it as text."""
+    try:
+        stated = float(lasts) if isinstance(lasts, int | float | str) else math.nan
+    except ValueError:
+        stated = math.nan
+    return max(stated - min(_EARLY, stated / 5), 0.0) if math.isfinite(stated) else _UNSAID
 
 
 def _folded(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:

@@ -1,5 +1,6 @@
 """Every authentication of the language against a real server on this machine."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
@@ -29,17 +30,19 @@ class Authority:
         self.given = 0
         self.revoked: set[str] = set()
         self.refuses = False
+        self.says: dict[str, Any] = {}
         self.url = ""
 
     async def token(self, request: web.Request) -> web.Response:
         body = await request.json() if request.content_type == "application/json" else dict(await request.post())
         self.asked.append({**body, "authorization": request.headers.get("Authorization")})
+        await asyncio.sleep(0)  # noqa: TID251  # others come meanwhile
         if self.refuses:
-            return web.json_response({"error": "invalid_client"}, status=401)
+            return web.json_response({"error": body.get("password", "invalid_client")}, status=401)
         self.given += 1
         token = jwt.encode({"iss": "https://issuer.example", "n": self.given}, "k" * 32)
         more = {"refresh_token": f"refresh-{self.given}"} if body["grant_type"] in {"password", "refresh_token"} else {}
-        return web.json_response({"access_token": token, "expires_in": 60, "token_type": "Bearer", **more})
+        return web.json_response({"access_token": token, "expires_in": 60, "token_type": "Bearer", **more, **self.says})
 
     async def configuration(self, request: web.Request) -> web.Response:
         return web.json_response({"issuer": self.url, "token_endpoint": f"{self.url}/elsewhere"})
@@ -80,7 +83,11 @@ async def world() -> AsyncIterator[tuple[Authority, Any, ManualClock]]:
         async def ask(policy: Any, **secrets: Any) -> Any:
             spec = {"method": "get", "endpoint": {"uri": f"{authority.url}/api", "authentication": policy}}
             task = Task("r", "h:1#1", "http", "t", "/do/0/t", "n", spec, None, None, None, None, "s", secrets=secrets)
-            return (await HttpRunner(caller).run(task)).output
+            try:
+                return (await HttpRunner(caller).run(task)).output
+            except Failed as failed:
+                failed.problem = {name: task.redaction.value(said) for name, said in failed.problem.items()}
+                raise
 
         try:
             yield authority, ask, clock
@@ -119,6 +126,67 @@ async def test_a_token_that_was_revoked_is_replaced_once() -> None:
         await ask(oauth2(authority.url))
         authority.revoked.add(jwt.encode({"iss": "https://issuer.example", "n": 1}, "k" * 32))
         assert (await ask(oauth2(authority.url)))["n"] == 2
+
+
+async def test_many_tasks_ask_once() -> None:
+    """For a token that nobody has, and for one in the place of a cached one that a service does not take any more."""
+    async with world() as (authority, ask, _):
+        assert [found["n"] for found in await asyncio.gather(*(ask(oauth2(authority.url)) for _ in range(20)))] == [1] * 20
+        authority.revoked.add(jwt.encode({"iss": "https://issuer.example", "n": 1}, "k" * 32))
+        assert [found["n"] for found in await asyncio.gather(*(ask(oauth2(authority.url)) for _ in range(20)))] == [2] * 20
+        assert authority.given == 2
+
+
+async def test_a_new_token_that_is_refused_is_not_asked_for_again() -> None:
+    """The service means it."""
+    async with world() as (authority, ask, _):
+        authority.revoked |= {jwt.encode({"iss": "https://issuer.example", "n": n}, "k" * 32) for n in (1, 2)}
+        with pytest.raises(Failed) as caught:
+            await ask(oauth2(authority.url))
+        assert (caught.value.problem["status"], authority.given) == (401, 1)
+
+
+async def test_those_who_wait_for_a_token_hear_the_same_failure() -> None:
+    """Instead of each asking an authority that refuses, one after the other; and none hears what was sent."""
+    async with world() as (authority, ask, _):
+        authority.refuses = True
+        policy = oauth2(authority.url, grant="password", username="u", password="hunter-two-three")
+        found = await asyncio.gather(*(ask(policy) for _ in range(20)), return_exceptions=True)
+        assert all(isinstance(each, Failed) and each.problem["status"] == 401 for each in found)
+        assert not any("hunter" in str(each.problem) for each in found if isinstance(each, Failed))
+        assert len(authority.asked) <= 2
+        authority.refuses = False
+        assert (await ask(policy))["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "later", "asked"),
+    [
+        ({"expires_in": "60"}, 45, 1),
+        ({"expires_in": "60"}, 55, 2),
+        ({"expires_in": 5}, 3, 1),
+        ({"expires_in": 5}, 5, 2),
+        ({"expires_in": None}, 30, 1),
+        ({"expires_in": "soon", "token_type": "bearer"}, 70, 2),
+        ({"expires_in": -1, "token_type": None}, 0, 2),
+    ],
+)
+async def test_a_token_is_kept_as_long_as_its_server_says(says: dict[str, Any], later: float, asked: int) -> None:
+    """In numbers or text, for short lives as well; without a word for a minute."""
+    async with world() as (authority, ask, clock):
+        authority.says = says
+        await ask(oauth2(authority.url))
+        await clock.advance(later)
+        await ask(oauth2(authority.url))
+        assert len(authority.asked) == asked
+
+
+async def test_tokens_that_are_no_bearers_are_not_used_as_such() -> None:
+    """Without the proof that belongs to them they are nothing."""
+    async with world() as (authority, ask, _):
+        authority.says = {"token_type": "DPoP"}
+        with pytest.raises(Failed, match="DPoP"):
+            await ask(oauth2(authority.url))
 
 
 async def test_clients_say_who_they_are_in_every_way_of_the_reference() -> None:
