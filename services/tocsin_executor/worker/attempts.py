@@ -66,7 +66,7 @@ class Attempts:
         if task.redaction:
             outcome.output = task.redaction.value(outcome.output)
             if outcome.error is not None:
-                outcome.error = {name: task.redaction.value(held) for name, held in outcome.error.items()}
+                outcome.error = task.redaction.error(outcome.error)
         return await self._kept(outcome)
 
     async def _kept(self, outcome: Outcome) -> Outcome:

@@ -3,6 +3,9 @@
 An author sends a secret to a server that may send it back, or prints it by mistake, and what leaves a task is kept for long and
 read by many. So the exact values are replaced. That is a net, not a wall: a program can write a value backwards. Values of less
 than five characters are replaced only where they are the whole text, or they would spoil everything.
+
+Errors say what was wrong in part, because it may be long, and in capitals where those do not matter: from them the beginnings
+of values are taken as well, however they are written.
 """
 
 import base64
@@ -16,6 +19,7 @@ from tocsin_executor.domain.values import Json
 
 HIDDEN: Final = "***"
 _SHORT: Final = 5  # characters
+_TELLING: Final = 10  # of a beginning; more than `https://`, with which other things begin, too
 # Members of an object that are known not to be secret in the language's authentication policies; redacting a user's name or a
 # scope would spoil ordinary data.
 _OPEN_MEMBERS: Final = frozenset({"username", "authority", "grant", "scopes", "audiences", "issuers", "type", "encoding", "id"})
@@ -58,6 +62,22 @@ class Redaction:
                 text = text.replace(value, HIDDEN)
         return text
 
+    def error(self, problem: Mapping[str, Json]) -> dict[str, Json]:
+        """A problem without secrets, nor the beginning of one, where a longer text was cut off."""
+        return {name: self._begun(held) if isinstance(held, str) else self.value(held) for name, held in problem.items()}
+
+    def _begun(self, text: str) -> str:
+        text = self.text(text)
+        for value in map(_lower, self._anywhere):
+            at = _lower(text).find(value[:_TELLING])
+            while at >= 0:
+                lower, end = _lower(text), at + min(_TELLING, len(value))
+                while end < len(text) and lower[at : end + 1] == value[: end + 1 - at]:
+                    end += 1
+                text = text[:at] + HIDDEN + text[end:]
+                at = _lower(text).find(value[:_TELLING], at + len(HIDDEN))
+        return text
+
     def value(self, value: Json) -> Json:
         """A copy without secrets, keys included."""
         if isinstance(value, str):
@@ -67,3 +87,9 @@ class Redaction:
         if isinstance(value, list):
             return [self.value(held) for held in value]
         return value
+
+
+def _lower(text: str) -> str:
+    """In small letters, of the same length: a few capitals have small forms of two characters."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(each if len(each.lower()) != 1 else each.lower() for each in text)

@@ -28,6 +28,30 @@ def test_an_exact_value_never_leaves(secret: str, before: str, after: str) -> No
             assert spelling not in texts[0] or spelling in f"{before}{HIDDEN}{after}"
 
 
+@given(SECRETS.filter(lambda text: len(text) >= 10), st.integers(10, 40), st.text(max_size=20), st.booleans())
+def test_an_error_that_cuts_a_value_off_tells_nothing_of_it(secret: str, kept: int, before: str, shouted: bool) -> None:
+    """`{value[:20]!r} is not a method`: what is left of it is hidden as well, also in capitals."""
+    redaction = Redaction()
+    redaction.hide(secret)
+    left = secret[:kept].upper() if shouted else secret[:kept]
+    said = redaction.error({"detail": f"{before}{left}' is no method", "status": 400})
+    if len(left) == len(secret[:kept]) and left.lower() == secret[:kept].lower():
+        assert HIDDEN in str(said["detail"])
+    assert said["status"] == 400
+
+
+def test_an_error_about_an_address_is_not_spoiled_by_a_secret_one() -> None:
+    """What many things begin with says nothing."""
+    redaction = Redaction()
+    redaction.hide("https://hooks.example/T0/B0/secret")
+    detail = "https://other.example cannot be reached"
+    assert redaction.error({"detail": detail}) == {"detail": detail}
+    assert redaction.error({"detail": "'HTTPS://HOOKS.EXAMPLE/T0/B' is none"}) == {"detail": f"'{HIDDEN}' is none"}
+    assert redaction.error({"detail": "'https://hooks.example/T0/B0/secret' twice: https://hooks.ex"}) == {
+        "detail": f"'{HIDDEN}' twice: {HIDDEN}"
+    }
+
+
 def test_short_values_spoil_nothing() -> None:
     """Four characters are replaced where they are all there is, and stay inside other words."""
     redaction = Redaction()
