@@ -16,15 +16,16 @@ from tocsin.signals.catalogue.auth import (
     RoleChanged,
     UserChanged,
 )
+from tocsin_auth.application.administrators import Administrators
 from tocsin_auth.application.authority import Authority
 from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.organising import Groups
 from tocsin_auth.application.renewing import Renewal
 from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.application.second_factors import Enrolment, SecondFactors
-from tocsin_auth.domain.errors import BuiltIn, FactorOverdue, InUse, LastAdministrator, SecondPersonNeeded
+from tocsin_auth.domain.errors import BuiltIn, FactorOverdue, InUse, SecondPersonNeeded
 from tocsin_auth.domain.groups import Group
-from tocsin_auth.domain.roles import ADMINISTRATOR, BUILT_IN, GUARDED, Binding, Role, checked_role
+from tocsin_auth.domain.roles import BUILT_IN, GUARDED, Binding, Role, checked_role
 from tocsin_auth.domain.users import NO_PASSWORD, Departure, User, check_password, checked_name
 from tocsin_auth.ports import PasswordHasher, Records, Teller
 from tocsin_kit.clock import Clock
@@ -62,6 +63,7 @@ class Accounts:
     ) -> None:
         self._users, self._departures, self._groups, self._authority = users, departures, groups, authority
         self._logins, self._factors, self._hasher, self._teller, self._clock = logins, factors, hasher, teller, clock
+        self._administrators = Administrators(users, clock)
 
     async def show(self, name: str) -> Entry[User]:
         """A user.
@@ -123,12 +125,12 @@ class Accounts:
             await self._may_bind(name, entry.value.bindings, bindings, asker)
         now = self._clock.now()
         user = entry.value.with_access(bindings, disabled, now, entry.revision + 1)
-        if not _is_administrator(user):
-            await self._keep_an_administrator(entry.value)
+        await self._administrators.keep(entry.value, user)
         kind = USER_DISABLED if user.disabled and not entry.value.disabled else USER_UPDATED
         signal = said(kind, entry, _about(user), asker=asker, now=now, to=user)
         stored = await self._users.commit(entry, user, outbox=[signal])
         await self._teller.tell()
+        await self._administrators.confirm(entry.value, stored, asker)
         return stored
 
     @undisputed
@@ -142,11 +144,12 @@ class Accounts:
         """
         entry = await self._changeable(name, asker, None)
         assert entry.value is not None
-        await self._keep_an_administrator(entry.value)
-        now = self._clock.now()
+        before, now = entry.value, self._clock.now()
         # First nobody gets a token any more, then the floor is remembered, then the user goes: no step leaves a way in.
-        gone = entry.value.with_access((), True, now, entry.revision + 1)
+        gone = before.with_access((), True, now, entry.revision + 1)
+        await self._administrators.keep(before, gone)
         entry = await self._users.commit(entry, gone)
+        await self._administrators.confirm(before, entry, asker)
         await self._departures.commit(await self._departures.load(name), Departure(entry.revision + 1, now))
         await self._groups.forget(name)
         signal = said(USER_DELETED, entry, _about(gone), asker=asker, now=now, to=None)
@@ -264,13 +267,6 @@ class Accounts:
         if asker.principal.person == f"user:{name}":
             await self._authority.require_second(binding for binding in after if binding not in before)
 
-    async def _keep_an_administrator(self, going: User) -> None:
-        if not _is_administrator(going):
-            return
-        others = await self._users.find(EVERYTHING.eq("disabled", False), limit=1000)
-        if not any(entry.value and _is_administrator(entry.value) for entry in others if entry.key != going.name):
-            raise LastAdministrator
-
 
 class Roles:
     """Roles of one's own, beside the built-in ones.
@@ -372,10 +368,6 @@ def _names(permissions: Sequence[str], wanted: str) -> bool:
 
 def _own_name(asker: Asker) -> str:
     return asker.principal.subject.removeprefix("user:")
-
-
-def _is_administrator(user: User) -> bool:
-    return not user.disabled and ADMINISTRATOR in user.bindings
 
 
 def _about(user: User) -> UserChanged:

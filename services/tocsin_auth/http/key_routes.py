@@ -47,8 +47,8 @@ class KeyHandlers:
     async def index(self, call: Call) -> Page[KeyModel]:
         """List keys."""
         query = call.query(KeyQuery)
-        kind, _, name = call.principal.person.partition(":")
-        own = name if kind == "user" else ""  # a service or a run has none, whoever is called like it
+        kind, _, name = call.principal.subject.partition(":")
+        own = name if kind == "user" else ""  # a key, a service or a run has none, whoever is behind it or called like it
         if query.owner is not None and query.owner != own:
             call.require("api-key:read")
         owner = own if query.owner is None else None if query.owner == "*" else query.owner

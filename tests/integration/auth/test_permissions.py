@@ -1,5 +1,6 @@
 """Every route with everybody: no token, a viewer, an administrator. And nobody climbs."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -102,6 +103,35 @@ async def test_keys_of_others_do_not_exist(auth: Auth) -> None:
     assert (await auth.ask("GET", "/api/v1/api-keys?owner=*", ada))[0] == 403
     assert (await auth.ask("GET", "/api/v1/api-keys?owner=admin", ada))[0] == 403
     assert len((await auth.ask("GET", "/api/v1/api-keys?owner=*", await auth.token()))[1]["items"]) == 1
+
+
+async def test_a_key_sees_neither_the_other_keys_of_its_owner_nor_where_they_log_in_from(auth: Auth) -> None:
+    """What is about oneself is about the person who has logged in; a key may what it says, and look at itself."""
+    ada = await auth.user("ada", ("author", "team-a"))
+    for name in ("one", "other"):
+        _, made = await auth.ask("POST", "/api/v1/api-keys", ada, json={"name": name})
+    assert (await auth.ask("GET", "/api/v1/api-keys", made["api_key"]))[1]["items"] == []
+    for path in ("/api/v1/api-keys?owner=ada", "/api/v1/auth/sessions", "/api/v1/auth/sessions?user=ada"):
+        assert (await auth.ask("GET", path, made["api_key"]))[0] == 403, path
+    assert len((await auth.ask("GET", "/api/v1/api-keys", ada))[1]["items"]) == 2
+    assert len((await auth.ask("GET", "/api/v1/auth/sessions", ada))[1]["items"]) == 1
+
+
+async def test_two_administrators_who_end_each_other_at_once_do_not_both_succeed(auth: Auth) -> None:
+    """Whoever was first, somebody is left who may do everything."""
+    deeds: list[tuple[str, Any]] = [("PATCH", {"bindings": []}), ("PATCH", {"disabled": True}), ("DELETE", None)]
+    for number, (method, body) in enumerate(deeds):
+        rival = f"rival-{number}"
+        theirs, mine = await auth.user(rival, ("admin", "*")), await auth.token()
+        answers = await asyncio.gather(
+            auth.ask(method, "/api/v1/users/admin", theirs, **({"json": body} if body else {})),
+            auth.ask(method, f"/api/v1/users/{rival}", mine, **({"json": body} if body else {})),
+        )
+        assert [status for status, _ in answers].count(200 if body else 204) <= 1, answers
+        if answers[0][0] < 300:
+            return  # the one that the test logs in as has gone
+        if answers[1][0] >= 300:
+            assert (await auth.ask("DELETE", f"/api/v1/users/{rival}", await auth.token()))[0] == 204
 
 
 async def test_an_administrator_always_remains(auth: Auth) -> None:

@@ -25,7 +25,10 @@ class MemoryRecords:
             entry
             for entry in self.held.values()
             if entry.value is not None
-            and all(fits[operator](getattr(entry.value, field), wanted) for field, operator, wanted in where.conditions)
+            and all(
+                any(fits[operator](value, wanted) for value in _values(entry.value, field))
+                for field, operator, wanted in where.conditions
+            )
         ]
         return found[:limit]
 
@@ -36,3 +39,11 @@ class MemoryRecords:
         self.held[entry.key] = stored
         self.said += outbox
         return stored
+
+
+def _values(entity: Any, path: str) -> list[Any]:
+    """What is under a path; of lists, what is under it in each of their items."""
+    found = [entity]
+    for field in path.split("."):
+        found = [getattr(item, field) for one in found for item in (one if isinstance(one, tuple) else (one,))]
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tocsin.signals import root
+from tocsin_auth.application.administrators import Administrators
 from tocsin_auth.application.authority import Authority
 from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.revoking import RevocationLedger
@@ -16,7 +17,8 @@ from tocsin_auth.application.saying import Asker
 from tocsin_auth.application.sessions import Sessions
 from tocsin_auth.application.throttling import FREE_BY_ADDRESS, FREE_BY_NAME, Throttle
 from tocsin_auth.domain.api_keys import KeyRecord
-from tocsin_auth.domain.errors import SessionEnded, TooManyLogins, WrongCredentials
+from tocsin_auth.domain.errors import LastAdministrator, SessionEnded, TooManyLogins, WrongCredentials
+from tocsin_auth.domain.roles import ADMINISTRATOR
 from tocsin_auth.domain.throttle import network_of
 from tocsin_auth.domain.users import User
 from tocsin_kit.chance import SystemChance
@@ -231,3 +233,20 @@ async def test_very_much_that_is_withdrawn_costs_everybody_one_new_token_and_not
         known = await ledger.current()
         assert known.policy == 1
         assert digest("key:later") in known.ended
+
+
+async def test_administrators_who_have_seen_each_other_both_remain(place: Place) -> None:
+    """Each looked before the other had gone: the second look finds nobody, and undoes it."""
+    asker, one = Asker(root("test")), Administrators(place.users, place.clock)  # type: ignore[arg-type]
+    for name in ("ada", "ben"):
+        await place.users.commit(await place.users.load(name), User(name, RIGHT, (ADMINISTRATOR,), False, NOW, NOW))
+    before = {name: await place.users.load(name) for name in ("ada", "ben")}
+    after = {name: entry.value.with_access((), None, NOW, entry.revision + 1) for name, entry in before.items()}
+    for name, entry in before.items():
+        await one.keep(entry.value, after[name])
+    stored = {name: await place.users.commit(entry, after[name]) for name, entry in before.items()}
+    with pytest.raises(LastAdministrator):
+        await one.confirm(before["ada"].value, stored["ada"], asker)
+    await one.confirm(before["ben"].value, stored["ben"], asker)
+    assert ADMINISTRATOR in (await place.users.load("ada")).value.bindings
+    assert ADMINISTRATOR not in (await place.users.load("ben")).value.bindings
