@@ -99,6 +99,13 @@ class Database:
             read_concern=ReadConcern("majority"),
         )
         try:
+            await self._first_answer()
+        except BaseException:  # also where it is cancelled: nobody stops what did not start
+            self._client.close()
+            raise
+
+    async def _first_answer(self) -> None:
+        try:
             async with asyncio.timeout(self._start_timeout):
                 while not await self._ping():
                     await self.clock.sleep(0.1)

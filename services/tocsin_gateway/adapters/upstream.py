@@ -15,6 +15,8 @@ from tocsin_kit.telemetry.health import Health
 CONNECT_SECONDS = 3.0  # a service on the same network that needs longer is as good as down
 QUESTION_SECONDS = 3.0  # for readiness and documents
 CONNECTIONS = 200  # to each service
+LASTING = 2000  # to each service, of those that stay open: streams, exports, whoever waits for the end of a run
+PATIENCE = 10.0  # seconds for a free connection; more that is asked for then is refused instead of kept waiting
 
 
 class ServiceDown(Unavailable):
@@ -29,21 +31,38 @@ class HttpUpstream:
     Args:
         addresses: Base URL of each service's API by name.
         operations: URL of each service's operations port by name.
+        connections: To each service.
+        lasting: Beside those, for what stays open: however many people look on, requests have their connections.
+        patience: Seconds for a free connection.
     """
 
     name = "gateway.upstream"
 
-    def __init__(self, addresses: Mapping[str, str], operations: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        operations: Mapping[str, str],
+        *,
+        connections: int = CONNECTIONS,
+        lasting: int = LASTING,
+        patience: float = PATIENCE,
+    ) -> None:
         self._addresses = dict(addresses)
         self._operations = dict(operations)
+        self._limits = connections, lasting
+        self._patience = patience
         self._session: aiohttp.ClientSession | None = None
+        self._lasting: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Open the pool."""
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS, keepalive_timeout=60)
+        """Open the pools."""
+        self._session, self._lasting = (self._opened(limit) for limit in self._limits)
+
+    def _opened(self, limit: int) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=limit, keepalive_timeout=60)
         # No total timeout: signal streams stay open for days; the services bound everything else.
-        timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_SECONDS)
-        self._session = aiohttp.ClientSession(
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._patience, sock_connect=CONNECT_SECONDS)
+        return aiohttp.ClientSession(
             connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
         )
 
@@ -51,10 +70,11 @@ class HttpUpstream:
         """Nothing to do in the background."""
 
     async def stop(self) -> None:
-        """Close the pool."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the pools."""
+        pools, self._session, self._lasting = (self._session, self._lasting), None, None
+        for pool in pools:
+            if pool is not None:
+                await pool.close()
 
     def health(self) -> Health:
         """Ready while the pool is open; a service that is down is told where it is asked for, not here."""
@@ -69,7 +89,7 @@ class HttpUpstream:
         """
         url = URL(self._addresses[service] + request.target, encoded=True)
         try:
-            answer = await self._pool().request(
+            answer = await self._pool(lasting=lasts(url)).request(
                 request.method,
                 url,
                 headers={k: v for k, v in request.headers.items() if k.lower() != "host"},
@@ -112,10 +132,16 @@ class HttpUpstream:
             return None
         return document if isinstance(document, dict) and answer.status == 200 else None
 
-    def _pool(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _pool(self, *, lasting: bool = False) -> aiohttp.ClientSession:
+        pool = self._lasting if lasting else self._session
+        if pool is None:
             raise ServiceDown("the gateway is stopping")
-        return self._session
+        return pool
+
+
+def lasts(url: URL) -> bool:
+    """Whether an answer may stay open for long, so that many of them would leave no connection for anything else."""
+    return url.name in {"stream", "export"} or "wait" in url.query
 
 
 async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

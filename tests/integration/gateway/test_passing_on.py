@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import ClientSession, web
 
+from tocsin_gateway.adapters.upstream import HttpUpstream, ServiceDown
+from tocsin_gateway.ports import Forwarded
 from tocsin_gateway.wiring import SERVICE
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis import assemble, read_settings
@@ -115,6 +117,26 @@ async def test_a_stream_is_passed_on_as_it_comes(gateway, http, behind):
         assert await answer.content.readuntil(b"\n\n") == b"data: first\n\n"
         assert not behind[0].left.is_set()
     await eventually(behind[0].left.is_set, what="the end of the stream behind the gateway")
+
+
+async def test_however_many_look_on_requests_have_their_connections(behind):
+    """Streams that are open take none of them; one stream too many is refused and not kept waiting."""
+    upstream = HttpUpstream({"executor": behind[1]}, {}, connections=1, lasting=2, patience=0.1)
+
+    def asked(target: str) -> Forwarded:
+        return Forwarded(method="GET", target=target, headers={}, content=None)
+
+    async with running(upstream):
+        streams = [await upstream.forward("executor", asked("/api/v1/runs/stream")) for _ in range(2)]
+        with pytest.raises(ServiceDown):
+            await upstream.forward("executor", asked("/api/v1/runs/stream"))
+        with pytest.raises(ServiceDown):
+            await upstream.forward("executor", asked("/api/v1/runs/x?wait=20s"))
+        answer = await upstream.forward("executor", asked("/api/v1/runs"))
+        assert [chunk async for chunk in answer.chunks]
+        for stream in streams:
+            assert (await anext(stream.chunks)).startswith(b"data: first\n\n")
+            await stream.chunks.aclose()
 
 
 async def test_a_redirect_is_the_callers_business(gateway, http):

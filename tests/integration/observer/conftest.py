@@ -99,10 +99,12 @@ async def ground(nats_url, mongo_url, mongo_prefix) -> AsyncIterator[Ground]:
     """Bus, streams and database."""
     database = Database(mongo_url, name=f"{mongo_prefix}_observer")
     await database.start()
-    ground = Ground(Bus(nats_url, name="observer"), database)
-    async with running(ground.bus):
-        await ensure_streams(ground.bus)
-        await ground.direct.start()
-        await ground.signals.prepare()
-        yield ground
-    await database.stop()
+    try:
+        ground = Ground(Bus(nats_url, name="observer"), database)
+        async with running(ground.bus):
+            await ensure_streams(ground.bus)
+            await ground.direct.start()
+            await ground.signals.prepare()
+            yield ground
+    finally:  # also where the bus does not start, or does not end well
+        await database.stop()
