@@ -15,6 +15,7 @@ from tocsin_executor.domain.values import ErrorKind, Json, problem
 from tocsin_executor.worker.policies import Policy, read_policy
 from tocsin_executor.worker.secrets import SecretSource, ask_for
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, TakenOver, Task
+from tocsin_executor.worker.writing import whole, writable
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
@@ -62,12 +63,27 @@ class Attempts:
 
     async def outcome(self, task: Task) -> Outcome:
         """Do it; every failure is an error that the workflow sees. A cancel passes when the work has ended."""
+        say = task.say
+        task.say = lambda stream, line: say(stream, whole(line))
         outcome = await self._tried(task)
+        try:
+            return await self._kept(self._fit(task, outcome))
+        except Exception as error:  # whatever a task gives, it must not end the worker, and then the next one that gets it
+            told = None if task.redaction else error
+            log.error("worker.output_defect", runner=task.runner, run=task.run, kind=type(error).__name__, exc_info=told)
+            return Outcome(error=problem(ErrorKind.RUNTIME, f"The output cannot be written: {type(error).__name__}."))
+
+    @staticmethod
+    def _fit(task: Task, outcome: Outcome) -> Outcome:
+        """With nothing secret in it, and nothing that cannot be written."""
+        outcome.output = writable(outcome.output)
+        if outcome.error is not None:
+            outcome.error = {name: writable(held) for name, held in outcome.error.items()}
         if task.redaction:
             outcome.output = task.redaction.value(outcome.output)
             if outcome.error is not None:
                 outcome.error = task.redaction.error(outcome.error)
-        return await self._kept(outcome)
+        return outcome
 
     async def _kept(self, outcome: Outcome) -> Outcome:
         """With a large output stored apart, after what is secret in it was hidden."""

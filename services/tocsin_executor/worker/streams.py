@@ -15,6 +15,7 @@ from tocsin_executor.domain.ops.credit import WINDOW
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.redaction import Redaction
 from tocsin_executor.worker.tasks import Failed
+from tocsin_executor.worker.writing import writable
 
 Push: TypeAlias = Callable[[Sequence[wire.Outgoing]], None]
 """Publishes messages, in the order of the calls."""
@@ -53,6 +54,7 @@ class Sender:
             self.room.clear()
             await self.room.wait()
         try:
+            message = writable(message)
             kept = await self.apart.keep(self.redaction.value(message) if self.redaction else message)
         except TooLarge as error:
             raise Failed(ErrorKind.VALIDATION, f"A message: {error.detail}", status=413) from error

@@ -31,6 +31,17 @@ class Echo:
         return Outcome({"spec": task.spec, "input": task.input})
 
 
+class Odd:
+    """Gives what cannot be written."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    async def run(self, task: Task) -> Outcome:
+        task.say("stdout", "half \udcff")
+        return self.outcome
+
+
 class Hurried(ManualClock):
     """Sleeps pass at once."""
 
@@ -163,3 +174,25 @@ async def test_the_code_of_a_task_can_be_somebody(sandbox: Sandbox) -> None:
     assert echo.seen["environment"] == {"TOCSIN_URL": "http://x", "TOCSIN_TOKEN": "canary-token", "A": "1"}
     assert "token" not in echo.seen
     assert "canary" not in str(outcome.output)
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "error"),
+    [
+        (Outcome({"a\udcff": ["b\ud800", 1]}), {"a?": ["b?", 1]}, None),
+        (Outcome(error={"type": "t", "status": 400, "detail": "no \udcff"}), None, "no ?"),
+        (Outcome({"big": 2**70}), None, "The output cannot be written: TypeError."),
+        (Outcome({"odd": object()}), None, "The output cannot be written: TypeError."),  # type: ignore[dict-item]
+    ],
+)
+async def test_nothing_that_a_task_gives_ends_the_worker(
+    sandbox: Sandbox, given: Outcome, output: Any, error: str | None
+) -> None:
+    """Bytes that a server sends as text, numbers beyond JSON: the task's output or its error, and never a crash."""
+    said: list[str] = []
+    task = Task(
+        "r", "h:1#1", "odd", "t", "/do/0/t", "n", None, None, None, None, None, "s", say=lambda _, line: said.append(line)
+    )
+    found = await Attempts({"odd": Odd(given)}, sandbox, HELD, ManualClock()).outcome(task)
+    assert (found.output, said) == (output, ["half ?"])
+    assert (found.error or {}).get("detail") == error

@@ -5,6 +5,7 @@ wrong way is a ``configuration`` error.
 """
 
 import base64
+import codecs
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,6 +19,10 @@ from tocsin_executor.worker.policies import read_policy
 from tocsin_executor.worker.tasks import Failed, Outcome, Task
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Codecs of Python that are no character sets of the web; some take a time that grows with the square of the content.
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
 _HIDDEN_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 _CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
@@ -89,9 +94,14 @@ def parsed_content(answer: Answer) -> Json:
         return value
     charset = _CHARSET.search(next((v for n, v in answer.headers.items() if n.lower() == "content-type"), ""))
     try:
-        return content.decode(charset[1] if charset else "utf-8")
-    except (UnicodeDecodeError, LookupError):
+        named = codecs.lookup(charset[1] if charset else "utf-8").name
+        if named in _NO_CHARSETS:
+            raise LookupError(named)
+        text = content.decode(named)
+        text.encode()  # some decode what is half a character
+    except (UnicodeError, LookupError):
         return base64.b64encode(content).decode()
+    return text
 
 
 def body_of(body: Json, headers: dict[str, str]) -> bytes | None:
