@@ -9,24 +9,26 @@ from bench.cluster import Cluster
 from tocsin.expressions.sandbox import Sandbox
 from tocsin_executor.worker.hands import Queue
 from tocsin_executor.worker.secrets import LocalSecrets
-from tocsin_executor.worker.tasks import Outcome, Task
+from tocsin_executor.worker.tasks import read_task
 from tocsin_executor.worker.worker import Worker
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.direct import Direct
+from tocsin_kit.bus.feed import Delivery
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.config import Secret
 
 
 class _ProbeWorker(Worker):
-    """The real worker; only the no-op body is replaced."""
+    """The real worker; it notes when a no-op has been carried out, which is where it is taken."""
 
     began: dict[str, "asyncio.Future[float]"]
 
-    def _noop(self, task: Task) -> Outcome:
-        future = self.began.setdefault(task.run, asyncio.get_running_loop().create_future())
+    def _receive(self, queue: Queue, delivery: Delivery) -> None:
+        super()._receive(queue, delivery)
+        now = time.perf_counter()
+        future = self.began.setdefault(read_task(delivery.payload).run, asyncio.get_running_loop().create_future())
         if not future.done():
-            future.set_result(time.perf_counter())
-        return super()._noop(task)
+            future.set_result(now)
 
 
 class Probe:

@@ -24,9 +24,10 @@ from tocsin_kit.chance import Chance, SystemChance
 BATCH_LIMIT = 1000
 """The server's limit of messages in one batch."""
 
-_SINGLE_MS, _BATCH_MS = 0.2, 5.0  # what a message and a batch cost before anything is measured
+_SINGLE_MS, _BATCH_MS = 0.02, 5.0  # what a message and a batch cost before anything is measured: as with lazy syncs
 _LEAST, _MOST = 12, 400  # bounds of the border
 _LEARN = 0.1  # weight of a measurement; a hiccup must not decide
+_FORGET = 0.01  # how much of what is not measured any more is forgotten with each group, so that it is tried again
 _BATCH_BYTES = 4 * 1024 * 1024  # a batch is staged in the server's memory
 _ABANDONED = frozenset({10176, 10208, 10210, 10211})  # a batch that did not come together: publish again
 
@@ -84,6 +85,7 @@ class GroupPublisher:
         self._fixed = batch_from
         self._atomic = atomic
         self._single_ms, self._batch_ms = _SINGLE_MS, _BATCH_MS
+        self._measured = 0
         self._within = within.total_seconds()
         self._name = (chance or SystemChance()).token(6).hex()
         self._prefix = ""
@@ -127,15 +129,16 @@ class GroupPublisher:
             at = upto
 
     def begin_group(self, messages: Sequence[Outgoing]) -> SentGroup | None:
-        """Send a small group before this returns, if the connection takes it at once.
+        """Send a group that is not large before this returns, if the connection takes it at once.
 
         Returns:
             What to wait for; ``None`` when nothing was sent, which is then for :meth:`publish_group`.
         """
-        if not messages or len(messages) >= _LEAST or not all(carried(subject) for subject, _ in messages):
+        if not 0 < len(messages) < BATCH_LIMIT or not all(carried(subject) for subject, _ in messages):
             return None
-        group, reply = self._register(len(messages), batch=False)
-        if self._direct.write_now(_single_block(messages, reply)):
+        batch = self._atomic and len(messages) >= self.batch_from
+        group, reply = self._register(len(messages), batch=batch)
+        if self._direct.write_now(self._block(messages, reply, batch=batch)):
             return SentGroup(self, group)
         self._groups.pop(group.key)
         return None
@@ -155,8 +158,10 @@ class GroupPublisher:
 
     async def _publish(self, messages: Sequence[Outgoing], *, batch: bool) -> None:
         group, reply = self._register(len(messages), batch=batch)
-        name = f"{self._name}{self._next}"
-        await self.settle(group, _batch_block(messages, name, reply) if batch else _single_block(messages, reply))
+        await self.settle(group, self._block(messages, reply, batch=batch))
+
+    def _block(self, messages: Sequence[Outgoing], reply: str, *, batch: bool) -> bytes:
+        return _batch_block(messages, f"{self._name}{self._next}", reply) if batch else _single_block(messages, reply)
 
     def _register(self, size: int, *, batch: bool) -> tuple[_Group, str]:
         self._next += 1
@@ -170,10 +175,13 @@ class GroupPublisher:
     def _learn(self, messages: int, took_ms: float, *, batch: bool) -> None:
         if batch:
             self._batch_ms += _LEARN * (min(took_ms, 4 * _BATCH_MS) - self._batch_ms)
+            self._single_ms += _FORGET * (_SINGLE_MS - self._single_ms)
             return
         if messages >= 4:  # fewer say more about the way there and back
-            self._single_ms += _LEARN * (max(0.01, min(took_ms / messages, 1.0)) - self._single_ms)
-        self._batch_ms += 0.01 * (_BATCH_MS - self._batch_ms)  # nobody measures a batch now: forget slowly what was bad luck
+            self._measured += 1
+            weight = max(_LEARN, 1 / self._measured)  # the first says more than what was assumed
+            self._single_ms += weight * (max(0.01, min(took_ms / messages, 1.0)) - self._single_ms)
+        self._batch_ms += _FORGET * (_BATCH_MS - self._batch_ms)
 
     def _on_ack(self, subject: bytes, _reply: bytes, _headers: bytes, payload: bytes) -> None:
         group = self._groups.get(subject)

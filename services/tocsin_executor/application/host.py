@@ -203,9 +203,13 @@ class Host:
                 if reading < self._reading:
                     continue  # partitions were taken over meanwhile, and all of these will be read again
                 out = Output()
-                for entry, document in zip(entries, documents, strict=True):
-                    if document is not None:
-                        await self._fold(entry, document, out)
+                for entry, found in zip(entries, documents, strict=True):
+                    partition, run = wire.run_of(entry.subject)
+                    if entry.position <= self._folded.get(partition, entry.position):
+                        continue  # it is folded, or the partition was lost since this was read
+                    for document in found:
+                        if not await self._fold(entry, partition, run, document, out):
+                            break  # the entry is put aside as a whole
                 self.cycles += 1
                 self._push(out)
             while self._full() or len(self._dirty) > _UNSAVED:
@@ -214,10 +218,8 @@ class Host:
     def _full(self) -> bool:
         return self._lanes.backlog > _BACKLOG
 
-    async def _fold(self, entry: Entry, document: dict[str, Any], out: Output) -> None:
-        partition, run = wire.run_of(entry.subject)
-        if entry.position <= self._folded.get(partition, entry.position):
-            return  # it is folded, or the partition was lost since this was read
+    async def _fold(self, entry: Entry, partition: int, run: str, document: dict[str, Any], out: Output) -> bool:
+        """Fold one input; whether it could be, or the entry was put aside."""
         self._folded[partition] = entry.position
         self._touched.add(partition)
         self.inputs += 1
@@ -228,16 +230,16 @@ class Host:
             if live is None:
                 live = self._begin(message, document, partition)
             if live is None:
-                return
+                return True
             if live.meta.parked and not isinstance(message, Start):
                 self._put_aside(entry, NotFound(f"Run {run} is put aside since a defect."))
-                return
+                return False
             made = advance(live, message, self._programs)
             self.outbound.write(live, message, made, out)
         except Exception as error:  # noqa: BLE001  # a defect of one run must never stop the partition
             out.cut(before)
             await self._defect(entry, live, error)
-            return
+            return False
         live.position = entry.position
         live.journal.append(message)
         live.dirty = True
@@ -251,7 +253,9 @@ class Host:
             wake = max(wake, entry.time_ms + 5)  # the broker's clock is behind ours; look again in a moment
         self._alarms.set(run, wake)
         if live.state.terminal:
+            out.urgent = True
             self.waiters.finish(run)
+        return True
 
     def _begin(self, message: Input, document: dict[str, Any], partition: int) -> Live | None:
         """A run that is not there: only a start makes one."""
@@ -294,7 +298,7 @@ class Host:
 
     def _push(self, out: Output) -> None:
         self._lanes.work.push_at_once(out.work)  # first: a worker may begin while the signals are being written
-        self._lanes.signals.push(out.said())
+        self._lanes.signals.push(out.said(), patient=not out.urgent)
         self._lanes.events.push(out.events)
         self._lanes.commands.push(out.commands)
         for live, effect in out.listens:

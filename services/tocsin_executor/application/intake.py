@@ -29,7 +29,7 @@ class Intake:
         self._programs = programs
         self._put_aside = put_aside
 
-    async def prepare(self, entries: Sequence[Entry], folded: Mapping[int, int]) -> list[dict[str, Any] | None]:
+    async def prepare(self, entries: Sequence[Entry], folded: Mapping[int, int]) -> list[list[dict[str, Any]]]:
         """Decode, and load what is not in memory.
 
         Args:
@@ -37,31 +37,32 @@ class Intake:
             folded: Up to where each partition that is owned is folded.
 
         Returns:
-            A document for each entry; ``None`` for what is not to be folded.
+            For each entry the documents of its inputs; none for what is not to be folded.
 
         Raises:
             Unavailable: The database does not answer; ask again.
         """
-        documents: list[dict[str, Any] | None] = []
+        documents: list[list[dict[str, Any]]] = []
         missing: list[str] = []
         digests: set[str] = set()
         for entry in entries:
             partition, run = wire.run_of(entry.subject)
             if entry.position <= folded.get(partition, _FAR):
-                documents.append(None)
+                documents.append([])
                 continue
             try:
-                document = wire.read_document(entry.payload)
+                found = wire.read_documents(entry.payload)
             except TocsinError as error:
                 self._put_aside(entry, error)
-                documents.append(None)
+                documents.append([])
                 continue
-            documents.append(document)
-            if document["kind"] == "start":
-                digests.add(document["digest"])
-            elif document.get("verb") == "migrate":
-                digests.add(document["output"]["digest"])
-            if not document.get("fresh") and run not in self._memory:  # only a start that is fresh needs nobody to look
+            documents.append(found)
+            for document in found:
+                if document["kind"] == "start":
+                    digests.add(document["digest"])
+                elif document.get("verb") == "migrate":
+                    digests.add(document["output"]["digest"])
+            if run not in self._memory and not (found and found[0].get("fresh")):  # only a fresh start needs nobody to look
                 missing.append(run)
         if missing:
             await self._memory.load(missing)

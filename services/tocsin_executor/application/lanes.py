@@ -3,11 +3,13 @@
 One lane for each stream. The lane of dispatches and inputs may have several groups on their way, since their order does not
 matter (attempts are fenced); lanes of signals and events have one, so that the order of an entity's signals is the order in the
 stream even when a group has to be published again. The longer a group takes, the more wait for the next: that is the group
-commit, and no timer is in it.
+commit. A timer is only in what nobody waits for: signals of runs that go on are collected for a moment, so that a step of a
+lone run does not share the disk with three syncs of its signals.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import structlog
 
@@ -22,9 +24,14 @@ LINGER = 0.020  # seconds a group may wait for company at most
 SLOW = 0.003  # seconds from which on a group counts as slow
 FEW = 4  # messages from which on a slow group makes the next one wait; a lone run never has so many
 QUIET = 2  # milliseconds without a newcomer after which nobody waits any more
-ENOUGH = 250  # messages that need not wait for more
+ENOUGH = 100  # messages that need not wait for more
+PATIENCE = 0.025  # seconds that messages which may wait do so at most
+AMPLE = 400  # messages from which on they do not
 _LIMIT = 1000  # messages a group; the server's limit of an atomic batch
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)  # seconds between attempts while the bus is away
+
+
+Merge: TypeAlias = Callable[[Sequence[Outgoing]], list[Outgoing]]
 
 
 class Lane:
@@ -35,13 +42,15 @@ class Lane:
         publisher: The bus.
         clock: Time.
         width: Groups on their way at once; 1 keeps the order.
+        merge: Puts the messages of a group into fewer.
     """
 
-    def __init__(self, name: str, publisher: Publisher, clock: Clock, width: int = 1) -> None:
+    def __init__(self, name: str, publisher: Publisher, clock: Clock, width: int = 1, merge: Merge | None = None) -> None:
         self._name = name
         self._publisher = publisher
         self._clock = clock
         self._width = width
+        self._merge = merge
         self._waiting: list[Outgoing] = []
         self._work = asyncio.Event()
         self._pushed = 0
@@ -51,6 +60,8 @@ class Lane:
         self._linger = 0.0
         self._ended = 0.0
         self._begun: tuple[int, Sent] | None = None
+        self._hurry = asyncio.Event()
+        self._held = asyncio.Event()
 
     @property
     def mark(self) -> int:
@@ -62,13 +73,20 @@ class Lane:
         """Messages pushed and not yet stored."""
         return self._pushed - self._stored
 
-    def push(self, messages: Sequence[Outgoing]) -> None:
-        """Publish these soon, behind what was pushed before."""
+    def push(self, messages: Sequence[Outgoing], *, patient: bool = False) -> None:
+        """Publish these soon, behind what was pushed before.
+
+        Args:
+            messages: What.
+            patient: They may wait for others, up to :data:`PATIENCE`.
+        """
         if not messages:
             return
         self._waiting.extend(messages)
         self._pushed += len(messages)
         self._work.set()
+        if not patient or len(self._waiting) >= AMPLE:
+            self._hurry.set()
 
     def push_at_once(self, messages: Sequence[Outgoing]) -> None:
         """As :meth:`push`; where nothing is on its way and nobody waits for company, these are sent before it returns.
@@ -89,6 +107,7 @@ class Lane:
     async def serve(self) -> None:
         """Publish until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._limit_patience())
             for _ in range(self._width):
                 group.create_task(self._run())
 
@@ -97,14 +116,16 @@ class Lane:
             while not self._waiting:
                 self._work.clear()
                 await self._work.wait()
-            if self._begun is None and self._crowded():
+            if self._begun is None:
                 await self._gather()
             (size, sent), self._begun = self._begun or (_LIMIT, None), None
             messages, self._waiting = self._waiting[:size], self._waiting[size:]
+            if self._waiting:
+                self._hurry.set()
             first = self._pushed - len(self._waiting) - len(messages)
             self._flying[first] = len(messages)
             began = self._clock.monotonic()
-            await self._publish(messages, sent)
+            await self._publish(messages if self._merge is None else self._merge(messages), sent)
             self._ended = self._clock.monotonic()
             took = self._ended - began
             # Many publishers share a disk: small groups that take long are a sign that fewer, larger ones would pass faster.
@@ -117,8 +138,21 @@ class Lane:
         """Whether company is likely: the last group was slow, and not long ago."""
         return self._linger > 0 and self._clock.monotonic() - self._ended <= self._linger
 
+    async def _limit_patience(self) -> None:
+        while True:
+            await self._held.wait()
+            self._held.clear()
+            await self._clock.sleep(PATIENCE)
+            self._hurry.set()
+
     async def _gather(self) -> None:
-        """Wait for company as long as some keeps coming, and as long as the last group took at most."""
+        """Wait while nobody minds; then for company, while some keeps coming and at most as long as the last group took."""
+        if not self._hurry.is_set():
+            self._held.set()
+            await self._hurry.wait()
+        self._hurry.clear()
+        if not self._crowded():
+            return
         until = self._clock.monotonic() + self._linger
         before, quiet = len(self._waiting), 0
         while before < ENOUGH and quiet < QUIET and self._clock.monotonic() < until:

@@ -162,6 +162,7 @@ class Output:
         replies: Answers to commands, for whoever waits in this process.
         listens: Runs that begin or end to listen, in order.
         heard: What listening runs have folded: run, token, numbers by channel, events that wait in the state.
+        urgent: A run has ended; signals of runs that go on may wait a moment for more of them.
     """
 
     work: list[wire.Outgoing] = field(default_factory=list)
@@ -171,6 +172,7 @@ class Output:
     replies: list[effects.Reply] = field(default_factory=list)
     listens: list[tuple[Live, effects.Subscribe | effects.Unsubscribe]] = field(default_factory=list)
     heard: list[tuple[str, str, dict[str, int], int]] = field(default_factory=list)
+    urgent: bool = False
 
     def said(self) -> list[wire.Outgoing]:
         """The signals as messages (stream SIGNALS), in order. Apart from the rest, because work need not wait for it."""

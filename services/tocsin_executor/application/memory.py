@@ -80,8 +80,9 @@ class Memory:
             again = Live(live.run, RunState(live.run), program or live.program, live.meta, live.reply_to)
         else:
             again = await self._restore(stored)
+        saved = again.state.head.log if again.state.head is not None else 0
         for message in list(live.journal):
-            if again.state.head is None or message.pos > again.state.head.log:
+            if message.pos > saved:  # several inputs may have one position, and were saved together
                 made = advance(again, message, self._programs)
                 write(again, message, made, Output())  # said before; records are made again
                 again.heard(message)

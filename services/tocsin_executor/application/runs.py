@@ -320,7 +320,7 @@ class Runs:
         first = await self._inputs.first(wire.input_subject(run, self._host.partitions))
         if first is None:
             raise NotFound(f"There is no run {run}.", run=run)
-        document = wire.read_document(first[1])
+        document = wire.read_documents(first[1])[0]
         if document["kind"] != "start":
             raise NotFound(f"There is no run {run}.", run=run)
         program = await self._programs.load(document["digest"])

@@ -7,7 +7,7 @@ import pytest
 
 from tocsin.errors import TooLarge, Unavailable
 from tocsin_executor.application.alarms import Alarms
-from tocsin_executor.application.lanes import Lane
+from tocsin_executor.application.lanes import AMPLE, Lane
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.testing.clocks import ManualClock
 
@@ -95,6 +95,43 @@ async def test_what_is_pushed_at_once_is_sent_before_the_push_returns(fail: list
     assert list(dict.fromkeys(stream.stored)) == ["a", "b", "c", "d", "e", "f"]
     if not fail:
         assert stream.groups[0] == 2
+
+
+async def test_what_may_wait_is_collected_until_something_urgent_comes_or_patience_ends() -> None:
+    """In order, all the same; and nothing waits for ever."""
+    stream, clock = Stream(), ManualClock()
+    lane = Lane("test", stream, clock)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(lane.serve())
+        for name in "abc":
+            lane.push([(name, b"")], patient=True)
+            await SystemClock().sleep(0.001)
+        assert stream.stored == []
+        lane.push([("d", b"")])
+        await lane.reach(4)
+        assert stream.groups == [4]
+        lane.push([("e", b"")], patient=True)
+        await SystemClock().sleep(0.001)
+        await clock.advance(1)
+        await lane.reach(5)
+        lane.push([(f"f{n}", b"") for n in range(AMPLE)], patient=True)
+        await lane.reach(5 + AMPLE)
+        serving.cancel()
+    assert stream.stored[:6] == ["a", "b", "c", "d", "e", "f0"]
+
+
+async def test_a_lane_puts_messages_together_and_counts_those_that_were_pushed() -> None:
+    """Whoever waits for a mark need not know in how few messages it went."""
+    stream = Stream()
+    lane = Lane(
+        "test",
+        stream,
+        SystemClock(),
+        merge=lambda messages: list({subject: (subject, b"") for subject, _ in messages}.values()),
+    )
+    lane.push([("a", b""), ("a", b""), ("b", b"")])
+    await published(lane, ["c"])
+    assert (stream.stored, lane.mark) == (["a", "b", "c"], 4)
 
 
 @pytest.mark.parametrize("order", [(3, 1, 2), (1, 2, 3), (2, 3, 1)])

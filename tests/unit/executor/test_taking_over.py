@@ -27,7 +27,8 @@ from unit.engine.world import program_of
 
 PARTITIONS = 3
 LIMITS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-TASKS = [{name: {"call": "noop", "with": "${ . + 1 }"}} for name in "abcd"]
+NOOP = {"call": "noop", "with": "${ length }"}
+TASKS = [{"a": NOOP}, {"b": {"fork": {"branches": [{name: NOOP} for name in "cde"]}}}, {"f": NOOP}]
 
 
 async def turns(random: Random, most: int = 4) -> None:
@@ -66,9 +67,10 @@ class Outside:
         self.log.append(Message(len(self.log) + 1, at, subject, payload))
 
     def answer(self) -> None:
-        """A worker ends one of its tasks."""
-        key = self.random.choice(sorted(self.out))
-        self.append(self.out.pop(key), wire.result(key[1], output=len(key[1])))
+        """A worker ends some of its tasks at once."""
+        ended = self.random.sample(sorted(self.out), self.random.randint(1, min(3, len(self.out))))
+        for subject, payload in wire.together([(self.out.pop(key), wire.result(key[1], output=len(key[1]))) for key in ended]):
+            self.append(subject, payload)
 
     # -- a publisher
 
@@ -278,8 +280,8 @@ def test_no_input_is_lost_or_folded_out_of_order_whoever_owns_a_partition_when(s
         expected = RunState(run)
         for message in outside.log:
             if wire.run_of(message.subject)[1] == run:
-                document = wire.read_document(message.payload)
-                step(program, expected, wire.read_input(document, run, message.position, message.time_ms))
+                for document in wire.read_documents(message.payload):
+                    step(program, expected, wire.read_input(document, run, message.position, message.time_ms))
         found: Any = decode_run(run, list(outside.bodies[run].values()), {})
         assert found.terminal
         assert expected.head is not None

@@ -17,7 +17,8 @@ JSON = st.recursive(
 
 
 def read(payload: bytes) -> inputs.Input:
-    return wire.read_input(wire.read_document(payload), "r", 9, 1234)
+    (document,) = wire.read_documents(payload)
+    return wire.read_input(document, "r", 9, 1234)
 
 
 @given(JSON, st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), max_size=3))
@@ -70,7 +71,7 @@ def test_the_other_kinds_come_back() -> None:
 def test_what_is_no_input_is_refused(payload: bytes) -> None:
     """Anyone with the right to publish could send anything."""
     with pytest.raises(Invalid):
-        wire.read_document(payload)
+        wire.read_documents(payload)
 
 
 @pytest.mark.parametrize("payload", [b'{"kind":"result"}', b'{"kind":"stopped","attempt":"a","how":"x"}', b'{"kind":"start"}'])
@@ -86,3 +87,29 @@ def test_a_run_has_one_partition(run: str, partitions: int) -> None:
     partition = wire.partition_of(run, partitions)
     assert 0 <= partition < partitions
     assert wire.run_of(wire.input_subject(run, partitions)) == (partition, run)
+
+
+PAYLOADS = st.builds(wire.result, st.sampled_from(["a#1", "b#1", "c#2"]), output=st.text(max_size=5) | st.none())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["executor.in.1.r", "executor.in.2.s", "executor.in.3.t"]), PAYLOADS), max_size=12))
+def test_inputs_of_a_run_travel_together_in_their_order(messages: list[tuple[str, bytes]]) -> None:
+    """Whoever reads the messages finds the inputs that were to be sent, each run's in order, and no more messages than runs."""
+    sent = wire.together(messages)
+    assert len(sent) == len({subject for subject, _ in messages})
+    found: dict[str, list[object]] = {}
+    for subject, payload in sent:
+        found.setdefault(subject, []).extend(wire.read_documents(payload))
+    wanted: dict[str, list[object]] = {}
+    for subject, payload in messages:
+        wanted.setdefault(subject, []).append(*wire.read_documents(payload))
+    assert found == wanted
+
+
+def test_what_travels_together_stays_small() -> None:
+    """No message grows beyond the bound, and one that is larger alone goes alone."""
+    large, small = b"x" * (wire.TOGETHER + 5), b"y" * (wire.TOGETHER // 3)
+    sizes = [len(payload) for _, payload in wire.together([("s", small)] * 5 + [("s", large)])]
+    assert sizes[-1] == len(large)
+    assert all(size <= wire.TOGETHER + 100 for size in sizes[:-1])
+    assert len(sizes) == 4
