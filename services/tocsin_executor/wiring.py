@@ -30,7 +30,6 @@ from tocsin_executor.application.proposals import Proposals
 from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
-from tocsin_executor.application.workers import served_queues
 from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.approvals import approval_routes
 from tocsin_executor.http.explanations import explanation_routes
@@ -160,7 +159,7 @@ def operations(
         *workflow_routes(definitions, reading, migrations),
         *migration_routes(runs, migrations),
         *run_routes(runs, reading),
-        *explanation_routes(runs, lambda: served_queues(seen.now())),
+        *explanation_routes(runs, reading, seen),
         *log_routes(runs, reading, reading.clock),
         *repair_routes(runs, reruns, approvals),
         *approval_routes(approvals),

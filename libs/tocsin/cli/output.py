@@ -1,5 +1,6 @@
 """What commands print: tables and short texts for people, JSON for programs, and never both."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,9 @@ from tocsin.signals import Json
 
 Record = dict[str, Json]  # as the client has it, without importing the client
 
-_MOMENTS: Final = {"at", "died", "due", "materialized", "observed", "written"}
+_SPACE, _DELETE = 0x20, 0x7F
+_CONTROLS: Final = re.compile(r"\x1b\[[0-9;]{0,40}m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MOMENTS: Final = {"at", "died", "due", "heard", "materialized", "observed", "written"}
 
 # A pipe has no width: tables are as wide as they are, so that `grep` finds whole lines.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 240)
@@ -100,6 +103,16 @@ def print_done(sentence: str, record: Record, *, as_json: bool) -> None:
     if as_json:
         print_json(record)
     say(sentence, as_json=as_json)
+
+
+def harmless(text: str) -> str:
+    """Text of strangers for a terminal: colours stay, whatever else would move, clear, rename or answer is made visible."""
+    return _CONTROLS.sub(lambda found: found[0] if found[0].endswith("m") else _picture(found[0]), text)
+
+
+def _picture(control: str) -> str:
+    code = ord(control)
+    return chr(0x2400 + code) if code < _SPACE else "\u2421" if code == _DELETE else "\ufffd"
 
 
 def status_text(status: str) -> Text:
@@ -198,7 +211,7 @@ def _value(name: str, value: Json, *, short: bool = False) -> Text:
         if name in {"status", "state"}:
             return status_text(value)
         at = moment(value) if name.endswith(("_at", "time")) or name in _MOMENTS else None
-        return Text(value if at is None else ago(at, now()) if short else f"{value}  ({ago(at, now())})")
+        return Text(harmless(value)) if at is None else Text(ago(at, now()) if short else f"{value}  ({ago(at, now())})")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, int | float):

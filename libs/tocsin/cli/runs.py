@@ -8,7 +8,7 @@ from rich.text import Text
 from tocsin.cli.definitions import split
 from tocsin.cli.exits import Exit
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import console, json_argument, pairs, print_json, print_record, print_records, say
+from tocsin.cli.output import console, harmless, json_argument, pairs, print_json, print_record, print_records, say
 from tocsin.cli.progress import TERMINAL, Progress
 from tocsin.cli.session import AsJson, Namespace, Url, asynchronous, connect, target
 from tocsin.cli.signal import instant
@@ -20,6 +20,7 @@ app = typer.Typer(context_settings=dict(SETTINGS))
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Shown to whoever wonders.")]
 Full = Annotated[bool, typer.Option("--full", help="Fetch large values as well.")]
+_STYLES = {"stderr": "red", "tocsin": "yellow", "progress": "cyan"}
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until its work has really ended.")]
 
 
@@ -177,8 +178,8 @@ async def logs(
             else:
                 stream = str(line.get("stream", ""))
                 before = Text(f"{line.get('task') or line.get('reference') or ''} ", style="dim")
-                text = str(line.get("line", line.get("text", ""))).rstrip("\n")
-                console.print(before + Text(text, style="red" if stream == "stderr" else ""), soft_wrap=True)
+                text = harmless(str(line.get("line", line.get("text", ""))).rstrip("\n"))
+                console.print(before + Text.from_ansi(text, style=_STYLES.get(stream, "")), soft_wrap=True)
 
 
 @app.command()
@@ -191,15 +192,28 @@ async def explain(run: Run, url: Url = None, as_json: AsJson = False) -> None:
         print_json(record)
         return
     waits = [wait for wait in record["waits"] if isinstance(wait, dict)] if isinstance(record["waits"], list) else []
+    happened = record.get("happened")
+    for one in happened if isinstance(happened, list) else ():
+        if isinstance(one, dict):
+            console.print(_turn(one), style="dim", markup=False, soft_wrap=True)
     if not waits:
         console.print(f"It waits for nothing: it is {record['status']}.")
     for wait in waits:
         where = f"{wait.get('name')} ({wait.get('reference')}): " if wait.get("name") else ""
-        console.print(Text.assemble(where, (str(wait.get("detail", "")), "bold")))
+        console.print(Text.assemble(where, (harmless(str(wait.get("detail", ""))), "bold")))
     refused = record["refused"] if isinstance(record["refused"], list) else []
     for one in refused[-5:]:
         if isinstance(one, dict):
             console.print(f"refused: {one.get('kind')}, because {one.get('reason')}", style="dim")
+
+
+def _turn(one: Record) -> str:
+    """What happened to a run, in a line."""
+    what = {"cancel-requested": "asked to cancel", "retried": "tried again"}.get(str(one.get("what")), str(one.get("what")))
+    task = f"{one['task']} " if one.get("task") else ""
+    attempt = f" (attempt {one['attempt']})" if one.get("attempt") else ""
+    by = f" by {one['by']}" if one.get("by") else ""
+    return f"{one.get('at')} {task}{what}{attempt}{by}" + (f": {harmless(str(one['reason']))}" if one.get("reason") else "")
 
 
 @app.command()

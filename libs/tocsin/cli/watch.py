@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli.output import STATUS_STYLES, console, duration, now
+from tocsin.cli.output import STATUS_STYLES, console, duration, harmless, now
 from tocsin.cli.progress import Progress, TaskLine
 from tocsin.cli.signal import print_signal
 from tocsin.client import Client
@@ -120,7 +120,7 @@ def _row(line: TaskLine, depth: int, elapsed: timedelta | None) -> tuple[Text, .
     if line.attempts > 1:
         notes.append(f"attempt {line.attempts}")
     if line.latest.error and line.status in {"faulted", "retrying"}:
-        notes.append(line.latest.error)
+        notes.append(harmless(line.latest.error))
     return (
         name,
         Text(line.status, style=style),

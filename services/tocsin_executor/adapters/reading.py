@@ -25,6 +25,16 @@ from tocsin_kit.bus.api import call
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.store import Database, Sort, fetch_page, translated
 
+_TOLD = 20  # signals of each kind
+_TURNS = (
+    ("task", "retried"),
+    ("task", "skipped"),
+    ("run", "suspended"),
+    ("run", "migrated"),
+    ("run", "cancel-requested"),
+    ("run", "refused"),
+    ("run", "faulted"),
+)
 _LIVE = ["pending", "running", "waiting", "suspended", "cancelling"]
 
 
@@ -204,6 +214,18 @@ class RunReading:
             found.append(orjson.loads(message[2]))
         return found, position
 
+    async def turns(self, namespace: str, run: str) -> list[dict[str, Json]]:
+        """Signals that say why a run went another way than forward, in order: of each kind the first ones, and the last."""
+        found: dict[int, dict[str, Json]] = {}
+        for entity, transition in _TURNS:
+            pattern = subjects.signal_filter(namespace=namespace, entity=entity, transition=transition, entity_id=run)
+            message, told = await self._asked("SIGNALS", {"last_by_subj": pattern}), 0
+            while message is not None and told < _TOLD:
+                found[message[0]] = orjson.loads(message[2])
+                message = await self._message("SIGNALS", pattern, 1 if told == 0 else message[0] + 1)
+                told += 1
+        return [found[position] for position in sorted(found)]
+
     # -- the log of inputs --------------------------------------------------------------------------------------------
 
     async def append(self, subject: str, payload: bytes) -> None:
@@ -216,8 +238,11 @@ class RunReading:
         return (message[1], message[2]) if message is not None else None
 
     async def _message(self, stream: str, subject: str, position: int) -> tuple[int, int, bytes] | None:
+        return await self._asked(stream, {"next_by_subj": subject, "seq": position})
+
+    async def _asked(self, stream: str, wanted: dict[str, Any]) -> tuple[int, int, bytes] | None:
         try:
-            answer = await call(self._bus, f"STREAM.MSG.GET.{stream}", {"next_by_subj": subject, "seq": position})
+            answer = await call(self._bus, f"STREAM.MSG.GET.{stream}", wanted)
         except NotFound:
             return None
         message = answer["message"]

@@ -95,6 +95,10 @@ class Reading(Protocol):
         """Signals of a run, and where to go on."""
         ...
 
+    async def turns(self, namespace: str, run: str) -> list[dict[str, Json]]:
+        """Signals that say why a run went another way than forward, in order; some of each kind."""
+        ...
+
 
 class Alive(Protocol):
     """Knows the tasks that are not among the saved ones."""

@@ -46,14 +46,26 @@ def explain(program: Program, run: RunState) -> list[dict[str, Json]]:
     return found
 
 
-def with_queues(waits: list[dict[str, Json]], served: Mapping[str, Collection[str]]) -> list[dict[str, Json]]:
-    """The same, with a word where a task waits for a worker of a queue that nobody serves, or only workers that drain."""
+def with_queues(
+    waits: list[dict[str, Json]], served: Mapping[str, Collection[str]], there: Collection[str]
+) -> list[dict[str, Json]]:
+    """The same, with a word where a task waits for a worker of a queue that nobody serves, or is held by one that is gone.
+
+    Args:
+        waits: What a run waits for.
+        served: Workers that take tasks, by queue; nobody, where all drain.
+        there: Names of all workers that are there.
+    """
     for wait in waits:
-        queue = wait.get("queue")
-        if wait.get("for") == "worker" and wait.get("worker") is None and not served.get(str(queue)):
-            wait["served"] = False
-            why = "all workers of which drain and take nothing new" if queue in served else "which no worker serves now"
-            wait["detail"] = f"it was sent to {told(str(queue))}, {why}"
+        if wait.get("for") != "worker":
+            continue
+        queue, worker = str(wait.get("queue")), wait.get("worker")
+        gone = worker is not None and worker not in there
+        if gone or (worker is None and not served.get(queue)):
+            had = f"worker {worker} had it and is not heard of any more; it goes to" if gone else "it was sent to"
+            why = ", all workers of which drain and take nothing new" if queue in served else ", which no worker serves now"
+            wait["served"] = bool(served.get(queue))
+            wait["detail"] = f"{had} {told(queue)}{'' if served.get(queue) else why}"
     return waits
 
 

@@ -90,10 +90,12 @@ def claimed(fold: Fold, message: Claimed) -> str | None:
     if token is None:
         return STALE
     if token.started is not None:
-        if token.worker in (None, message.worker):
+        same = token.worker == message.worker
+        if token.worker is None or (same and message.at <= token.started):
             return "started already"
         # The same attempt, delivered again: its worker died, or was silent for so long that it counts as dead.
-        reason = f"worker {token.worker} gave no sign of life, and worker {message.worker} took it over"
+        after = "was started anew, and took it again" if same else f"and worker {message.worker} took it over"
+        reason = f"worker {token.worker} gave no sign of life, {after}"
         fold.signal(Transition.TASK_RETRIED, token, {"attempt": token.attempt, "reason": reason})
     token.worker = message.worker
     fold.begin_body(token, message.at)

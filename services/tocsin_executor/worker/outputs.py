@@ -16,7 +16,10 @@ LIMIT = 256 * 1024
 
 _PIECE = 100  # lines a message
 _PIECE_BYTES = 64 * 1024  # of text in a message
-_LINE = 4096  # characters of one line
+LINE = 4096
+"""Characters kept of one line."""
+
+_CUT = 64  # characters more, for who has cut a line to say how much
 
 
 class LogLines:
@@ -38,16 +41,26 @@ class LogLines:
         self._size = 0
         self._waiting = 0
         self._dropped = 0
+        self._progress = 0
         self._piece = 0
         self._since = 0
 
     def add(self, stream: str, line: str) -> None:
         """Keep one line (without its line break) of ``stdout`` or ``stderr``."""
-        text = line if len(line) <= _LINE else line[:_LINE] + " …"
-        self._size += len(text.encode("utf-8", "replace")) + 1
-        if self._size > self._limit:
-            self._dropped += 1
-            return
+        text = line if len(line) <= LINE + _CUT else f"{line[:LINE]} … [{len(line) - LINE} more characters]"
+        size = len(text.encode("utf-8", "replace")) + 1
+        progress = stream == "progress" and self._progress + size <= self._limit // 4
+        self._progress += size if progress else 0
+        if not progress:  # which is heard of also when a task has said too much
+            self._size += size
+            if self._size > self._limit:
+                if not self._dropped:
+                    self._keep("tocsin", f"the limit of {self._limit} bytes an attempt is reached; what follows is dropped")
+                self._dropped += 1
+                return
+        self._keep(stream, text)
+
+    def _keep(self, stream: str, text: str) -> None:
         if not self._lines:
             self._since = int(self._clock.now().timestamp() * 1000)
         self._lines.append([stream, text])
@@ -58,9 +71,7 @@ class LogLines:
     def close(self) -> None:
         """Send what is left."""
         if self._dropped:
-            self._lines.append(
-                ["tocsin", f"{self._dropped} more lines were dropped: the limit is {self._limit} bytes an attempt"]
-            )
+            self._keep("tocsin", f"{self._dropped} more lines were dropped: the limit is {self._limit} bytes an attempt")
         self.flush()
 
     def flush(self) -> None:

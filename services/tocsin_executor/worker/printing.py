@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.outputs import LINE
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 
 RETURNS: Final = ("stdout", "stderr", "code", "all", "none")
@@ -12,7 +13,7 @@ PROGRESS: Final = "::progress "
 
 _OF_NODE: Final = re.compile(r"Node\.js v\d|\d+: 0x[0-9a-f]")
 _ERROR: Final = re.compile(r"(?:Uncaught )?\w*Error\b|FATAL ERROR")
-_REST: Final = 8192  # bytes kept of a line that does not end
+_REST: Final = LINE * 4  # bytes kept of a line: all that a log keeps of one, if each character has four
 
 
 class Printed:
@@ -26,29 +27,40 @@ class Printed:
         self._task = task
         self._kept = {"stdout": bytearray(), "stderr": bytearray()}
         self._line = {"stdout": bytearray(), "stderr": bytearray()}
+        self._cut = {"stdout": 0, "stderr": 0}  # bytes of the line that are not kept
 
     def take(self, stream: str, piece: bytes) -> None:
         """More was printed."""
         kept = self._kept[stream]
         if len(kept) <= VALUE_LIMIT:
             kept += piece[: VALUE_LIMIT + 1 - len(kept)]
-        line = self._line[stream]
-        line += piece
-        *lines, rest = line.split(b"\n")
-        for one in lines:
-            self._say(stream, one)
-        self._line[stream] = bytearray(rest[-_REST:])
+        *ends, rest = piece.split(b"\n")
+        for end in ends:
+            self._go_on(stream, end)
+            self._say(stream)
+        self._go_on(stream, rest)
 
     def close(self) -> None:
         """Nothing comes any more."""
         for stream, line in self._line.items():
             if line:
-                self._say(stream, line)
-                line.clear()
+                self._say(stream)
 
-    def _say(self, stream: str, line: bytes | bytearray) -> None:
-        """To the log; how far the work is, said by a line of its own, is told apart."""
+    def _go_on(self, stream: str, piece: bytes) -> None:
+        """The line is longer by this; of a very long one the beginning is kept."""
+        line = self._line[stream]
+        room = max(_REST - len(line), 0)
+        line += piece[:room]
+        self._cut[stream] += len(piece) - min(room, len(piece))
+
+    def _say(self, stream: str) -> None:
+        """The line to the log; how far the work is, said by a line of its own, is told apart."""
+        line, cut = self._line[stream], self._cut[stream]
         text = line.decode("utf-8", "replace")
+        if cut or len(text) > LINE:
+            more = cut + len(line) - len(text[:LINE].encode())
+            text = f"{text[:LINE]} … [{max(more, 1)} more bytes]"
+        self._line[stream], self._cut[stream] = bytearray(), 0
         if text.startswith(PROGRESS):
             stream, text = "progress", text.removeprefix(PROGRESS)
         self._task.say(stream, text)

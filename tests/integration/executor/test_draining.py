@@ -8,6 +8,7 @@ import pytest
 
 from tocsin.errors import NotFound
 from tocsin_executor.adapters.workers import SeenWorkers
+from tocsin_executor.http.explanations import TurnOut
 from tocsin_executor.worker.presence import Presence
 from tocsin_kit.bus import Bus
 from tocsin_kit.clock import SystemClock
@@ -89,10 +90,13 @@ async def test_what_is_not_finished_in_time_ends_here_and_runs_elsewhere(rig: An
                 await eventually(told, within=60)
                 flag.touch()
                 assert (await rig.ended(run, within=60)).status == "completed"
-        signals, _ = await replica.reading.signals("default", run, 0, 100)
-        retried = [signal for signal in signals if signal["type"].endswith("task.retried.v1")]
-        assert [signal["attempt"] for signal in retried] == [2]
-        assert retried[0]["reason"] == "worker w1 handed it back: drained by user:ada"
+
+        async def told_why() -> bool:
+            turns = [TurnOut.of(event) for event in await replica.reading.turns("default", run)]
+            [(what, attempt, reason)] = [(turn.what, turn.attempt, turn.reason) for turn in turns]
+            return (what, attempt, reason) == ("retried", 2, "worker w1 handed it back: drained by user:ada")
+
+        await eventually(told_why, within=60)
 
 
 async def test_a_worker_that_stops_hands_back_what_its_grace_is_too_short_for(rig: Any, tmp_path: Path) -> None:

@@ -65,10 +65,14 @@ def test_a_queue_that_nobody_serves_is_named() -> None:
     waits = [{"for": "worker", "queue": "gpu", "detail": "sent"}, {"for": "worker", "queue": "cpu", "detail": "sent"}]
     waits.append({"for": "worker", "queue": "gpu", "worker": "w", "detail": "held"})
     waits.append({"for": "worker", "queue": "tpu", "detail": "sent"})
-    found = with_queues(waits, {"cpu": ["w"], "tpu": []})
+    waits.append({"for": "worker", "queue": "cpu", "worker": "v", "detail": "held"})
+    waits.append({"for": "worker", "queue": "gpu", "worker": "v", "detail": "held"})
+    found = with_queues(waits, {"cpu": ["w"], "tpu": []}, {"w"})
     assert [wait["detail"] for wait in found] == [
         "it was sent to queue 'gpu', which no worker serves now",
         "sent",
         "held",
         "it was sent to queue 'tpu', all workers of which drain and take nothing new",
+        "worker v had it and is not heard of any more; it goes to queue 'cpu'",
+        "worker v had it and is not heard of any more; it goes to queue 'gpu', which no worker serves now",
     ]

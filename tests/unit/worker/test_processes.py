@@ -149,3 +149,11 @@ def _runs(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+async def test_a_very_long_line_keeps_its_beginning_and_says_how_much_more_there_was() -> None:
+    """Whatever pieces it comes in."""
+    said: list[tuple[str, str]] = []
+    code = "import sys; sys.stdout.write('é' * 100_000 + 'END\\nnext\\n')"
+    await ran("script", said, language="python", code=code)
+    assert said == [("stdout", "é" * 4096 + " … [191811 more bytes]"), ("stdout", "next")]
