@@ -15,10 +15,12 @@ DEPTH_LIMIT: Final = 24
 """Hops in a chain of causes. An event that starts a run whose event starts a run costs two hops a turn, so a chain that feeds
 itself ends after twelve turns; with two events a turn that is 4,096 runs, still harmless."""
 
+_BYTES: Final = 16
+_PIECE: Final = (1 << 30) - 1
+
 # Crockford's base 32 in lower case, as tocsin_kit.chance uses it; two characters a look-up.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
-_SHIFTS = tuple(range(120, -1, -10))
 
 
 class CausationTooDeep(Rejected):
@@ -33,9 +35,42 @@ def derive(*parts: str | int) -> str:
 
     Parts do not run into each other: ``derive("a", "bc")`` differs from ``derive("ab", "c")``.
     """
-    text = "\x00".join([f"{len(part)}:{part}" if isinstance(part, str) else f"#{part}" for part in parts])
-    number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "big")
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    return _text(hashlib.blake2b(_joined(parts).encode(), digest_size=_BYTES).digest())
+
+
+class Numbered:
+    """:func:`derive` of the same parts and one number after another, at a third of the cost.
+
+    Args:
+        parts: What all ids have in common; the number comes last.
+    """
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, *parts: str | int) -> None:
+        self._begun = hashlib.blake2b(f"{_joined(parts)}\x00".encode(), digest_size=_BYTES)
+
+    def derive(self, number: int) -> str:
+        """``derive(*parts, number)``."""
+        hashed = self._begun.copy()
+        hashed.update(b"#%d" % number)
+        return _text(hashed.digest())
+
+
+def _joined(parts: tuple[str | int, ...]) -> str:
+    return "\x00".join([f"{len(part)}:{part}" if isinstance(part, str) else f"#{part}" for part in parts])
+
+
+def _text(digest: bytes) -> str:
+    """128 bits as 26 characters; in four pieces of at most 30 bits, because arithmetic beyond 64 bits is slow."""
+    number, p = int.from_bytes(digest, "big"), _PAIRS
+    a, b, c, d = number >> 90, number >> 60 & _PIECE, number >> 30 & _PIECE, number & _PIECE
+    return (
+        f"{p[a >> 30]}{p[a >> 20 & 1023]}{p[a >> 10 & 1023]}{p[a & 1023]}"
+        f"{p[b >> 20]}{p[b >> 10 & 1023]}{p[b & 1023]}"
+        f"{p[c >> 20]}{p[c >> 10 & 1023]}{p[c & 1023]}"
+        f"{p[d >> 20]}{p[d >> 10 & 1023]}{p[d & 1023]}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

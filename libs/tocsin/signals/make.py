@@ -12,7 +12,7 @@ from tocsin.errors import Defect
 from tocsin.signals import subjects
 from tocsin.signals.catalogue import CATALOGUE, UnknownSignal, kind_of
 from tocsin.signals.envelope import Attribute, CloudEvent
-from tocsin.signals.ids import Cause, derive
+from tocsin.signals.ids import Cause, Numbered, derive
 from tocsin.signals.kinds import Payload, Severity, SignalType
 
 P = TypeVar("P", bound=Payload)
@@ -113,6 +113,11 @@ def source_of(namespace: str, collection: str, entity_id: str) -> str:
 def signal_id(source: str, sequence: int) -> str:
     """The id of the ``sequence``-th signal of ``source``; the same for every attempt to publish it."""
     return derive("signal", source, sequence)
+
+
+def signal_ids(source: str) -> Numbered:
+    """:func:`signal_id` for one signal after another of the same source."""
+    return Numbered("signal", source)
 
 
 def format_sequence(sequence: int) -> str:

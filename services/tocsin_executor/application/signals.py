@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 from tocsin.signals import subjects
 from tocsin.signals.catalogue import executor as catalogue
 from tocsin.signals.kinds import LifecyclePayload, Severity, SignalType
-from tocsin.signals.make import format_sequence, signal_id, source_of
+from tocsin.signals.make import format_sequence, signal_ids, source_of
 from tocsin_executor.domain.effects import Signal, Transition
 from tocsin_executor.domain.state import Head
 from tocsin_executor.domain.values import Json, Millis
@@ -86,7 +86,7 @@ class SignalWriter:
         meta: What is known besides.
     """
 
-    __slots__ = ("_definition", "_head", "_qualified", "_shared", "_source", "_tail", "namespace", "traceparent")
+    __slots__ = ("_definition", "_head", "_ids", "_qualified", "_shared", "_tail", "namespace", "traceparent")
 
     def __init__(self, run: str, head: Head, meta: RunMeta) -> None:
         self.namespace = head.namespace
@@ -94,12 +94,13 @@ class SignalWriter:
         self.traceparent = lasting(head.traceparent, run) if recording() else None
         self._head = f"signals.{head.namespace}."
         self._tail = f".{run}"
-        self._source = source_of(head.namespace, "runs", run)
+        source = source_of(head.namespace, "runs", run)
+        self._ids = signal_ids(source)
         self._qualified = f"{head.name}-{run}.{head.namespace}"
         self._definition: dict[str, Json] = {"name": head.name, "namespace": head.namespace, "version": head.version}
         self._shared: dict[str, Json] = {
             "specversion": "1.0",
-            "source": self._source,
+            "source": source,
             "subject": run,
             "namespace": head.namespace,
             "partitionkey": run,
@@ -117,7 +118,7 @@ class SignalWriter:
         kind = _KINDS[signal.type]
         at = instant(signal.at)
         event = self._shared.copy()
-        event["id"] = signal_id(self._source, signal.sequence)
+        event["id"] = self._ids.derive(signal.sequence)
         event["type"] = kind.type
         event["time"] = at
         event["sequence"] = format_sequence(signal.sequence)

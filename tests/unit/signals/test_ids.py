@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.signals import DEPTH_LIMIT, CausationTooDeep, Cause, CloudEvent, derive, follow, root
+from tocsin.signals.ids import Numbered
 
 parts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.integers(), min_size=1, max_size=4)
 
@@ -39,3 +40,9 @@ def test_a_chain_that_feeds_itself_ends():
     with pytest.raises(CausationTooDeep) as caught:
         follow(event)
     assert caught.value.fields["limit"] == DEPTH_LIMIT
+
+
+@given(parts, st.integers(0, 2**63))
+def test_numbered_ids_are_those_that_would_be_derived_one_by_one(common, number):
+    """The engine takes the short way, everyone else the plain one, and a signal has one id."""
+    assert Numbered(*common).derive(number) == derive(*common, number)
