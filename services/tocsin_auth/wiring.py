@@ -35,6 +35,7 @@ from tocsin_auth.application.oidc_logins import NoOidc, OidcLogins, OidcRules
 from tocsin_auth.application.organising import Groups, NamespaceBook
 from tocsin_auth.application.renewing import Renewal
 from tocsin_auth.application.revoking import RevocationLedger
+from tocsin_auth.application.run_token_ends import RunTokenEnds
 from tocsin_auth.application.saying import Asker
 from tocsin_auth.application.second_factors import SecondFactors, reseal_factors
 from tocsin_auth.application.secret_uses import SecretUses
@@ -119,7 +120,9 @@ def build(context: ServiceContext[AuthSettings]) -> Sequence[Component]:
     parts: list[Component] = [*outside, stored, stored.relay]
     parts += [
         FirstStart(core.tokens, secrecy.keys, bootstrap),
-        SecretRequests(context.bus, secrecy.uses, core.tokens, context.metrics),
+        SecretRequests(
+            context.bus, secrecy.uses, core.tokens, RunTokenEnds(stored.run_token_ends, context.clock), context.metrics
+        ),
         Ticking("reseal", _RESEAL_EVERY, secrecy.secrets.reseal, clock=clock),
         RevocationNews(context.bus, core.ledger.current),
         RevocationFeed(context.bus, revocations),
@@ -203,6 +206,7 @@ def core_of(context: ServiceContext[AuthSettings], stored: Collections) -> Core:
     ledger = RevocationLedger(
         users=stored.users,
         sessions=stored.sessions,
+        run_tokens=stored.run_token_ends,
         keys=stored.api_keys,
         departures=stored.departures,
         authority=authority,

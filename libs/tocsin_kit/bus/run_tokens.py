@@ -1,16 +1,17 @@
-"""Tokens for the code of tasks: they stand for one run, in its namespace, for a short while, and may little.
+"""Tokens for the code of tasks: they stand for one run, in its namespace, for as long as the task goes on, and may little.
 
 Asked for like secrets (:mod:`tocsin_kit.bus.secrets`): a core request whose subject says who asks, with a sealed reply.
 """
 
 import base64
+import contextlib
 from datetime import timedelta
 from typing import Annotated, Final
 
 import orjson
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 
-from tocsin.errors import Defect, Rejected, Unavailable
+from tocsin.errors import Defect, Rejected, TocsinError, Unavailable
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.sealed import Recipient, seal_for
 from tocsin_kit.bus.secrets import SecretReply
@@ -24,6 +25,9 @@ PERMISSIONS: Final = ("run:read", "event:publish", "asset:read", "asset:report")
 """What the code of a task may do over the API, in the namespace of its run."""
 
 LONGEST: Final = timedelta(hours=1)
+
+SESSION_PATTERN: Final = r"^rt-[0-9a-z]{26}$"
+"""What names one of these tokens, in its claim ``sid``; nothing else is called like it."""
 
 
 class RunTokenRequest(BaseModel):
@@ -47,6 +51,18 @@ class RunTokenRequest(BaseModel):
     def context(self) -> str:
         """What the answer is bound to."""
         return f"tocsin run token\x00{self.namespace}\x00{self.run}"
+
+
+class RunTokenEnd(BaseModel):
+    """Said where tokens are asked for, without waiting for an answer.
+
+    Attributes:
+        end: The ``sid`` of the token that nobody needs any more.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    end: Annotated[str, Field(pattern=SESSION_PATTERN)]
 
 
 class RunTokens:
@@ -86,6 +102,15 @@ class RunTokens:
         if reply.sealed is None:
             raise Unavailable(reply.detail) if reply.code == Unavailable.code else Rejected(reply.detail)
         return Secret(recipient.open(reply.sealed, context=RunTokenRequest.model_validate(asked).context).decode())
+
+    async def end(self, token: Secret) -> None:
+        """The task is over: its token is refused within seconds. What cannot be said now is left to the token's own end."""
+        body = token.reveal().split(".")[1]
+        session = orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("sid")
+        if session is None:  # of an auth service of an earlier version
+            return
+        with contextlib.suppress(TocsinError):
+            await self._bus.announce(f"{SUBJECT}.{self._bus.service}", orjson.dumps({"end": session}))
 
 
 def sealed_token(request: RunTokenRequest, token: str) -> bytes:

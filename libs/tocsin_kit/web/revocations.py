@@ -35,7 +35,7 @@ class RevocationList:
     Attributes:
         policy: Tokens of holders made under older roles and rules are refused.
         floors: By digest of a holder: tokens made from an older revision are refused.
-        ended: Digests of sessions and keys that are over.
+        ended: Digests of sessions, keys and tokens of runs that are over.
     """
 
     policy: int = 0
@@ -45,9 +45,7 @@ class RevocationList:
     def refuses(self, principal: Principal) -> bool:
         """Whether the credential of this principal has been withdrawn."""
         proof = principal.proof
-        if not proof.holder:
-            return False
-        if proof.policy < self.policy or proof.revision < self.floors.get(digest(proof.holder), 0):
+        if proof.holder and (proof.policy < self.policy or proof.revision < self.floors.get(digest(proof.holder), 0)):
             return True
         return bool(self.ended) and (
             digest(principal.subject) in self.ended

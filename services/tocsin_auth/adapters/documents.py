@@ -10,7 +10,7 @@ from tocsin_auth.domain.key_ring import KeyRing, SigningKey
 from tocsin_auth.domain.oidc import Attempt
 from tocsin_auth.domain.roles import Role
 from tocsin_auth.domain.second_factor import SecondFactor
-from tocsin_auth.domain.sessions import Ending, Session
+from tocsin_auth.domain.sessions import Ending, RunTokenEnd, Session
 from tocsin_auth.domain.throttle import Failures
 from tocsin_auth.domain.users import Departure, User
 from tocsin_kit.store import Document
@@ -175,6 +175,16 @@ def decode_session(stored: Stored) -> Session:
         agent=stored.get("agent", ""),
         revision=stored.get("revision", 0),
     )
+
+
+def encode_run_token_end(end: RunTokenEnd) -> Document:
+    """The end of a token of a run."""
+    return {"at": end.at}
+
+
+def decode_run_token_end(stored: Stored) -> RunTokenEnd:
+    """The end of a token of a run."""
+    return RunTokenEnd(stored["at"])
 
 
 def encode_connection(connection: BusConnection) -> Document:

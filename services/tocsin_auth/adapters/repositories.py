@@ -19,6 +19,7 @@ _INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     # What is over goes a day later, when the relay has long said what there was to say about it.
     "sessions": [Index(("v.ends_at",), expires=timedelta(days=1)), Index(("v.user", "_id")), Index(("v.ended_at",))],
     "secrets": [Index(("v.scope", "_id"))],
+    "run_token_ends": [Index(("v.at",), expires=timedelta(hours=2))],
     "secret_uses": [Index(("v.at",), expires=timedelta(days=2))],
     "bus_connections": [Index(("v.ends_at",), expires=timedelta(hours=1))],
     "failures": [Index(("v.last_at",), expires=timedelta(days=2))],
@@ -41,6 +42,7 @@ class Collections(Part):
         self.roles = self._of("roles", documents.encode_role, documents.decode_role)
         self.api_keys = self._of("api_keys", documents.encode_key, documents.decode_key)
         self.sessions = self._of("sessions", documents.encode_session, documents.decode_session)
+        self.run_token_ends = self._of("run_token_ends", documents.encode_run_token_end, documents.decode_run_token_end)
         self.failures = self._of("failures", documents.encode_failures, documents.decode_failures)
         self.bus_connections = self._of("bus_connections", documents.encode_connection, documents.decode_connection)
         self.key_rings = self._of("key_rings", documents.encode_ring, documents.decode_ring)

@@ -5,6 +5,7 @@ when its turn comes, gets no value.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, Protocol
@@ -19,7 +20,7 @@ from tocsin_auth.application.tokens import Issued
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.permissions import ASKS_FOR_SECRETS, RUNS_TASKS
 from tocsin_kit.bus.run_tokens import SUBJECT as RUN_TOKEN
-from tocsin_kit.bus.run_tokens import RunTokenRequest, sealed_token
+from tocsin_kit.bus.run_tokens import RunTokenEnd, RunTokenRequest, sealed_token
 from tocsin_kit.bus.secrets import SUBJECT, SecretNotFound, SecretRequest, refusing_reply, sealed_reply
 from tocsin_kit.telemetry import Metrics
 
@@ -45,6 +46,14 @@ class RunTokenIssuer(Protocol):
         ...
 
 
+class RunTokenEnder(Protocol):
+    """Ends them (``application.run_token_ends.RunTokenEnds``)."""
+
+    async def end(self, session: str) -> None:
+        """One."""
+        ...
+
+
 class SecretRequests(Answering):
     """The answering side of ``tocsin_kit.bus.secrets``.
 
@@ -52,12 +61,13 @@ class SecretRequests(Answering):
         bus: Connected as the auth service.
         resolver: Decides and opens.
         tokens: Issues tokens of runs.
+        ends: Ends them.
         metrics: Of the service.
     """
 
-    def __init__(self, bus: Bus, resolver: Resolver, tokens: RunTokenIssuer, metrics: Metrics) -> None:
+    def __init__(self, bus: Bus, resolver: Resolver, tokens: RunTokenIssuer, ends: RunTokenEnder, metrics: Metrics) -> None:
         super().__init__("secret-requests", bus, [f"{subject}.*" for subject in (SUBJECT, RUN_TOKEN)], at_once=_AT_ONCE)
-        self._resolver, self._tokens = resolver, tokens
+        self._resolver, self._tokens, self._ends = resolver, tokens, ends
         self._outcomes = metrics.counter(
             "auth_secret_requests", "Requests of services for secrets.", outcome=("given", "refused", "failed")
         )
@@ -68,10 +78,10 @@ class SecretRequests(Answering):
 
     async def answer(self, request: Asked) -> None:
         """Give what is asked for, or say why not."""
-        if not request.reply:
-            return
         try:
             async with asyncio.timeout(_PATIENCE.total_seconds()):
+                if not request.reply:
+                    return await self._told(request)
                 await self._bus.announce(request.reply, await self._answer(request))
         except (TocsinError, TimeoutError) as error:
             self._outcomes.labels(outcome="failed").inc()
@@ -96,6 +106,12 @@ class SecretRequests(Answering):
         self._outcomes.labels(outcome="given").inc()
         log.info("secrets.given", service=service, namespace=request.namespace, names=request.names)
         return reply
+
+    async def _told(self, message: Asked) -> None:
+        kind, _, service = message.subject.rpartition(".")
+        if kind == RUN_TOKEN and service in RUNS_TASKS:
+            with contextlib.suppress(ValidationError):
+                await self._ends.end(RunTokenEnd.model_validate_json(message.data).end)
 
     async def _run_token(self, data: bytes, service: str) -> bytes:
         try:

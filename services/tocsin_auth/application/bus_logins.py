@@ -91,7 +91,7 @@ class BusLogins:
             raise
         latest = self._clock.now() + self._lifetime
         expires = min(latest, principal.expires) if principal.expires else latest
-        if principal.proof.holder:  # the others are nobody's to withdraw
+        if principal.proof.holder or principal.proof.session:  # the others are nobody's to withdraw
             proof = principal.proof
             entry = await self._connections.load(place.key)
             connection = BusConnection(

@@ -10,13 +10,15 @@ from typing import Final
 
 from tocsin_auth.application.authority import Authority
 from tocsin_auth.domain.api_keys import KeyRecord
-from tocsin_auth.domain.sessions import Session
+from tocsin_auth.domain.sessions import RunTokenEnd, Session
 from tocsin_auth.domain.users import Departure, User
 from tocsin_auth.ports import Records
+from tocsin_kit.bus.run_tokens import LONGEST
 from tocsin_kit.clock import Clock
-from tocsin_kit.store import EVERYTHING
+from tocsin_kit.store import EVERYTHING, Sort
 from tocsin_kit.web.revocations import MOST, RevocationList, digest
 
+_MOST_OF_RUNS: Final = 2000  # tokens of runs; each service reads the list every few seconds
 _MARGIN: Final = timedelta(minutes=1)  # clocks
 _SETTLING: Final = timedelta(seconds=10)  # clocks of replicas, and how long a change takes from its instant to the database
 
@@ -27,6 +29,7 @@ class RevocationLedger:
     Args:
         users: Their floors.
         sessions: Which have ended.
+        run_tokens: The same of tokens of runs.
         keys: Which were revoked.
         departures: Users who are gone.
         authority: The number of the rules.
@@ -40,6 +43,7 @@ class RevocationLedger:
         *,
         users: Records[User],
         sessions: Records[Session],
+        run_tokens: Records[RunTokenEnd],
         keys: Records[KeyRecord],
         departures: Records[Departure],
         authority: Authority,
@@ -48,6 +52,7 @@ class RevocationLedger:
         most: int = MOST,
     ) -> None:
         self._users, self._sessions, self._keys, self._departures = users, sessions, keys, departures
+        self._run_tokens = run_tokens
         self._authority, self._clock, self._lifetime, self._most = authority, clock, lifetime, most
 
     async def current(self) -> RevocationList:
@@ -69,4 +74,11 @@ class RevocationLedger:
             name = digest(f"user:{departed.key}")
             floors[name] = max(floors.get(name, 0), departed.value.floor if departed.value is not None else 0)
         ended = {digest(f"session:{entry.key}") for entry in sessions} | {digest(f"key:{entry.key}") for entry in keys}
-        return RevocationList(policy.number, floors, frozenset(ended))
+        return RevocationList(policy.number, floors, frozenset(ended | await self._of_runs()))
+
+    async def _of_runs(self) -> set[str]:
+        """The newest of them. Nobody's token is made anew for their sake: the others end by themselves, within the hour."""
+        since = self._clock.now() - LONGEST - _MARGIN
+        newest = Sort("at", descending=True)
+        page = await self._run_tokens.page(EVERYTHING.at_least("at", since), sort=newest, limit=_MOST_OF_RUNS, cursor=None)
+        return {digest(f"session:{entry.key}") for entry in page.items}

@@ -146,7 +146,8 @@ class Tokens:
     async def for_run(self, namespace: str, run: str, lifetime: timedelta) -> Issued:
         """A token for the code of a task: it may little, and only in the namespace of its run."""
         grants = [Grant(permission, namespace) for permission in PERMISSIONS]
-        return await self._signed(f"run:{run}", f"run {run}", grants, min(lifetime, LONGEST), {"run": run})
+        more = {"run": run, "sid": f"rt-{new_id(self._clock.now(), self._chance)}"}
+        return await self._signed(f"run:{run}", f"run {run}", grants, min(lifetime, LONGEST), more)
 
     async def _signed(
         self, subject: str, name: str, grants: Sequence[Grant], lasts: timedelta, more: Mapping[str, str | int]

@@ -28,6 +28,17 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class RunTokenEnd:
+    """That a token of a run is needed no more, remembered for as long as it would have lived.
+
+    Attributes:
+        at: When.
+    """
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One login.
 

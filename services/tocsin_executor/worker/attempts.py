@@ -1,6 +1,7 @@
 """One attempt from its task to its outcome: secrets, what the engine left to be evaluated, the runner, and its output."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -23,8 +24,8 @@ log = structlog.get_logger()
 Authorize: TypeAlias = Callable[[Task, Policy], Awaitable[str]]
 """The value of an ``Authorization`` header."""
 
-Identity: TypeAlias = Callable[[Task], Awaitable[dict[str, Json]]]
-"""Variables for the environment of a task's code."""
+Identity: TypeAlias = Callable[[Task], AbstractAsyncContextManager[dict[str, Json]]]
+"""Variables for the environment of a task's code, good for as long as it goes on."""
 
 _EVALUATION: Final = timedelta(seconds=5)
 
@@ -119,9 +120,10 @@ class Attempts:
                 await self._load(task)
             if task.variables is not None and task.runner != "evaluate":
                 await self._resolve(task, read_deferred(task.spec))
-            if isinstance(task.spec, dict) and task.spec.pop("token", None) is True:
-                await self._identify(task, task.spec)
-            return await runner.run(task)
+            async with AsyncExitStack() as stack:
+                if isinstance(task.spec, dict) and task.spec.pop("token", None) is True:
+                    await self._identify(stack, task, task.spec)
+                return await runner.run(task)
         except Failed as failure:
             return Outcome(error=failure.problem)
         except TakenOver:
@@ -154,13 +156,13 @@ class Attempts:
                 raise Failed(ErrorKind.EXPRESSION, str(error)) from error
         task.later = dict(deferred.later)
 
-    async def _identify(self, task: Task, spec: dict[str, Json]) -> None:
+    async def _identify(self, stack: AsyncExitStack, task: Task, spec: dict[str, Json]) -> None:
         """Put what the code of a task needs to be somebody into its environment."""
         if self._identity is None:
             raise Failed(ErrorKind.CONFIGURATION, "This worker gives tasks no tokens.")
         given = spec.get("environment")
         try:
-            own = await self._identity(task)
+            own = await stack.enter_async_context(self._identity(task))
         except TocsinError as error:
             raise Failed(ErrorKind.COMMUNICATION, f"The task gets no token: {error.detail}", status=503) from error
         spec["environment"] = {**own, **(given if isinstance(given, Mapping) else {})}

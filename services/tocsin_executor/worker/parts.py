@@ -1,7 +1,8 @@
 """A worker as one component: its runners, its sandbox, its life."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -108,13 +109,17 @@ def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:
 def identity_of(tokens: RunTokens, url: str, clock: Clock) -> Identity:
     """What the code of a task needs to call the platform: its address, and a token of the run that ends with the task."""
 
-    async def identity(task: Task) -> dict[str, Json]:
+    @asynccontextmanager
+    async def identity(task: Task) -> AsyncIterator[dict[str, Json]]:
         left = LONGEST
         if task.deadline is not None:
             left = timedelta(milliseconds=task.deadline - int(clock.now().timestamp() * 1000)) + _MARGIN
-        token = (await tokens.issue(task.namespace, task.run, lifetime=left)).reveal()
-        task.redaction.hide(token)
-        return {"TOCSIN_URL": url, "TOCSIN_TOKEN": token}
+        token = await tokens.issue(task.namespace, task.run, lifetime=left)
+        task.redaction.hide(token.reveal())
+        try:
+            yield {"TOCSIN_URL": url, "TOCSIN_TOKEN": token.reveal()}
+        finally:
+            await tokens.end(token)
 
     return identity
 

@@ -1,11 +1,13 @@
 """Keys are changed while requests go on, and none of them fails; tokens of runs may little."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jwt
+import orjson
 import pytest
 
 from integration.auth.harness import Auth, started
@@ -13,7 +15,9 @@ from tocsin.errors import Unauthenticated, Unavailable
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.run_tokens import PERMISSIONS, RunTokens
 from tocsin_kit.bus.secrets import SecretsClient
+from tocsin_kit.testing.waiting import eventually
 from tocsin_kit.web import RemoteAuthenticator
+from tocsin_kit.web.revocations import CHANGED
 
 
 async def test_signing_and_api_keys_are_rotated_while_requests_go_on(auth: Auth) -> None:
@@ -83,6 +87,35 @@ async def test_a_token_of_a_run_may_little_in_its_namespace_for_a_while(auth: Au
     assert (await auth.ask("GET", "/api/v1/secrets?namespace=team-a", token))[0] == 403
     auth.clock.ahead += 61
     assert (await auth.ask("GET", "/api/v1/auth/me", token))[0] == 401
+
+
+async def test_a_token_of_a_run_ends_with_the_task(auth: Auth, tokens: RunTokens, nats_url: str) -> None:
+    """What a script has copied is worth nothing seconds later, at any service and on the bus; other tokens go on."""
+    first, second = [await tokens.issue("team-a", "1" * 26, lifetime=timedelta(hours=1)) for _ in range(2)]
+    verifier = RemoteAuthenticator(auth.url, auth.clock)
+    await verifier.start()
+    for token in (first, second):
+        assert (await verifier.authenticate(token.reveal())).run == "1" * 26
+    await tokens.end(first)
+    worker = tokens._bus
+    root = await auth.token()
+    session = jwt.decode(root, options={"verify_signature": False})["sid"]
+    await worker.announce("secrets.run-token.worker", orjson.dumps({"end": session}))  # nobody's but those of runs
+
+    auth.clock.ahead += 6  # services ask every few seconds
+
+    async def refused() -> bool:
+        await worker.announce(CHANGED, b"")  # or this one does not look until five seconds are over
+        with contextlib.suppress(Unauthenticated):
+            await verifier.authenticate(first.reveal())
+            return False
+        return (await auth.ask("GET", "/api/v1/auth/me", first.reveal()))[0] == 401
+
+    await eventually(refused, within=timedelta(seconds=60))
+    await verifier.authenticate(second.reveal())
+    assert (await auth.ask("GET", "/api/v1/auth/me", second.reveal()))[0] == 200
+    assert (await auth.ask("GET", "/api/v1/auth/me", root))[0] == 200
+    await verifier.stop()
 
 
 async def test_only_those_who_run_tasks_get_tokens_of_runs(auth: Auth, nats_url: str) -> None:

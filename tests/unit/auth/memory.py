@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tocsin_kit.store import Entry, Filter, Outgoing, RevisionConflict
+from tocsin_kit.store import Entry, Filter, Outgoing, Page, RevisionConflict, Sort
 
 
 class MemoryRecords:
@@ -31,6 +31,9 @@ class MemoryRecords:
             )
         ]
         return found[:limit]
+
+    async def page(self, where: Filter, *, sort: Sort, limit: int, cursor: str | None) -> Page[Entry[Any]]:
+        return Page(await self.find(where, limit=limit), None)
 
     async def commit(self, entry: Entry[Any], value: Any, *, outbox: Sequence[Outgoing] = ()) -> Entry[Any]:
         if (await self.load(entry.key)).revision != entry.revision:

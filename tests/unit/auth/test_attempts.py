@@ -211,6 +211,7 @@ async def test_very_much_that_is_withdrawn_costs_everybody_one_new_token_and_not
     ledger = RevocationLedger(
         users=place.users,
         sessions=place.open,
+        run_tokens=MemoryRecords(),
         keys=keys,
         departures=MemoryRecords(),
         authority=authority,

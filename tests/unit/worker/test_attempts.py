@@ -1,6 +1,7 @@
 """From a dispatch to an outcome: secrets are asked for, evaluated where they are needed, and gone behind it."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -157,10 +158,13 @@ async def test_what_an_authentication_comes_to_can_be_named(sandbox: Sandbox) ->
 
 async def test_the_code_of_a_task_can_be_somebody(sandbox: Sandbox) -> None:
     """`metadata.token: true` puts the platform's address and a token of the run into its environment; it leaves it nowhere."""
+    said = []
 
-    async def identity(task: Task) -> dict[str, Any]:
+    @asynccontextmanager
+    async def identity(task: Task) -> AsyncIterator[dict[str, Any]]:
         task.redaction.hide("canary-token")
-        return {"TOCSIN_URL": "http://x", "TOCSIN_TOKEN": "canary-token"}
+        yield {"TOCSIN_URL": "http://x", "TOCSIN_TOKEN": "canary-token"}
+        said.append("over")
 
     shell = {"command": "x", "environment": {"A": "1"}}
     document = {"document": ABOUT, "do": [{"t": {"metadata": {"token": True}, "run": {"shell": shell}}}]}
@@ -174,6 +178,7 @@ async def test_the_code_of_a_task_can_be_somebody(sandbox: Sandbox) -> None:
     assert echo.seen["environment"] == {"TOCSIN_URL": "http://x", "TOCSIN_TOKEN": "canary-token", "A": "1"}
     assert "token" not in echo.seen
     assert "canary" not in str(outcome.output)
+    assert said == ["over"], "the token ends with the task"
 
 
 @pytest.mark.parametrize(
