@@ -338,7 +338,8 @@ def _alerts(context: Context, reader: Reader, relay: Relay, post: Post, fleet: F
     rules, alerts = MongoRuleStore(context.database, relay), MongoAlertStore(context.database, relay)
 
     def readings() -> Mapping[str, float]:
-        return measures(fleet.replicas(), clock.now())
+        # Silence says nothing of others while the observer itself hears nobody.
+        return {} if fleet.deaf() else measures(fleet.replicas(), clock.now())
 
     notifying = Notifying(alerts, post.webhooks, post.queues, post.waker.wake, clock=clock)
     engine = Alerting(rules, alerts, reader, notifying, measures=readings, clock=clock)

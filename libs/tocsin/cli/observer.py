@@ -138,9 +138,12 @@ async def health(url: Url = None, as_json: AsJson = False) -> None:
         return
     replicas = record.get("replicas")
     found = [one for one in replicas if isinstance(one, dict)] if isinstance(replicas, list) else []
-    print_records(found, ["service", "instance", "state", "version", "heard:heard", "modes"], as_json=False, empty="Nobody.")
-    if record.get("absent"):
-        say(f"nobody is heard of: {record.get('absent')}", style="red")
+    print_records(found, ["service", "instance", "state", "version", "heard", "modes"], as_json=False, empty="Nobody.")
+    absent = record.get("absent")
+    if isinstance(absent, list) and absent:
+        say(f"nobody is heard of: {', '.join(map(str, absent))}", style="red")
+    if record.get("deaf"):
+        say(str(record.get("deaf")), style="yellow")
 
 
 @app.command()

@@ -10,10 +10,10 @@ import typer
 from tocsin.cli.context import VARIABLES
 from tocsin.cli.exits import Exit
 from tocsin.cli.lazy import SETTINGS
-from tocsin.cli.output import print_json, print_records
+from tocsin.cli.output import print_json, print_records, say
 from tocsin.cli.session import AsJson, Url, asynchronous, connect
-from tocsin.client import Record
-from tocsin.errors import NotFound
+from tocsin.client import Client, Record
+from tocsin.errors import Forbidden, NotFound, TocsinError, Unauthenticated
 
 app = typer.Typer(context_settings=dict(SETTINGS))
 
@@ -49,13 +49,36 @@ async def status(url: Url = None, as_json: AsJson = False) -> None:
     """Show the services, their health and versions. Exit code 1 when one is not ready."""
     async with connect(url) as client:
         answer = await client.platform.status()
+        degraded, unknown = await _degraded(client)
     services = _services(answer)
+    for service in services:
+        if service["status"] == "ready" and degraded.get(str(service["name"])):
+            service |= {"status": "degraded", "detail": "; ".join(degraded[str(service["name"])])}
     if as_json:
-        print_json(answer)
+        print_json({**answer, "degraded": {name: [*modes] for name, modes in degraded.items()}})
     else:
         print_records(services, ["name:service", "status", "detail"], as_json=False, empty="No services.")
-    if not services or any(service["status"] != "ready" for service in services):
+        if unknown:
+            say(unknown)
+    if not services or any(service["status"] == "down" for service in services):
         raise typer.Exit(Exit.NEGATIVE)
+
+
+async def _degraded(client: Client) -> tuple[dict[str, list[str]], str]:
+    """What replicas say of themselves, by service, as `tocsin observer health` shows it whole; or why that is not known."""
+    try:
+        health = await client.analytics.health()
+    except (Forbidden, Unauthenticated):
+        return {}, ""
+    except TocsinError:
+        return {}, "The observer does not answer: whether any of them works with less than all its parts is not known."
+    found: dict[str, list[str]] = {}
+    replicas = health.get("replicas")
+    for one in replicas if isinstance(replicas, list) else []:
+        modes = one.get("modes") if isinstance(one, dict) else None
+        if isinstance(one, dict) and isinstance(modes, list) and modes:
+            found.setdefault(str(one.get("service")), []).extend(f"{mode} [{one.get('instance')}]" for mode in modes)
+    return found, str(health.get("deaf") or "") if health.get("absent") else ""
 
 
 def _services(answer: Record) -> list[Record]:

@@ -36,6 +36,8 @@ OUT_BUFFER = 8 * 1024 * 1024  # bytes before a publisher waits for the socket; a
 
 Listener = Callable[[], Awaitable[None]]
 
+_LOST = "the server does not answer"  # until an error says more
+
 
 class Bus:
     """Connection to NATS with JetStream.
@@ -342,6 +344,7 @@ class Bus:
             raise translate(error, "the first connection") from error
         self._nats = nats
         self._jetstream = nats.jetstream(timeout=self._patience)
+        self._last_error = _LOST
         self._down_since = None
         self._connected.set()
 
@@ -367,7 +370,7 @@ class Bus:
 
     async def _on_reconnected(self) -> None:
         self._reconnects += 1
-        self._last_error = "none"
+        self._last_error = _LOST
         self._down_since = None
         self._connected.set()
         log.info("bus.reconnected", times=self._reconnects)

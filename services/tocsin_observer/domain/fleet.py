@@ -71,8 +71,15 @@ class Replica:
             return ReplicaState.SILENT
         return ReplicaState.DEGRADED if self.modes() else ReplicaState.READY
 
+    def told(self, now: datetime) -> tuple[str, ...]:
+        """What is not well with it now, in words."""
+        if self.state(now) is not ReplicaState.SILENT:
+            return self.modes()
+        silent = timedelta(seconds=int((now - self.heard).total_seconds()))
+        return (f"not heard for {silent.total_seconds():g} s: it has ended, hangs, or is cut off from NATS",)
+
     def modes(self) -> tuple[str, ...]:
-        """The ways in which it is degraded, in words."""
+        """The ways in which it said that it is degraded, in words."""
         found = [_mode(part) for part in self.components if not part.ready]
         for part in self.components:
             stuck, lag = part.facts.get("stuck"), part.facts.get("lag")

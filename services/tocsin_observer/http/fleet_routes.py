@@ -34,7 +34,7 @@ class ReplicaView(BaseModel):
     started: str
     heard: datetime = Field(description="When it was heard last; it speaks every five seconds.")
     state: ReplicaState
-    modes: list[str] = Field(description="The ways in which it is degraded.")
+    modes: list[str] = Field(description="The ways in which it is degraded, or how long it has been silent.")
     components: list[ComponentView]
 
     @classmethod
@@ -47,7 +47,7 @@ class ReplicaView(BaseModel):
             started=replica.started,
             heard=replica.heard,
             state=replica.state(now),
-            modes=list(replica.modes()),
+            modes=list(replica.told(now)),
             components=[
                 ComponentView(name=part.name, ready=part.ready, detail=part.detail, facts=dict(part.facts))
                 for part in replica.components
@@ -60,6 +60,7 @@ class HealthView(BaseModel):
 
     ready: bool = Field(description="Whether every service is there and nothing is degraded.")
     absent: list[str] = Field(description="Services of which nobody is heard.")
+    deaf: str | None = Field(description="Why those who are not heard may be well all the same.")
     replicas: list[ReplicaView]
     measures: dict[str, float] = Field(description="Numbers that rules of kind `measure` can watch; the worst replica of each.")
 
@@ -87,7 +88,7 @@ def fleet_routes(fleet: Fleet, counts: SignalCounts, listeners: Sequence[Listene
         views = [ReplicaView.of(one, now) for _, one in sorted(replicas.items())]
         missing = list(absent(replicas, now))
         ready = not missing and all(view.state is ReplicaState.READY for view in views)
-        return HealthView(ready=ready, absent=missing, replicas=views, measures=measures(replicas, now))
+        return HealthView(ready=ready, absent=missing, deaf=fleet.deaf(), replicas=views, measures=measures(replicas, now))
 
     async def catalogue(call: Call) -> Page[KindView]:
         call.permitted(SIGNALS.name)

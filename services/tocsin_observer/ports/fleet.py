@@ -15,6 +15,10 @@ class Fleet(Protocol):
         """All that were heard within the hour."""
         ...
 
+    def deaf(self) -> str | None:
+        """Why whoever is not heard may be well all the same; ``None`` where silence says something."""
+        ...
+
 
 class SignalCounts(Protocol):
     """Counts of signals."""

@@ -40,6 +40,7 @@ def test_silence_is_told_apart_from_health():
     """Three beats missed; then its service is absent unless another replica is heard."""
     old = replica("executor", heard=AT - timedelta(seconds=20))
     assert old.state(AT) is ReplicaState.SILENT
+    assert old.told(AT) == ("not heard for 20 s: it has ended, hangs, or is cut off from NATS",)
     assert "executor" in absent({"a": old}, AT)
     assert "executor" not in absent({"a": old, "b": replica(instance="host:2")}, AT)
     assert absent({name: replica(name) for name in EXPECTED}, AT) == ()
