@@ -1,5 +1,6 @@
 """What the console is made of, read without a browser: it parses, it is whole, and it asks only for what there is."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,35 @@ FOLDER = Path(console.__file__).parent / "static"
 SCRIPTS = sorted(FOLDER.glob("*.js"))
 PAGE = (FOLDER / "index.html").read_text(encoding="utf-8")
 ROUTES = {(one.route.method, one.route.template) for one in served() if one.service != "gateway"} | {("GET", "/api/v1/status")}
+
+# `otpauth://totp/a?secret=B` as qrcode 8 draws it (error correction M), and as zbar reads it.
+CODE = [
+    "1111111010000101101111111",
+    "1000001000010010101000001",
+    "1011101000001010001011101",
+    "1011101011101110001011101",
+    "1011101011001111001011101",
+    "1000001010010100101000001",
+    "1111111010101010101111111",
+    "0000000010101011100000000",
+    "1000101110001000011111001",
+    "1101100011010111100110010",
+    "0111111011000101001111100",
+    "0100010101110010001110110",
+    "0111001110001001011100111",
+    "1000010110100101010110010",
+    "0010001010000101100010100",
+    "0000110000101001110010101",
+    "1101001001011000111111110",
+    "0000000010101111100011000",
+    "1111111010110010101010100",
+    "1000001000100010100010100",
+    "1011101010001000111111100",
+    "1011101001000100011001011",
+    "1011101001011010111001110",
+    "1000001000111000001000110",
+    "1111111010110011010100111",
+]
 
 # What asks, and how: name of the function, what stands before the path, the method unless it is said.
 ASKING = {
@@ -84,6 +114,41 @@ def test_every_part_that_is_named_is_there():
         assert set(re.findall(r"byId\(\"([\w-]+)\"\)", text)) <= set(re.findall(r"\bid=\"([\w-]+)\"", PAGE)), script.name
     paths = {f"/console/{it.name}" for it in FOLDER.iterdir()}
     assert set(re.findall(r"(?:src|href)=\"(/console/[^\"]+)\"", PAGE)) <= paths
+
+
+def test_what_other_modules_give_is_imported_where_it_is_used():
+    """A name that was forgotten would be found only by whoever opens that page."""
+    given = {
+        name
+        for it in SCRIPTS
+        for name in re.findall(r"^export (?:async )?(?:function|const) (\w+)", it.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    for script in SCRIPTS:
+        text = re.sub(r"//.*", "", script.read_text(encoding="utf-8"))
+        called = set(re.findall(r"(?<![.\w$])(\w+)\(", re.sub(r'"(?:[^"\\\n]|\\.)*"', '""', text)))
+        imported = {
+            name.strip() for names in re.findall(r"^import \{([^}]+)\}", text, re.MULTILINE) for name in names.split(",")
+        }
+        own = set(re.findall(r"(?:function|const|let|get) (\w+)", text)) | set(re.findall(r"[(,{] ?(\w+)(?= ?[,)}=:])", text))
+        assert called & given - imported - own == set(), script.name
+
+
+def test_every_code_for_a_phone_holds_what_it_should(tmp_path):
+    """The modules of a code as another encoder draws them, and the sizes up to the largest that is drawn."""
+    if shutil.which("node") is None:
+        pytest.skip("no Node.js here to run the script with")
+    script = (
+        "globalThis.setInterval = () => 0; const { encode } = await import(process.argv[2]);"
+        "const rows = (text) => encode(text).map((row) => [...row].join(''));"
+        "console.log(JSON.stringify([rows('otpauth://totp/a?secret=B'), rows('x'.repeat(666)).length,"
+        " [13, 14, 15, 213, 214].map((n) => rows('y'.repeat(n)).length)]))"
+    )
+    file = tmp_path / "code.mjs"
+    file.write_text(script)
+    done = subprocess.run(["node", "--no-warnings", file, FOLDER / "qr.js"], capture_output=True, text=True, check=True)
+    small, largest, sizes = json.loads(done.stdout)
+    assert small == CODE
+    assert (largest, sizes) == (97, [21, 21, 25, 57, 61])
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_is_run_from_text():

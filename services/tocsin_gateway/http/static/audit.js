@@ -1,21 +1,15 @@
 // Who did what: the records of the proven trail, with what was asked and what changed.
 
-import { ago, badge, card, clock, el, facts, json, paged, table } from "./parts.js";
+import { filtered } from "./filter.js";
+import { ago, badge, clock, el, facts, json, paged, table } from "./parts.js";
 import { get, look } from "./session.js";
 
 export async function showAudit(place, _, query) {
-  const names = ["actor", "action", "entity", "id", "outcome", "namespace", "correlation"];
-  const filter = Object.fromEntries(names.map((name) => [name, query.get(name) ?? ""]));
+  const { form, chosen } = filtered("audit", query, [["actor", "Who, such as user:ada"], ["action", "What, such as run.started"], ["entity", "Kind"], ["id", "Id"], ["namespace", "Namespace"], ["correlation", "Correlation"], ["outcome", "Outcome", ["", "accepted", "refused", "failed"]]]);
   const state = await look("audit/status", {}, null);
-  const field = (name, placeholder) => el("input", { name, placeholder, ariaLabel: placeholder, value: filter[name] });
-  const outcome = el("select", { name: "outcome", ariaLabel: "Outcome" }, ["", "accepted", "refused", "failed"].map((value) => el("option", { value, selected: value === filter.outcome }, value || "any outcome")));
-  const form = el("form.filter", {}, field("actor", "Who, such as user:ada"), field("action", "What, such as run.started"), field("entity", "Kind"), field("id", "Id"), field("namespace", "Namespace"), outcome, el("button", { type: "submit" }, "Find"));
-  const find = () => { location.hash = `#/audit?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`; };
-  form.addEventListener("submit", (event) => { event.preventDefault(); find(); });
-  outcome.addEventListener("change", find);
-  const list = await paged((cursor) => get("audit", { ...filter, limit: 50, cursor }), (items) => (items.length ? el("div.records", {}, items.map(record)) : el("p.empty", {}, "No record is like that.")));
+  const list = await paged((cursor) => get("audit", { ...chosen, limit: 50, cursor }), (items) => (items.length ? el("div.records", {}, items.map(record)) : el("p.empty", {}, "No record is like that.")));
   const proof = state && el("p.hint", {}, `${state.number} records in one chain, sealed up to ${state.sealed}. To prove it elsewhere: tocsin audit export, then tocsin audit verify.`);
-  place.replaceChildren(card("Audit", proof, form, list));
+  place.replaceChildren(el("section.card", { ariaLabel: "Audit" }, el("h1", {}, "Audit"), proof, form, list));
 }
 
 function record(it) {

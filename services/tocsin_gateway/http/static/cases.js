@@ -61,7 +61,7 @@ export async function showCases(place, _, query) {
   const views = VIEWS.map(([name]) => el(name === named[0] ? "button.quiet.chosen" : "button.quiet", { type: "button", onclick: () => go({ view: name }) }, name));
   const chips = ["priority", "status", "team", "owner", "tags"].map((field) => Object.entries(counts.facets[field] ?? {}).slice(0, 6).map(([value, count]) =>
     el(chosen[field] === value ? "button.chip.chosen" : "button.chip", { type: "button", onclick: () => go({ [field]: chosen[field] === value ? "" : value }) }, `${value} `, el("b", {}, String(count)))));
-  place.replaceChildren(card(`Cases (${counts.counted}${counts.complete ? "" : " and more"})`, el("div.filter", {}, views, words), el("div.filter.chips", {}, chips), list));
+  place.replaceChildren(el("section.card", { ariaLabel: "Cases" }, el("h1", {}, "Cases", el("span.hint", {}, ` ${counts.counted}${counts.complete ? "" : " and more"}`)), el("div.filter", {}, views, words), el("div.filter.chips", {}, chips), list));
 }
 
 export async function showCase(place, [id]) {

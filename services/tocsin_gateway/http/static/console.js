@@ -1,15 +1,31 @@
 // The console: logs in, and shows the page that the address names after its `#`.
 
+import { showAccess, showUser } from "./access.js";
+import { showAccount } from "./account.js";
+import { showAlerts, showRule } from "./alerts.js";
 import { showAudit } from "./audit.js";
 import { showCase, showCases } from "./cases.js";
 import { showAsset, showAssets } from "./data.js";
+import { showDeadLetters } from "./dead.js";
+import { refresh } from "./dialog.js";
+import { showEvents } from "./events.js";
+import { showHealth } from "./health.js";
 import { showInsight } from "./insight.js";
-import { hear, showOverview } from "./overview.js";
+import { holds, learn } from "./may.js";
+import { showOverview } from "./overview.js";
+import { complaint, el } from "./parts.js";
+import { showProposal, showProposals } from "./proposals.js";
+import { showGroup, showRole } from "./roles.js";
 import { showRun } from "./run.js";
 import { showRuns } from "./runs.js";
-import { ended, follow, get, post, tokens } from "./session.js";
-import { showStarts } from "./starts.js";
+import { showSchedule, showSchedules } from "./schedules.js";
+import { showSecret, showSecrets } from "./secrets.js";
+import { ended, follow, get, post, tokens, unfollow } from "./session.js";
+import { forget, hear, showSignals } from "./signals.js";
+import { showTrigger, showTriggers } from "./triggers.js";
+import { showWebhook, showWebhooks } from "./webhooks.js";
 import { showWork } from "./work.js";
+import { showWorkers } from "./workers.js";
 import { showWorkflow, showWorkflows, showWriting } from "./workflows.js";
 
 const REFRESH_MS = 5000;
@@ -23,16 +39,37 @@ const PAGES = [
   [/^write(?:\/([^/]+)\/([^/]+))?$/, "Write a workflow", showWriting, false],
   [/^runs$/, "Runs", showRuns, false],
   [/^runs\/([^/]+)$/, "Run", showRun, true],
+  [/^proposals$/, "Proposals", showProposals, false],
+  [/^proposals\/([^/]+)$/, "Proposal", showProposal, false],
+  [/^schedules$/, "Schedules", showSchedules, false],
+  [/^schedules\/([^/]+)\/([^/]+)$/, "Schedule", showSchedule, false],
+  [/^(?:triggers|starts)$/, "Triggers", showTriggers, false],
+  [/^triggers\/([^/]+)\/([^/]+)$/, "Trigger", showTrigger, false],
+  [/^events$/, "Events", showEvents, false],
   [/^work$/, "Work", showWork, false],
   [/^cases$/, "Cases", showCases, true],
   [/^cases\/([^/]+)$/, "Case", showCase, false],
-  [/^starts$/, "Triggers and schedules", showStarts, false],
   [/^assets$/, "Assets", showAssets, false],
   [/^assets\/([^/]+)\/([^/]+)$/, "Asset", showAsset, false],
+  [/^signals(?:\/(catalogue))?$/, "Signals", showSignals, false],
   [/^insight$/, "Insight", showInsight, false],
+  [/^alerts(?:\/(rules|channels))?$/, "Alerts", showAlerts, false],
+  [/^alerts\/rules\/([^/]+)\/([^/]+)$/, "Rule", showRule, false],
+  [/^webhooks$/, "Webhooks", showWebhooks, false],
+  [/^webhooks\/([^/]+)\/([^/]+)$/, "Webhook", showWebhook, false],
   [/^audit$/, "Audit", showAudit, false],
+  [/^health$/, "Health", showHealth, true],
+  [/^workers$/, "Workers", showWorkers, true],
+  [/^dead-letters$/, "Dead letters", showDeadLetters, false],
+  [/^secrets$/, "Secrets", showSecrets, false],
+  [/^secrets\/([^/]+)\/([^/]+)$/, "Secret", showSecret, false],
+  [/^access(?:\/(groups|roles|namespaces|keys|ask))?$/, "Access", showAccess, false],
+  [/^access\/users\/([^/]+)$/, "User", showUser, false],
+  [/^access\/groups\/([^/]+)$/, "Group", showGroup, false],
+  [/^access\/roles\/([^/]+)$/, "Role", showRole, false],
+  [/^account$/, "Your account", showAccount, false],
 ];
-const PARENTS = { write: "workflows" };
+const PARENTS = { write: "workflows", starts: "triggers" };
 
 let timer = null;
 let shown = 0;
@@ -44,16 +81,18 @@ async function show(asked = true) {
   const mine = ++shown;
   const [address, search] = location.hash.replace(/^#\/?/, "").split("?", 2);
   const top = PARENTS[address.split("/")[0]] ?? address.split("/")[0];
-  for (const item of byId("pages").children) {
+  for (const item of [...byId("pages").querySelectorAll("a"), byId("who")]) {
     if (item.hash.replace(/^#\/?/, "") === top) item.setAttribute("aria-current", "page"); else item.removeAttribute("aria-current");
   }
+  if (asked) unfold(false);
   const page = PAGES.find(([pattern]) => pattern.test(address));
   const place = document.createElement("div");
   let goesOn = true;
   if (asked) byId("page").setAttribute("aria-busy", "true");
+  if (!byId("page").children.length) byId("page").append(el("p.empty.loading", { role: "status" }, "Loading …"));
   try {
     if (!page) throw new Error("There is no such page.");
-    goesOn = await page[2](place, (address.match(page[0]) ?? []).slice(1), new URLSearchParams(search));
+    goesOn = await page[2](place, address.match(page[0]).slice(1).map((it) => it && decodeURIComponent(it)), new URLSearchParams(search));
   } catch (problem) {
     if (!tokens.access) return;
     place.replaceChildren(failed(problem));
@@ -66,12 +105,9 @@ async function show(asked = true) {
 }
 
 function failed(problem) {
-  const again = Object.assign(document.createElement("button"), { className: "quiet", type: "button", textContent: "Try again" });
+  const again = el("button.quiet", { type: "button" }, "Try again");
   again.addEventListener("click", () => show());
-  const box = document.createElement("section");
-  box.className = "card";
-  box.append(Object.assign(document.createElement("p"), { className: "problem", textContent: problem instanceof TypeError ? `The platform does not answer (${problem.message}).` : problem.message }), again);
-  return box;
+  return el("section.card", {}, el("div.problem", { role: "alert" }, complaint(problem)), el("p.actions", {}, again));
 }
 
 // What somebody is reading is not drawn anew by itself.
@@ -101,22 +137,51 @@ function listen(signal) {
   timer = setTimeout(() => show(false), 300);
 }
 
-function enter() {
+// What the reader may not do at all is not offered.
+function offer() {
+  for (const item of byId("pages").querySelectorAll("a[data-needs]")) item.hidden = !item.dataset.needs.split(" ").some(holds);
+  for (const title of byId("pages").querySelectorAll("b")) {
+    let it = title.nextElementSibling;
+    while (it?.tagName === "A" && it.hidden) it = it.nextElementSibling;
+    title.hidden = it?.tagName !== "A";
+  }
+}
+
+async function meet() {
+  const me = await get("auth/me");
+  learn(me.grants);
+  byId("who").textContent = me.name || me.subject;
+  byId("who").classList.toggle("due", Boolean(me.second_factor_due));
+  offer();
+}
+
+async function enter() {
   byId("login").hidden = true;
-  byId("console").hidden = byId("pages").hidden = byId("logout").hidden = false;
-  get("auth/me").then((me) => { byId("who").textContent = me.name ?? me.sub ?? ""; }).catch(() => {});
+  byId("console").hidden = byId("logout").hidden = false;
+  try { await meet(); } catch { if (!tokens.access) return; } // then each page says what the matter is
+  byId("pages").hidden = byId("menu").hidden = false;
   show();
   follow(listen, (isLive) => {
-    byId("live").className = isLive ? "dot on" : "dot down";
-    byId("live").title = isLive ? "Signals come in live" : "No signals come in: the connection is lost, and tried again";
+    byId("live").className = isLive ? "dot on" : isLive === null ? "dot" : "dot down";
+    byId("live").title = isLive ? "Signals come in live" : isLive === null ? "Signals take the permission signal:read" : "No signals come in: the connection is lost, and tried again";
   });
+}
+
+// On a small screen the pages are behind a button.
+function unfold(isOpen) {
+  byId("menu").ariaExpanded = String(isOpen);
+  byId("pages").classList.toggle("unfolded", isOpen);
 }
 
 function leave() {
   tokens.drop();
   clearTimeout(timer);
   byId("who").textContent = "";
-  byId("console").hidden = byId("pages").hidden = byId("logout").hidden = true;
+  unfollow();
+  forget();
+  learn(null);
+  unfold(false);
+  byId("console").hidden = byId("pages").hidden = byId("menu").hidden = byId("logout").hidden = true;
   byId("page").replaceChildren();
   byId("live").className = "dot";
   byId("login").hidden = false;
@@ -140,13 +205,13 @@ byId("login-form").addEventListener("submit", async (event) => {
 
 // Single sign-on: the ticket stays in this tab, so nobody can be made to finish a login that somebody else began.
 async function offerSingleSignOn() {
-  const offer = await (await fetch("/api/v1/auth/oidc")).json();
-  if (!offer.available) return;
-  byId("oidc").textContent = `Log in with ${offer.label}`;
+  const way = await (await fetch("/api/v1/auth/oidc")).json();
+  if (!way.available) return;
+  byId("oidc").textContent = `Log in with ${way.label}`;
   byId("oidc").hidden = false;
   byId("oidc").addEventListener("click", async () => {
     try {
-      const begun = await post("/api/v1/auth/oidc/begin", { redirect_uri: offer.redirect_uri });
+      const begun = await post("/api/v1/auth/oidc/begin", { redirect_uri: way.redirect_uri });
       sessionStorage.setItem("oidc", JSON.stringify({ state: begun.state, ticket: begun.ticket }));
       location.assign(begun.url);
     } catch (problem) {
@@ -170,7 +235,11 @@ async function comeBack() {
 }
 
 byId("logout").addEventListener("click", () => { post("/api/v1/auth/logout", { refresh_token: tokens.refresh }).catch(() => {}); leave(); });
+byId("menu").addEventListener("click", () => unfold(byId("menu").ariaExpanded !== "true"));
+byId("pages").addEventListener("click", (event) => { if (event.target.hash === location.hash) refresh(); }); // the page that is open is looked at anew
+addEventListener("keydown", (event) => { if (event.key === "Escape" && byId("menu").ariaExpanded === "true") { unfold(false); byId("menu").focus(); } });
 ended.addEventListener("logout", leave);
+ended.addEventListener("renewed", () => meet().catch(() => {}));
 addEventListener("hashchange", () => show());
 
 comeBack().finally(() => { if (tokens.access) enter(); else { leave(); offerSingleSignOn().catch(() => {}); } });

@@ -2,7 +2,7 @@
 
 import { lineage } from "./lineage.js";
 import { action, refresh } from "./dialog.js";
-import { ago, badge, card, el, facts, link, paged, span, table, when } from "./parts.js";
+import { ago, badge, card, el, facts, lasting, link, paged, span, table, when } from "./parts.js";
 import { get, look, tell } from "./session.js";
 
 const NOTHING = { items: [] };
@@ -26,11 +26,10 @@ export async function showAssets(place) {
     ([value, text]) => el("option", { value }, text)));
   state.addEventListener("change", () => { wanted.state = state.value; show(); });
   await show();
-  place.replaceChildren(card("Assets", el("div.filter", {}, field("prefix", "Begins with"), field("group", "Group"), field("kind", "Kind"), field("tag", "Tag"), state), list));
+  place.replaceChildren(el("section.card", { ariaLabel: "Assets" }, el("h1", {}, "Assets"), el("div.filter", {}, field("prefix", "Begins with"), field("group", "Group"), field("kind", "Kind"), field("tag", "Tag"), state), list));
 }
 
-export async function showAsset(place, [namespace, encoded]) {
-  const key = decodeURIComponent(encoded);
+export async function showAsset(place, [namespace, key]) {
   const about = { namespace, key };
   const [it, why, slots, happenings, checks, columns, looks, picture] = await Promise.all([
     get(`assets/${namespace}/${encodeURIComponent(key)}`), look("assets/freshness", about, null),
@@ -78,12 +77,6 @@ function said(value) {
   if (typeof value !== "object" || value === null) return lasting(String(value));
   if (Array.isArray(value)) return value.map(said).join(", ");
   return Object.entries(value).map(([name, inner]) => `${name.replaceAll("_", " ")} ${typeof inner === "object" && inner !== null ? `(${said(inner)})` : lasting(String(inner))}`).join(", ");
-}
-
-// PT1H30M is "1 h 30 min"; what is no such duration stays as it is.
-function lasting(text) {
-  const found = text.match(/^P(?=.)(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/);
-  return found ? [["days", 1], ["h", 2], ["min", 3], ["s", 4]].filter(([, at]) => found[at]).map(([unit, at]) => `${found[at]} ${unit}`).join(" ") : text;
 }
 
 function partitions(it, { items, counts }) {

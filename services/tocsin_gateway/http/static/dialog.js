@@ -1,6 +1,7 @@
 // Questions to the reader, and what became of them: dialogs that the keyboard can use, and a line of news at the bottom.
 
-import { el } from "./parts.js";
+import { lacking } from "./may.js";
+import { complaint, copying, el } from "./parts.js";
 
 // News that nobody has to answer; what went wrong stays until it is put away.
 export function say(text, kind = "good") {
@@ -11,9 +12,12 @@ export function say(text, kind = "good") {
   if (kind !== "bad") setTimeout(() => line.remove(), 4000);
 }
 
-// Fields are {name, label, kind, value, required, options, hint}; kinds are text, long, number, flag, choice and json.
+// Fields are {name, label, kind, value, required, options, hint}; kinds are text, long, secret, number, flag, choice, instant and json.
 const KINDS = {
-  text: (it) => el("input", { name: it.name, value: it.value ?? "", required: !!it.required }),
+  text: (it) => el("input", { name: it.name, value: it.value ?? "", required: !!it.required, disabled: !!it.fixed, placeholder: it.placeholder ?? "" }),
+  password: (it) => el("input", { name: it.name, type: "password", autocomplete: it.autocomplete ?? "new-password", required: !!it.required }),
+  secret: (it) => el("textarea.secret", { name: it.name, rows: 3, spellcheck: false, autocomplete: "off", required: !!it.required }),
+  instant: (it) => el("input", { name: it.name, type: "datetime-local", step: "1", value: it.value ? local(it.value) : "", required: !!it.required }),
   number: (it) => el("input", { name: it.name, type: "number", step: it.whole ? "1" : "any", value: it.value ?? "", required: !!it.required }),
   flag: (it) => el("input", { name: it.name, type: "checkbox", checked: !!it.value }),
   long: (it) => el("textarea", { name: it.name, rows: 4, value: it.value ?? "", required: !!it.required }),
@@ -21,9 +25,16 @@ const KINDS = {
   choice: (it) => el("select", { name: it.name, required: !!it.required }, [...(it.required ? [] : [""]), ...it.options].map((one) => el("option", { value: JSON.stringify(one), selected: one === it.value }, String(one)))),
 };
 
+// As a field for dates wants it: the reader's own time, without a zone.
+function local(instant) {
+  const at = new Date(instant);
+  return new Date(at - at.getTimezoneOffset() * 60e3).toISOString().slice(0, 19);
+}
+
 function read(it, control) {
   if (it.kind === "flag") return control.checked;
-  if (control.value === "") return it.kind === "json" || it.kind === "choice" || it.kind === "number" ? undefined : "";
+  if (control.value === "") return ["json", "choice", "number", "instant"].includes(it.kind) ? undefined : "";
+  if (it.kind === "instant") return new Date(control.value).toISOString();
   if (it.kind === "number") return Number(control.value);
   if (it.kind === "choice") return JSON.parse(control.value);
   if (it.kind !== "json") return control.value;
@@ -31,14 +42,14 @@ function read(it, control) {
 }
 
 // Asks, and does: `act(values)` may refuse, and then the dialog stays open and says why. Answers what `act` gave, or null.
-export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind", danger = false, act = (values) => values }) {
+export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind", danger = false, wide = false, act = (values) => values }) {
   const controls = new Map(fields.map((it) => [it.name, KINDS[it.kind ?? "text"](it)]));
-  const problem = el("p.problem", { role: "alert" });
+  const problem = el("div.problem", { role: "alert" });
   const go = el(danger ? "button.danger" : "button", { type: "submit" }, yes);
   const leave = no && el("button.quiet", { type: "button" }, no);
   const shown = fields.map((it) => el(it.kind === "flag" ? "label.inline" : "label", {}, it.kind === "flag" ? [controls.get(it.name), it.label] : [it.label, controls.get(it.name)], it.hint && el("span.hint", {}, it.hint)));
-  const form = el("form", {}, el("h2", {}, title), text && el("p", {}, text), shown, problem, el("p.actions", {}, go, leave));
-  const box = el("dialog.card", { ariaLabel: title }, form);
+  const form = el("form", {}, el("h2", {}, title), text && (text instanceof Node ? text : el("p", {}, text)), shown, problem, el("p.actions", {}, go, leave));
+  const box = el(wide ? "dialog.card.wide" : "dialog.card", { ariaLabel: title }, form);
   document.body.append(box);
   box.showModal();
   if (!fields.length) go.focus();
@@ -49,13 +60,15 @@ export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind"
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       go.disabled = true;
-      problem.textContent = "";
+      problem.replaceChildren();
       try {
         const values = Object.fromEntries(fields.map((it) => [it.name, read(it, controls.get(it.name))]).filter(([, value]) => value !== undefined));
-        answer = (await act(values)) ?? true;
+        const done = await act(values);
+        if (done === false) return; // a question behind this one was left: the reader may say something else
+        answer = done ?? true;
         box.close();
       } catch (refused) {
-        problem.textContent = refused.message;
+        problem.replaceChildren(...complaint(refused));
       } finally {
         go.disabled = false;
       }
@@ -64,7 +77,10 @@ export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind"
 }
 
 // Something to be read at leisure.
-export const tellAll = (title, text) => ask({ title, text, yes: "Close", no: null });
+export const tellAll = (title, text, wide = false) => ask({ title, text, yes: "Close", no: null, wide });
+
+// What is shown once and never again: the reader says when it is in a safe place.
+export const hand = (title, text, value) => ask({ title, yes: "I have kept it", no: null, text: el("div.stack", {}, el("p", {}, text), copying(value)) });
 
 // The fields that a JSON schema of an object describes.
 export function fieldsOf(schema) {
@@ -83,10 +99,14 @@ export function fieldsOf(schema) {
 // The page is drawn anew: something has just been done.
 export const refresh = () => dispatchEvent(new HashChangeEvent("hashchange"));
 
-// A button that asks the platform for something; what went wrong is said at the bottom of the page.
-export function action(text, act, { confirmed, danger } = {}) {
+// A button that asks the platform for something; what went wrong is said at the bottom of the page. What it `needs` is a
+// permission, and a namespace and a name if it is about one: a button that the reader may not use says why.
+export function action(text, act, { confirmed, danger, needs } = {}) {
   const button = el(danger ? "button.quiet.danger" : "button.quiet", { type: "button" }, text);
+  const why = needs ? lacking(...needs) : "";
+  if (why) Object.assign(button, { ariaDisabled: "true", ariaDescription: why, title: why });
   button.addEventListener("click", async () => {
+    if (why) return say(why, "bad");
     if (confirmed) return ask({ title: text, text: confirmed, yes: text, danger, act: async () => { await act(); } });
     button.disabled = true;
     try { await act(); } catch (problem) { say(problem.message, "bad"); } finally { button.disabled = false; }

@@ -24,6 +24,46 @@ export const link = (hash, text, what = "a") => el(what, { href: hash }, text);
 
 export const card = (title, ...children) => el("section.card", { ariaLabel: title }, el("h2", {}, title), ...children);
 
+// What went wrong, with each place where it did.
+export const complaint = (problem) => [problem instanceof TypeError ? `The platform does not answer (${problem.message}).` : problem.message,
+  problem.errors?.length > 0 && el("ul", {}, problem.errors.map((one) => el("li", {}, one.pointer && el("code", {}, one.pointer), one.pointer && " ", one.detail ?? "", one.hint && el("span.hint", {}, ` ${one.hint}`))))].filter(Boolean);
+
+// A part of a page by itself: what the reader may not see, or what does not answer, is said there and takes nothing else away.
+export const part = (shown) => shown.catch((problem) => {
+  if (problem.status === 401) throw problem;
+  return el(problem.status === 403 ? "p.empty" : "div.problem", {}, complaint(problem));
+});
+
+// Something to be taken along whole.
+export function copying(text) {
+  const value = el("code.copied", { tabIndex: 0 }, text);
+  const button = el("button.quiet", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch { // not over plain HTTP, or not allowed: then it is marked, ready for the keyboard
+      getSelection().selectAllChildren(value);
+      button.textContent = "Marked: press Ctrl+C";
+    }
+  });
+  return el("p.copying", {}, value, button);
+}
+
+// Pages that belong together.
+export const tabs = (all, chosen) => el("nav.tabs", { ariaLabel: "Parts of this page" }, all.map(([hash, text]) => {
+  const made = link(hash, text);
+  if (text === chosen) made.setAttribute("aria-current", "true");
+  return made;
+}));
+
+// How much of something is taken.
+export function meter(taken, whole) {
+  const bar = el("i");
+  bar.style.width = `${whole > 0 ? Math.min(100, 100 * taken / whole) : 0}%`;
+  return el("span.meter", { title: `${taken} of ${whole}` }, el("span.track", {}, bar), `${taken}/${whole}`);
+}
+
 // A table of records: columns are [heading, record -> text or node, class].
 export function table(columns, records, empty, onOpen) {
   if (!records.length) return el("p.empty", {}, empty);
@@ -94,8 +134,9 @@ export function span(ms) {
   if (ms < 1) return "< 1 ms";
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60e3) return `${(ms / 1000).toFixed(1)} s`;
-  if (ms < 3600e3) return `${Math.floor(ms / 60e3)} min ${Math.floor((ms % 60e3) / 1000)} s`;
-  if (ms < 86400e3) return `${Math.floor(ms / 3600e3)} h ${Math.floor((ms % 3600e3) / 60e3)} min`;
+  const both = (whole, unit, rest, less) => (rest ? `${whole} ${unit} ${rest} ${less}` : `${whole} ${unit}`);
+  if (ms < 3600e3) return both(Math.floor(ms / 60e3), "min", Math.floor((ms % 60e3) / 1000), "s");
+  if (ms < 86400e3) return both(Math.floor(ms / 3600e3), "h", Math.floor((ms % 3600e3) / 60e3), "min");
   return `${(ms / 86400e3).toFixed(1)} days`;
 }
 
@@ -109,5 +150,13 @@ export function json(title, value, open = false) {
   if (value === undefined || value === null) return null;
   const summary = el("summary", {}, title);
   summary.addEventListener("click", () => { summary.dataset.touched = "yes"; }); // then the page is not drawn anew under the reader
-  return el("details", { open }, summary, el("pre", {}, JSON.stringify(value, null, 2)));
+  return el("details", { open }, summary, el("pre", { tabIndex: 0 }, JSON.stringify(value, null, 2)));
+}
+
+// PT1H30M is "1 h 30 min", and 10m is "10 min"; what is no such duration stays as it is.
+export function lasting(text) {
+  const short = text?.match?.(/^(\d+)([smhd])$/);
+  if (short) return `${short[1]} ${{ s: "s", m: "min", h: "h", d: short[1] === "1" ? "day" : "days" }[short[2]]}`;
+  const found = text?.match?.(/^P(?=.)(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?$/);
+  return found ? [[found[1] === "1" ? "day" : "days", 1], ["h", 2], ["min", 3], ["s", 4]].filter(([, at]) => found[at]).map(([unit, at]) => `${found[at]} ${unit}`).join(" ") : text;
 }

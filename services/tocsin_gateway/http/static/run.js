@@ -37,11 +37,11 @@ function head(run, why, questions) {
     const answer = await tell(`runs/${id}/${verb}`);
     const next = answer.run?.id ?? answer.id;
     if (next && next !== id) location.hash = `#/runs/${next}`; else refresh();
-  }, options);
+  }, { needs: [`run:${verb}`, run.namespace, run.workflow], ...options });
   const again = action("Run again with another input", () => ask({
     title: `Run ${run.workflow} again`, yes: "Run", fields: [{ name: "input", label: "Input", kind: "json", value: run.input ?? {} }],
     act: async ({ input }) => { const { id: made } = await tell("runs", { namespace: run.namespace, workflow: run.workflow, input: input ?? {} }); location.hash = `#/runs/${made}`; },
-  }));
+  }), { needs: ["run:start", run.namespace, run.workflow] });
   const buttons = OVER.has(run.status)
     ? [act("rerun", run.status === "completed" ? "Run again" : "Run again what failed"), again]
     : [run.status === "suspended" ? act("resume", "Resume") : act("suspend", "Suspend"), act("cancel", "Cancel", { confirmed: "What it does is stopped, and what it did is undone where the workflow says how.", danger: true })];
@@ -83,12 +83,13 @@ async function everyTask(id) {
 // What a person may do about a live task.
 function hands(run, task) {
   if (OVER.has(run.status) || task.ended_at) return null;
+  const needs = ["task:override", run.namespace, run.workflow];
   const output = action("Give its output", () => ask({
     title: `Output of ${task.name}`, text: "What it does is stopped, and this is its output instead. Who did it is recorded.", yes: "Give",
     fields: [{ name: "output", label: "Output", kind: "json", value: {} }, { name: "reason", label: "Why" }],
     act: async ({ output: value, reason }) => { await tell(`runs/${run.id}/output`, { task: task.activation, output: value ?? null, reason: reason || null }); refresh(); },
-  }));
-  const skip = action("Skip", async () => { await tell(`runs/${run.id}/skip`, { task: task.activation }); refresh(); }, { confirmed: `Leave out ${task.name}? What it does is stopped.` });
+  }), { needs });
+  const skip = action("Skip", async () => { await tell(`runs/${run.id}/skip`, { task: task.activation }); refresh(); }, { confirmed: `Leave out ${task.name}? What it does is stopped.`, needs });
   return el("p.actions", {}, output, skip);
 }
 

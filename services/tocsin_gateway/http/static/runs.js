@@ -1,6 +1,7 @@
 // The list of runs with its filters, which the address remembers.
 
-import { ago, badge, card, el, link, paged, table, took } from "./parts.js";
+import { filtered } from "./filter.js";
+import { ago, badge, el, link, paged, table, took } from "./parts.js";
 import { get } from "./session.js";
 
 const STATUSES = ["", "running", "waiting", "suspended", "pending", "completed", "faulted", "cancelled"];
@@ -19,18 +20,10 @@ export const columns = [
 const wrong = (text) => (text ?? "").replace(/^\w+:\/\/\S+ /, "").replace(/ \/do\/\S+$/, "");
 
 export async function showRuns(place, _, query) {
-  const filter = Object.fromEntries(["status", "workflow", "namespace", "label", "error", "since"].map((name) => [name, query.get(name) ?? ""]));
-  const { since, ...asked } = filter;
+  const { form, chosen, isChosen } = filtered("runs", query, [["status", "Status", STATUSES], ["workflow", "Workflow"], ["namespace", "Namespace"], ["label", "Label, such as team=post"], ["error", "Words of the error"], ["since", "Created", SINCE]]);
+  const { since, ...asked } = chosen;
   if (since) asked.created_after = new Date(Date.now() - since * 1000).toISOString();
-  const choice = (name, title, values) => el("select", { name, ariaLabel: title }, values.map(([value, text]) => el("option", { value, selected: value === filter[name] }, text)));
-  const field = (name, placeholder) => el("input", { name, placeholder, ariaLabel: placeholder, value: filter[name] });
-  const form = el("form.filter", {},
-    choice("status", "Status", STATUSES.map((status) => [status, status || "any status"])), field("workflow", "Workflow"), field("namespace", "Namespace"),
-    field("label", "Label, such as team=post"), field("error", "Words of the error"), choice("since", "Created", SINCE), el("button", { type: "submit" }, "Find"));
-  const find = () => { location.hash = `#/runs?${new URLSearchParams([...new FormData(form)].filter(([, value]) => value))}`; };
-  form.addEventListener("submit", (event) => { event.preventDefault(); find(); });
-  for (const control of form.querySelectorAll("select")) control.addEventListener("change", find);
   const list = await paged((cursor) => get("runs", { ...asked, limit: 100, cursor }),
-    (runs) => table(columns, runs, Object.values(filter).some(Boolean) ? "No run is like that." : "No run yet: start one on the page of its workflow.", (run) => `#/runs/${run.id}`));
-  place.replaceChildren(card("Runs", form, list));
+    (runs) => table(columns, runs, isChosen ? "No run is like that." : "No run yet: start one on the page of its workflow.", (run) => `#/runs/${run.id}`));
+  place.replaceChildren(el("section.card", { ariaLabel: "Runs" }, el("h1", {}, "Runs"), form, list));
 }

@@ -10,19 +10,19 @@ export const tokens = {
   drop() { sessionStorage.removeItem("access"); sessionStorage.removeItem("refresh"); },
 };
 
-export const ended = new EventTarget(); // says "logout" when the session is over
+export const ended = new EventTarget(); // says "logout" when the session is over, and "renewed" when what the reader may do may have changed
 
 export async function post(path, body) {
   const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const parsed = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(parsed.detail || `The platform answered ${answer.status}.`), { code: parsed.code });
+  if (!answer.ok) throw Object.assign(new Error([parsed.detail || `The platform answered ${answer.status}`, parsed.hint].filter(Boolean).join(" – ")), { code: parsed.code });
   return parsed;
 }
 
 let renewing = null;
 function renew() {
   // One renewal at a time: a refresh token is good for one use.
-  renewing ??= post("/api/v1/auth/refresh", { refresh_token: tokens.refresh }).then((a) => tokens.keep(a)).finally(() => { renewing = null; });
+  renewing ??= post("/api/v1/auth/refresh", { refresh_token: tokens.refresh }).then((a) => { tokens.keep(a); ended.dispatchEvent(new Event("renewed")); }).finally(() => { renewing = null; });
   return renewing;
 }
 
@@ -53,30 +53,49 @@ export async function get(path, query = {}) {
   return (await call(search ? `/api/v1/${path}?${search}` : `/api/v1/${path}`)).json();
 }
 
+// Part of an address, whatever something is called.
+export const uri = encodeURIComponent;
+
 // The same, or a stand-in where the reader may not see it.
 export const look = (path, query, otherwise) => get(path, query).catch((problem) => {
   if (problem.status === 403 || problem.status === 404) return otherwise;
   throw problem;
 });
 
+// A body of null is none.
 export async function tell(path, body = {}, method = "POST") {
-  const answer = await call(`/api/v1/${path}`, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const said = body === null ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await call(`/api/v1/${path}`, { method, ...said });
   return answer.status === 204 ? {} : answer.json();
 }
 
 // Signals as they come. EventSource cannot send a token, so the stream is read by hand; Last-Event-ID makes a reconnect free of gaps.
 let lastEventId = null;
+let stream = null;
 export async function follow(heard, isLive) {
-  while (tokens.access) {
+  stream?.abort();
+  stream = new AbortController();
+  const { signal } = stream;
+  while (tokens.access && !signal.aborted) {
     try {
       const headers = { Accept: "text/event-stream", ...(lastEventId ? { "Last-Event-ID": lastEventId } : {}) };
-      const answer = await call("/api/v1/signals/stream", { headers });
+      const answer = await call("/api/v1/signals/stream", { headers, signal });
       isLive(true);
       await readEvents(answer.body.pipeThrough(new TextDecoderStream()).getReader(), heard);
-    } catch { /* the loop tries again */ }
+    } catch (problem) {
+      if (problem.status === 410) lastEventId = null; // what came meanwhile is not kept any more
+      if (problem.status === 403) { isLive(null); return; } // the reader may not hear them
+    }
+    if (signal.aborted) return;
     isLive(false);
     await new Promise((resolve) => setTimeout(resolve, 1500));
   }
+}
+
+// Whoever logs in next hears what is said from then on.
+export function unfollow() {
+  stream?.abort();
+  lastEventId = null;
 }
 
 async function readEvents(reader, heard) {

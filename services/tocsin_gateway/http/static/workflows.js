@@ -3,7 +3,7 @@
 import { action, ask, say } from "./dialog.js";
 import { drawWorkflow, inTheMiddle } from "./graph.js";
 import { ago, badge, card, el, facts, json, link, paged, span, table, took } from "./parts.js";
-import { call, get, look, tell } from "./session.js";
+import { call, get, look, tell, uri } from "./session.js";
 
 const NOTHING = { items: [] };
 const to = (it) => `#/workflows/${it.namespace}/${it.name}`;
@@ -14,7 +14,7 @@ export async function showWorkflows(place) {
     ["Workflow", (it) => link(to(it), it.namespace === "default" ? it.name : `${it.namespace}/${it.name}`)], ["Version", (it) => it.version], ["Versions", (it) => String(it.versions), "number"],
     ["Published", (it) => ago(it.published_at)], ["By", (it) => it.published_by], ["", (it) => start(it)],
   ], items, "No workflow yet: write one here, or publish a file with tocsin workflow apply.", to));
-  place.replaceChildren(card("Workflows", el("p.actions", {}, link("#/write", "Write a workflow", "a")), list));
+  place.replaceChildren(el("section.card", { ariaLabel: "Workflows" }, el("h1", {}, "Workflows"), list, el("p.actions", {}, link("#/write", "Write a workflow"))));
 }
 
 function start(it) {
@@ -25,7 +25,7 @@ function start(it) {
       const run = await tell("runs", { namespace: it.namespace, workflow: it.name, version: it.chosen ?? null, input: input ?? {}, labels: pairs });
       location.hash = `#/runs/${run.id}`;
     },
-  }));
+  }), { needs: ["run:start", it.namespace, it.name] });
 }
 
 export async function showWorkflow(place, [namespace, name], query) {
@@ -61,22 +61,30 @@ export async function showWriting(place, [namespace, name], query) {
       problems.replaceChildren(el("p.hint", {}, problem instanceof SyntaxError ? `Not JSON yet, so the graph shows what was before: ${problem.message}. YAML may be published, too.` : "The graph cannot be drawn yet."));
     }
   };
-  const publish = action("Publish", async () => {
-    const kind = text.value.trimStart().startsWith("{") ? "application/json" : "application/yaml";
-    try {
-      const made = await (await call("/api/v1/workflows", { method: "POST", headers: { "Content-Type": kind }, body: text.value })).json();
-      say(`${made.namespace}/${made.name} ${made.version} is published.`);
-      location.hash = to(made);
-    } catch (refused) {
+  const sent = () => ({ headers: { "Content-Type": text.value.trimStart().startsWith("{") ? "application/json" : "application/yaml" }, body: text.value });
+  const publish = action("Publish", () => checked(async () => {
+    const made = await (await call("/api/v1/workflows", { method: "POST", ...sent() })).json();
+    say(`${made.namespace}/${made.name} ${made.version} is published.`);
+    location.hash = to(made);
+  }), { needs: ["workflow:write"] });
+  const propose = action("Propose", () => ask({
+    title: "Propose it", text: "Somebody else looks at it, and publishes it. Where a namespace is reviewed, there is no other way.", yes: "Propose", fields: [{ name: "note", label: "What it is for" }],
+    act: ({ note }) => checked(async () => {
+      const made = await (await call(`/api/v1/proposals?note=${uri(note ?? "")}`, { method: "POST", ...sent() })).json();
+      location.hash = `#/proposals/${made.id}`;
+    }),
+  }), { needs: ["workflow:propose"] });
+  const checked = async (act) => {
+    try { await act(); } catch (refused) {
       if (!refused.errors) throw refused;
       problems.replaceChildren(...refused.errors.map((one) => el("p.wrong", {}, el("strong", {}, one.line ? `Line ${one.line}:${one.column} ` : `${one.pointer ?? ""} `), one.detail, one.hint && el("span.hint", {}, ` ${one.hint}`))));
     }
-  });
+  };
   text.addEventListener("input", () => { text.dataset.touched = "yes"; draw(); });
   draw();
-  place.replaceChildren(card(it ? `The next version of ${it.name}` : "A new workflow",
+  place.replaceChildren(el("section.card", { ariaLabel: "Definition" }, el("h1", {}, it ? `The next version of ${it.name}` : "A new workflow"),
     el("p.hint", {}, "JSON, drawn while it is typed; YAML can be published as it is. What is published never changes: the next text needs the next version."),
-    el("div.writing", {}, el("div", {}, text, problems, el("p.actions", {}, publish)), picture)));
+    el("div.writing", {}, el("div", {}, text, problems, el("p.actions", {}, publish, propose)), picture)));
 }
 
 function raised(document) {
