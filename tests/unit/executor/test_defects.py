@@ -34,7 +34,7 @@ async def until(outside: Outside, done: Any) -> None:
 
 
 def test_a_message_with_an_input_that_is_none_is_put_aside_whole_and_what_was_folded_of_it_stays() -> None:
-    """Once, not for each of its inputs. What came before in the same message is not taken back; what is behind it waits there."""
+    """Once, not for each of its inputs. What came before it is not taken back; what is behind it waits there."""
     outside, program, buried = Outside(Random(1)), program_of(FORK), list[Entry]()
 
     def bury(entry: Entry, _: Exception) -> wire.Outgoing:
