@@ -13,6 +13,7 @@ from tocsin.signals import derive
 from tocsin.signals.catalogue.auth import USER_CREATED, USER_UPDATED, UserChanged
 from tocsin_auth.application.saying import Asker, said
 from tocsin_auth.application.sessions import LoggedIn, Sessions
+from tocsin_auth.application.throttling import Pace
 from tocsin_auth.domain.errors import WrongCredentials
 from tocsin_auth.domain.oidc import PATIENCE, Attempt, Identity, authorization_url, checked_redirect, digest, identity_of
 from tocsin_auth.domain.users import NO_PASSWORD, User
@@ -20,6 +21,8 @@ from tocsin_auth.ports import IdentityProvider, Records, Teller
 from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
 from tocsin_kit.store import EVERYTHING, Entry, undisputed
+
+BEGUN: Final = 120  # logins in a minute from one place; offices share an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +90,18 @@ class OidcLogins:
         self.rules = rules
         self._provider, self._attempts, self._users, self._sessions = provider, attempts, users, sessions
         self._teller, self._clock, self._chance = teller, clock, chance
+        self._pace = Pace(BEGUN)
 
-    async def begin(self, redirect_uri: str) -> Begun:
+    async def begin(self, redirect_uri: str, asker: Asker) -> Begun:
         """Send somebody to the provider.
 
         Raises:
             Invalid: They would come back to somebody else's place.
+            TooManyLogins: Very many are begun from theirs.
             Unavailable: The provider does not answer.
         """
         checked_redirect(redirect_uri, self.rules.console)
+        self._pace.take(asker.address, self._clock.now())
         found = await self._provider.discover()
         state, ticket, nonce, verifier = (self._text() for _ in range(4))
         attempt = Attempt(digest(ticket), nonce, verifier, redirect_uri, self._clock.now() + PATIENCE)
@@ -169,7 +175,7 @@ class NoOidc:
 
     rules: Final = None
 
-    async def begin(self, redirect_uri: str) -> Begun:
+    async def begin(self, redirect_uri: str, asker: Asker) -> Begun:
         """Never."""
         raise NotFound("no identity provider is set up here", hint="auth.oidc_issuer names one")
 

@@ -4,6 +4,7 @@ Hashes take a while, and many attempts may begin before the first of them has fa
 has been made: what others have failed meanwhile counts for it as well, and nobody learns whether it was right.
 """
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from tocsin_kit.store import Entry, Outgoing, RevisionConflict, undisputed
 
 FREE_BY_NAME: Final = 5  # wrong passwords for one name from one address
 FREE_BY_ADDRESS: Final = 30  # from one address, whatever the names: offices share an address
+_PLACES: Final = 10_000  # remembered
 FREE_CODES: Final = 5  # wrong codes after a right password, from wherever: whoever gets here knows the password
 
 Place = tuple[str, int]
@@ -106,3 +108,31 @@ class Throttle:
     def _day(self) -> str:
         """Counts can be deleted a day later, and their running numbers never begin anew."""
         return self._clock.now().date().isoformat()
+
+
+class Pace:
+    """How often something that proves nothing may be begun from one place, so that nobody fills the database with beginnings.
+
+    Args:
+        most: In a minute, at this replica.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    def take(self, address: str, now: datetime) -> None:
+        """Count one more.
+
+        Raises:
+            TooManyLogins: Wait until the minute is over.
+        """
+        place, minute = network_of(address), int(now.timestamp()) // 60
+        last, count = self._counts.pop(place, (minute, 0))
+        count = count + 1 if last == minute else 1
+        self._counts[place] = (minute, count)
+        if len(self._counts) > _PLACES:
+            self._counts.popitem(last=False)
+        if count > self._most:
+            seconds = 60 - now.second
+            raise TooManyLogins(f"too many logins are begun from there; wait {seconds} s", retry_after_seconds=seconds)

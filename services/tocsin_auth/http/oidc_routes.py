@@ -8,6 +8,7 @@ from tocsin.errors import Invalid, NotFound, Unauthenticated, Unavailable
 from tocsin_auth.application.oidc_logins import Begun, OidcRules
 from tocsin_auth.application.saying import Asker
 from tocsin_auth.application.sessions import LoggedIn
+from tocsin_auth.domain.errors import TooManyLogins
 from tocsin_auth.http.asking import asker_of
 from tocsin_auth.http.login_routes import pair_of
 from tocsin_auth.http.schemas import TokenPair
@@ -55,7 +56,7 @@ class Oidc(Protocol):
         """How the provider is used; ``None`` where none is set up."""
         ...
 
-    async def begin(self, redirect_uri: str) -> Begun:
+    async def begin(self, redirect_uri: str, asker: Asker) -> Begun:
         """Send somebody there."""
         ...
 
@@ -83,7 +84,7 @@ class OidcHandlers:
 
     async def begin(self, call: Call) -> BegunModel:
         """Begin a login."""
-        begun = await self._oidc.begin(call.body(Beginning).redirect_uri)
+        begun = await self._oidc.begin(call.body(Beginning).redirect_uri, asker_of(call))
         return BegunModel(url=begun.url, state=begun.state, ticket=begun.ticket)
 
     async def finish(self, call: Call) -> TokenPair:
@@ -113,7 +114,7 @@ class OidcHandlers:
                 body=Beginning,
                 response=BegunModel,
                 body_limit=4096,
-                problems=(NotFound, Invalid, Unavailable),
+                problems=(NotFound, Invalid, TooManyLogins, Unavailable),
             ),
             Route(
                 method="POST",

@@ -15,7 +15,7 @@ from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.revoking import RevocationLedger
 from tocsin_auth.application.saying import Asker
 from tocsin_auth.application.sessions import Sessions
-from tocsin_auth.application.throttling import FREE_BY_ADDRESS, FREE_BY_NAME, Throttle
+from tocsin_auth.application.throttling import FREE_BY_ADDRESS, FREE_BY_NAME, Pace, Throttle
 from tocsin_auth.domain.api_keys import KeyRecord
 from tocsin_auth.domain.errors import LastAdministrator, SessionEnded, TooManyLogins, WrongCredentials
 from tocsin_auth.domain.roles import ADMINISTRATOR
@@ -251,3 +251,14 @@ async def test_administrators_who_have_seen_each_other_both_remain(place: Place)
     await one.confirm(before["ben"].value, stored["ben"], asker)
     assert ADMINISTRATOR in (await place.users.load("ada")).value.bindings
     assert ADMINISTRATOR not in (await place.users.load("ben")).value.bindings
+
+
+def test_nobody_fills_the_database_with_logins_that_only_begin() -> None:
+    """So many a minute from one place; others, and the next minute, are not concerned."""
+    pace = Pace(3)
+    for address in ("192.0.2.1", "2001:db8:1:2::1", "192.0.2.1", "192.0.2.1"):
+        pace.take(address, NOW)
+    with pytest.raises(TooManyLogins):
+        pace.take("::ffff:192.0.2.1", NOW)
+    pace.take("2001:db8:1:2::2", NOW)
+    pace.take("192.0.2.1", NOW + timedelta(minutes=1))
