@@ -35,6 +35,8 @@ _TURNS = (
     ("run", "refused"),
     ("run", "faulted"),
 )
+_CLOSED = (("approval", "answered"), ("approval", "expired"), ("approval", "withdrawn"))
+_CLOSED_TOLD = 200
 _LIVE = ["pending", "running", "waiting", "suspended", "cancelling"]
 
 
@@ -216,11 +218,18 @@ class RunReading:
 
     async def turns(self, namespace: str, run: str) -> list[dict[str, Json]]:
         """Signals that say why a run went another way than forward, in order: of each kind the first ones, and the last."""
+        return await self._told(namespace, run, _TURNS, _TOLD)
+
+    async def closed_questions(self, namespace: str, run: str) -> list[dict[str, Json]]:
+        """Signals that a question of the run was answered, expired or withdrawn."""
+        return await self._told(namespace, run, _CLOSED, _CLOSED_TOLD)
+
+    async def _told(self, namespace: str, run: str, kinds: Sequence[tuple[str, str]], most: int) -> list[dict[str, Json]]:
         found: dict[int, dict[str, Json]] = {}
-        for entity, transition in _TURNS:
+        for entity, transition in kinds:
             pattern = subjects.signal_filter(namespace=namespace, entity=entity, transition=transition, entity_id=run)
             message, told = await self._asked("SIGNALS", {"last_by_subj": pattern}), 0
-            while message is not None and told < _TOLD:
+            while message is not None and told < most:
                 found[message[0]] = orjson.loads(message[2])
                 message = await self._message("SIGNALS", pattern, 1 if told == 0 else message[0] + 1)
                 told += 1

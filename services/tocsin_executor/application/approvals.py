@@ -7,11 +7,12 @@ the runs, and a run that is cancelled takes its questions along.
 from collections.abc import Sequence
 from typing import Protocol
 
-from tocsin.errors import Forbidden, NotFound
+from tocsin.errors import Conflict, Forbidden, NotFound
 from tocsin_executor.application.reading import Scope
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
+from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.values import Json
 
@@ -43,6 +44,16 @@ class OpenQuestions(Protocol):
         """Open questions, newest first, and the next cursor."""
         ...
 
+    async def closed_questions(self, namespace: str, run: str) -> list[dict[str, Json]]:
+        """Signals that a question of a run was answered, expired or withdrawn."""
+        ...
+
+
+class QuestionClosed(Conflict):
+    """The question is no longer open."""
+
+    code = "question_closed"
+
 
 class Approvals:
     """Use cases of questions to people.
@@ -68,13 +79,27 @@ class Approvals:
         """An open question.
 
         Raises:
-            NotFound: There is none of that id, or it is answered.
+            NotFound: There is and was none of that id.
         """
         run = approval.partition("-")[0]
         found = next((one for one in await self._runs.questions(run) if one.id == approval), None)
         if found is None:
             raise NotFound(f"There is no open question {approval}.", approval=approval)
         return found
+
+    async def what_became_of(self, approval: str) -> tuple[str, QuestionClosed] | None:
+        """The namespace of a question that is no longer open, and what is to be said of it; ``None`` if there was none."""
+        run = approval.partition("-")[0]
+        try:
+            view = await self._runs.get(run)
+        except NotFound:
+            return None
+        for event in await self._open.closed_questions(view.namespace, run):
+            if approval_id(run, str(event.get("activation"))) == approval:
+                how, by = str(event["type"]).split(".")[-2], f" by {event['authid']}" if event.get("authid") else ""
+                detail = f"Question {approval} {'' if how == 'expired' else 'was '}{how}{by} at {event['time']}."
+                return view.namespace, QuestionClosed(detail, hint="Only the first answer counts.", approval=approval)
+        return None
 
     async def started(self, question: Question, who: Asker) -> bool:
         """Whether somebody may not answer because they started the run, and the definition wants four eyes."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, JsonValue
 
 from tocsin.errors import Forbidden, NotFound
-from tocsin_executor.application.approvals import Approvals, may_answer
+from tocsin_executor.application.approvals import Approvals, QuestionClosed, may_answer
 from tocsin_executor.application.runs import RunAlreadyDone
 from tocsin_executor.application.views import instant
 from tocsin_executor.domain.questions import Question
@@ -111,7 +111,13 @@ class _Handlers:
 
     async def _permitted(self, call: Call, permission: str) -> Question:
         approval = call.params(ApprovalId).approval
-        question = await self._approvals.get(approval)
+        try:
+            question = await self._approvals.get(approval)
+        except NotFound:
+            closed = await self._approvals.what_became_of(approval)
+            if closed is not None and call.may(READ.name, closed[0]):
+                raise closed[1] from None
+            raise
         if not call.may(READ.name, question.namespace):  # the same answer as if there were none
             raise NotFound(f"There is no open question {approval}.", approval=approval)
         call.require(permission, question.namespace)
@@ -142,7 +148,7 @@ def approval_routes(approvals: Approvals) -> Sequence[Route]:
             handler=handlers.show,
             params=ApprovalId,
             response=ApprovalOut,
-            problems=(NotFound,),
+            problems=(NotFound, QuestionClosed),
         ),
         Route(
             method="POST",
@@ -155,6 +161,6 @@ def approval_routes(approvals: Approvals) -> Sequence[Route]:
             body=AnswerBody,
             response=RunOut,
             status=202,
-            problems=(NotFound, RunAlreadyDone, Forbidden),
+            problems=(NotFound, QuestionClosed, RunAlreadyDone, Forbidden),
         ),
     )

@@ -100,3 +100,14 @@ async def test_a_question_is_listed_and_answered_by_who_is_asked(rig: Any) -> No
             return not (await approvals.list(Scope(), None, 50, None))[0]
 
         await eventually(gone, within=5)
+
+        async def told() -> list[str]:
+            found = [await approvals.what_became_of(questions[each].id) for each in (run, other)]
+            return [one[1].detail.partition(" at ")[0].split(" ", 2)[2] for one in found if one is not None]
+
+        async def both() -> bool:
+            return await told() == ["was answered by user:bob", "was withdrawn by user:ada"]
+
+        await eventually(both, within=60)
+        assert await approvals.what_became_of(f"{run}-h-99") is None
+        assert await approvals.what_became_of("0" * 26 + "-h-3") is None
