@@ -8,14 +8,16 @@ the decision was made from: of two replicas one commits, the other decides again
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from tocsin.errors import Conflict, NotFound, TocsinError, TooMany
 from tocsin_executor.application import wire
-from tocsin_executor.domain.admission import Admit, Displace, Refuse, Situation, Verdict, decide, next_look
+from tocsin_executor.domain.admission import Admit, Displace, Refuse, Situation, Standing, Verdict, decide, next_look, standings
 from tocsin_executor.domain.inputs import Parent, Verb
 from tocsin_executor.domain.limits import Rule, Terms, rule_of, terms_of
 from tocsin_executor.domain.program import Program
@@ -28,6 +30,7 @@ _NAMED = 3  # runs in a sentence
 _TRIES = 20  # decisions that others may overtake before this one is left to the next look
 _LATE: Millis = 5_000  # after which what was decided and not done is done again
 _RULES = 500  # rules remembered
+_AT_ONCE = 100  # limits that a look takes
 _EVERY = 1.0  # seconds between looks: nobody depends on them but rates and what a crash left behind
 
 
@@ -197,8 +200,9 @@ class Admission:
         self._partitions = partitions
         self._rules: dict[str, Rule | None] = {}
         self._freed: set[str] = set()
+        self._due: list[str] = []  # limits of which this round has still to look at
         self._wake = asyncio.Event()
-        self._soon: Millis | None = None  # when a rate opens that somebody waits for
+        self._opens: dict[str, Millis] = {}  # when the rate of a limit opens that somebody waits at
 
     # -- asked by starts ----------------------------------------------------------------------------------------------
 
@@ -256,14 +260,21 @@ class Admission:
         if waiting.state != "waiting":
             return []
         held = await self._queue.holders(waiting.terms.keys, 20)
+        look = await self._queue.look(waiting.terms.keys[0], self._now())
+        found = {standing.key: standing for standing in standings(look.situation, waiting.run)}
         entries: list[dict[str, Json]] = []
         for key in waiting.terms.keys:
             ahead = await self._queue.ahead(waiting, key)
-            runs = held.get(key, [])
-            by = _held(list(runs)) if runs else "free, or closed by its rate"
+            runs, standing = held.get(key, []), found.get(key)
+            if standing is not None and standing.open and any(not other.open for other in found.values()):
+                continue  # it is not this one that it waits for
             before = "none waits" if not ahead else "1 waits" if ahead == 1 else f"{ahead} wait"
-            detail = f"the run waits to begin: limit '{key}' is {by}, and {before} before it"
-            entries.append({"for": "limit", "detail": detail, "limit": key, "held_by": list(runs), "ahead": ahead})
+            detail = f"the run waits to begin: limit '{key}' {_standing(standing, runs)}, and {before} before it"
+            entry: dict[str, Json] = {"for": "limit", "detail": detail, "limit": key, "held_by": list(runs), "ahead": ahead}
+            if standing is not None:
+                entry["at_once"] = standing.limit
+                entry["until"] = None if standing.opens is None else _iso(standing.opens)
+            entries.append(entry)
         return entries
 
     # -- deciding -----------------------------------------------------------------------------------------------------
@@ -277,7 +288,7 @@ class Admission:
             if not verdicts:
                 soon = next_look(look.situation)
                 if soon is not None:
-                    self._soon = soon if self._soon is None else min(self._soon, soon)
+                    self._opens[key] = soon
                 return
             try:
                 moved = await self._queue.commit(look, verdicts, now)
@@ -318,19 +329,22 @@ class Admission:
         self._wake.set()
 
     async def serve(self) -> None:
-        """Look where something was freed, and now and then everywhere, until cancelled."""
+        """Look where something was freed or a rate has opened, and now and then everywhere, until cancelled."""
+        round_at: Millis = 0
         while True:
-            until = _EVERY if self._soon is None else min(_EVERY, max(0.01, (self._soon - self._now()) / 1000))
-            try:
-                async with asyncio.timeout(until):
+            until = min([_EVERY, *((at - self._now()) / 1000 for at in self._opens.values())])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.01, until)):
                     await self._wake.wait()
-            except TimeoutError:
-                self._soon = None
-                await self._guarded(self.reconcile)
             self._wake.clear()
             freed, self._freed = self._freed, set()
-            for key in freed:
+            opened = {key for key, at in self._opens.items() if at <= self._now()}
+            for key in sorted(freed | opened):
+                self._opens.pop(key, None)
                 await self._guarded(self.look, key)
+            if self._now() >= round_at:
+                round_at = self._now() + int(_EVERY * 1000)
+                await self._guarded(self.reconcile)
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: str) -> None:
         try:
@@ -345,11 +359,26 @@ class Admission:
             await self._carry_out(waiting)
         for run in displaced:
             await self._displace(run, "its limit")
-        for key in await self._queue.keys():
+        self._due = self._due or await self._queue.keys()
+        due, self._due = self._due[:_AT_ONCE], self._due[_AT_ONCE:]
+        for key in due:  # some at a time: what is freed meanwhile does not wait behind thousands of keys
             await self.look(key)
 
     def _now(self) -> Millis:
         return int(self._clock.now().timestamp() * 1000)
+
+
+def _standing(standing: Standing | None, runs: Sequence[str]) -> str:
+    """What is to be said of a limit that a run waits at."""
+    if standing is not None and not standing.full:
+        return "has room" if standing.opens is None else f"is closed by its rate until {_iso(standing.opens)}"
+    if standing is not None and standing.limit == 0:
+        return "lets nobody begin (it is 0)"
+    return f"is {_held(list(runs))}" if runs else "is free"
+
+
+def _iso(at: Millis) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _held(runs: list[str]) -> str:

@@ -128,6 +128,38 @@ def _open(gate: Gate, held: Mapping[str, set[str]], starts: Mapping[str, list[Mi
     return sum(1 for at in starts.get(gate.key, ()) if at > now - gate.rate.every) < gate.rate.limit
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a gate stands for those who wait at it.
+
+    Attributes:
+        key: Of the gate.
+        limit: Runs at once, or ``None``.
+        full: All places are held.
+        opens: When its rate lets the next one through, where it is the rate that is in the way.
+    """
+
+    key: str
+    limit: int | None
+    full: bool
+    opens: Millis | None
+
+    @property
+    def open(self) -> bool:
+        """Whether it would let one more through."""
+        return not self.full and self.opens is None
+
+
+def standings(situation: Situation, run: str) -> list[Standing]:
+    """How the gates of a run stand; none if it is not among those who were looked at."""
+    candidate = next((candidate for candidate in situation.waiting if candidate.run == run), None)
+    found = []
+    for gate in () if candidate is None else candidate.gates:
+        full = gate.limit is not None and len(situation.holders.get(gate.key, ())) >= gate.limit
+        found.append(Standing(gate.key, gate.limit, full, _opens(gate, situation)))
+    return found
+
+
 def _displace(situation: Situation, waiting: Sequence[Candidate], verdicts: list[Verdict]) -> set[str]:
     """Where the oldest make room: everything beyond the limit, from the oldest on, whether it has begun or not."""
     gates = {gate.key: gate for c in waiting for gate in c.gates if gate.policy is Policy.CANCEL_OLDEST}
@@ -149,10 +181,13 @@ def _displace(situation: Situation, waiting: Sequence[Candidate], verdicts: list
 
 def next_look(situation: Situation) -> Millis | None:
     """When a rate opens again that somebody waits for, if nothing else happens before."""
-    found: list[Millis] = []
-    for gate in {gate for candidate in situation.waiting for gate in candidate.gates if gate.rate is not None}:
-        assert gate.rate is not None
-        times = sorted(at for at in situation.starts.get(gate.key, ()) if at > situation.now - gate.rate.every)
-        if len(times) >= gate.rate.limit:
-            found.append(times[len(times) - gate.rate.limit] + gate.rate.every)
-    return min(found, default=None)
+    gates = {gate for candidate in situation.waiting for gate in candidate.gates}
+    return min((opens for gate in gates if (opens := _opens(gate, situation)) is not None), default=None)
+
+
+def _opens(gate: Gate, situation: Situation) -> Millis | None:
+    """When the rate of a gate opens, if it is closed by it."""
+    if gate.rate is None:
+        return None
+    times = sorted(at for at in situation.starts.get(gate.key, ()) if at > situation.now - gate.rate.every)
+    return times[len(times) - gate.rate.limit] + gate.rate.every if len(times) >= gate.rate.limit else None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin_executor.domain.admission import Admit, Candidate, Displace, Holder, Refuse, Situation, decide, next_look
+from tocsin_executor.domain.admission import Admit, Candidate, Displace, Holder, Refuse, Situation, decide, next_look, standings
 from tocsin_executor.domain.limits import Gate, Policy, Rate
 
 KEYS = ["w", "p", "q"]
@@ -53,6 +53,19 @@ def test_a_rate_counts_what_began_lately_and_says_when_it_opens() -> None:
     assert decide(situation) == []
     assert next_look(situation) == 160
     assert decide(Situation(160, [candidate("a", gate)], {}, {"w": [60, 140]})) == [Admit("a")]
+
+
+def test_each_gate_says_how_it_stands() -> None:
+    """Full, closed by its rate until then, or open: so that an explanation names what is really in the way."""
+    waiting = [candidate("a", Gate("w", 1), Gate("p", None, Rate(2, 100)), Gate("q", 2))]
+    situation = Situation(150, waiting, {"w": [Holder("h", 0)], "q": [Holder("h", 0)]}, {"p": [60, 140]})
+    found = standings(situation, "a")
+    assert [(gate.key, gate.full, gate.opens, gate.open) for gate in found] == [
+        ("w", True, None, False),
+        ("p", False, 160, False),
+        ("q", False, None, True),
+    ]
+    assert standings(situation, "b") == []
 
 
 @given(
