@@ -95,7 +95,7 @@ async function show(asked = true) {
     goesOn = await page[2](place, address.match(page[0]).slice(1).map((it) => it && decodeURIComponent(it)), new URLSearchParams(search));
   } catch (problem) {
     if (!tokens.access) return;
-    place.replaceChildren(failed(problem));
+    place.replaceChildren(failed(problem, page?.[1] ?? "Nothing here"));
   }
   if (mine !== shown) return; // the reader has gone elsewhere meanwhile
   document.title = page ? `${place.querySelector("h1")?.textContent.trim() || page[1]} · Tocsin` : "Tocsin";
@@ -104,10 +104,10 @@ async function show(asked = true) {
   if (page?.[3] && goesOn !== false) timer = setTimeout(() => show(false), REFRESH_MS);
 }
 
-function failed(problem) {
+function failed(problem, title) {
   const again = el("button.quiet", { type: "button" }, "Try again");
   again.addEventListener("click", () => show());
-  return el("section.card", {}, el("div.problem", { role: "alert" }, complaint(problem)), el("p.actions", {}, again));
+  return el("section.card", {}, el("h1", {}, title), el("div.problem", { role: "alert" }, complaint(problem)), el("p.actions", {}, again));
 }
 
 // What somebody is reading is not drawn anew by itself.

@@ -52,7 +52,8 @@ export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind"
   const box = el(wide ? "dialog.card.wide" : "dialog.card", { ariaLabel: title }, form);
   document.body.append(box);
   box.showModal();
-  if (!fields.length) go.focus();
+  if (!fields.length) go.focus({ preventScroll: true });
+  box.scrollTop = 0; // what there is to read begins at its beginning
   return new Promise((resolve) => {
     let answer = null;
     leave?.addEventListener("click", () => box.close());
@@ -69,6 +70,7 @@ export function ask({ title, text, fields = [], yes = "Do it", no = "Never mind"
         box.close();
       } catch (refused) {
         problem.replaceChildren(...complaint(refused));
+        problem.scrollIntoView({ block: "nearest" });
       } finally {
         go.disabled = false;
       }

@@ -10,7 +10,7 @@ const PAD = 14;
 const HEAD = 26;
 const MOST = 3 * (WIDE + PAD) + PAD; // of a row of branches, when there are more than a few
 const FEW = 4;
-const LETTERS = 21; // of a name that a box has room for
+const LETTERS = 19; // of a name that a box has room for
 const KINDS = ["call", "do", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait"];
 // What a reader should see first when the activations of one task differ.
 const WORST = ["faulted", "retrying", "suspended", "waiting", "running", "pending", "cancelled", "skipped", "completed"];

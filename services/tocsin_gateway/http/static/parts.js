@@ -18,7 +18,7 @@ export function svg(tag, attributes = {}, ...children) {
   return made;
 }
 
-export const badge = (status) => el(`span.status.${status}`, {}, status);
+export const badge = (status) => el(`span.status.${status}`, {}, status.replaceAll("_", " "));
 
 export const link = (hash, text, what = "a") => el(what, { href: hash }, text);
 

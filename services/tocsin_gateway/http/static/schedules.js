@@ -52,7 +52,7 @@ async function simulate(namespace) {
   await tellAll("The week to come", el("div.stack", {},
     el("p", {}, `${found.schedules} schedules fire ${found.firings} times until ${when(found.until)}${skipped ? `; ${skipped}` : ""}. At most ${found.at_once} runs go on at once.${found.complete ? "" : " That is not all: there are too many."}`),
     found.load.length > 0 && bars(found.load.map((one) => ({ begins: one.hour, runs: one.firings, failed: 0 })), "Firings in each hour", locally(found.until)),
-    table([["When", (one) => locally(one.at)], ["How many", (one) => String(one.count), "number"], ["Schedules", (one) => one.schedules.join(", "), "said"]], found.crowds, "No instant has a crowd."),
+    table([["When", (one) => locally(one.at)], ["How many", (one) => String(one.count), "number"], ["Schedules", (one) => one.schedules.join(", "), "said"]], found.crowds.slice(0, 20), "No instant has a crowd."),
     found.overlapping.length > 0 && table([["Still going when it fires again", (one) => one.schedule], ["Times", (one) => String(one.count), "number"]], found.overlapping, "")), true);
 }
 
@@ -95,11 +95,17 @@ const catchUp = (it) => ask({
     const found = await tell(`backfills/${uri(it.namespace)}/${uri(name)}/preview`, plan);
     if (!found.total) throw new Error(`Nothing would start: ${found.had_runs} instants of that time had a run.`);
     return await ask({
-      title: `Start ${found.total} runs?`, text: `${[...found.first, ...found.last.length && found.total > found.first.length ? ["…", ...found.last] : []].join("\n")}\n\n${found.had_runs} instants had a run.`, yes: "Start",
+      title: `Start ${found.total} runs?`, text: `${ends(found).join("\n")}\n\n${found.had_runs} instants of that time had a run.`, yes: "Start",
       act: async () => { await tell(`backfills/${uri(it.namespace)}/${uri(name)}`, plan, "PUT"); refresh(); },
     }) ?? false;
   },
 });
+
+// The first and the last of what would start.
+function ends({ total, first, last }) {
+  const shown = (all) => all.map((at) => (Number.isNaN(Date.parse(at)) ? at : locally(at)));
+  return total <= 10 ? shown(first.slice(0, total)) : [...shown(first.slice(0, 5)), "…", ...shown(last.slice(-5))];
+}
 
 const add = () => ask({
   title: "New schedule", yes: "Make", fields: [{ name: "name", label: "Name", required: true }, { name: "namespace", label: "Namespace", value: "default", required: true }, { name: "workflow", label: "Starts the workflow", required: true },

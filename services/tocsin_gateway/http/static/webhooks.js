@@ -80,7 +80,7 @@ function delivery(it, one) {
   made.addEventListener("toggle", () => {
     line.dataset.touched = "yes";
     if (made.children.length > 1) return;
-    made.append(facts([["Message", one.message], ["Next try", one.state === "waiting" && one.due ? ago(one.due) : null]]),
+    made.append(facts([["Message", one.message], ["Next try", one.state !== "waiting" || !one.due ? null : new Date(one.due) > new Date() ? ago(one.due) : "when those before it are through"]]),
       el("p.actions", {}, action("Send again", async () => { const { messages } = await tell(`webhooks/${uri(it.namespace)}/${uri(it.name)}/deliveries/${uri(one.id)}/redeliver`); say(`${messages} sent again.`); refresh(); }, { needs: ["webhook:redeliver", it.namespace, it.name] })),
       ...one.log.toReversed().map((tried) => el("div.tried", {}, about(tried))), json("The signal", one.event) ?? "");
   });

@@ -10,7 +10,7 @@ export async function showWorkers(place) {
       ["State", (it) => badge(it.state)], ["Worker", (it) => it.name],
       ["Queues and slots", (it) => el("span.meters", {}, it.queues.map((one) => el("span", {}, `${one.name} `, meter(one.busy, one.slots))))],
       ["Labels", (it) => Object.entries(it.labels).map(([name, value]) => `${name}=${value}`).join(" ")], ["Done", (it) => String(it.completed), "number"],
-      ["Here since", (it) => ago(it.since)], ["Heard", (it) => ago(it.seen_at)],
+      ["Here since", (it) => ago(it.since)], ["Heard", (it) => ago(it.seen_at)], ["", draining],
     ], items, "No worker is there: runs that have something to do wait for one. Start one with: tocsin worker"))),
     part(paged((cursor) => get("pools", { limit: 100, cursor }), (items) => table([
       ["Pool", (it) => el("span", {}, it.namespace === "default" ? "" : el("span.hint", {}, `${it.namespace}/`), it.name)],
@@ -20,8 +20,19 @@ export async function showWorkers(place) {
         action("Delete", async () => { await tell(`pools/${uri(it.namespace)}/${uri(it.name)}`, null, "DELETE"); refresh(); }, { confirmed: `What waits for ${it.name} then waits no longer.`, danger: true, needs: ["pool:write", it.namespace, it.name] }))],
     ], items, "No pool: a pool says how many runs or tasks of whatever workflow may go on at once.")))]);
   place.replaceChildren(
-    el("section.card", { ariaLabel: "Workers" }, el("h1", {}, "Workers"), workers, el("p.hint", {}, "A worker that is told to stop (SIGTERM) drains: it takes nothing more and ends what it has; its state says so meanwhile.")),
+    el("section.card", { ariaLabel: "Workers" }, el("h1", {}, "Workers"), workers),
     card("Pools", pools, el("p.actions", {}, action("New pool", () => change(null), { needs: ["pool:write"] }))));
+}
+
+function draining(it) {
+  const needs = ["worker:drain", "*"];
+  if (it.state === "working") {
+    return action("Drain", () => ask({
+      title: `Drain ${it.name}`, text: "It takes nothing more, and ends what it has.", yes: "Drain", fields: [{ name: "minutes", label: "Give back what is not done after so many minutes", kind: "number", hint: "Empty to wait for it." }, { name: "reason", label: "Why" }],
+      act: async ({ minutes, reason }) => { await tell(`workers/${uri(it.name)}/drain`, { within: minutes === undefined ? null : `PT${Math.round(60 * minutes)}S`, reason: reason || null }); refresh(); },
+    }), { needs });
+  }
+  return action("Let it work again", async () => { await tell(`workers/${uri(it.name)}/resume`); refresh(); }, { needs });
 }
 
 function holders(it) {
