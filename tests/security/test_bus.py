@@ -12,6 +12,7 @@ from security.wire import Refused, connected
 from security.world import HOME, NEAR, PASSWORD, World
 from tocsin.signals import derive
 from tocsin_kit.bus.permissions import SERVICES, permissions_of
+from tocsin_kit.bus.topology import TopologyLimits, stream, stream_config
 
 pytestmark = pytest.mark.server
 
@@ -122,6 +123,18 @@ def test_nobody_has_an_event_of_another_namespace_taken_for_a_repeat(world: Worl
         assert sent.status == 202
     decided = awaited(lambda: world.good("GET", path, token=victim)["items"], what="the event in the record")
     assert [one["id"] for one in decided if one["type"] == "com.order"] == [event["id"]]
+
+
+def test_no_header_has_the_server_say_or_remove_what_one_may_not(world: World) -> None:
+    """Traces go nowhere else than messages; and the stream that people write to takes no word about what is in it already."""
+    made = key(world, ("operator", HOME), name="bus-headers")
+    with connected(world.ready["nats"], made["user"], made["password"]) as wire:
+        for subject in FORBIDDEN:
+            for only in ({}, {"Nats-Trace-Only": "true"}):
+                assert wire.say(f"events.{HOME}.com.x", b"{}", {"Nats-Trace-Dest": subject, **only}), subject
+    config = stream_config(stream("EVENTS"), TopologyLimits())
+    for word in ("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_schedules", "allow_msg_counter", "republish", "sources"):
+        assert not config.get(word), word
 
 
 def test_unfinished_batches_of_a_person_keep_nobody_from_publishing(world: World) -> None:

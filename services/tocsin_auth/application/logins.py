@@ -1,7 +1,8 @@
 """Coming in with a password, and with a code where the user has a second factor.
 
 An unknown name costs the same work as a wrong password and is answered with the same words. Failures are recorded and slow
-down further ones from the same address only; wrong codes, which only somebody with the right password can try, from anywhere.
+down further ones from the same network only; wrong codes, which only somebody with the right password can try, from anywhere
+but where the user has come in from before.
 """
 
 from datetime import datetime
@@ -15,7 +16,7 @@ from tocsin_auth.application.second_factors import SecondFactors
 from tocsin_auth.application.sessions import LoggedIn, Sessions
 from tocsin_auth.application.throttling import Place, Throttle
 from tocsin_auth.domain.errors import SecondFactorNeeded, WrongCode, WrongCredentials
-from tocsin_auth.domain.throttle import Failures
+from tocsin_auth.domain.throttle import Failures, network_of
 from tocsin_auth.domain.users import LONGEST_PASSWORD, User
 from tocsin_auth.ports import PasswordHasher, Records
 from tocsin_kit.clock import Clock
@@ -99,7 +100,9 @@ class Logins:
             return entry
         if code is None:
             raise SecondFactorNeeded
-        places = self._throttle.code_places(user.name)
+        network = network_of(asker.address)
+        is_known = await self._sessions.has_come_from(user.name, network)
+        places = self._throttle.code_places(user.name, network if is_known else None)
         await self._throttle.slow_down(places)
         used = await self._use(user, code)
         if used is None:

@@ -43,9 +43,12 @@ class Throttle:
         place = network_of(address)
         return [(derive("failures", day, place, name), FREE_BY_NAME), (derive("failures", day, place), FREE_BY_ADDRESS)]
 
-    def code_places(self, name: str) -> list[Place]:
-        """Where a wrong code counts: for the name, from all addresses together."""
-        return [(derive("failures", self._day(), "code", name), FREE_CODES)]
+    def code_places(self, name: str, known: str | None) -> list[Place]:
+        """Where a wrong code counts: for the name, from all networks together but those it has come in from before.
+
+        Each of these counts by itself, or whoever has found out a password could keep its owner out.
+        """
+        return [(derive("failures", self._day(), "code", name, *([known] if known else [])), FREE_CODES)]
 
     async def slow_down(self, places: list[Place]) -> None:
         """Refuse an attempt that comes too early, without doing any work for it.

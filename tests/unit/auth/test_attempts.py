@@ -15,10 +15,11 @@ from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.revoking import RevocationLedger
 from tocsin_auth.application.saying import Asker
 from tocsin_auth.application.sessions import Sessions
-from tocsin_auth.application.throttling import FREE_BY_ADDRESS, FREE_BY_NAME, Pace, Throttle
+from tocsin_auth.application.throttling import FREE_BY_ADDRESS, FREE_BY_NAME, FREE_CODES, Pace, Throttle
 from tocsin_auth.domain.api_keys import KeyRecord
-from tocsin_auth.domain.errors import LastAdministrator, SessionEnded, TooManyLogins, WrongCredentials
+from tocsin_auth.domain.errors import LastAdministrator, SessionEnded, TooManyLogins, WrongCode, WrongCredentials
 from tocsin_auth.domain.roles import ADMINISTRATOR
+from tocsin_auth.domain.second_factor import SecondFactor
 from tocsin_auth.domain.throttle import network_of
 from tocsin_auth.domain.users import User
 from tocsin_kit.chance import SystemChance
@@ -70,7 +71,7 @@ class Place:
             users=self.users,
             sessions=self.sessions,
             throttle=Throttle(self.failures, self.clock),
-            factors=SimpleNamespace(),  # type: ignore[arg-type]
+            factors=SimpleNamespace(used=lambda user, code: user if code == "123456" else None),  # type: ignore[arg-type]
             hasher=self.hasher,  # type: ignore[arg-type]
             clock=self.clock,
         )
@@ -99,7 +100,7 @@ def place() -> Place:
 async def outcome(attempt: Any) -> str:
     try:
         await attempt
-    except (TooManyLogins, WrongCredentials, SessionEnded) as error:
+    except (TooManyLogins, WrongCredentials, WrongCode, SessionEnded) as error:
         return type(error).__name__
     return "in"
 
@@ -188,6 +189,21 @@ async def test_a_customer_of_a_provider_is_one_place_whatever_address_of_theirs_
         assert await outcome(place.login("wrong", address=f"2001:db8:1:2::{number:x}")) == "WrongCredentials"
     assert await outcome(place.login(address="2001:db8:1:2:ffff::1")) == "TooManyLogins"
     assert await outcome(place.login(address="2001:db8:1:3::1")) == "in"
+
+
+async def test_who_has_found_out_a_password_does_not_keep_its_owner_out_by_wrong_codes(place: Place) -> None:
+    """Wrong codes from elsewhere count together; where the owner has come in from before, those from there count."""
+    secret = SecondFactor(b"sealed", confirmed=True)
+    await place.users.commit(await place.users.load("ada"), User("ada", RIGHT, (), False, NOW, NOW, second=secret))
+    place.hasher.gate = asyncio.Semaphore(1000)
+    asker = Asker(root("test"), address="192.0.2.1")
+    assert (await place.logins.login("ada", RIGHT, asker, code="123456")).refresh_token
+    for number in range(FREE_CODES):
+        elsewhere = Asker(root("test"), address=f"198.51.100.{number}")
+        assert await outcome(place.logins.login("ada", RIGHT, elsewhere, code="000000")) == "WrongCode"
+    strange = Asker(root("test"), address="203.0.113.9")
+    assert await outcome(place.logins.login("ada", RIGHT, strange, code="123456")) == "TooManyLogins"
+    assert await outcome(place.logins.login("ada", RIGHT, asker, code="123456")) == "in"
 
 
 def test_a_network_is_named_alike_in_every_spelling() -> None:
