@@ -11,8 +11,8 @@ from e2e.machine import awaited
 from security.wire import Refused, connected
 from security.world import HOME, NEAR, PASSWORD, World
 from tocsin.signals import derive
+from tocsin_kit.bus import topology
 from tocsin_kit.bus.permissions import SERVICES, permissions_of
-from tocsin_kit.bus.topology import TopologyLimits, stream, stream_config
 
 pytestmark = pytest.mark.server
 
@@ -132,7 +132,7 @@ def test_no_header_has_the_server_say_or_remove_what_one_may_not(world: World) -
         for subject in FORBIDDEN:
             for only in ({}, {"Nats-Trace-Only": "true"}):
                 assert wire.say(f"events.{HOME}.com.x", b"{}", {"Nats-Trace-Dest": subject, **only}), subject
-    config = stream_config(stream("EVENTS"), TopologyLimits())
+    config = topology.stream_config(topology.stream("EVENTS"), topology.TopologyLimits())
     for word in ("allow_rollup_hdrs", "allow_msg_ttl", "allow_msg_schedules", "allow_msg_counter", "republish", "sources"):
         assert not config.get(word), word
 
