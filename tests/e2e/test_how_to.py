@@ -27,6 +27,7 @@ PAGES = {
     "run-programs": ("read 3 values", '"stdout":"the sum is 6\\n"', "default 0/256"),
     "operate": ("ready", '"handled":', "cancelled"),
     "keep-secrets": ("payment-token", "billing-*", "mail-server deleted"),
+    "use-the-console": ("viewer",),
     "say-who-may-do-what": ("grace", "sre", "yes (*:*@*)", "denies", "workflow:*"),
     "alerts": ("failures",),
     "send-webhooks": ("failures",),
