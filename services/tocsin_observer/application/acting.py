@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from tocsin.signals import Cause, CloudEvent, derive
+from tocsin.signals.ids import DEPTH_LIMIT
 from tocsin.signals.subjects import command
 from tocsin_kit.store import Outgoing
 from tocsin_observer.domain.alert_rules import AlertRule
 from tocsin_observer.domain.alerts import Alert
+
+log = structlog.get_logger()
 
 _START: Final = "io.tocsin.command.run.start.v1"
 _CANCEL: Final = "io.tocsin.command.run.cancel.v1"
@@ -21,7 +26,9 @@ def commands_of(rule: AlertRule, alert: Alert, *, now: datetime, cause: Cause) -
         data = {"actor": f"service:observer ({rule.id})", "reason": alert.summary}
         event = _command(_CANCEL, alert, alert.run, derive("alert cancels", alert.id), data, now=now, cause=cause)
         commands.append(Outgoing.of(command("executor", "cancel", alert.run), event, counted=False))
-    if rule.actions.start_workflow:
+    if rule.actions.start_workflow and cause.depth >= DEPTH_LIMIT:
+        log.warning("alert.starts_nothing", alert=alert.id, rule=rule.id, why="it comes of itself", depth=cause.depth)
+    elif rule.actions.start_workflow:
         run = derive("alert starts", alert.id)
         started: dict[str, object] = {
             "run": run,

@@ -19,6 +19,7 @@ from tocsin.cesql import Filter, parse
 from tocsin.errors import TocsinError
 from tocsin.signals import Cause, CloudEvent, decode, follow, root
 from tocsin.signals.catalogue import observer as words
+from tocsin.signals.ids import DEPTH_LIMIT
 from tocsin_kit.clock import Clock
 from tocsin_observer.application.acting import commands_of
 from tocsin_observer.application.announcing import announce
@@ -144,6 +145,7 @@ class Alerting:
         if heard.subject.split(".", 3)[2] == "alert":
             await self._notifying.hear(heard, event)
             await self._dealt_with(event)
+            places = places if self._may_fire_others(event) else ()
         elif heard.subject.split(".", 4)[2:4] == ["webhook", "disabled"]:
             await self._notifying.hear_disabled(heard, event)
         for rule_id, part in places:
@@ -153,6 +155,12 @@ class Alerting:
                 raise
             except Exception:  # one signal that a rule cannot read must not be the end of all alerts
                 log.exception("alerts.not_folded", rule=rule_id, position=heard.position)
+
+    def _may_fire_others(self, event: CloudEvent) -> bool:
+        """Whether rules are told of an alert: not if its own rule watches alerts, or two of those would go on for ever."""
+        said = event.payload if isinstance(event.payload, dict) else {}
+        watch = self._watches.get(f"{event.namespace}/{said.get('rule')}")
+        return watch is not None and not watch.rule.watches_alerts
 
     async def _dealt_with(self, event: CloudEvent) -> None:
         """Somebody has resolved an alert: whatever comes from now on may fire another one."""
@@ -224,7 +232,8 @@ class Alerting:
                 await self._measure(watch.rule, readings)
         for key in [key for key, due in self._dues.items() if due <= now]:
             rule = self._watches[key[0]].rule
-            await self._look(key, self._trackers[key], rule, root(f"alert rule {rule.id}"))
+            cause, depth = root(f"alert rule {rule.id}"), int(self._trackers[key].context.get("depth", 0))
+            await self._look(key, self._trackers[key], rule, replace(cause, depth=min(depth + 1, DEPTH_LIMIT)))
 
     async def _measure(self, rule: AlertRule, readings: Mapping[str, float]) -> None:
         for name, value in readings.items():
@@ -350,11 +359,11 @@ def _key(rule: str, group: Mapping[str, str]) -> Key:
 
 
 def follow_or_root(event: CloudEvent) -> Cause:
-    """What an alert comes of; a chain that is too long to go on begins anew, since an alert must not get lost in it."""
+    """What an alert comes of; where the chain is too long to go on it ends with the alert, which must not get lost in it."""
     try:
         return follow(event)
     except TocsinError:
-        return root(event.id)
+        return replace(root(event.id), depth=DEPTH_LIMIT)
 
 
 def _due(event: CloudEvent) -> datetime | None:
@@ -371,4 +380,5 @@ def _context(event: CloudEvent) -> dict[str, str]:
     """What an alert can tell beyond its group: the last run and workflow that it saw."""
     run = event.subject if "/runs/" in event.source else None
     workflow = workflow_of(event)
-    return {name: value for name, value in (("run", run), ("workflow", workflow)) if value}
+    depth = str(event.depth) if event.depth else None
+    return {name: value for name, value in (("run", run), ("workflow", workflow), ("depth", depth)) if value}

@@ -16,7 +16,7 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.store import Entry
 from tocsin_observer.application.announcing import Said, announce
 from tocsin_observer.application.named_secrets import NamedSecrets
-from tocsin_observer.domain.deliveries import Answer, Delivery, DeliveryState, told
+from tocsin_observer.domain.deliveries import Answer, Delivery, DeliveryState, redacted, told
 from tocsin_observer.domain.webhooks import (
     PUBLIC_PREFIX,
     Webhook,
@@ -129,7 +129,7 @@ class WebhookEndpoints:
         signed = signature_headers(keys, message, body, now, sign=self._signer.sign)
         everything = {**spec.headers, **given, **headers, **signed}
         answer, _ = await self._sender.post(spec.url, body, everything, within=within, hidden=given)
-        return answer
+        return redacted(answer, given.values())
 
     async def usable(self, webhook: Webhook) -> None:
         """Refuse a webhook whose secrets cannot be had or used.
@@ -169,7 +169,8 @@ class WebhookEndpoints:
             await self._webhooks.commit(entry, _failing(webhook, None), [])
             return
         said: list[Said] = []
-        if delivery.state is DeliveryState.GIVEN_UP:
+        # Not of what webhooks say themselves: two that fail and are told of each other would go on for ever.
+        if delivery.state is DeliveryState.GIVEN_UP and delivery.subject.split(".")[2] != "webhook":
             given_up = words.WebhookGivenUp(
                 name=webhook.name, delivery=delivery.id, message=delivery.message, reason=delivery.reason or told(answer)
             )

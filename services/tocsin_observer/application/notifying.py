@@ -20,7 +20,7 @@ from tocsin_observer.application.named_secrets import NamedSecrets
 from tocsin_observer.application.telling import Wake
 from tocsin_observer.domain.audit import Heard
 from tocsin_observer.domain.channels import PAGER_URL, Channel, ChannelKind, mail, message
-from tocsin_observer.domain.deliveries import Answer, Delivery
+from tocsin_observer.domain.deliveries import Answer, Delivery, redacted
 from tocsin_observer.domain.webhooks import checked_secret, encoded, signature_headers
 from tocsin_observer.ports import DeliveryStore, Endpoint, WebhookSender, WebhookStore
 from tocsin_observer.ports.alerts import AlertStore, ChannelStore, Mailer
@@ -159,7 +159,7 @@ class ChannelEndpoints:
             headers = {"content-type": "application/cloudevents+json" if channel.template is None else "application/json"}
             headers |= signature_headers([key], message_id, body, self._clock.now()) if key else {}
         answer, _ = await self._sender.post(url, body, headers, within=_WITHIN)
-        return answer if channel.kind is not ChannelKind.PAGERDUTY else _without(answer, key)
+        return redacted(answer, [key] if channel.kind is ChannelKind.PAGERDUTY else [])
 
     async def tried(self, key: str, delivery: Delivery, answer: Answer) -> None:
         """Nothing to note: a channel that fails is seen in its deliveries, and its messages end after six hours."""
@@ -184,10 +184,3 @@ class ChannelEndpoints:
 
     def _opened(self, channel: Channel, sealed: bytes | None) -> str:
         return "" if sealed is None else self._seal.unseal(sealed, channel.endpoint).reveal()
-
-
-def _without(answer: Answer, key: str) -> Answer:
-    """The answer without the routing key, which is in the request and which the other side may repeat."""
-    if not key:
-        return answer
-    return replace(answer, request=answer.request.replace(key, "(hidden)"), answer=answer.answer.replace(key, "(hidden)"))

@@ -11,6 +11,8 @@ from typing import Any, Final
 from tocsin.cesql import CesqlInvalid, parse
 from tocsin.errors import Invalid
 from tocsin.signals import CloudEvent, derive
+from tocsin.signals.subjects import ANY
+from tocsin_observer.domain.patterns import parts_of
 from tocsin_observer.domain.viewing import checked_filter
 
 MOST_MARKS: Final = 10_000  # threshold of a count; so many instants are remembered for each group
@@ -167,6 +169,11 @@ class AlertRule:
         """The end of the mutes that hold now; ``None`` when none does."""
         ends = [end for mute in self.mutes if (end := mute.end(now)) is not None]
         return max(ends, default=None)
+
+    @property
+    def watches_alerts(self) -> bool:
+        """Whether signals of alerts are among those that it listens to."""
+        return any(parts_of(pattern)[1] in {"alert", ANY} for pattern, _ in self.patterns())
 
     def patterns(self) -> tuple[tuple[str, str], ...]:
         """The patterns that it listens to, each with its part: ``match``, ``bad`` or ``end``."""

@@ -16,6 +16,7 @@ DELAYS: Final = tuple(timedelta(seconds=one) for one in (5, 30, 120, 600, 1800, 
 LOGGED: Final = 10  # attempts of a delivery that are kept
 EXCERPT: Final = 4096  # bytes of a request or an answer that are kept
 _GONE: Final = 410
+_WORTH_HIDING: Final = 4  # characters; what is shorter stands in any text by chance, and is no secret
 _TOO_LATE: Final = timedelta(hours=6)  # a Retry-After above this is not believed
 _OPENS: Final = 5  # failures in a row after which an endpoint is asked with one delivery at a time
 _REST: Final = timedelta(seconds=5)
@@ -138,6 +139,16 @@ def after_attempt(delivery: Delivery, answer: Answer, *, now: datetime, jitter: 
     if due > first + retry_for:
         return replace(tried, state=DeliveryState.GIVEN_UP, reason=f"not taken within {span(retry_for)}: {told(answer)}")
     return replace(tried, due=due)
+
+
+def redacted(answer: Answer, secrets: Iterable[str]) -> Answer:
+    """The answer without secrets that went along and that the other side may have repeated; for the log of deliveries."""
+    for secret in secrets:
+        if len(secret) >= _WORTH_HIDING:
+            request, said = (text.replace(secret, "(hidden)") for text in (answer.request, answer.answer))
+            error = None if answer.error is None else answer.error.replace(secret, "(hidden)")
+            answer = replace(answer, request=request, answer=said, error=error)
+    return answer
 
 
 def told(answer: Answer) -> str:

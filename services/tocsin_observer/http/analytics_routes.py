@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from tocsin.errors import Invalid, NotFound
 from tocsin_kit.clock import Clock
@@ -25,8 +25,8 @@ class PeriodQuery(Input):
 
     namespace: str | None = Field(default=None, max_length=63)
     workflow: str | None = Field(default=None, max_length=128)
-    since: datetime | None = Field(default=None, description="A day ago unless given.")
-    until: datetime | None = Field(default=None, description="Now unless given.")
+    since: AwareDatetime | None = Field(default=None, description="A day ago unless given.")
+    until: AwareDatetime | None = Field(default=None, description="Now unless given.")
 
 
 class TaskQuery(PeriodQuery):
@@ -174,7 +174,7 @@ class ComparisonView(BaseModel):
 class RebuildBody(Input):
     """What is made anew."""
 
-    since: datetime | None = Field(default=None, description="Runs that ended from then on; all unless given.")
+    since: AwareDatetime | None = Field(default=None, description="Runs that ended from then on; all unless given.")
 
 
 class RebuildView(BaseModel):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from tocsin.signals.audit_chain import key_id
 from tocsin_kit.web import Input, PageQuery
@@ -30,8 +30,8 @@ class AuditQuery(PageQuery):
     address: str | None = Field(default=None, max_length=64, description="Where it was asked from.")
     request: str | None = Field(default=None, max_length=128, description="All that came of one request.")
     correlation: str | None = Field(default=None, max_length=256, description="One flow, across services.")
-    since: datetime | None = None
-    until: datetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class ExportQuery(Input):
@@ -40,8 +40,8 @@ class ExportQuery(Input):
     format: Literal["jsonl", "csv"] = Field(default="jsonl", description="`jsonl` can be proven; `csv` is for spreadsheets.")
     namespace: str | None = Field(default=None, max_length=63)
     actor: str | None = Text
-    since: datetime | None = None
-    until: datetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class AuditView(BaseModel):
@@ -127,8 +127,8 @@ class HoldBody(Input):
     reason: str = Field(min_length=1, max_length=500)
     held_namespace: str | None = Field(default=None, max_length=63, description="Only records of this namespace.")
     held_actor: str | None = Field(default=None, max_length=256, description="Only what this person or program did.")
-    since: datetime | None = None
-    until: datetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class HoldView(BaseModel):

@@ -1,9 +1,7 @@
 """What goes over the wire."""
 
-from datetime import datetime
-
 import orjson
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from tocsin_kit.web import Input, PageQuery
 from tocsin_observer.domain.records import SignalRecord
@@ -18,8 +16,8 @@ class SignalQuery(PageQuery):
     type: str | None = Field(default=None, max_length=256, description="CloudEvents type.")
     correlation: str | None = Field(default=None, max_length=256, description="One flow, across services.")
     actor: str | None = Field(default=None, max_length=256, description="`user:<name>`, `service:<name>` or `key:<id>`.")
-    since: datetime | None = None
-    until: datetime | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
 
 
 class StreamQuery(Input):

@@ -356,3 +356,23 @@ async def test_a_failure_after_somebody_has_resolved_an_alert_fires_another_one(
             return [alert.note for alert in await replica.found(state="resolved") if alert.id == second.id]
 
         assert await eventually(over, within=60) == ["the rule looks for something else now"]
+
+
+async def test_rules_that_watch_alerts_do_not_fire_each_other_for_ever(ground, make):
+    """Each alert of an ordinary rule is worth one of each of them; theirs are worth none."""
+    plain = {"namespace": "default", "kind": Kind.COUNT, "window": timedelta(hours=1)}
+    async with make("one").working() as replica:
+        for name in ("meta", "other"):
+            meta = AlertRule(name=name, subject="signals.default.alert.fired.*", group_by=("id",), **plain)
+            await replica.alerts.put(meta, expect=None, **ADA)
+        failures = AlertRule(name="failures", subject="signals.default.run.faulted.*", group_by=("run",), **plain)
+        await replica.alerts.put(failures, expect=None, **ADA)
+        await eventually(replica.watching)
+        for number in (1, 2):
+            await ground.say(ended(ground, number))
+
+            async def fired(count=3 * number):
+                return len(await replica.found()) >= count
+
+            await eventually(fired, within=60)
+        assert sorted(alert.rule for alert in await replica.found()) == ["failures", "failures", *["meta"] * 2, *["other"] * 2]

@@ -37,10 +37,11 @@ from tocsin_observer.application.named_secrets import SecretUnusable
 from tocsin_observer.application.telling import Telling
 from tocsin_observer.application.webhooks import Webhooks
 from tocsin_observer.domain.deliveries import DeliveryState
-from tocsin_observer.domain.webhooks import Verification, WebhookSpec, WebhookState
+from tocsin_observer.domain.webhooks import Format, Verification, WebhookSpec, WebhookState
 from tocsin_observer.ports import DeliverySearch, Search
 
 CAUSE = root("test")
+PAGE = {"limit": 50, "cursor": None}
 ADA = {"actor": "user:ada", "cause": CAUSE}
 
 
@@ -61,6 +62,8 @@ class Partner:
         kind = request.path.split("/")[1]
         if kind == "dead":
             await self.never.wait()
+        if kind == "echo":
+            return web.Response(text=f"you sent {request.headers['X-Token']}")
         if kind == "drip":
             response = web.StreamResponse(status=200)
             await response.prepare(request)
@@ -394,3 +397,32 @@ async def test_secrets_of_the_store_sign_and_go_along_and_are_in_no_log(ground, 
         own = await put(replica, partner, "named", "/ok/0")
         assert own.secret is not None
         assert len(own.entry.value.secrets) == 1
+
+
+async def test_webhooks_that_fail_and_are_told_of_each_other_come_to_an_end(ground, relay, partner):
+    """What cannot be made is given up with a signal, but not what was to tell of such a signal: each would cause the next."""
+    wrong = {"format": Format.TEMPLATE, "template": ".data | fromjson", "verification": Verification.NONE}
+    async with Replica(ground, "one", relay).working() as replica:
+        made = [await put(replica, partner, name, "/ok/0", subject="signals.default.>", **wrong) for name in ("a", "b")]
+        await ground.say(ground.signal(1))
+
+        async def given_up():
+            found = [
+                await replica.webhooks.deliveries(DeliverySearch(endpoint=one.entry.value.endpoint), **PAGE) for one in made
+            ]
+            return [one.subject.split(".")[3] for page in found for one in page.items if one.state is DeliveryState.GIVEN_UP]
+
+        async def all_given_up():
+            return len(await given_up()) >= 5
+
+        await eventually(all_given_up, within=60)
+        assert sorted(await given_up()) == ["created", *["delivery-given-up"] * 2, "opened", "opened"]
+
+
+async def test_what_an_endpoint_repeats_of_secrets_is_in_no_log(ground, relay, partner):
+    """Some answer with the request that they got."""
+    ground.secrets.values |= {"token": "Bearer canary-of-the-store"}
+    async with Replica(ground, "one", relay).working() as replica:
+        await put(replica, partner, "echo", "/echo", header_secrets={"X-Token": "token"}, verification=Verification.NONE)
+        answer = await replica.webhooks.test("default", "echo")
+        assert answer.answer == "you sent (hidden)"

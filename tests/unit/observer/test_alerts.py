@@ -11,8 +11,10 @@ from tocsin.errors import Invalid
 from tocsin.signals import derive, root
 from tocsin.signals.catalogue import executor as run_words
 from tocsin.signals.catalogue import scheduler as schedule_words
+from tocsin.signals.ids import DEPTH_LIMIT
 from tocsin.signals.kinds import ErrorObject
 from tocsin.signals.make import make_signal
+from tocsin_observer.application.acting import commands_of
 from tocsin_observer.domain.alert_rules import (
     Actions,
     AlertRule,
@@ -25,6 +27,7 @@ from tocsin_observer.domain.alert_rules import (
     promised,
     workflow_of,
 )
+from tocsin_observer.domain.alerts import fired
 from tocsin_observer.domain.tracking import Phase, Tracker, Turn, dealt_with, holds, measured, next_look, observed, turned
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
@@ -287,3 +290,17 @@ def test_what_a_rule_looks_for_has_a_shape_and_how_much_of_it_has_none():
     assert {rule(**more).shape for more in same} == {rule().shape}
     other = [{"subject": "signals.default.>"}, {"filter": "type = 'x'"}, {"workflow": "w"}, {"group_by": ("run",)}]
     assert len({rule(**more).shape for more in [{}, *other]}) == 5
+
+
+def test_what_an_alert_starts_does_not_start_it_again_for_ever():
+    """A workflow that is started because runs fail, and fails: at the limit of the chain nothing more is started."""
+    one = rule(actions=Actions(start_workflow="cleanup", cancel_run=True), group_by=("run",))
+    tracker = Tracker(rule="default/r", group={"run": derive("run", 1)}, watched_since=AT, times=1)
+    alert = fired(one, tracker, now=AT)
+
+    def asked(depth):
+        commands = commands_of(one, alert, now=AT, cause=replace(root("r"), depth=depth))
+        return [command.subject.split(".")[2] for command in commands]
+
+    assert asked(DEPTH_LIMIT - 1) == ["cancel", "start"]
+    assert asked(DEPTH_LIMIT) == ["cancel"]
