@@ -4,6 +4,7 @@ The events of the YAML parser are folded here, without recursion: ``on`` and ``y
 keys are refused, and depth, size and the expansion of aliases are bounded before anything is built.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ _WORDS: dict[str, bool | None] = {
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LARGEST_INTEGER = 2**63
+_SHOWN = 40  # characters of a number in a message
 
 
 class DefinitionInvalid(Invalid):
@@ -190,6 +192,9 @@ def _scalar(fold: _Fold, event: ScalarEvent, line: int, column: int) -> None:
         event.value = _joined(fold, event.value, line, column)
     top = fold.stack[-1] if fold.stack else None
     if top is not None and isinstance(top.value, dict) and top.key is None:
+        if event.value == "<<" and event.style is None:
+            hint = "Write the members out, or put the key in quotes if it is one."
+            raise _invalid(fold.source, "YAML 1.2 has no merge keys, nothing would be merged", line, column, hint=hint)
         if event.value in top.value:
             hint = "Remove one of them, or write tasks as a list of single entries."
             raise _invalid(
@@ -237,9 +242,10 @@ def _resolved(fold: _Fold, event: ScalarEvent, line: int, column: int) -> Value:
         return _WORDS[text]
     if _INTEGER.fullmatch(text) or text.startswith(("0x", "0o")):
         return _integer(fold, text, line, column)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if _NOT_JSON.fullmatch(text):
+    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
+    if _FLOAT.fullmatch(text) or _NOT_JSON.fullmatch(text):
+        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
         raise _invalid(fold.source, f"{text} is not a JSON number", line, column, hint="Quote it if it is text.")
     return text
 
@@ -248,7 +254,9 @@ def _integer(fold: _Fold, text: str, line: int, column: int) -> Value:
     try:
         number = int(text, 0) if text.startswith(("0x", "0o")) else int(text)
     except ValueError:
-        return text
+        if not _INTEGER.fullmatch(text):
+            return text
+        number = _LARGEST_INTEGER  # more digits than Python reads
     if abs(number) >= _LARGEST_INTEGER:
         raise _invalid(fold.source, "the number does not fit into 64 bits", line, column, hint="Quote it if it is text.")
     return number

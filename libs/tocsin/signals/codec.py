@@ -18,6 +18,7 @@ import orjson
 
 from tocsin.errors import UnsupportedMedia, Violation
 from tocsin.signals.envelope import ABSENT, CORE, Absent, Attribute, CloudEvent, InvalidEvent, Json, is_json
+from tocsin.signals.nesting import DEEPEST_MESSAGE, too_deep
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -118,6 +119,8 @@ def _loads(payload: bytes | bytearray | memoryview | str) -> Json:
         value: Json = orjson.loads(payload)
     except orjson.JSONDecodeError as exc:
         raise InvalidEvent(f"the payload is not JSON: {exc}") from exc
+    if too_deep(value, payload.encode() if isinstance(payload, str) else bytes(payload), limit=DEEPEST_MESSAGE):
+        raise InvalidEvent(f"the payload is nested deeper than {DEEPEST_MESSAGE} levels")
     return value
 
 

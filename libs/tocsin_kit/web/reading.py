@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from tocsin.errors import Invalid, TooLarge, UnsupportedMedia, Violation
+from tocsin.signals.nesting import DEEPEST_MESSAGE, too_deep
 from tocsin_kit.web.problems import Malformed, as_invalid
 from tocsin_kit.web.replies import JSON_TYPE
 
@@ -92,15 +93,18 @@ def json_body(raw: bytes) -> object:
     """The JSON value in ``raw``.
 
     Raises:
-        Malformed: It is no JSON: with line and column.
+        Malformed: It is no JSON: with line and column; or it is nested so deep that nobody could write it again.
     """
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         violation = Violation("", error.msg, line=error.lineno, column=error.colno)
         raise Malformed(
             f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})", violations=[violation]
         ) from error
+    if too_deep(value, raw, limit=DEEPEST_MESSAGE):
+        raise Malformed(f"the body is nested deeper than {DEEPEST_MESSAGE} levels", hint="send flatter data")
+    return value
 
 
 def too_large(limit: int, size: int | None) -> TooLarge:

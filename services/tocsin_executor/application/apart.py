@@ -3,6 +3,7 @@
 import orjson
 
 from tocsin.errors import NotFound, TooLarge
+from tocsin.signals.nesting import DEEPEST, too_deep
 from tocsin_executor.domain.large import APART, Large, holds
 from tocsin_executor.domain.values import Json
 from tocsin_executor.ports import Values
@@ -41,8 +42,20 @@ class Apart:
         return value
 
     async def keep(self, value: Json, *, what: str = "The value") -> Json:
-        """As :meth:`kept`, of a value that is here: a small one, as most are, is handed back as it is."""
-        raw = orjson.dumps(value)
+        """As :meth:`kept`, of a value that is here: a small one, as most are, is handed back as it is.
+
+        Raises:
+            TooLarge: Also when it is nested too deep.
+        """
+        try:
+            raw = orjson.dumps(value)
+            nested = too_deep(value, raw)
+        except TypeError as error:
+            if "ecursion" not in str(error):
+                raise
+            nested = True
+        if nested:
+            raise TooLarge(f"{what} is nested deeper than {DEEPEST} levels.", hint="Write it flatter.", limit=DEEPEST)
         return value if len(raw) <= APART else await self.kept(raw, what=what)
 
     async def read(self, digest: str) -> bytes:

@@ -80,7 +80,8 @@ def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:
             until = _due(run, token, Purpose.BACKOFF)
             tried = token.state if isinstance(token.state, TryState) else None
             retries, error = (0, None) if tried is None else (tried.retries, tried.error)
-            why = f", because of {error.get('title') or error.get('type')}: {error.get('detail')}" if error else ""
+            words = [str(error[part]) for part in ("title", "detail") if error.get(part)] if error else []
+            why = f", because of {': '.join(words) or str(error.get('type'))}" if error else ""
             entry: dict[str, Json] = {"for": "retry", "detail": f"retry {retries} begins at {until}{why}", "until": until}
             return {**entry, "attempt": retries + 1, "error": dict(error) if error else None}
         case Hold.APPROVAL:

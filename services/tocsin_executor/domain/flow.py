@@ -15,12 +15,13 @@ from typing import Final
 import orjson
 
 from tocsin.expressions import Cost, EvaluateElsewhere, Expression, ExpressionFailed, Template, expression_text, truthy
+from tocsin.signals.nesting import too_deep
 from tocsin_executor.domain.declared import read_declared
 from tocsin_executor.domain.durations import BadDuration, Duration, parse_duration
 from tocsin_executor.domain.effects import Evaluate, Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.interrupts import Postponed, Raised
-from tocsin_executor.domain.large import APART, Large
+from tocsin_executor.domain.large import APART, NESTED, Large
 from tocsin_executor.domain.program import Post, Pre, Source
 from tocsin_executor.domain.schemas import Schema
 from tocsin_executor.domain.state import Token
@@ -66,7 +67,7 @@ def evaluate(
     elif expression.cost is not Cost.OPEN:
         try:
             found = expression.evaluate(value, variables)
-            if not keep or found is value or small(found):
+            if found is value or small(found) or not keep:
                 return found
         except EvaluateElsewhere:
             pass
@@ -145,9 +146,21 @@ def _taken(way: tuple[str, str], value: Json, variables: Mapping[str, Json]) -> 
 
 
 def small(value: Json) -> bool:
-    """Whether a value may stay with its run."""
+    """Whether a value may stay with its run.
+
+    Raises:
+        Raised: It is nested too deep to be kept anywhere.
+    """
+    if type(value) is Large:
+        return True
     if isinstance(value, dict | list):
-        return type(value) is Large or len(orjson.dumps(value)) <= APART
+        try:
+            raw = orjson.dumps(value)
+        except TypeError as exc:
+            raise Raised(problem(ErrorKind.VALIDATION, NESTED)) from exc
+        if too_deep(value, raw):
+            raise Raised(problem(ErrorKind.VALIDATION, NESTED))
+        return len(raw) <= APART
     return not isinstance(value, str) or len(value) * 2 < APART or len(orjson.dumps(value)) <= APART
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from tocsin.signals.nesting import DEEPEST, too_deep
 from tocsin_executor.domain.values import Json
 
 APART: Final = 128 * 1024
@@ -110,8 +111,12 @@ def load_document(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+NESTED: Final = f"the value is nested deeper than {DEEPEST} levels"
+"""The complaint about what could not be written again."""
+
+
 def admit(known: dict[str, int], value: Json) -> str | None:
-    """Count the references of a value that comes into a run.
+    """Judge a value that comes into a run, and count its references.
 
     Args:
         known: Sizes of the run's large values by digest; those that are new are added.
@@ -120,8 +125,16 @@ def admit(known: dict[str, int], value: Json) -> str | None:
     Returns:
         Why it is too much, or ``None``.
     """
-    if type(value) is not Large and not holds(value):
+    if not isinstance(value, dict | list):
         return None
+    if type(value) is not Large:
+        try:
+            raw = orjson.dumps(value, option=_STRICT)
+        except TypeError:  # a reference is inside, or too much
+            if too_deep(value):
+                return NESTED
+        else:
+            return NESTED if too_deep(value, raw) else None
     for found in inside(value):
         if found.digest in known:
             continue

@@ -4,11 +4,13 @@ An input that reaches a suspended run and would let it go on is parked, not refu
 would lose it.
 """
 
+from tocsin.signals.nesting import too_deep
 from tocsin_executor.domain.effects import Transition
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Child, Claimed, Continue, Evaluated, Lost, Result, Stopped, Wake
-from tocsin_executor.domain.large import admit
+from tocsin_executor.domain.large import NESTED, admit
 from tocsin_executor.domain.ops import mapping
+from tocsin_executor.domain.ops.work import STALE, waiting
 from tocsin_executor.domain.program import CallSpec
 from tocsin_executor.domain.remembered import MapState
 from tocsin_executor.domain.state import Hold, Parked, Phase, Token
@@ -16,17 +18,6 @@ from tocsin_executor.domain.values import ErrorKind, Json, Problem, problem
 
 MAX_LOST = 10
 """Attempts of one task that may be lost before the task faults: a task that kills its worker must not go on for ever."""
-
-STALE = "stale attempt"
-
-
-def waiting(fold: Fold, attempt: str, hold: Hold) -> Token | None:
-    """The token whose current attempt this is, if it waits in that way."""
-    token_id, _, number = attempt.rpartition("#")
-    token = fold.cell.tokens.get(token_id)
-    if token is None or token.hold is not hold or str(token.attempt) != number:
-        return None
-    return token
 
 
 def park(fold: Fold, message: Parked, same: str) -> str | None:
@@ -78,6 +69,8 @@ def confirmed(fold: Fold, attempt: str) -> str | None:
 
 def well_formed(error: Problem) -> Problem:
     """An error from outside, with what the language requires of it; where it comes from is for the engine to say."""
+    if too_deep(error):
+        return problem(ErrorKind.VALIDATION, f"the error of the task cannot be kept: {NESTED}")
     kind, status = error.get("type"), error.get("status")
     if not isinstance(kind, str) or isinstance(status, bool) or not isinstance(status, int):
         return problem(ErrorKind.RUNTIME, str(error.get("detail") or "the task failed without saying how"))

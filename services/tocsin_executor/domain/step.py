@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from tocsin.errors import Defect
+from tocsin.signals.nesting import too_deep
 from tocsin_executor.domain import control, receive, turns
 from tocsin_executor.domain.effects import Decision, Effect, Reply, ReportParent, Transition
 from tocsin_executor.domain.fold import Fold, Tables
@@ -26,10 +27,11 @@ from tocsin_executor.domain.inputs import (
     Streamed,
     Wake,
 )
-from tocsin_executor.domain.large import admit
+from tocsin_executor.domain.large import NESTED, admit
 from tocsin_executor.domain.ops import asking, composite, data, listening, mapping, streaming, timing, trying, work
 from tocsin_executor.domain.program import Op, Program
 from tocsin_executor.domain.state import HEAD, Head, Hold, Instance, Phase, Purpose, RunState, RunStatus
+from tocsin_executor.domain.values import ErrorKind, problem
 
 _BEGIN = {
     Op.PASS: data.begin_pass,
@@ -156,11 +158,16 @@ def _start(program: Program, run: RunState, message: Start) -> list[Effect]:
     head.reuse, head.origin = message.reuse, message.origin
     for given in (message.input, message.reuse):
         admit(head.large, given)  # what it is given is never too much for it: the limit is on what it adds
+    nested = too_deep(message.input) or too_deep(message.reuse)
+    if nested:  # it cannot be written again: the run ends before it begins
+        head.input = message.input = head.reuse = None
     fold = Fold(program, run, head, message, TABLES)
     fold.announce(Transition.WORKFLOW_STARTED, None if message.actor is None else {"actor": message.actor})
     root = Instance(f"{HEAD}:0", 0, None, [])
     fold.cell.scopes[root.id] = root
     fold.enter(root, program.scopes[0].entry, message.input)
+    if nested:
+        fold.fail(fold.cell.tokens[root.tokens[0]], problem(ErrorKind.VALIDATION, f"the input cannot be kept: {NESTED}"))
     return _end(fold, run)
 
 

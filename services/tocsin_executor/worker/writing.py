@@ -15,7 +15,9 @@ def writable(value: Json) -> Json:
     """
     try:
         orjson.dumps(value)
-    except TypeError:
+    except TypeError as error:
+        if "ecursion" in str(error):
+            return value  # who keeps it says so
         value = _replaced(value)
         orjson.dumps(value)
     return value

@@ -114,7 +114,12 @@ def failed_fork(fold: Fold, token: Token, node: Node, instance: Instance, error:
 
 def put_together(fold: Fold, token: Token, parts: list[Json]) -> None:
     """An array of what several gave is the output; a large one, or one with large values in it, is made elsewhere."""
-    if holds(parts) or not small(parts):
+    try:
+        together = not holds(parts) and small(parts)
+    except Raised as raised:
+        fold.fail(token, raised.problem)
+        return
+    if not together:
         token.output = parts
         fold.turn(token, Phase.GATHER)
     else:

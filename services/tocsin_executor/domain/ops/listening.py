@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import orjson
 
 from tocsin.errors import Defect
+from tocsin.signals.nesting import DEEPEST_MESSAGE, too_deep
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS, agrees, same
 from tocsin_executor.domain.effects import Subscribe, Transition, Unsubscribe
 from tocsin_executor.domain.flow import condition, evaluate, out_of
@@ -68,6 +69,8 @@ def event(fold: Fold, message: Event) -> str | None:
     else:
         state.cursor = message.n
     _remember(fold, token, message)
+    if too_deep(message.event, limit=DEEPEST_MESSAGE):
+        return None  # nobody could keep it
     identity = _identity(message.event)
     if identity in state.seen:
         return None  # its sender published it twice

@@ -13,8 +13,8 @@ from tocsin_executor.domain.ops.composite import closed_fork
 from tocsin_executor.domain.ops.credit import beside
 from tocsin_executor.domain.ops.data import done
 from tocsin_executor.domain.ops.listening import MAX_EVENTS, go_on, no_more
+from tocsin_executor.domain.ops.work import STALE, waiting
 from tocsin_executor.domain.program import ForkSpec, Node
-from tocsin_executor.domain.receive import STALE, waiting
 from tocsin_executor.domain.remembered import ListenState
 from tocsin_executor.domain.state import Hold, Instance, Token
 from tocsin_executor.domain.values import ErrorKind, Json, problem

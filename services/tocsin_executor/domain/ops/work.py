@@ -23,12 +23,23 @@ GRACE: Millis = 10_000
 MAX_DEPTH = 64
 """Child runs below child runs; deeper is a recursion that does not end."""
 
+STALE = "stale attempt"
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def attempt_of(token: Token) -> str:
     """Id of the token's current attempt: the fence against late results."""
     return f"{token.id}#{token.attempt}"
+
+
+def waiting(fold: Fold, attempt: str, hold: Hold) -> Token | None:
+    """The token whose current attempt this is, if it waits in that way."""
+    token_id, _, number = attempt.rpartition("#")
+    token = fold.cell.tokens.get(token_id)
+    if token is None or token.hold is not hold or str(token.attempt) != number:
+        return None
+    return token
 
 
 def child_id(run: str, attempt: str) -> str:
