@@ -27,6 +27,7 @@ from tocsin_executor.application.migrations import Migrations
 from tocsin_executor.application.pools import Pools
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.proposals import Proposals
+from tocsin_executor.application.repeats import Repeats
 from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.wire import EXPRESSIONS
@@ -94,7 +95,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     )
     dead_letters = dead_letter_routes("executor", context.bus, listening)
     worker, seen = own_worker(context, workers_bus, runners, sandbox, apart), SeenWorkers(context.bus, clock)
-    served = operations(runs, definitions, programs=programs, reading=reading, saved=saved, seen=seen)
+    served = operations(runs, definitions, Repeats(runs, apart), programs=programs, reading=reading, saved=saved, seen=seen)
     proposed = proposal_routes(Proposals(proposals, definitions, stored, clock=clock, chance=chance), definitions)
     return (
         relay,
@@ -149,16 +150,23 @@ def own_engine(context: ServiceContext[ExecutorSettings], bus: Bus, saved: Mongo
 
 
 def operations(
-    runs: Runs, definitions: Definitions, *, programs: ProgramCache, reading: RunReading, saved: MongoRuns, seen: SeenWorkers
+    runs: Runs,
+    definitions: Definitions,
+    repeats: Repeats,
+    *,
+    programs: ProgramCache,
+    reading: RunReading,
+    saved: MongoRuns,
+    seen: SeenWorkers,
 ) -> Sequence[Route]:
     """What people and programs can do with workflows and runs."""
-    reruns = Reruns(runs, definitions, programs, reading)
+    reruns = Reruns(runs, repeats, definitions, programs, reading)
     approvals = Approvals(runs, reading)
     migrations = Migrations(runs, saved, reading, definitions, programs)
     return (
         *workflow_routes(definitions, reading, migrations),
         *migration_routes(runs, migrations),
-        *run_routes(runs, reading),
+        *run_routes(runs, reading, repeats),
         *explanation_routes(runs, reading, seen),
         *log_routes(runs, reading, reading.clock),
         *repair_routes(runs, reruns, approvals),

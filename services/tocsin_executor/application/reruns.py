@@ -7,6 +7,7 @@ import orjson
 from tocsin.errors import TooLarge
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.reading import Reading
+from tocsin_executor.application.repeats import Repeats
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.reuse import Reuse, plan_reuse
@@ -55,13 +56,15 @@ class Reruns:
 
     Args:
         runs: Use cases of runs.
+        repeats: Starts with an idempotency key.
         definitions: To find other versions.
         programs: Compiled definitions.
         reading: What earlier runs have done.
     """
 
-    def __init__(self, runs: Runs, definitions: Definitions, programs: Programs, reading: Reading) -> None:
+    def __init__(self, runs: Runs, repeats: Repeats, definitions: Definitions, programs: Programs, reading: Reading) -> None:
         self._runs = runs
+        self._repeats = repeats
         self._definitions = definitions
         self._programs = programs
         self._reading = reading
@@ -109,4 +112,4 @@ class Reruns:
             reuse=reuse.plan,
             origin=view.id,
         )
-        return await self._runs.start(order, run=run)
+        return await (self._runs.start(order) if run is None else self._repeats.start(run, order))

@@ -33,7 +33,7 @@ class TurnOut(BaseModel):
         data = event.get("data")
         facts = data if isinstance(data, dict) else {}
         error, attempt = facts.get("error"), event.get("attempt")
-        reason = event.get("reason") or facts.get("reason")
+        reason = event.get("reason") or facts.get("reason") or facts.get("detail")
         if reason is None and isinstance(error, dict):
             reason = ": ".join(str(error[part]) for part in ("title", "detail") if error.get(part))
         return cls(

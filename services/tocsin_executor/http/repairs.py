@@ -9,6 +9,7 @@ from tocsin.errors import NotFound, TooLarge
 from tocsin.signals import derive
 from tocsin_executor.application.admission import LimitReached
 from tocsin_executor.application.approvals import Approvals
+from tocsin_executor.application.repeats import KeyReused
 from tocsin_executor.application.reruns import Again, Reruns
 from tocsin_executor.application.runs import RunAlreadyDone, Runs
 from tocsin_executor.domain.inputs import Verb
@@ -143,7 +144,7 @@ def repair_routes(runs: Runs, reruns: Reruns, approvals: Approvals) -> Sequence[
             response=RerunOut,
             status=202,
             also=(200,),
-            problems=(NotFound, RunAlreadyDone, NeverReached, TooLarge, LimitReached),
+            problems=(NotFound, RunAlreadyDone, KeyReused, NeverReached, TooLarge, LimitReached),
         ),
         *_hands(handlers),
     )

@@ -8,6 +8,7 @@ from tocsin.errors import NotFound, TooLarge, Unavailable
 from tocsin.signals import derive
 from tocsin_executor.application.admission import LimitReached
 from tocsin_executor.application.reading import Reading, RunSearch, tasks_of
+from tocsin_executor.application.repeats import KeyReused, Repeats
 from tocsin_executor.application.runs import RunAlreadyDone, Runs, StartOrder
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.inputs import Verb
@@ -35,18 +36,15 @@ _PIECES = 50  # pieces of output a page of logs
 
 
 class _RunHandlers:
-    def __init__(self, runs: Runs, reading: Reading) -> None:
+    def __init__(self, runs: Runs, reading: Reading, repeats: Repeats) -> None:
         self._runs = runs
+        self._repeats = repeats
         self._reading = reading
 
     async def start(self, call: Call) -> Reply:
         body = call.body(StartBody)
         key = body.idempotency_key or call.idempotency_key
         run = derive("run", body.namespace, call.principal.subject, key) if key is not None else None
-        if run is not None:
-            known = await self._known(run)
-            if known is not None:
-                return await self._started(call, known)
         cause = cause_of(call)
         order = StartOrder(
             namespace=body.namespace,
@@ -61,13 +59,8 @@ class _RunHandlers:
             priority=body.priority,
             key=body.concurrency_key,
         )
-        return await self._started(call, await self._runs.start(order, run=run))
-
-    async def _known(self, run: str) -> RunView | None:
-        try:
-            return await self._runs.get(run)
-        except NotFound:
-            return None
+        started = self._runs.start(order) if run is None else self._repeats.start(run, order)
+        return await self._started(call, await started)
 
     async def _started(self, call: Call, view: RunView) -> Reply:
         wait = call.query(StartQuery).wait
@@ -162,9 +155,9 @@ class _RunHandlers:
         return noted(call, view, after, asked=verb.value, reason=reason)
 
 
-def run_routes(runs: Runs, reading: Reading) -> Sequence[Route]:
+def run_routes(runs: Runs, reading: Reading, repeats: Repeats) -> Sequence[Route]:
     """``/api/v1/runs``."""
-    handlers = _RunHandlers(runs, reading)
+    handlers = _RunHandlers(runs, reading, repeats)
     return (
         Route(
             method="POST",
@@ -178,7 +171,7 @@ def run_routes(runs: Runs, reading: Reading) -> Sequence[Route]:
             body=StartBody,
             response=RunOut,
             status=202,
-            problems=(NotFound, TooLarge, LimitReached, Unavailable),
+            problems=(NotFound, TooLarge, LimitReached, KeyReused, Unavailable),
             seconds=LONGEST_WAIT + 10,
         ),
         Route(

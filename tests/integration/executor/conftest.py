@@ -64,6 +64,7 @@ class Replica:
     reading: RunReading
     commands: Commands
     pools: Pools
+    apart: Apart
 
 
 class Rig:
@@ -111,7 +112,7 @@ class Rig:
         )
         pools = Pools(MongoPools(database, relay), queue, admission)
         commands = Commands(runs, refusals)
-        replica = Replica(bus, database, engine, runs, definitions, reading, commands, pools)
+        replica = Replica(bus, database, engine, runs, definitions, reading, commands, pools, apart)
         await queue.ensure_indexes()
         await engine.start()
         self.main = self.main or replica

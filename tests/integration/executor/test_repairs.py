@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tocsin_executor.application.repeats import Repeats
 from tocsin_executor.application.reruns import LABEL, Again, Reruns
 from tocsin_executor.application.runs import RunAlreadyDone
 from tocsin_executor.domain.inputs import Verb
@@ -17,7 +18,8 @@ async def test_a_failed_run_is_run_again_from_where_it_failed_in_a_fixed_version
     mark = tmp_path / "done"
     first = {"first": {"run": {"shell": {"command": f"echo x >> {mark}; echo 1"}}}}
     async with rig.replica() as replica, rig.worker():
-        reruns = Reruns(replica.runs, replica.definitions, replica.engine.host._programs, replica.reading)
+        repeats = Repeats(replica.runs, replica.apart)
+        reruns = Reruns(replica.runs, repeats, replica.definitions, replica.engine.host._programs, replica.reading)
         old = await rig.run([first, {"second": {"run": {"shell": {"command": "exit 3"}}}}], version="1.0.0")
         assert old.status == "faulted"
         await rig.publish([first, {"second": {"set": {"fixed": "${ . }"}}}], version="1.0.1")

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from tocsin.errors import NotFound
 from tocsin_executor.application.reading import tasks_of
-from tocsin_executor.application.runs import RunAlreadyDone
+from tocsin_executor.application.repeats import KeyReused, Repeats
+from tocsin_executor.application.runs import RunAlreadyDone, StartOrder
 from tocsin_executor.domain.inputs import Verb
 from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
@@ -91,6 +92,32 @@ async def test_the_same_start_twice_is_one_run(rig: Any) -> None:
 
         await eventually(refused, within=5)
         assert (await replica.runs.get(run)).ended == first.ended
+
+
+async def test_a_key_that_started_something_else_is_refused(rig: Any) -> None:
+    """Another workflow, version or input, small or large, also of two starts at once; the same again is the same run."""
+    async with rig.replica() as replica:
+        repeats = Repeats(replica.runs, replica.apart)
+        for name in ("flow", "other"):
+            await rig.publish([{"w": {"wait": {"hours": 1}}}], name=name)
+        large = ["x" * 1000] * 200
+
+        def order(workflow: str = "flow", given: Any = None, version: str | None = None) -> StartOrder:
+            return StartOrder(namespace="default", workflow=workflow, version=version, input=given, actor="user:test")
+
+        run = "1" * 26
+        first = await repeats.start(run, order(given=large))
+        assert (await repeats.start(run, order(given=list(large), version="latest"))).id == first.id
+        for wrong, why in (
+            (order("other", large), "another workflow"),
+            (order(given=[*large, 1]), "another input"),
+            (order(given=large, version="2.0.0"), "another version"),
+        ):
+            with pytest.raises(KeyReused, match=why):
+                await repeats.start(run, wrong)
+        both = [repeats.start("2" * 26, order(given={"n": n})) for n in (1, 2)]
+        outcomes = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["KeyReused", "RunView"]
 
 
 async def test_scripts_and_shell_get_arguments_environment_and_input(rig: Any) -> None:
