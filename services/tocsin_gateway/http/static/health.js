@@ -11,7 +11,7 @@ export async function showHealth(place) {
   const services = card("Services", el("ul.services", {}, status.services.map((it) => el("li", {}, el(`span.dot.${it.ready ? "ready" : "down"}`), it.name, el("span.detail", {}, it.ready ? "ready" : it.detail || "not ready")))));
   if (health instanceof Node) { place.replaceChildren(services, card("Parts of the platform", health)); return; }
   place.replaceChildren(
-    el("section.card", { ariaLabel: "Health" }, el("h1", {}, badge(health.ready ? "ready" : "degraded"), " Health"), health.absent.length > 0 && el("p.wrong", {}, `Not heard: ${health.absent.join(", ")}`)),
+    el("section.card", { ariaLabel: "Health" }, el("h1", {}, badge(health.ready ? "ready" : "degraded"), " Health"), health.absent.length > 0 && el("p.wrong", {}, `Not heard: ${health.absent.join(", ")}`), health.absent.length > 0 && health.deaf && el("p.hint", {}, health.deaf)),
     el("div.columns", {}, services, card("Parts and replicas", table([
       ["State", (it) => badge(it.state)], ["Service", (it) => it.service], ["Replica", (it) => it.instance], ["Version", (it) => it.version], ["Up since", (it) => ago(it.started)], ["Heard", (it) => ago(it.heard)],
       ["What is not well", (it) => [...it.modes, ...it.components.filter((one) => !one.ready).map((one) => `${one.name}: ${one.detail}`)].join("; "), "long"],
