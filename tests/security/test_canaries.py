@@ -29,7 +29,7 @@ def spellings(secret: str) -> list[bytes]:
     bare = secret.removeprefix("whsec_")
     inside = [base64.b64decode(bare)] if secret.startswith("whsec_") else []
     packed = base64.b64encode(raw).rstrip(b"=")[:-1]
-    return [raw, bare.encode(), packed, raw.hex().encode(), hashlib.sha1(raw).hexdigest().encode(), *inside]
+    return [raw, raw.upper(), bare.encode(), packed, raw.hex().encode(), hashlib.sha1(raw).hexdigest().encode(), *inside]
 
 
 def planted(world: World) -> dict[str, str]:
@@ -82,6 +82,32 @@ def planted(world: World) -> dict[str, str]:
     }
 
 
+def fail_with_secrets(world: World) -> None:
+    """A run whose calls all fail, each with the secret in what it was given: whoever tells of a failure may tell too much."""
+    secret = "${ $secrets.canary.password }"
+    calls: list[dict[str, Any]] = [
+        {"call": "http", "with": {"method": "get", "endpoint": '${ "http://" + $secrets.canary.password + ".invalid/" }'}},
+        {"call": "http", "with": {"method": "get", "endpoint": '${ "http://127.0.0.1:1/?key=" + $secrets.canary.password }'}},
+        {"call": "http", "with": {"method": secret, "endpoint": "http://127.0.0.1:1/"}},
+        {"call": "http", "with": {"method": "get", "endpoint": "http://127.0.0.1:1/", "headers": {"X": secret}}},
+        {"call": "http", "with": {"method": "get", "endpoint": "${ $secrets.canary.password | tonumber }"}},
+        {"call": "openapi", "with": {"document": {"endpoint": "http://127.0.0.1:1/x"}, "operationId": secret}},
+        {"run": {"shell": {"command": '${ "echo " + $secrets.canary.password + " >&2; exit 3" }'}}},
+        {"run": {"script": {"language": "python", "code": "import sys; raise ValueError(sys.argv[1])", "arguments": [secret]}}},
+    ]
+    tried = [{f"t{number}": {"try": [{"c": call}], "catch": {}}} for number, call in enumerate(calls)]
+    about = {"dsl": "1.0.3", "namespace": "default", "name": "canary", "version": "1.0.0"}
+    world.good("POST", "/api/v1/workflows", {"document": about, "use": {"secrets": ["canary"]}, "do": tried})
+    run = world.good("POST", "/api/v1/runs", {"namespace": "default", "workflow": "canary", "input": {}})["id"]
+    ended = awaited(
+        lambda: (found := world.good("GET", f"/api/v1/runs/{run}"))["status"] in {"completed", "faulted"} and found,
+        what="the run with failures",
+    )
+    assert ended["status"] == "completed", ended
+    tasks = world.good("GET", f"/api/v1/runs/{run}/tasks?limit=100")["items"]
+    assert [task["status"] for task in tasks].count("faulted") >= len(calls), tasks
+
+
 async def use_secrets(world: World) -> None:
     """A secret stored, used by a worker with the worker's own rights, rotated under new keys, and used again."""
     password = (Path(world.ready["data"]) / "secrets" / "nats-worker").read_text().strip()
@@ -89,6 +115,7 @@ async def use_secrets(world: World) -> None:
     await bus.start()
     try:
         await asyncio.to_thread(world.good, "PUT", "/api/v1/secrets/canary", {"value": {"password": SECRET}})
+        await asyncio.to_thread(fail_with_secrets, world)
         for value in (SECRET, ROTATED):
             given = await SecretsClient(bus).resolve("default", ["canary"], used_by={"run": "canary", "task": "canary"})
             assert value in given["canary"].reveal()

@@ -6,7 +6,7 @@ query and fragment.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
@@ -76,6 +76,11 @@ class Answer:
     content: bytes
 
 
+def _nothing(_: str) -> str:
+    """Of a place that asks for tokens: whose secrets are in its name is not known there."""
+    return ""
+
+
 class Caller:
     """Sends requests with one pool of connections.
 
@@ -116,14 +121,14 @@ class Caller:
             request.headers["Authorization"] = f"Bearer {granted.token}"
         elif policy is not None:
             request.headers["Authorization"] = await self.authorization(task, policy)
-        async with self._opened(request, digest) as response:
+        async with self._opened(request, digest, task.redaction.shown) as response:
             if response.status != 401 or not isinstance(policy, Grant) or granted is None or granted.fresh:
                 yield response
                 return
             response.release()  # a cached token may have been revoked: one more try with another one
             self._tokens.forget(policy, granted.token)
         request.headers["Authorization"] = f"Bearer {(await self._token(task, policy)).token}"
-        async with self._opened(request, digest) as response:
+        async with self._opened(request, digest, task.redaction.shown) as response:
             yield response
 
     async def authorization(self, task: Task, policy: Policy) -> str:
@@ -165,13 +170,12 @@ class Caller:
 
     @asynccontextmanager
     async def _opened(
-        self, request: Request, digest: aiohttp.DigestAuthMiddleware | None = None
+        self, request: Request, digest: aiohttp.DigestAuthMiddleware | None = None, shown: Callable[[str], str] = _nothing
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers, host = dict(request.headers), URL(request.url).host
         # The parent is the task's span; outside of any trace nothing is begun, and nothing sent along.
-        tracing = (
-            span(request.method, kind="client", **{"server.address": host or ""}) if current_traceparent() else nullcontext()
-        )
+        facts = {"server.address": shown(host or "")}  # a secret may be part of a name
+        tracing = span(request.method, kind="client", **facts) if current_traceparent() else nullcontext()
         with tracing as trace, told(request.url):
             if trace is not None:
                 headers.setdefault("traceparent", trace.traceparent)

@@ -64,9 +64,10 @@ class Redaction:
 
     def error(self, problem: Mapping[str, Json]) -> dict[str, Json]:
         """A problem without secrets, nor the beginning of one, where a longer text was cut off."""
-        return {name: self._begun(held) if isinstance(held, str) else self.value(held) for name, held in problem.items()}
+        return {name: self.shown(held) if isinstance(held, str) else self.value(held) for name, held in problem.items()}
 
-    def _begun(self, text: str) -> str:
+    def shown(self, text: str) -> str:
+        """A text about what was done, without secrets or the beginning of one, in whatever letters."""
         text = self.text(text)
         for value in map(_lower, self._anywhere):
             at = _lower(text).find(value[:_TELLING])
