@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tocsin_executor.application.definitions import Definitions
-from tocsin_executor.application.runs import Runs
+from tocsin_executor.application.runs import RunAlreadyDone, Runs
 from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.codec import decode_run
 from tocsin_executor.domain.inputs import Verb
@@ -119,5 +119,7 @@ class Migrations:
             RunAlreadyDone: The run has ended, or its position does not exist there; the text says why.
         """
         target = await self._definitions.resolve(view.namespace, view.workflow, version)
+        if view.digest == target.digest:
+            raise RunAlreadyDone(f"Run {view.id} is of version {target.version} already.", run=view.id)
         await self._programs.load(target.digest)
         return await self._runs.control(view.id, Verb.MIGRATE, actor=actor, reason=reason, output={"digest": target.digest})

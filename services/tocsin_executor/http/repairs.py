@@ -41,7 +41,7 @@ class RerunBody(Input):
         None,
         alias="from",
         description="A task that the run had come to (name, reference or activation): it and what follows are done again. "
-        "If not given, only what did not go well is.",
+        "Of several activations that are called so the last is meant. If not given, only what did not go well is.",
     )
     version: VersionName | None = Field(None, description="Of the workflow; `latest`, or that of the earlier run if not given.")
     input: JsonValue = Field(None, description="Instead of the earlier run's input, if given.")
@@ -61,7 +61,9 @@ class RerunOut(BaseModel):
     rerun_of: str
     version: str
     kept: list[str] = Field(description="Keys of tasks of which outputs are taken, if their inputs are the same.")
-    redone: list[str] = Field(description="Keys of tasks that were done and are done again.")
+    redone: list[str] = Field(
+        description="Keys of tasks that were done and are done again; one in a loop may be among those that are kept too."
+    )
     run: RunOut | None = Field(description="The new run; none in a dry run.")
 
 
@@ -91,9 +93,7 @@ class _Handlers:
             key = body.idempotency_key or call.idempotency_key
             run = derive("rerun", view.id, call.principal.subject, key) if key is not None else None
             made = RunOut.of(await self._reruns.rerun(view, again, run=run))
-        out = RerunOut(
-            rerun_of=view.id, version=version, kept=sorted(reuse.kept), redone=sorted(reuse.redone - reuse.kept), run=made
-        )
+        out = RerunOut(rerun_of=view.id, version=version, kept=sorted(reuse.kept), redone=sorted(reuse.redone), run=made)
         headers = {} if made is None else {"Location": f"/api/v1/runs/{made.id}"}
         return Reply(body=out, status=200 if made is None else 202, headers=headers)
 
