@@ -11,6 +11,7 @@ from tocsin.cli.session import AsJson, Url, asynchronous, connect
 app = typer.Typer(no_args_is_help=True, context_settings=dict(SETTINGS), help="Dead letters.")
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="trigger, executor, lineage, case, observer, ...")]
+Sequence = Annotated[int, typer.Argument(metavar="SEQUENCE", min=1, help="As the list has it.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many.")]
 
 
@@ -35,13 +36,25 @@ async def redrive(
     service: Service,
     *,
     consumer: Annotated[str | None, typer.Option("--consumer", metavar="NAME", help="Only those of this consumer.")] = None,
+    sequence: Annotated[int | None, typer.Option("--sequence", metavar="N", min=1, help="Only this one.")] = None,
     limit: Limit = 1000,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Hand them to their handler again."""
     async with connect(url) as client:
-        answer = await client.dead_letters.redrive(service, consumer, limit)
+        answer = await client.dead_letters.redrive(service, consumer, limit, sequence)
     if as_json:
         print_json(answer)
     say(f"{answer.get('handled')} handled, {answer.get('failed')} failed again", as_json=as_json)
+
+
+@app.command()
+@asynchronous
+async def discard(service: Service, sequence: Sequence, *, url: Url = None, as_json: AsJson = False) -> None:
+    """Put one away for good: it is handled no more. The audit trail says what it was."""
+    async with connect(url) as client:
+        await client.dead_letters.discard(service, sequence)
+    if as_json:
+        print_json({"service": service, "discarded": sequence})
+    say(f"{service} {sequence} is discarded", as_json=as_json)

@@ -97,10 +97,15 @@ class DeadLetters:
         """Oldest first, with the reasons."""
         return self._http.pages(f"{_API}/dead-letters/{quote(service, safe='')}", limit=limit)
 
-    async def redrive(self, service: str, consumer: str | None, limit: int) -> Record:
-        """Hand them to their handler again."""
+    async def redrive(self, service: str, consumer: str | None, limit: int, sequence: int | None = None) -> Record:
+        """Hand them, or one of them, to their handler again."""
         body: Record = {"limit": limit, **({"consumer": consumer} if consumer else {})}
+        body |= {} if sequence is None else {"sequence": sequence}
         return await self._http.post(f"{_API}/dead-letters/{quote(service, safe='')}/redrive", body, seconds=310)
+
+    async def discard(self, service: str, sequence: int) -> None:
+        """Put one away for good."""
+        await self._http.post(f"{_API}/dead-letters/{quote(service, safe='')}/discard", {"sequence": sequence})
 
 
 __all__ = ["Assets", "Cases", "DeadLetters"]

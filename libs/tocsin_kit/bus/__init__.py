@@ -7,7 +7,7 @@ only.
 
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.consumer import BatchHandler, Consumer, Handler, Redriven
-from tocsin_kit.bus.deadletters import DeadLetter, dead_letters
+from tocsin_kit.bus.deadletters import DeadLetter, dead_letter, dead_letters, forget
 from tocsin_kit.bus.delivery import Delivery
 from tocsin_kit.bus.errors import BusForbidden, BusUnavailable, WrongSequence
 from tocsin_kit.bus.messages import Ack, Message, Reply
@@ -31,6 +31,8 @@ __all__ = [
     "Subscription",
     "TopologyLimits",
     "WrongSequence",
+    "dead_letter",
     "dead_letters",
     "ensure_streams",
+    "forget",
 ]

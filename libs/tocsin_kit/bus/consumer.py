@@ -156,18 +156,22 @@ class Consumer:
             return Health(ready=False, detail=f"the durable consumer {self.spec.name} is being made again", facts=facts)
         return Health(ready=True, detail="consuming", facts=facts)
 
-    async def redrive(self, *, limit: int = 1000) -> Redriven:
+    async def redrive(self, *, limit: int = 1000, only: int | None = None) -> Redriven:
         """Hand this consumer's dead letters to the handler again; those that go well are removed.
+
+        Args:
+            limit: At most so many.
+            only: The sequence of the one that is meant; all without it.
 
         Raises:
             Unavailable: The bus does not answer.
         """
         handled = failed = 0
-        async for letter in dead_letters(self._bus, self.spec.service):
+        async for letter in dead_letters(self._bus, self.spec.service, after=(only or 1) - 1):
+            if handled + failed >= limit or (only is not None and letter.sequence != only):
+                break
             if letter.consumer != self.spec.name:
                 continue
-            if handled + failed >= limit:
-                break
             try:
                 await self._call([letter.delivery()])
             except Exception as error:  # noqa: BLE001  # any failure leaves the letter where it is

@@ -116,8 +116,21 @@ async def dead_letters(bus: Bus, service: str, *, after: int = 0) -> AsyncIterat
         sequence = letter.sequence + 1
 
 
+async def dead_letter(bus: Bus, service: str, sequence: int) -> DeadLetter:
+    """One dead letter of a service.
+
+    Raises:
+        NotFound: It is gone, or another service's.
+    """
+    async for letter in dead_letters(bus, service, after=sequence - 1):
+        if letter.sequence == sequence:
+            return letter
+        break
+    raise NotFound(f"{service} has no dead letter {sequence}", hint="it may have been handled or discarded meanwhile")
+
+
 async def forget(bus: Bus, letter: DeadLetter) -> None:
-    """Remove a dead letter that has been handled."""
+    """Remove a dead letter that has been handled, or that somebody discards."""
     try:
         await call(bus, f"STREAM.MSG.DELETE.{STREAM}", {"seq": letter.sequence, "no_erase": True})
     except NotFound:

@@ -10,11 +10,13 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from tocsin.errors import Invalid, NotFound
-from tocsin_kit.bus import Bus, Consumer, DeadLetter, dead_letters
-from tocsin_kit.web import Call, Input, Page, PageQuery, Permission, Route
+from tocsin_kit.bus import Bus, Consumer, DeadLetter, dead_letter, dead_letters, forget
+from tocsin_kit.store.changes import changes
+from tocsin_kit.web import Call, Input, Page, PageQuery, Permission, Reply, Route
 
 READ = Permission("dead-letter:read", everywhere=True)
 REDRIVE = Permission("dead-letter:redrive", everywhere=True)
+DISCARD = Permission("dead-letter:discard", everywhere=True)
 SHOWN = 4096  # bytes of a payload; the whole is in the stream DEAD
 
 
@@ -51,7 +53,14 @@ class RedriveBody(Input):
     """Which to hand over again."""
 
     consumer: str | None = Field(default=None, max_length=128, description="Only those of this consumer.")
+    sequence: int | None = Field(default=None, ge=1, description="Only this one.")
     limit: int = Field(default=1000, ge=1, le=10_000)
+
+
+class DiscardBody(Input):
+    """Which nobody wants to have handled any more."""
+
+    sequence: int = Field(ge=1)
 
 
 class RedriveView(BaseModel):
@@ -86,9 +95,16 @@ class _Handlers:
         handled = failed = 0
         for name, consumer in self._consumers.items():
             if body.consumer in {None, name}:
-                done = await consumer.redrive(limit=body.limit - handled - failed)
+                done = await consumer.redrive(limit=body.limit - handled - failed, only=body.sequence)
                 handled, failed = handled + done.handled, failed + done.failed
         return RedriveView(handled=handled, failed=failed)
+
+    async def discard(self, call: Call) -> Reply:
+        letter = await dead_letter(self._bus, self._service, call.body(DiscardBody).sequence)
+        await forget(self._bus, letter)
+        view = DeadLetterView.of(letter)
+        call.changes = changes(view.model_dump(mode="json", exclude={"payload"}), {})
+        return Reply(status=204)
 
 
 def dead_letter_routes(service: str, bus: Bus, consumers: Sequence[Consumer]) -> Sequence[Route]:
@@ -123,5 +139,16 @@ def dead_letter_routes(service: str, bus: Bus, consumers: Sequence[Consumer]) ->
             problems=(NotFound,),
             seconds=300.0,
             handler=on.redrive,
+        ),
+        Route(
+            method="POST",
+            path=f"{path}/discard",
+            access=DISCARD,
+            summary="Put one away for good: it is handled no more",
+            tags=tags,
+            body=DiscardBody,
+            status=204,
+            problems=(NotFound,),
+            handler=on.discard,
         ),
     )

@@ -6,9 +6,21 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.errors import Conflict, Defect, Invalid, Unavailable
-from tocsin_kit.bus import Bus, Consumer, ConsumerSpec, Delivery, Message, dead_letters, ensure_streams
+from tocsin.errors import Conflict, Defect, Invalid, NotFound, Unavailable
+from tocsin_kit.bus import (
+    Bus,
+    Consumer,
+    ConsumerSpec,
+    Delivery,
+    Message,
+    Redriven,
+    dead_letter,
+    dead_letters,
+    ensure_streams,
+    forget,
+)
 from tocsin_kit.bus.api import call
+from tocsin_kit.bus.delivery import REDRIVEN
 from tocsin_kit.testing.components import running
 from tocsin_kit.testing.waiting import eventually
 
@@ -118,6 +130,30 @@ async def test_a_failing_handler_is_bounded_and_its_message_can_be_redriven(bus:
     last = seen[-1]
     assert (last.subject, last.payload, last.traceparent) == ("events.default.n", b"payload", "00-1-2-01")
     assert [letter async for letter in dead_letters(bus, "trigger")] == []
+
+
+async def test_one_dead_letter_is_tried_again_or_put_away_and_the_others_stay(bus: Bus) -> None:
+    """By its number; a number of another service, or of nobody, is said to be none."""
+    handled: list[bytes] = []
+
+    async def handle(delivery: Delivery) -> None:
+        if REDRIVEN not in delivery.headers:
+            raise Invalid("not the first time")
+        handled.append(delivery.payload)
+
+    consumer = Consumer(bus, SPEC, handle)
+    async with running(consumer):
+        await bus.publish_many([Message("events.default.n", str(n).encode()) for n in range(3)])
+        await eventually(lambda: settled(bus))
+        letters = sorted([one async for one in dead_letters(bus, "trigger")], key=lambda one: one.payload)
+        assert (await consumer.redrive(only=letters[1].sequence)).handled == 1
+        assert (await consumer.redrive(only=letters[1].sequence)) == Redriven(0, 0)
+        assert handled == [b"1"]
+        await forget(bus, await dead_letter(bus, "trigger", letters[0].sequence))
+    assert [one.payload async for one in dead_letters(bus, "trigger")] == [b"2"]
+    for service, sequence in (("trigger", letters[0].sequence), ("case", letters[2].sequence), ("trigger", 10**9)):
+        with pytest.raises(NotFound):
+            await dead_letter(bus, service, sequence)
 
 
 async def test_deliveries_of_one_key_keep_their_order_while_one_fails(bus: Bus) -> None:
