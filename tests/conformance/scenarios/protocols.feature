@@ -73,7 +73,7 @@ Feature: The functions that every runtime has
       | amount: 3 |
       | until: '${ length == 3 }' |
       | while: '${ length < 3 }' |
-      | until: '${ ($context.seen | length) == 3 }' |
+      | until: '${ ($context.seen \| length) == 3 }' |
       | while: '${ $context.seen != [1, 2, 3] }' |
 
   Scenario Outline: An agent is sent what the caller says, and what the caller leaves out
