@@ -346,12 +346,16 @@ def _alerts(context: Context, reader: Reader, relay: Relay, post: Post, fleet: F
     users: Mapping[str, ChannelUsers] = {"rules": rules, "webhooks": post.webhooks}
     channels = Channels(post.channel_store, post.channels, post.seal, users=users, clock=clock, chance=context.chance)
 
+    async def tidy() -> int:
+        return await alerts.forget(clock.now() - context.settings.retention)
+
     async def work(duty: int) -> None:
         if duty == ALERTS:
             await engine.work()
 
     return Piece(
         routes=(*alert_routes(Alerts(rules, alerts, post.channel_store, clock=clock)), *channel_routes(channels)),
+        components=[Housekeeping("observer.tidy-alerts", TIDY, tidy)],
         stores=[rules, alerts, post.channel_store],
         work=work,
     )

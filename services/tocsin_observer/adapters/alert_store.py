@@ -1,12 +1,13 @@
 """Alert rules, alerts and what rules remember, in MongoDB."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReplaceOne
 
 from tocsin_kit.store import Database, Document, Entry, Filter, Outgoing, Page, Relay, Repository, Sort, translated
+from tocsin_kit.store.outbox import PENDING
 from tocsin_observer.adapters.webhook_store import NAMED, REVISIONS, SUM_OF_REVISIONS
 from tocsin_observer.domain.alert_rules import Actions, AlertRule, Kind, Mute, Severity
 from tocsin_observer.domain.alerts import Alert, AlertState
@@ -21,6 +22,7 @@ _MOST_RULES: Final = 10_000
 _INDEXES = (
     IndexModel([("v.fired_at", DESCENDING), ("_id", DESCENDING)], name="fired"),
     IndexModel([("v.namespace", ASCENDING), ("v.fired_at", DESCENDING), ("_id", DESCENDING)], name="namespace"),
+    IndexModel([("v.state", ASCENDING), ("v.resolved_at", ASCENDING)], name="over"),
     IndexModel([("v.state", ASCENDING), ("v.fired_at", DESCENDING), ("_id", DESCENDING)], name="state"),
 )
 
@@ -113,6 +115,12 @@ class MongoAlertStore:
             if (value := getattr(search, field)) is not None:
                 chosen = chosen.eq(field, value)
         return await self._alerts.page(chosen, sort=Sort("fired_at", descending=True), limit=limit, cursor=cursor)
+
+    async def forget(self, before: datetime) -> int:
+        """Remove alerts that were over before an instant and of which everything is said; how many."""
+        query = {"v.state": AlertState.RESOLVED.value, "v.resolved_at": {"$lt": before}, PENDING: {"$exists": False}}
+        with translated(ALERTS):
+            return int((await self._database.collection(ALERTS).delete_many(query)).deleted_count)
 
     async def trackers(self) -> tuple[Sequence[Tracker], int | None]:
         """All that is remembered, and how far the stream was read for it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from tocsin_kit.store import Entry, Outgoing, Page
@@ -62,6 +63,10 @@ class AlertStore(Protocol):
 
     async def search(self, search: AlertSearch, *, limit: int, cursor: str | None) -> Page[Entry[Alert]]:
         """One page of alerts, newest first."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Remove alerts that were over before an instant and of which everything is said; how many."""
         ...
 
     async def trackers(self) -> tuple[Sequence[Tracker], int | None]:

@@ -356,6 +356,12 @@ async def test_a_failure_after_somebody_has_resolved_an_alert_fires_another_one(
             return [alert.note for alert in await replica.found(state="resolved") if alert.id == second.id]
 
         assert await eventually(over, within=60) == ["the rule looks for something else now"]
+        assert await replica.store.forget(ground.clock.now() - timedelta(days=1)) == 0
+
+        async def forgotten():
+            return await replica.store.forget(ground.clock.now()) and await replica.found() == []
+
+        await eventually(forgotten, within=60)
 
 
 async def test_rules_that_watch_alerts_do_not_fire_each_other_for_ever(ground, make):
