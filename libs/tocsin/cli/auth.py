@@ -239,6 +239,14 @@ async def nats_credentials(
         show(await client.auth.nats_credentials(_new_key(name, grants, days)), as_json=as_json)
 
 
+@app.command("rotate-key")
+@asynchronous
+async def rotate_signing_key(*, url: Url = None, as_json: AsJson = False) -> None:
+    """Sign tokens with a new key; nobody is logged out. Its id is shown."""
+    async with connect(url) as client:
+        print_record(await client.authority.rotate_signing_key(), as_json=as_json)
+
+
 def grant(text: str) -> Record:
     """``run:read@team-a`` as the API has it; without a namespace it is for all that the owner may."""
     permission, _, namespace = text.partition("@")

@@ -78,6 +78,10 @@ class Authority:
         """End a login; its tokens are refused within seconds."""
         return await self._http.delete(_path("sessions", session))
 
+    async def rotate_signing_key(self) -> Record:
+        """Sign tokens with a new key: its ``kid``. Tokens of the one before count until they expire."""
+        return await self._http.post(_path("signing-keys", "rotate"))
+
     async def enrol(self, password: str) -> Record:
         """Begin with a second factor: ``uri`` and ``recovery_codes``, shown once."""
         return await self._http.post(_path("second-factor"), {"password": password})
