@@ -63,7 +63,7 @@ class Logins:
         entry = await self._users.load(name)
         user = entry.value
         usable = user is not None and not user.machine and not user.origin
-        right = await self._hasher.verify(user.password_hash if user and usable else None, password[: LONGEST_PASSWORD + 1])
+        right = await self._verify(user.password_hash if user and usable else None, password, asker)
         await self._slow_down(name, asker)
         if user is None or not right or user.disabled:
             reason = "unknown user" if user is None else "disabled" if right else "wrong password"
@@ -74,6 +74,10 @@ class Logins:
         if self._hasher.is_outdated(entry.value.password_hash):
             entry = await self._rehash(entry, entry.value, password)
         return await self._sessions.open(entry, "password" if code is None else "password+code", asker)
+
+    async def _verify(self, encoded: str | None, password: str, asker: Asker) -> bool:
+        with self._throttle.turn(asker.address):
+            return await self._hasher.verify(encoded, password[: LONGEST_PASSWORD + 1])
 
     async def _unchanged(self, proven: User) -> Entry[User]:
         """The user as it is now: a hash and the queue in front of it take a while, in which the password may be changed."""
@@ -89,7 +93,7 @@ class Logins:
             Unauthenticated: Wrong.
         """
         await self._slow_down(user.name, asker)
-        right = await self._hasher.verify(user.password_hash, password[: LONGEST_PASSWORD + 1])
+        right = await self._verify(user.password_hash, password, asker)
         await self._slow_down(user.name, asker)
         if not right:
             await self._record_failure(user.name, True, "wrong password", asker)

@@ -4,8 +4,9 @@ Hashes take a while, and many attempts may begin before the first of them has fa
 has been made: what others have failed meanwhile counts for it as well, and nobody learns whether it was right.
 """
 
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,6 +20,7 @@ from tocsin_kit.store import Entry, Outgoing, RevisionConflict, undisputed
 FREE_BY_NAME: Final = 5  # wrong passwords for one name from one address
 FREE_BY_ADDRESS: Final = 30  # from one address, whatever the names: offices share an address
 _PLACES: Final = 10_000  # remembered
+AT_ONCE: Final = 20  # passwords from one network that are looked at: whoever sends more takes the others' turn
 FREE_CODES: Final = 5  # wrong codes after a right password, from wherever: whoever gets here knows the password
 
 Place = tuple[str, int]
@@ -36,6 +38,25 @@ class Throttle:
 
     def __init__(self, failures: Records[Failures], clock: Clock) -> None:
         self._failures, self._clock = failures, clock
+        self._inside: Counter[str] = Counter()
+
+    @contextmanager
+    def turn(self, address: str) -> Iterator[None]:
+        """While a password is looked at: a hash takes a while, and there are only so many at a time for everybody.
+
+        Raises:
+            TooManyLogins: Very many from there are looked at already, at this replica.
+        """
+        place = network_of(address)
+        if self._inside[place] >= AT_ONCE:
+            raise TooManyLogins("too many logins at once; wait 1 s", retry_after_seconds=1)
+        self._inside[place] += 1
+        try:
+            yield
+        finally:
+            self._inside[place] -= 1
+            if not self._inside[place]:
+                del self._inside[place]
 
     def password_places(self, name: str, address: str) -> list[Place]:
         """Where a wrong password counts: under the name as tried from there, and under the address."""

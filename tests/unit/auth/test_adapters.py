@@ -1,5 +1,6 @@
 """Sealing, password hashing, the callout's JWTs, and the file with the first password."""
 
+import asyncio
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -186,3 +187,11 @@ async def test_an_answer_of_the_vault_that_comes_in_pieces_is_read_whole() -> No
             assert "sss" not in str(error.value)
         finally:
             await vault.stop()
+
+
+async def test_passwords_do_not_wait_for_minutes() -> None:
+    """Above so many that wait, the next is told to come again."""
+    hasher = Argon2Hasher(rounds=1, memory=1024, parallel=1, most=3)
+    results = await asyncio.gather(*(hasher.hash(f"password {number}") for number in range(5)), return_exceptions=True)
+    assert [type(result) for result in results].count(Unavailable) == 2
+    assert await hasher.verify(await hasher.hash("a"), "a")

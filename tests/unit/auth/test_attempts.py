@@ -15,7 +15,7 @@ from tocsin_auth.application.logins import Logins
 from tocsin_auth.application.revoking import RevocationLedger
 from tocsin_auth.application.saying import Asker
 from tocsin_auth.application.sessions import Sessions
-from tocsin_auth.application.throttling import FREE_BY_ADDRESS, FREE_BY_NAME, FREE_CODES, Pace, Throttle
+from tocsin_auth.application.throttling import AT_ONCE, FREE_BY_ADDRESS, FREE_BY_NAME, FREE_CODES, Pace, Throttle
 from tocsin_auth.domain.api_keys import KeyRecord
 from tocsin_auth.domain.errors import LastAdministrator, SessionEnded, TooManyLogins, WrongCode, WrongCredentials
 from tocsin_auth.domain.roles import ADMINISTRATOR
@@ -109,15 +109,32 @@ async def test_attempts_that_begin_together_are_worth_no_more_than_one_after_the
     """A flood of guesses that are all hashed before the first has failed: a few are answered, and the right one is not."""
     await place.user("ada")
     async with asyncio.TaskGroup() as group:
-        guesses = [group.create_task(outcome(place.login(f"guess {number}"))) for number in range(40)]
+        guesses = [group.create_task(outcome(place.login(f"guess {number}"))) for number in range(19)]
         right = group.create_task(outcome(place.login()))
-        await place.hasher.have_begun(41)
+        await place.hasher.have_begun(20)
         for each in (*guesses, right):
             place.hasher.gate.release()
             await each
     answers = Counter(guess.result() for guess in guesses)
-    assert answers == {"WrongCredentials": FREE_BY_NAME, "TooManyLogins": 40 - FREE_BY_NAME}
+    assert answers == {"WrongCredentials": FREE_BY_NAME, "TooManyLogins": 19 - FREE_BY_NAME}
     assert right.result() == "TooManyLogins"
+
+
+async def test_a_flood_from_one_network_takes_nobody_elses_turn(place: Place) -> None:
+    """Hashes are few at a time: what one network may have waiting is bounded, and others get in between."""
+    await place.user("ada")
+    async with asyncio.TaskGroup() as group:
+        flood = [group.create_task(outcome(place.login("x", name=f"n{number}"))) for number in range(3 * AT_ONCE)]
+        await place.hasher.have_begun(AT_ONCE)
+        other = group.create_task(outcome(place.login(address="192.0.2.2")))
+        await place.hasher.have_begun(1)
+        place.hasher.gate.release()
+        for _ in range(AT_ONCE):
+            place.hasher.gate.release()
+    assert other.result() == "in"
+    assert Counter(each.result() for each in flood)["TooManyLogins"] >= 2 * AT_ONCE
+    place.hasher.gate.release()
+    assert await outcome(place.login()) == "in", "the turns are given back"
 
 
 async def test_a_login_with_a_password_that_is_changed_meanwhile_is_none(place: Place) -> None:
