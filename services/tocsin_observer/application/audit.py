@@ -159,12 +159,12 @@ class Audit:
 
     async def _sealed_head(self) -> Head:
         """The end of the chain, with a checkpoint at it, so that an export is proven up to its last line."""
+        await self._store.publish_key(self._signer.kid, self._signer.public)  # it signs the header in any case
         for _ in range(_SEAL_TRIES):  # not `undisputed`: whoever is always first seals as well
             head = await self._store.head()
             if head.number == head.sealed:
                 return head
             after = Head(head.chain, head.number, head.hash, head.position, head.number)
-            await self._store.publish_key(self._signer.kid, self._signer.public)
             try:
                 await self._store.seal(head, checkpoint_at(head, self._signer, format_time(self._clock.now())), after)
             except Conflict:

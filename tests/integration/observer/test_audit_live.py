@@ -159,3 +159,7 @@ async def test_retention_forgets_what_is_said_and_keeps_the_proof(trail):
         await trail.reached(8)
     _, verdict = await trail.proof()
     assert (verdict.holds, verdict.first, verdict.records) == (True, 8, 1)
+    before, now = trail.signer, Ed25519Signer(Secret("another key of the observer" * 2))
+    trail.audit = Audit(trail.store, trail.holds, now, clock=ground.clock, retention=timedelta(days=1))
+    lines, verdict = await trail.proof()  # before anything was written with it
+    assert (verdict.holds, verdict.keys, lines[0]["kid"]) == (True, [before.kid], now.kid)
