@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ from tocsin_executor.worker.containers import Allowance, plan_of
 from tocsin_executor.worker.leftovers import Leftovers, Owner
 from tocsin_executor.worker.neighbours import Neighbours
 from tocsin_executor.worker.runners.container import ContainerRunner
-from tocsin_executor.worker.tasks import Failed, Task
+from tocsin_executor.worker.tasks import Failed, TakenOver, Task
 from tocsin_kit.clock import Clock, SystemClock
 from tocsin_kit.testing import ManualClock, eventually
 from unit.worker.calls_world import runners, task_of
@@ -224,11 +224,40 @@ async def test_what_a_dead_worker_left_running_ends_on_its_engine(docker: aiodoc
     assert found == {"/tocsin-held": "running", "/tocsin-kept": "exited"}
 
 
+@on_an_engine
+@pytest.mark.parametrize("deaf", [False, True])
+async def test_a_container_that_somebody_removed_is_an_error_unless_another_worker_has_the_attempt(
+    docker: aiodocker.Docker, *, deaf: bool
+) -> None:
+    """A worker that was silent meanwhile says nothing of an attempt that is no longer its own."""
+    async with runners(docker=ENGINE) as opened, asyncio.TaskGroup() as group:
+        said: list[tuple[str, str]] = []
+        opened.containers.neighbours = _Neighbours(set(), deaf=deaf)
+        running = group.create_task(_failing(opened.by_kind["container"].run(task(said, command="echo up; sleep 60"))))
+        await eventually(lambda: ("stdout", "up") in said, within=60)
+        for container in await docker.containers.list(filters={"label": ["tocsin.run=r"]}):
+            await container.delete(force=True)
+        error = await running
+    assert isinstance(error, TakenOver) if deaf else "removed from outside" in str(getattr(error, "problem", error))
+
+
+async def _failing(work: Awaitable[Any]) -> Exception:
+    try:
+        await work
+    except (Failed, TakenOver) as error:
+        return error
+    raise AssertionError("it did not fail")
+
+
 class _Neighbours(Neighbours):
     """Some are dead."""
 
-    def __init__(self, dead: set[str]) -> None:
-        self._dead = dead
+    def __init__(self, dead: set[str], *, deaf: bool = False) -> None:
+        self._dead, self._deaf = dead, deaf
+
+    def was_deaf_since(self, when: float) -> bool:
+        """As told."""
+        return self._deaf
 
     def is_dead(self, instance: str) -> bool:
         """As told."""

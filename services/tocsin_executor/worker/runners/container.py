@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import aiohttp
 import structlog
@@ -34,6 +34,7 @@ _GRACE: Final = 5  # seconds between TERM and KILL
 _KILLED: Final = 137  # 128 + SIGKILL
 _AGAIN: Final = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts while the engine is away: it restarts within that
 _NO_SUCH: Final = 404
+_BEING_REMOVED: Final = 409
 _SERVER: Final = 500  # statuses from here on are the engine's own trouble
 _UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
 _STDOUT: Final = 1
@@ -79,29 +80,25 @@ class ContainerRunner:
             printed = Printed(task)
             try:
                 with _translated():
-                    code = await _ran(container, plan, printed)
-                    killed = code == _KILLED and await self._out_of_memory(container, since)
+                    code, killed = await _lived(container, plan, printed)
             finally:
-                await shielded(self._ended(container, plan, task))
+                gone = await shielded(self._ended(container, plan, task))
         finally:
             self.held.discard(plan.name)
+        if code is None or (gone and code == _KILLED):
+            self._say_removed(since)
         if killed:
             detail = f"The container needed more than its {plan.memory} bytes of memory and was killed."
             raise Failed(ErrorKind.RUNTIME, detail, title="Out Of Memory")
-        return as_output(task, code, printed)
+        return as_output(task, _KILLED if code is None else code, printed)
 
-    async def _out_of_memory(self, container: Any, since: float) -> bool:
-        """Whether a container that was killed needed too much.
+    def _say_removed(self, since: float) -> NoReturn:
+        """It was removed while it ran.
 
         Raises:
-            TakenOver: It was removed, and this worker was silent meanwhile: another one has the attempt.
-            Failed: It was removed by somebody.
+            TakenOver: And this worker was silent meanwhile: another one has the attempt.
+            Failed: By somebody.
         """
-        try:
-            return bool((await container.show())["State"].get("OOMKilled", False))
-        except aiodocker.DockerError as error:
-            if error.status != _NO_SUCH:
-                raise
         if self.neighbours is not None and self.neighbours.was_deaf_since(since):
             raise TakenOver
         raise Failed(ErrorKind.RUNTIME, "The container was removed from outside while it ran.", title="Container Removed")
@@ -156,19 +153,25 @@ class ContainerRunner:
         await left.delete(force=True, v=True)
         return await docker.containers.create(config, name=plan.name)
 
-    async def _ended(self, container: Any, plan: Plan, task: Task) -> None:
-        """See to it that it runs no more, and delete it if that is its lifetime; an engine may be away for a moment."""
+    async def _ended(self, container: Any, plan: Plan, task: Task) -> bool:
+        """See to it that it runs no more, and delete it if that is its lifetime; an engine may be away for a moment.
+
+        Returns:
+            Whether somebody else has removed it, or is about to.
+        """
         for pause in (*_AGAIN, None):
             try:
                 await self._stopped(container, plan, task)
             except (aiodocker.DockerError, aiohttp.ClientError, OSError) as error:
                 if pause is None or not _passing(error):
-                    if getattr(error, "status", None) != _NO_SUCH:
+                    gone = getattr(error, "status", None) in {_NO_SUCH, _BEING_REMOVED}
+                    if not gone:
                         log.warning("container.not_ended", run=task.run, name=plan.name, error=type(error).__name__)
-                    return
+                    return gone
                 await self._clock.sleep(pause)
             else:
-                return
+                return False
+        raise AssertionError("the last attempt returns")
 
     async def _stopped(self, container: Any, plan: Plan, task: Task) -> None:
         state = (await container.show())["State"]
@@ -204,6 +207,17 @@ async def _image(docker: Any, plan: Plan, task: Task) -> None:
     except aiodocker.DockerError as error:
         detail = f"The image {plan.image!r} cannot be pulled: {str(error.message)[:300]}"
         raise Failed(ErrorKind.COMMUNICATION, detail, status=404 if error.status == 404 else 502) from error
+
+
+async def _lived(container: Any, plan: Plan, printed: Printed) -> tuple[int | None, bool]:
+    """Its code, or ``None`` if it was removed; and whether it was killed because it needed too much memory."""
+    try:
+        code = await _ran(container, plan, printed)
+        return code, code == _KILLED and bool((await container.show())["State"].get("OOMKilled", False))
+    except aiodocker.DockerError as error:
+        if error.status != _NO_SUCH:
+            raise
+        return None, False
 
 
 async def _ran(container: Any, plan: Plan, printed: Printed) -> int:
