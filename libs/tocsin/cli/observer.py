@@ -35,6 +35,8 @@ async def runs(
         print_json(record)
         return
     print_record({name: record[name] for name in ("runs", "by_status", "failure_rate")}, as_json=False)
+    if record.get("partial"):
+        say("There were more: these are the newest. Ask for a shorter period to see them all.")
     rows = [_seconds(name, record.get(name)) for name in ("duration", "work", "waiting")]
     print_records(rows, ["what", "p50", "p90", "p99", "longest", "mean"], as_json=False, empty="")
 

@@ -5,6 +5,7 @@ are made again later. They can be made anew from the signals at any time.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -120,7 +121,8 @@ class Analytics:
 
     async def runs(self, search: FactSearch) -> RunStatistics:
         """Durations with their trend."""
-        return run_statistics(await self._store.search(search, limit=MOST), search.since, search.until)
+        found = await self._store.search(search, limit=MOST)
+        return replace(run_statistics(found, search.since, search.until), partial=len(found) == MOST)
 
     async def tasks(self, search: FactSearch, *, flakiest: bool) -> list[TaskStatistics]:
         """The slowest or flakiest tasks."""

@@ -44,6 +44,7 @@ class RunStatistics:
     work: Spread
     waiting: Spread
     trend: tuple[Bucket, ...]
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class RunStatisticsView(BaseModel):
     work: SpreadView = Field(description="While at least one task was at work.")
     waiting: SpreadView = Field(description="While none was: in queues, listening, pausing.")
     trend: list[BucketView]
+    partial: bool = Field(description="Whether there were more than those.")
 
 
 class TaskStatisticsView(BaseModel):
