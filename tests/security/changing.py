@@ -202,6 +202,9 @@ def _assets(tour: Tour, world: World) -> None:
 
 
 def _settings(tour: Tour, world: World) -> None:
+    worker = world.good("GET", "/api/v1/workers")["items"][0]["name"]
+    for deed in ("drain", "resume"):
+        tour.do("POST", f"/api/v1/workers/{worker}/{deed}", {"reason": "a tour"})
     bodies: dict[str, list[dict[str, Any]]] = {
         "calendars": [{"hours": _WEEK, "timezone": zone} for zone in ("Europe/Berlin", "Europe/Paris")],
         "escalations": [{"levels": [{"after": f"PT{n}H", "actions": [_TELL]}]} for n in (1, 2)],
