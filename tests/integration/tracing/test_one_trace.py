@@ -30,6 +30,8 @@ do:
   - child:
       run:
         workflow: {namespace: default, name: traced, version: '1.0.0'}
+  - tell:
+      emit: {event: {with: {source: /shop, type: com.example.traced}}}
   - fail:
       raise:
         error: {type: 'https://example.com/errors/sold-out', status: 500, title: 'none of four-fingered Jim is left'}
@@ -153,18 +155,22 @@ async def test_from_the_request_or_event_to_the_answer_of_another_service(
             assert above["status"] == "faulted"
 
     gateway = "POST /api/v1/{rest}"
-    found = await eventually(lambda: len(collector.named(CALLED)) == 3 and collector.named(CALLED), within=60)
+    found = await eventually(lambda: len(collector.named(CALLED)) == 4 and collector.named(CALLED), within=60)
     of_event = next(one for one in found if one.trace == TRACE)
-    of_child = next(one for one in found if one.trace == NESTED)
+    of_child, of_emitted = (one for one in found if one.trace == NESTED)
     of_request = next(one for one in found if one.trace not in {TRACE, NESTED})
-    whole = [(of_event, OUTSIDE), (of_child, OUTSIDE), (of_request, "")]
+    whole = [(of_event, OUTSIDE), (of_child, OUTSIDE), (of_emitted, OUTSIDE), (of_request, "")]
     await eventually(lambda: all(collector.above(span)[-1] == end for span, end in whole), within=60)
     call = [CALLED, "GET", "task http", "run"]
     assert collector.above(of_request) == [*call, "POST /api/v1/runs", gateway, ""]
     decided = ["consumer:executor-commands", "trigger.decide", "POST /api/v1/events", gateway]
     assert collector.above(of_event) == [*call, *decided, OUTSIDE]
-    assert collector.above(of_child) == [*call, "consumer:executor-commands", "run", "POST /api/v1/runs", gateway, OUTSIDE]
-    outer, inner = sorted(collector.named("run", NESTED), key=lambda one: str(one.attributes["workflow"]))
+    under = ["run", "POST /api/v1/runs", gateway, OUTSIDE]
+    as_child = [*call, "consumer:executor-commands", *under]
+    as_told = [*call, "consumer:executor-commands", "trigger.decide", *under]
+    assert sorted(map(collector.above, (of_child, of_emitted))) == sorted([as_child, as_told])
+    runs = {str(one.attributes.get("parent_run", one.attributes.get("trigger"))): one for one in collector.named("run", NESTED)}
+    outer, inner = next(one for one in runs.values() if one.attributes["workflow"] == "above"), runs[above["id"]]
     assert outer.failed
     assert not inner.failed
     assert outer.seconds >= inner.seconds > 0
