@@ -11,7 +11,11 @@ from tocsin_kit.chassis import Part
 from tocsin_kit.config import Secret
 
 _LARGEST: Final = 1024 * 1024
-_HINTS: Final = {403: "may auth.vault_token do this, and is it still good?", 503: "is the vault sealed?"}
+_HINTS: Final = {
+    307: "this one stands by: auth.vault_url is to name the active one, or what finds it",
+    403: "may auth.vault_token do this, and is it still good?",
+    503: "is the vault sealed?",
+}
 _PATIENCE: Final = ClientTimeout(total=4)  # below that of those who ask for secrets
 
 Answer = Mapping[str, Any]  # JSON of a foreign server; the edge of the codec
