@@ -17,9 +17,7 @@ class ObserverSettings(Section):
         description="Signs the audit trail and encrypts the secrets of webhooks and channels at rest; at least 32 characters. "
         "Losing it means new secrets, and a new key in the audit trail."
     )
-    retention: Duration = Field(
-        timedelta(days=90), description="How long signals are kept, and alerts that are over."
-    )
+    retention: Duration = Field(timedelta(days=90), description="How long signals are kept, and alerts that are over.")
     audit_retention: Duration = Field(
         timedelta(days=400),
         description="How long records of the audit trail are kept in full; digests keep it provable behind that.",

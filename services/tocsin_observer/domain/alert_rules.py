@@ -285,7 +285,7 @@ def promised(promise: Promise, rule: AlertRule) -> AlertRule:
         Promise.STARTS_IN_TIME: {
             "kind": Kind.DEADLINE,
             "subject": f"signals.{namespace}.schedule.fired.*",
-            "until_subject": f"signals.{namespace}.run.started.*",
+            "until_subject": _ENDS.format(ns=namespace),
             "group_by": ("run",),
         },
         Promise.ENDS_IN_TIME: {

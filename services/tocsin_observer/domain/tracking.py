@@ -105,12 +105,21 @@ def observed(tracker: Tracker, rule: AlertRule, part: str, *, transition: str, a
         case Kind.DEADLINE:
             if part == "match":
                 return replace(tracker, seen_at=at)
-            ends = rule.until_subject is not None and (rule.until_subject.split(".")[3] != "*" or transition in _TERMINAL)
-            return replace(tracker, seen_at=None) if ends else tracker
+            return replace(tracker, seen_at=None) if _ends(rule, transition) else tracker
         case Kind.MEASURE:
             return tracker
         case _:
             assert_never(rule.kind)
+
+
+def _ends(rule: AlertRule, transition: str) -> bool:
+    """Whether a signal of what ends a deadline does; of any transition of a run only some do.
+
+    A run that was asked for by a clock is not awaited any more when it starts, and when somebody cancels it before.
+    """
+    if rule.until_subject is None or rule.until_subject.split(".")[3] != "*":
+        return rule.until_subject is not None
+    return transition in _TERMINAL or (transition == "started" and rule.subject.split(".")[2] == "schedule")
 
 
 def dealt_with(tracker: Tracker, rule: AlertRule, now: datetime) -> Tracker:

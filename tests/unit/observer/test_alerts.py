@@ -304,3 +304,15 @@ def test_what_an_alert_starts_does_not_start_it_again_for_ever():
 
     assert asked(DEPTH_LIMIT - 1) == ["cancel", "start"]
     assert asked(DEPTH_LIMIT) == ["cancel"]
+
+
+@pytest.mark.parametrize(("transition", "turns"), [("started", 0), ("cancelled", 0), ("status-changed", 1)])
+def test_a_run_that_a_clock_asked_for_is_awaited_until_it_starts_or_is_cancelled(transition, turns):
+    """Waiting at a limit is no start."""
+    one = promised(Promise.STARTS_IN_TIME, rule(window=MINUTE))
+    watch = Watch(one)
+    watch.signal(transition="fired")
+    watch.go(MINUTE / 2)
+    watch.signal("end", transition)
+    watch.go(HOUR)
+    assert len(watch.turns) == turns
