@@ -5,6 +5,7 @@ import random
 import re
 from dataclasses import asdict
 
+import nats
 import pytest
 import pytest_asyncio
 
@@ -235,7 +236,7 @@ async def test_a_past_time_is_caught_up_after_a_look_at_what_would_start(page, m
     await page.reads("each 6 h", "#page")
     await page.click("Catch up on a past time")
     await page.click("What would start?", "dialog")
-    await page.reads("instants had a run", "dialog:last-of-type")
+    await page.reads("of that time had a run", "dialog:last-of-type")
     await page.click("Start", "dialog:last-of-type")
     await page.reads("console-daily-", "[aria-label=Backfills]")
 
@@ -382,6 +383,25 @@ async def test_a_pool_is_made_changed_and_taken_away(page, machine):
     await page.reads("0/5", "[aria-label=Pools]")
 
 
+async def test_what_could_not_be_handled_is_looked_at_tried_again_and_put_away(page, machine, platform):
+    """The reason and the message are there; what fails again stays, what is discarded is gone and on record."""
+    secret = (machine.folder / ".tocsin" / "secrets" / "nats-scheduler").read_text().strip()
+    bus = await nats.connect(platform.ready["nats"], user="scheduler", password=secret, inbox_prefix=b"_INBOX_scheduler")
+    await bus.publish("commands.executor.start.console", json.dumps({"no": HOSTILE}).encode())
+    await bus.flush()
+    await bus.close()
+    awaited(lambda: machine.get("dead-letters/executor")["items"], within=60, what="the dead letter")
+    await opened(page, machine, "dead-letters?service=executor")
+    await page.click("Look", "#page")
+    await page.reads("not a valid CloudEvent", "dialog")
+    await page.click("Close", "dialog")
+    await page.click("Retry", "#page")
+    await page.reads("0 handled, 1 failed again", "#news")
+    await page.click("Discard", "#page")
+    await page.click("Discard", "dialog")
+    await page.reads("could handle all that came", "#page")
+
+
 async def test_signals_are_found_held_and_explained_by_the_catalogue(page, machine):
     """Filters are in the address; what is held comes when it is let go; each kind says who listens."""
     await page.go(f"{machine.url}/#/signals?entity=event")
@@ -418,6 +438,12 @@ async def test_every_page_fits_every_screen(page, machine):
         }, name
     await page.go(f"{machine.url}/#/nowhere")
     await page.reads("there is no such page")
+    await page.looks(width=390, height=800)
+    await page.click("Menu", "header")
+    await page.until("document.querySelector('nav#pages').getBoundingClientRect().top < 100")
+    await page.click("Insight", "nav#pages")
+    await page.until("!document.querySelector('nav#pages').checkVisibility()")
+    await page.looks(width=1280, height=900)
 
 
 async def test_what_happens_elsewhere_is_seen_without_asking(page, machine):
@@ -458,7 +484,7 @@ async def test_who_may_not_is_told_so_before_trying(page, machine):
     await page.click("Log out")
     await page.until("!document.querySelector('#login').hidden")
     assert await page.run("sessionStorage.length") == 0
-    assert await page.run("document.querySelector('#page').innerText") == ""
+    assert await page.run("document.querySelector('#page').innerText + document.querySelector('#news').innerText") == ""
     await page.fill("[name=user]", "console-vera")
     await page.fill("#login [name=password]", PASSWORD)
     await page.click("Log in", "#login")
@@ -473,6 +499,12 @@ async def test_who_may_not_is_told_so_before_trying(page, machine):
     await page.until("document.querySelector('#page button[aria-disabled=true]')?.title.includes('run:start in default')")
     await page.click("Start", "#page")
     await page.reads("run:start in default, which you do not hold", "#news [role=alert]")
+    case = machine.get("cases?limit=1")["items"][0]["id"]
+    await opened(page, machine, f"cases/{case}")
+    enabled = (
+        "[...document.querySelectorAll('#page button')].filter((it) => it.ariaDisabled !== 'true').map((it) => it.innerText)"
+    )
+    assert set(await page.run(enabled)) <= {"Report", "Answer"}
     await opened(page, machine, "access")
     await page.reads("user:read", "#page")
     page.complaints[:] = [it for it in page.complaints if "403" not in it]

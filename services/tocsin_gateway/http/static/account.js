@@ -3,7 +3,7 @@
 import { granted } from "./bindings.js";
 import { action, ask, refresh, say } from "./dialog.js";
 import { keyTable, sessionTable } from "./keys.js";
-import { ago, card, copying, el, facts, part } from "./parts.js";
+import { ago, card, copying, el, facts, link, part } from "./parts.js";
 import { drawCode } from "./qr.js";
 import { get, look, tell, uri } from "./session.js";
 
@@ -15,7 +15,7 @@ export async function showAccount(place) {
   place.replaceChildren(
     el("section.card", { ariaLabel: "You" }, el("h1", {}, "Your account"), me.second_factor_due && el("p.wrong", {}, "You need a second factor by ", ago(me.second_factor_due), ": after that, roles that ask for one give you nothing."),
       facts([["Name", me.name], ["Account", me.subject], ["Second factor", factor === undefined ? null : factor ? "yes" : "no"]]),
-      el("p.actions", {}, factor !== true && action("Add a second factor", enrol), factor !== false && action("Remove the second factor", remove, { danger: true }), action("Change the password", change)),
+      el("p.actions", {}, factor !== true && action("Add a second factor", enrol), factor !== false && action("Remove the second factor", remove, { danger: true }), action("Change the password", change), link("#/access/ask", "Ask what you may do, and why")),
       el("details", {}, el("summary", {}, `What you may do (${me.grants.length})`), el("ul.grants", {}, me.grants.map((one) => el("li", {}, granted(one)))))),
     card("Sessions", sessions), card("API keys", keys));
 }

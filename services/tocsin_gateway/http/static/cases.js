@@ -1,6 +1,7 @@
 // Cases: the queue with what is promised next, and one case with everything that can be done about it.
 
 import { action, ask, refresh, say, tellAll } from "./dialog.js";
+import { lacking } from "./may.js";
 import { ago, badge, card, el, facts, link, paged, span, table, when } from "./parts.js";
 import { call, get, look, tell } from "./session.js";
 
@@ -85,23 +86,25 @@ function clocks(it) {
   return tiles.length ? el("div.tiles", {}, tiles) : null;
 }
 
+const writing = (it) => ({ needs: ["case:write", it.namespace] });
+
 function doing(it) {
   const to = (status) => action(status, async () => {
     const ends = ["resolved", "closed"].includes(status);
     const move = async ({ resolution } = {}) => { await tell(`cases/${it.id}/transitions`, { status, ...(resolution ? { resolution } : {}) }); refresh(); };
     if (!ends) return move();
     await ask({ title: `Take it to ${status}`, yes: status, fields: [{ name: "resolution", label: "How did it end?", kind: "long", value: it.resolution }], act: move });
-  });
+  }, writing(it));
   const change = (fields) => async () => { await tell(`cases/${it.id}`, fields, "PATCH"); refresh(); };
   const take = action("Take it", async () => {
     await tell(`cases/${it.id}`, { owner: await whoami() }, "PATCH");
     if (it.steps.includes("acknowledged")) await tell(`cases/${it.id}/transitions`, { status: "acknowledged" });
     refresh();
-  });
-  const give = action("Give to …", () => ask({ title: "Whose is it?", yes: "Give", fields: [{ name: "owner", label: "Owner", value: it.owner, hint: "user:<name>, or empty for nobody" }], act: ({ owner }) => change({ owner: owner || null })() }));
-  const rank = el("select", { ariaLabel: "Priority" }, ["low", "normal", "high", "critical"].map((one) => el("option", { value: one, selected: one === it.priority }, one)));
+  }, writing(it));
+  const give = action("Give to …", () => ask({ title: "Whose is it?", yes: "Give", fields: [{ name: "owner", label: "Owner", value: it.owner, hint: "user:<name>, or empty for nobody" }], act: ({ owner }) => change({ owner: owner || null })() }), writing(it));
+  const rank = el("select", { ariaLabel: "Priority", disabled: Boolean(lacking(...writing(it).needs)), title: lacking(...writing(it).needs) }, ["low", "normal", "high", "critical"].map((one) => el("option", { value: one, selected: one === it.priority }, one)));
   rank.addEventListener("change", () => change({ priority: rank.value })().catch((problem) => say(problem.message, "bad")));
-  const stop = it.escalation && !it.escalation.ended && action("Stop escalation", async () => { await tell(`cases/${it.id}/escalation/stop`); refresh(); });
+  const stop = it.escalation && !it.escalation.ended && action("Stop escalation", async () => { await tell(`cases/${it.id}/escalation/stop`); refresh(); }, writing(it));
   const report = action("Report", async () => save(await call(`/api/v1/cases/${it.id}/report`), `case-${it.id}.md`));
   return [el("p.actions", {}, take, give, rank, stop, report), it.steps.length > 0 && el("p.actions", {}, el("span.hint", {}, "Take it to"), it.steps.map(to))];
 }
@@ -115,7 +118,7 @@ function talk(it, comments) {
   const say = action("Comment", async () => {
     await tell(`cases/${it.id}/comments`, { text: text.value, visibility: internal.checked ? "internal" : "public", ...(parent ? { parent } : {}) });
     refresh();
-  });
+  }, { needs: ["case:comment", it.namespace] });
   const answer = (comment) => action("Answer", () => { parent = comment.id; text.placeholder = `Answer to ${comment.author}`; text.focus(); });
   const threads = comments.filter((one) => !comments.some(({ id }) => id === one.parent)).flatMap((one) => [one, ...below(comments, one.id)]);
   const shown = threads.map((comment) => el(`div.comment${comment.visibility === "internal" ? ".internal" : ""}${comment.parent ? ".answer" : ""}`, {},
@@ -148,11 +151,11 @@ function about(it) {
 
 function taskCard(it, tasks) {
   const done = (task) => ["done", "skipped"].includes(task.status);
-  const tick = (task) => { const box = el("input", { type: "checkbox", checked: done(task) });
+  const tick = (task) => { const box = el("input", { type: "checkbox", checked: done(task), disabled: Boolean(lacking(...writing(it).needs)) });
     box.addEventListener("change", () => tell(`cases/${it.id}/tasks/${task.id}`, { status: box.checked ? "done" : "todo" }, "PATCH").catch((problem) => say(problem.message, "bad")).finally(refresh));
     return box; };
   const add = action("Add a task", () => ask({ title: "Add a task", yes: "Add", fields: [{ name: "title", label: "What is there to do?", required: true }, { name: "owner", label: "Owner", hint: "user:<name>, or empty" }],
-    act: async ({ title, owner }) => { await tell(`cases/${it.id}/tasks`, { title, ...(owner ? { owner } : {}) }); refresh(); } }));
+    act: async ({ title, owner }) => { await tell(`cases/${it.id}/tasks`, { title, ...(owner ? { owner } : {}) }); refresh(); } }), writing(it));
   return card("Tasks", tasks.length ? el("ul.plain", {}, tasks.map((task) => el("li", {}, el("label.inline", {}, tick(task), task.title),
     el("span.hint", {}, ` ${task.owner ?? ""} ${task.due && !done(task) ? when(task.due) : ""} ${task.after.length && !done(task) ? "after others" : ""}`), task.overdue && !done(task) && el("span.chip.bad", {}, "late")))) : el("p.empty", {}, "Nothing to do."), el("p.actions", {}, add));
 }
@@ -160,7 +163,7 @@ function taskCard(it, tasks) {
 function playbooks(it, known) {
   if (!known.length && !it.playbooks.length) return null;
   const runs = it.playbooks.map((run) => el("li", {}, badge(run.status), " ", link(`#/runs/${run.run}`, run.name), el("span.hint", {}, ` ${when(run.started_at)} ${run.detail?.startsWith("```") ? "" : run.detail ?? ""}`), run.waits_for && el("p.wait", {}, `waits for ${run.waits_for}`)));
-  const start = known.map((book) => action(`Run ${book.name}`, async () => { await tell(`cases/${it.id}/playbooks/${book.name}`); refresh(); }, { confirmed: `Start workflow ${book.workflow}?` }));
+  const start = known.map((book) => action(`Run ${book.name}`, async () => { await tell(`cases/${it.id}/playbooks/${book.name}`); refresh(); }, { confirmed: `Start workflow ${book.workflow}?`, ...writing(it) }));
   return card("Playbooks", el("ul.plain", {}, runs), el("p.actions", {}, start));
 }
 

@@ -11,7 +11,7 @@ import { refresh } from "./dialog.js";
 import { showEvents } from "./events.js";
 import { showHealth } from "./health.js";
 import { showInsight } from "./insight.js";
-import { holds, learn } from "./may.js";
+import { holds, learn, may } from "./may.js";
 import { showOverview } from "./overview.js";
 import { complaint, el } from "./parts.js";
 import { showProposal, showProposals } from "./proposals.js";
@@ -139,7 +139,7 @@ function listen(signal) {
 
 // What the reader may not do at all is not offered.
 function offer() {
-  for (const item of byId("pages").querySelectorAll("a[data-needs]")) item.hidden = !item.dataset.needs.split(" ").some(holds);
+  for (const item of byId("pages").querySelectorAll("a[data-needs]")) item.hidden = !item.dataset.needs.split(" ").some((one) => (one.endsWith("@*") ? may(one.slice(0, -2)) : holds(one)));
   for (const title of byId("pages").querySelectorAll("b")) {
     let it = title.nextElementSibling;
     while (it?.tagName === "A" && it.hidden) it = it.nextElementSibling;
@@ -183,6 +183,8 @@ function leave() {
   unfold(false);
   byId("console").hidden = byId("pages").hidden = byId("menu").hidden = byId("logout").hidden = true;
   byId("page").replaceChildren();
+  byId("news").replaceChildren();
+  for (const question of document.querySelectorAll("dialog")) question.close();
   byId("live").className = "dot";
   byId("login").hidden = false;
 }

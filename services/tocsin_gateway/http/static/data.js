@@ -85,7 +85,7 @@ function partitions(it, { items, counts }) {
   const fill = it.maker && open.length > 0 && action(`Make ${open.length} missing or failed`, async () => {
     await tell("assets/backfills", { namespace: it.namespace, key: it.key, partitions: "missing-or-failed" });
     refresh();
-  }, { confirmed: `Start ${Math.min(open.length, 1000)} runs of ${it.maker.workflow}?` });
+  }, { confirmed: `Start ${Math.min(open.length, 1000)} runs of ${it.maker.workflow}?`, needs: ["asset:backfill", it.namespace] });
   const rows = new Map();
   for (const one of items.slice(-2000)) {
     const [row, column] = one.partition.includes("|") ? one.partition.split("|") : ["", one.partition];

@@ -32,8 +32,11 @@ export function may(permission, namespace = "*", name = null) {
 // Whether there is anything at all that the permission is good for.
 export const holds = (permission) => !grants || grants.some((grant) => !grant.deny && gives(grant, permission));
 
-// Why not, or nothing when the reader may. Without a namespace: wherever that may be.
+// Whether it may be so: a grant for some names gives it for the right one.
+const perhaps = (permission, namespace) => may(permission, namespace) || grants.some((grant) => !grant.deny && gives(grant, permission) && (grant.name ?? "*") !== "*" && within(namespace, grant.namespace ?? "*"));
+
+// Why not, or nothing when the reader may. Without a namespace: wherever that may be; without a name: whatever it is called.
 export function lacking(permission, namespace, name) {
-  if (namespace === undefined ? holds(permission) : may(permission, namespace, name)) return "";
+  if (namespace === undefined ? holds(permission) : name === undefined ? perhaps(permission, namespace) : may(permission, namespace, name)) return "";
   return `It takes the permission ${permission}${namespace === undefined ? "" : namespace === "*" ? " in all namespaces" : ` in ${namespace}`}, which you do not hold.`;
 }
