@@ -21,6 +21,7 @@ from tocsin_executor.adapters.workers import SeenWorkers
 from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.approvals import Approvals
+from tocsin_executor.application.carrying import Carrying
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.measures import MEASURE_EVERY, Measures
 from tocsin_executor.application.migrations import Migrations
@@ -88,6 +89,7 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     runs = Runs(
         engine.host, saved, definitions, programs, reading, admission=admission, clock=clock, chance=chance, apart=apart
     )
+    runners.expressions.carried = Carrying(engine.host, saved, clock).find
     authenticator = RemoteAuthenticator(context.platform.services.auth_url, clock)
     listening = (
         Consumer(context.bus, consumer("executor-commands"), Commands(runs, refusals).handle, limits=context.limits),

@@ -362,6 +362,7 @@ def evaluate(effect: effects.Evaluate, reply_to: str, namespace: str) -> Outgoin
                     "schema": effect.schema,
                     "apart": effect.apart,
                     "always": effect.always,
+                    **({"carried": True} if effect.carried else {}),
                 },
                 "input": effect.value,
                 "variables": effect.variables,

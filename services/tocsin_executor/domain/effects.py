@@ -1,9 +1,7 @@
 """Everything the engine asks of the world: the closed list of effects that ``step`` returns.
 
-Effects are values; the runtime carries them out after the cycle, dispatches first. Each has an ``id`` that is a function of
-the state, so folding the same log again gives the same effects with the same ids, and every consumer can drop what it has
-seen. There is no "set timer": alarms are state (``Cell.wake``). Values inside effects are shared with the state and must not
-be changed.
+The runtime carries them out after the cycle, dispatches first. Each has an ``id`` that is a function of the state, so that
+whoever has seen it can drop it. There is no "set timer": alarms are state. Values inside are the state's: nobody changes them.
 """
 
 from dataclasses import dataclass
@@ -271,6 +269,7 @@ class Evaluate:
         schema: Check the value against this instead: the answer is what is wrong with it, or null.
         apart: Member of the answer, an object, that is to be stored apart rather than the whole.
         always: The answer is to be stored apart even if it is small.
+        carried: The value is the address of an event's data: the answer is that data, or the address.
     """
 
     run: str
@@ -282,6 +281,7 @@ class Evaluate:
     schema: Json = None
     apart: str | None = None
     always: bool = False
+    carried: bool = False
 
     @property
     def id(self) -> str:

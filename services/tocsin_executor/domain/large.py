@@ -5,6 +5,7 @@ evaluated elsewhere, where the value is loaded. A reference is a class of its ow
 encoding, so no data that somebody sends can pass for one.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ APART: Final = 128 * 1024
 
 RUN_LIMIT: Final = 256 * 1024 * 1024
 """Bytes of all large values of one run together; a constant, since a fold that is repeated must come to the same."""
+
+VALUE: Final = re.compile(r"/api/v1/runs/([0-9a-z]{26})/values/([0-9a-f]{64})")
+"""The address of a run's large value, as an emitted event has it in its ``dataref``."""
 
 _STRICT: Final = orjson.OPT_PASSTHROUGH_SUBCLASS  # a reference is a dict, and must not pass for one
 

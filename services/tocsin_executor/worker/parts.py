@@ -61,6 +61,7 @@ class Runners:
     resources: Resources
     containers: ContainerRunner
     warden: Warden
+    expressions: ExpressionRunner
 
     async def close(self) -> None:
         """Close what the runners opened."""
@@ -84,6 +85,7 @@ def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings, apart:
         settings.container_memory, settings.container_cpus, settings.container_network, settings.container_folders
     )
     containers = ContainerRunner(settings.docker, allowance, clock)
+    expressions = ExpressionRunner(sandbox, apart or Apart(None, settings.value_bytes))
     runners: dict[str, Runner] = {
         "http": HttpRunner(caller),
         "openapi": OpenApiRunner(caller, resources),
@@ -94,10 +96,10 @@ def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings, apart:
         "script": processes,
         "shell": processes,
         "container": containers,
-        "evaluate": ExpressionRunner(sandbox, apart or Apart(None, settings.value_bytes)),
+        "evaluate": expressions,
         "noop": NoopRunner(),
     }
-    return Runners(runners, caller, resources, containers, warden)
+    return Runners(runners, caller, resources, containers, warden, expressions)
 
 
 def secrets_of(settings: WorkerSettings, bus: Bus) -> SecretSource:

@@ -31,6 +31,10 @@ class Wish:
     schedule: Json
 
 
+DATA: Final = "if .data != null then .data elif .dataref != null then {dataref: .dataref} else .data_base64 end"
+"""What an event carries; of data that lies elsewhere its address, since nothing would look as if there were none."""
+
+
 def managed_name(workflow: str) -> str:
     """Name of the trigger that belongs to a definition."""
     return f"{RESERVED}{workflow}"
@@ -48,14 +52,14 @@ def managed_trigger(wish: Wish, on: StartEvents, now: datetime) -> Trigger:
     gather = None
     if on.collects:
         condition = on.until_condition
-        until = condition if condition is None or on.whole else f"map(.data) | ({condition})"
+        until = condition if condition is None or on.whole else f"map({DATA}) | ({condition})"
         gather = Gather(Collect(LONGEST, tuple(end.name for end in ends), len(ends) if on.until_every else 1, until))
     elif together:
         gather = Gather(Correlate(len(parts), LONGEST))
     if together:
-        made = "${ .events }" if on.whole else "${ .events | map(.data) }"
+        made = "${ .events }" if on.whole else f"${{ .events | map({DATA}) }}"
     else:
-        made = "${ [.] }" if on.whole else "${ [.data] }"
+        made = "${ [.] }" if on.whole else f"${{ [{DATA}] }}"
     return Trigger(
         id="",
         namespace=wish.namespace,

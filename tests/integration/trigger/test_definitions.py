@@ -16,6 +16,7 @@ from tocsin.signals.catalogue.executor import (
 from tocsin.signals.make import make_signal, subject_of
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.testing.waiting import eventually
+from tocsin_trigger.domain.wishes import DATA
 
 PATH = "/api/v1/triggers/default/definition.fulfil"
 
@@ -93,7 +94,7 @@ async def test_events_are_collected_until_the_definition_has_enough(service: Ser
     steps = {"with": {"type": "com\\.example\\.(step|jump)", "source": "/s"}, "correlate": by("a", "b")}
     done = {"with": {"type": "com.example.done"}, "correlate": by("b", "a")}
     await say(service, 1, {"any": [steps], "until": {"one": done}})
-    made = await until(service, 200, input="${ .events | map(.data) }")
+    made = await until(service, 200, input=f"${{ .events | map({DATA}) }}")
     assert (made["when"]["mode"], made["when"]["of"][0]["match"]) == ("collect", {"type": "com\\.example\\.(step|jump)"})
     sent = [
         ("step", 1, 1, "x"),

@@ -3,9 +3,11 @@
 import itertools
 from typing import Any
 
+import pytest
+
 from tocsin_executor.domain.compile import Offered, compile_workflow
 from tocsin_executor.domain.effects import Subscribe, Unsubscribe
-from tocsin_executor.domain.inputs import Event, Verb
+from tocsin_executor.domain.inputs import Evaluated, Event, Verb
 from unit.engine.world import EPOCH, World
 
 IDS = itertools.count()
@@ -108,7 +110,12 @@ def test_the_first_value_sets_the_correlation() -> None:
 
 def test_foreach_runs_its_body_one_event_after_the_other() -> None:
     """Events wait in line meanwhile; the outputs are the items'."""
-    body = {"item": "e", "at": "i", "do": [{"c": {"call": "noop", "with": ["${ $i }", "${ $e }"]}}], "output": {"as": "[.[1], $e, $i]"}}
+    body = {
+        "item": "e",
+        "at": "i",
+        "do": [{"c": {"call": "noop", "with": ["${ $i }", "${ $e }"]}}],
+        "output": {"as": "[.[1], $e, $i]"},
+    }
     world = listening({"any": [{"with": {"type": "a"}}], "until": "length == 2"}, body)
     world.deliver("h:4", of("a", "x"))
     world.deliver("h:4", of("a", "y"))
@@ -140,3 +147,40 @@ def test_data_that_lies_elsewhere_is_read_as_its_address() -> None:
     event = {name: value for name, value in of("a", dataref="/api/v1/runs/r/values/d").items() if name != "data"}
     world.deliver("h:4", event)
     assert world.output == [{"dataref": "/api/v1/runs/r/values/d"}]
+
+
+REF = f"/api/v1/runs/{'r' * 26}/values/{'0' * 64}"
+
+
+def carrying(**event: Any) -> World:
+    """A listener that is given an event whose data lies elsewhere."""
+    world = listening({"any": [{"with": {"type": "a"}}], "until": "length == 2"})
+    world.deliver("h:4", {"specversion": "1.0", "id": "1", "source": "/s", "type": "a", **event})
+    return world
+
+
+def test_data_that_was_too_large_for_its_event_is_looked_for() -> None:
+    """It is the namespace's, or only its address is given; events that come meanwhile wait in line."""
+    for answer, given in (({"dataref": REF}, {"dataref": REF}), ({"big": 1}, {"big": 1})):
+        world = carrying(dataref=REF)
+        (ticket,) = world.asked
+        assert world.asked[ticket].carried
+        world.deliver("h:4", of("a", 2))
+        world.send(Evaluated, ticket=ticket, value=answer)
+        assert world.output == [given, 2]
+
+
+@pytest.mark.parametrize("event", [{"dataref": "https://elsewhere.example/x"}, {"dataref": REF + "/x"}, {"dataref": 7}])
+def test_data_of_others_is_told_by_its_address(event: dict[str, Any]) -> None:
+    """Nothing is fetched because an event says so."""
+    world = carrying(**event)
+    assert not world.asked
+    world.deliver("h:4", of("a", 2))
+    assert world.output == [event, 2]
+
+
+def test_whole_events_are_whole() -> None:
+    """With the address as it came."""
+    world = listening({"one": {"with": {"type": "a"}}}, read="envelope")
+    world.deliver("h:4", {"specversion": "1.0", "id": "1", "source": "/s", "type": "a", "dataref": REF})
+    assert world.output[0]["dataref"] == REF

@@ -13,12 +13,12 @@ import orjson
 from tocsin.errors import Defect
 from tocsin.signals.nesting import DEEPEST_MESSAGE, too_deep
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS, agrees, same
-from tocsin_executor.domain.effects import Subscribe, Transition, Unsubscribe
-from tocsin_executor.domain.flow import condition, evaluate, out_of
+from tocsin_executor.domain.effects import Evaluate, Subscribe, Transition, Unsubscribe
+from tocsin_executor.domain.flow import ask, condition, evaluate, out_of
 from tocsin_executor.domain.fold import Fold
 from tocsin_executor.domain.inputs import Event
-from tocsin_executor.domain.interrupts import Raised
-from tocsin_executor.domain.large import Large
+from tocsin_executor.domain.interrupts import Postponed, Raised
+from tocsin_executor.domain.large import VALUE, Large
 from tocsin_executor.domain.ops.composite import put_together
 from tocsin_executor.domain.ops.credit import grant
 from tocsin_executor.domain.ops.timing import waits
@@ -29,6 +29,8 @@ from tocsin_executor.domain.values import ErrorKind, Json, problem
 
 MEMORY = 64
 """Events that a subscription remembers, to tell one that was published twice."""
+
+_CARRIED = "carried"
 
 MAX_VARIABLES = 2_048
 """Bytes of the input that a subscription carries, so that conditions can be decided outside the run."""
@@ -138,6 +140,8 @@ def consume(fold: Fold, token: Token, node: Node) -> None:
     if not isinstance(found, dict):
         raise Defect("an event is no object", token=token.id)
     met = _meets(fold, token, spec, state, found)
+    consumed = met is not None and (met[0] is None or met[0] < spec.until_from)
+    value = _data(fold, token, found) if consumed and spec.read != "envelope" else found
     state.queue.pop(0)
     if met is None:
         _wait_on(fold, token, state)
@@ -156,7 +160,7 @@ def consume(fold: Fold, token: Token, node: Node) -> None:
         return
     if len(state.consumed) >= MAX_EVENTS:
         raise Raised(problem(ErrorKind.VALIDATION, f"more than {MAX_EVENTS} events were consumed"))
-    _handle(fold, token, spec, state, found if spec.read == "envelope" else _data(found))
+    _handle(fold, token, spec, state, value)
 
 
 def _go_through(fold: Fold, token: Token, spec: ListenSpec, state: ListenState) -> None:
@@ -195,11 +199,23 @@ def no_more(fold: Fold, token: Token, state: ListenState) -> None:
         fold.turn(token, Phase.CONSUME)
 
 
-def _data(event: Mapping[str, Json]) -> Json:
-    """What an event carries; of data that lies elsewhere its address, since nothing would look as if there were none."""
-    if "data" not in event and "data_base64" not in event and "dataref" in event:
-        return {"dataref": event["dataref"]}
-    return event.get("data", event.get("data_base64"))
+def _data(fold: Fold, token: Token, event: Mapping[str, Json]) -> Json:
+    """What an event carries. Data that is too large for one lies with the run that emitted it, and is looked for there.
+
+    Of what is not to be had, or lies elsewhere, the address: nothing would look as if there were none.
+    """
+    if "data" in event or "data_base64" in event or "dataref" not in event:
+        return event.get("data", event.get("data_base64"))
+    address: Json = {"dataref": event["dataref"]}
+    if not isinstance(event["dataref"], str) or not VALUE.fullmatch(event["dataref"]):
+        return address
+    if token.memo is not None and _CARRIED in token.memo:
+        answer = token.memo[_CARRIED]
+        return answer["value"] if isinstance(answer, dict) and "value" in answer else address
+    token.asked += 1
+    ticket = f"{token.id}/{_CARRIED}/{token.asked}"
+    ask(fold, token, Evaluate(fold.run, ticket, ".", address, {}, template=False, carried=True))
+    raise Postponed
 
 
 def closed_listen(fold: Fold, token: Token, node: Node, instance: Instance, value: Json) -> None:
