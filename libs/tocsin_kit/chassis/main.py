@@ -8,7 +8,7 @@ from typing import NoReturn
 import structlog
 import uvloop
 
-from tocsin.errors import TocsinError
+from tocsin.errors import Rejected, TocsinError
 from tocsin_kit.chance import SystemChance
 from tocsin_kit.chassis.assembly import assemble, read_settings
 from tocsin_kit.chassis.components import Chain
@@ -63,7 +63,12 @@ async def _run(definition: ServiceDefinition[Own], settings: Settings) -> int:
     leaves_in = timedelta(0) if definition.leaves_in is None else definition.leaves_in(settings)
     stop_within = max(ops.stop_within, leaves_in)
     process = Process(stages, clock=clock, start_within=ops.start_within, stop_within=stop_within, lame=ops.lame)
-    stages += [[operations(process, ops)], [assemble(definition, settings, clock=clock, chance=chance)]]
+    try:
+        own = assemble(definition, settings, clock=clock, chance=chance)
+    except Rejected as error:  # a setting that has the right form and makes no sense, such as a key that is none
+        report(error)
+        return MISCONFIGURED
+    stages += [[operations(process, ops)], [own]]
 
     async def ready() -> None:
         log.info("service.ready", service=definition.name, version=tocsin_version())

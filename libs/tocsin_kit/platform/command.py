@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tocsin.errors import TocsinError
+from tocsin.errors import Rejected, TocsinError
 from tocsin_kit.config import PlatformSettings, SettingsInvalid, load
 from tocsin_kit.embedded.errors import ServerFailed
 from tocsin_kit.embedded.folders import DataFolder
@@ -54,6 +54,10 @@ def main(arguments: Sequence[str]) -> int:
         screen.close()
         say_why(error)
         return FAILED
+    except Rejected as error:  # a setting that has the right form and makes no sense, such as a key that is none
+        screen.close()
+        say_why(error)
+        return MISCONFIGURED
     finally:
         folder.close()
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +79,19 @@ async def test_another_key_encryption_key_is_refused_at_the_start(environ: dict[
         async with start({**environ, "TOCSIN_AUTH_KEY": "22" * 32}):
             pass
     assert "key-encryption key" in str(failure.value.exceptions[0])
+
+
+def test_a_key_that_is_none_is_said_in_a_sentence() -> None:
+    """Before anything is connected; nothing of what was given, and no trace."""
+    environ = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path), "TOCSIN_AUTH_KEY": "canary-no-key"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "tocsin_auth"], check=False, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert "TOCSIN_AUTH_KEY is not 32 bytes" in ended.stderr
+    assert "openssl rand" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "canary" not in ended.stdout + ended.stderr
 
 
 async def test_wrong_passwords_and_unknown_names_are_answered_alike(auth: Auth) -> None:
