@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tocsin.errors import NotFound
 from tocsin_executor.application.reading import TaskLine
 from tocsin_executor.application.runs import Runs
 from tocsin_kit.clock import Clock
@@ -31,7 +32,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The run has ended, and so has its output."""
+    """The run has ended, and so has its output; or it has been deleted meanwhile, which ``status`` says."""
 
     status: str
 
@@ -61,7 +62,11 @@ async def follow(runs: Runs, pieces: Pieces, run: str, clock: Clock, *, after: s
     seen: dict[str, int] = {}
     look, quiet = 0, 0
     while True:
-        ended = (await runs.get(run)).status
+        try:
+            ended = (await runs.get(run)).status
+        except NotFound:  # it was there when this began: what is old goes, also while somebody looks at it
+            yield Ended("deleted")
+            return
         fresh = [piece for piece in await pieces.pieces(run, after, _PIECES) if piece.id not in seen]
         for piece in fresh:
             seen[piece.id] = look
