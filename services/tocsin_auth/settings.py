@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from tocsin_kit.bus.permissions import PEOPLE_ACCOUNT
 from tocsin_kit.config import Duration, Secret, Section
+
+_URL: Final = "^https?://[^\\s?#]+$"
 
 
 class AuthSettings(Section):
@@ -34,7 +36,7 @@ class AuthSettings(Section):
         description="Only variables of the environment that begin so can be secrets of the provider `environment`.",
     )
     vault_url: str | None = Field(
-        None, description="URL of a Vault or OpenBao server, for the provider `vault`; off if not given."
+        None, pattern=_URL, description="URL of a Vault or OpenBao server, for the provider `vault`; off if not given."
     )
     vault_token: Secret | None = Field(None, description="Token for that server.")
     vault_mount: str = Field("secret", pattern="^[A-Za-z0-9_-]+$", description="Its key-value engine, version 2.")
@@ -47,7 +49,9 @@ class AuthSettings(Section):
         None, description="Where the first start writes the administrator's password, readable for its own user only."
     )
     oidc_issuer: str | None = Field(
-        None, description="Issuer of the OpenID Connect provider that people may log in at, exactly as it calls itself."
+        None,
+        pattern=_URL,
+        description="Issuer of the OpenID Connect provider that people may log in at, exactly as it calls itself.",
     )
     oidc_client: str = Field("tocsin", description="Our client id there.")
     oidc_secret: Secret | None = Field(None, description="Our client secret there; a public client has none.")

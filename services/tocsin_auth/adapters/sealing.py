@@ -34,7 +34,7 @@ class AesSealer:
         Raises:
             Invalid: They are not.
         """
-        return cls(_decoded(key), *([_decoded(previous)] if previous else []))
+        return cls(_decoded(key, "TOCSIN_AUTH_KEY"), *([_decoded(previous, "TOCSIN_AUTH_PREVIOUS_KEY")] if previous else []))
 
     def seal(self, plain: bytes, *, context: str, nonce: bytes) -> bytes:
         """Encrypt: a version byte, the key's name, the nonce, the ciphertext with its tag."""
@@ -74,7 +74,7 @@ def _name(key: bytes) -> bytes:
     return hashlib.sha256(b"tocsin key name\x00" + key).digest()[:_NAME_BYTES]
 
 
-def _decoded(key: Secret) -> bytes:
+def _decoded(key: Secret, variable: str) -> bytes:
     text = key.reveal().strip()
     for decode in (bytes.fromhex, _base64):
         try:
@@ -83,7 +83,7 @@ def _decoded(key: Secret) -> bytes:
             continue
         if len(raw) == 32:
             return raw
-    raise Invalid("TOCSIN_AUTH_KEY is not 32 bytes in hexadecimal or base64", hint="make one with: openssl rand -base64 32")
+    raise Invalid(f"{variable} is not 32 bytes in hexadecimal or base64", hint="make one with: openssl rand -base64 32")
 
 
 def _base64(text: str) -> bytes:
