@@ -37,6 +37,7 @@ PLAIN = Text(expression=False)
 URI = Text(pattern=_URI, expects="a URI or a URI template (RFC 6570)")
 LABEL = Text(pattern=_LABEL, expects="letters, digits and dashes, at most 63", expression=False)
 SEMVER = Text(pattern=_SEMVER, expects="a semantic version such as 1.0.0", expression=False)
+VERSION = Text(pattern=f"latest|{_SEMVER}", expects="'latest' or a semantic version such as 1.0.0", expression=False)
 EXPRESSION_OR_DATA = Either((Condition(text=True), Table(Data())))
 TEXTS = Items(TEXT)
 
@@ -282,7 +283,7 @@ KINDS: dict[str, tuple[dict[str, Shape], tuple[str, ...]]] = {
                         required=("command",),
                     ),
                     "workflow": Record(
-                        {"namespace": TEXT, "name": TEXT, "version": TEXT, "input": Data()},
+                        {"namespace": LABEL, "name": LABEL, "version": VERSION, "input": Data()},
                         required=("namespace", "name", "version"),
                     ),
                 },

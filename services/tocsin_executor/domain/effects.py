@@ -281,7 +281,7 @@ class Evaluate:
     schema: Json = None
     apart: str | None = None
     always: bool = False
-    carried: bool = False
+    carried: bool | None = None
 
     @property
     def id(self) -> str:

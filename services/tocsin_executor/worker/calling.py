@@ -172,7 +172,8 @@ class Caller:
     async def _opened(
         self, request: Request, digest: aiohttp.DigestAuthMiddleware | None = None, shown: Callable[[str], str] = _nothing
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers, host = dict(request.headers), URL(request.url).host
+        with told(request.url):
+            headers, host = dict(request.headers), URL(request.url).host
         # The parent is the task's span; outside of any trace nothing is begun, and nothing sent along.
         facts = {"server.address": shown(host or "")}  # a secret may be part of a name
         tracing = span(request.method, kind="client", **facts) if current_traceparent() else nullcontext()
@@ -225,7 +226,7 @@ class told:  # noqa: N801  # reads as a phrase: `with told(url):`
         match error:
             case OutgoingRefused():
                 raise Failed(ErrorKind.AUTHORIZATION, error.detail, status=error.status) from error
-            case aiohttp.InvalidURL() | ValueError():
+            case aiohttp.InvalidURL() | aiohttp.InvalidUrlClientError() | ValueError():
                 raise Failed(ErrorKind.CONFIGURATION, f"{where(self._url)[:200]!r} is not a URL that can be called.") from error
             case TimeoutError():
                 raise Failed(ErrorKind.TIMEOUT, f"No answer from {where(self._url)} within {TIMEOUT.total:g} s.") from error

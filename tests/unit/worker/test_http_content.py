@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from tocsin_executor.worker.calling import Answer
-from tocsin_executor.worker.runners.http import parsed_content
+from tocsin_executor.worker.runners.http import headers_of, parsed_content
+from tocsin_executor.worker.tasks import Failed
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,12 @@ def test_a_charset_is_one_of_the_web_or_the_content_stays_bytes(header: str, con
     given = parsed_content(answer)
     assert given == (base64.b64encode(content).decode() if found is None else found)
     orjson.dumps(given)
+
+
+def test_headers_are_texts_and_null_is_none() -> None:
+    """Names and values are only what a header can hold: nothing can be smuggled in."""
+    assert headers_of({"A": 1, "B": None, "C": "ü", "D": {"x": 1}}) == {"A": "1", "C": "ü", "D": '{"x":1}'}
+    for wrong in ({"A B": "x"}, {"A:": "x"}, {"": "x"}, {"A": "x\r\nB: y"}, {"A\r\nB": "y"}, {"A": "\0"}):
+        with pytest.raises(Failed) as caught:
+            headers_of(wrong)
+        assert caught.value.problem["status"] == 400

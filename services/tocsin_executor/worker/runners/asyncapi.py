@@ -26,7 +26,7 @@ from tocsin_executor.worker.channels import Channel, channel_of
 from tocsin_executor.worker.policies import Basic, Policy, read_policy
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.rpc import events
-from tocsin_executor.worker.runners.http import as_mapping, as_text
+from tocsin_executor.worker.runners.http import as_mapping, headers_of
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_kit.bus.foreign import Foreign, foreign_server
 from tocsin_kit.clock import Clock
@@ -70,7 +70,7 @@ class MessageRunner:
         return Outcome(await self._subscribe(task, channel, policy, as_mapping(spec.get("subscription"), "subscription")))
 
     async def _publish(self, task: Task, channel: Channel, policy: Policy | None, message: Mapping[str, Json]) -> None:
-        headers = {str(name): as_text(value) for name, value in as_mapping(message.get("headers"), "headers").items()}
+        headers = headers_of(message.get("headers"))
         payload = orjson.dumps(message.get("payload"))
         if channel.protocol == "nats":
             with _translated():

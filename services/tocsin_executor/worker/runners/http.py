@@ -24,6 +24,8 @@ _NO_CHARSETS: Final = frozenset(
     {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
 _HIDDEN_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110
+_BREAKS: Final = re.compile(r"[\r\n\0]")
 _CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
@@ -51,7 +53,7 @@ class HttpRunner:
         method = str(spec.get("method", "GET")).upper()
         if method not in _METHODS:
             raise Failed(ErrorKind.CONFIGURATION, f"{method[:20]} is not an HTTP method.")
-        headers = {str(name): as_text(value) for name, value in as_mapping(spec.get("headers"), "headers").items()}
+        headers = headers_of(spec.get("headers"))
         body = body_of(spec.get("body"), headers)
         answer = await self.caller.send(task, Request(method, url, headers, _query(spec.get("query")), body), policy)
         return Outcome(output_of(task, spec, method, answer))
@@ -102,6 +104,21 @@ def parsed_content(answer: Answer) -> Json:
     except (UnicodeError, LookupError):
         return base64.b64encode(content).decode()
     return text
+
+
+def headers_of(given: Json) -> dict[str, str]:
+    """Headers as texts; those that are null are not sent.
+
+    Raises:
+        Failed: ``configuration``: a name that is none, or a value with a line break in it.
+    """
+    headers = {str(name): as_text(value) for name, value in as_mapping(given, "headers").items() if value is not None}
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise Failed(ErrorKind.CONFIGURATION, f"{name[:60]!r} is not the name of a header.")
+        if _BREAKS.search(value):
+            raise Failed(ErrorKind.CONFIGURATION, f"The header {name[:60]} holds a line break or a null character.")
+    return headers
 
 
 def body_of(body: Json, headers: dict[str, str]) -> bytes | None:

@@ -17,7 +17,7 @@ from tocsin_executor.worker.calling import Caller, Request
 from tocsin_executor.worker.policies import read_policy
 from tocsin_executor.worker.processes import PATH, UNBOUNDED, Command, Ending, as_text, end, environment_of, start
 from tocsin_executor.worker.rpc import Peer, Rpc, result_of
-from tocsin_executor.worker.runners.http import as_mapping
+from tocsin_executor.worker.runners.http import as_mapping, headers_of
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_executor.worker.warden import Warden
 from tocsin_kit.clock import Clock
@@ -68,7 +68,7 @@ class ToolRunner:
         if not isinstance(url, str):
             raise Failed(ErrorKind.CONFIGURATION, "The HTTP transport needs an endpoint.")
         policy = read_policy(task, endpoint.get("authentication") if isinstance(endpoint, Mapping) else None)
-        headers = {str(name): as_text(value) for name, value in as_mapping(given.get("headers"), "headers").items()}
+        headers = headers_of(given.get("headers"))
         peer = Peer(url, policy, headers)
         opening, opened, request = messages
         results, answered = await self._rpc.results(task, peer, opening)
