@@ -151,6 +151,16 @@ def test_every_code_for_a_phone_holds_what_it_should(tmp_path):
     assert (largest, sizes) == (97, [21, 21, 25, 57, 61])
 
 
+async def test_the_page_names_every_module_and_says_whether_a_part_has_changed():
+    """Browsers fetch what is named side by side, and keep what is the same."""
+    told = {route.path: await route.handler(None) for route in console.console_routes()}
+    for script in SCRIPTS:
+        assert f'<link rel="modulepreload" href="/console/{script.name}">'.encode() in told["/"].body
+    again = {route.path: await route.handler(None) for route in console.console_routes()}
+    assert {path: reply.revision for path, reply in told.items()} == {path: reply.revision for path, reply in again.items()}
+    assert len({reply.revision for reply in told.values()}) == len(told)
+
+
 def test_nothing_comes_from_elsewhere_and_nothing_is_run_from_text():
     """No other origin, no markup made of strings, no script or style in the page: the content policy would refuse them."""
     for file in FOLDER.iterdir():
