@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tocsin.definitions import limits as document
 from tocsin.expressions import amplifiers, durations, program
-from tocsin.signals import subjects
+from tocsin.signals import nesting, subjects
 from tocsin.signals.ids import DEPTH_LIMIT
 from tocsin_executor.application.correlator import EVENT_LIMIT
 from tocsin_executor.application.definitions import VERSIONS
@@ -25,6 +25,7 @@ KIB, MIB = 1024, 1024 * 1024
 STATED = {
     "Text of a document": f"{document.LARGEST_BYTES // MIB} MiB",
     "Nesting of its text, and of its tasks": f"{document.DEEPEST}",
+    "Nesting of a value; of a message or request around it": f"{nesting.DEEPEST}; {nesting.DEEPEST_MESSAGE}",
     "Values in it, with YAML aliases written out": f"{document.MOST_VALUES:,}",
     "Tasks in one list": f"{document.MOST_TASKS:,}",
     "Expressions in it": f"{document.MOST_EXPRESSIONS:,}",
@@ -40,7 +41,7 @@ STATED = {
     "Attempts of a task that are lost with their workers": f"{MAX_LOST}",
     "Sub-workflows inside one another": f"{work.MAX_DEPTH}",
     "Events that cause one another": f"{DEPTH_LIMIT}",
-    "Events that one `listen` consumes": f"{listening.MAX_EVENTS:,}",
+    "Events that one `listen` consumes, messages that an AsyncAPI `foreach` gives outputs for": f"{listening.MAX_EVENTS:,}",
     "How far `lookback` looks": f"{lookback.MAX_LOOKBACK // 3_600_000} hours",
     "Bytes of a custom event": f"{BODY_LIMIT // KIB} KiB",
     "Bytes of the subject that an event's type makes": f"{subjects.LONGEST:,}",
