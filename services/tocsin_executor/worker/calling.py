@@ -226,7 +226,7 @@ class told:  # noqa: N801  # reads as a phrase: `with told(url):`
         match error:
             case OutgoingRefused():
                 raise Failed(ErrorKind.AUTHORIZATION, error.detail, status=error.status) from error
-            case aiohttp.InvalidURL() | aiohttp.InvalidUrlClientError() | ValueError():
+            case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
                 raise Failed(ErrorKind.CONFIGURATION, f"{where(self._url)[:200]!r} is not a URL that can be called.") from error
             case TimeoutError():
                 raise Failed(ErrorKind.TIMEOUT, f"No answer from {where(self._url)} within {TIMEOUT.total:g} s.") from error

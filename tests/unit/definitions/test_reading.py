@@ -37,6 +37,9 @@ def test_it_reads_yaml_1_2() -> None:
         ("a: 1\n---\nb: 2\n", 2, 1, "more than one"),
         ("a: .inf\n", 1, 4, "JSON number"),
         ("a: 99999999999999999999\n", 1, 4, "64 bits"),
+        (f"a: {'9' * 5000}\n", 1, 4, "64 bits"),
+        ("a: 1e999\n", 1, 4, "JSON number"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", 3, 3, "no merge keys"),
         ("? [a, b]\n: 1\n", 1, 3, "plain string"),
         ("a: \x01\n", 1, 1, ""),
     ],
@@ -109,3 +112,8 @@ DATA = st.dictionaries(
 def test_json_is_read_as_json(data: dict[str, Any]) -> None:
     """Every JSON object is a document, with the same value."""
     assert parse(json.dumps(data), "x").document == data
+
+
+def test_a_key_that_looks_like_a_merge_may_be_meant() -> None:
+    """In quotes it is a key like any other."""
+    assert parse('"<<": 1\n', "w.yaml").document == {"<<": 1}
