@@ -40,8 +40,6 @@ Feature: Definitions that are refused
       | do: [{a: {run: {workflow: {name: n}}}}] | namespace |
       | do: [{a: {run: {workflow: {namespace: n, name: '${ .n }', version: latest}}}}] | /do/0/a/run/workflow/name |
       | do: [{a: {run: {workflow: {namespace: n, name: n, version: newest}}}}] | version |
-      | do: [{a: {set: {<<: {x: 1}}}}] | merge keys |
-      | do: [{a: {set: {x: 1e999}}}] | JSON number |
       | {schedule: {cron: '0 0 30 2 *'}, do: [{a: {set: {x: 1}}}]} | /schedule/cron |
       | do: [{a: {run: {script: {code: x}}}}] | language |
       | do: [{a: {set: {x: 1}, wait: PT1S}}] | /do/0/a |
