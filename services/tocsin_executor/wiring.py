@@ -73,10 +73,8 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
     queue, refusals = MongoQueue(context.database), BusRefusals(context.bus, clock)
     reading = RunReading(context.database, stored, context.bus)
     admission = Admission(queue, reading, refusals, clock=clock, partitions=settings.partitions)
-    pools, proposals = (
-        Pools(MongoPools(context.database, relay), queue, admission),
-        MongoProposals(context.database, relay, stored),
-    )
+    pools = Pools(MongoPools(context.database, relay), queue, admission)
+    proposals = MongoProposals(context.database, relay, stored)
     saved = MongoRuns(context.database, admission.freed)
     # Connections of their own: a block of thousands of messages must not hold up the API.
     hot, workers_bus = hot_bus(context, "engine"), hot_bus(context, "worker")
