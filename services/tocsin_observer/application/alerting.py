@@ -93,7 +93,7 @@ class Alerting:
         self._position = 0
         self._stored_position = -1
         self._flushed = float("-inf")
-        self._behind = False
+        self._behind, self._goal = False, 0
         self._full: set[str] = set()
         self._sizes: Counter[str] = Counter()
 
@@ -110,9 +110,11 @@ class Alerting:
         if position is None:  # the very first time: from now on, also after a crash in the next moment
             position = await self._reader.now()
             await self._alerts.remember([], [], position)
-        elif await self._reader.begins_anew(position):  # places of before say nothing about what comes
+        anew = await self._reader.begins_anew(position)
+        if anew:  # places of before say nothing about what comes
             self._trackers = {key: replace(one, position=0) for key, one in self._trackers.items()}
-        self._position = position
+        self._position, self._goal = position, await self._reader.goal()
+        self._behind = self._goal > (0 if anew else position)  # what was said meanwhile is heard before anything is missed
         await self._refresh()
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._tick())
@@ -133,7 +135,7 @@ class Alerting:
             if places or tokens[2] in _TOLD:
                 await self._one(heard, sorted(places, key=lambda place: _ORDER[place[1]]))
             self._position = heard.position
-        self._behind = len(batch) >= AT_ONCE  # there is more, and the present is not reached yet
+        self._behind = len(batch) >= AT_ONCE or self._position < self._goal
         await self._flush()
 
     async def _one(self, heard: Heard, places: Sequence[tuple[str, str]]) -> None:
@@ -180,8 +182,13 @@ class Alerting:
             rule, event
         ):
             return
-        key = _key(rule.id, group_of(rule, event))
+        key, cause = _key(rule.id, group_of(rule, event)), follow_or_root(event)
+        now = heard.stored if self._behind else self._clock.now()  # behind the present, it is the time in which that was said
+        if self._behind and key in self._trackers and heard.position > self._trackers[key].position:
+            await self._look(key, self._trackers[key], rule, cause, now)  # as it stood before
         tracker = self._trackers.get(key)
+        if tracker is not None and heard.position <= tracker.position:
+            return  # read again after a crash
         if tracker is None:
             if part == "end" or not self._has_room(rule.id):
                 return
@@ -192,7 +199,7 @@ class Alerting:
             observed(tracker, rule, part, transition=heard.subject.split(".")[3], at=at, position=heard.position),
             context=context,
         )
-        await self._look(key, tracker, rule, follow_or_root(event))
+        await self._look(key, tracker, rule, cause, now)
 
     def _has_room(self, rule: str) -> bool:
         if len(self._trackers) < MOST_TRACKERS and self._sizes[rule] < MOST_OF_RULE:
@@ -251,9 +258,8 @@ class Alerting:
 
     # ---- alerts ------------------------------------------------------------------------------------------------------
 
-    async def _look(self, key: Key, tracker: Tracker, rule: AlertRule, cause: Cause) -> None:
-        now = self._clock.now()
-        before = tracker
+    async def _look(self, key: Key, tracker: Tracker, rule: AlertRule, cause: Cause, now: datetime | None = None) -> None:
+        now, before = now or self._clock.now(), tracker
         tracker, turn = turned(tracker, rule, now)
         if turn is Turn.FIRED:
             if key not in self._trackers:

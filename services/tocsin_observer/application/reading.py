@@ -127,6 +127,11 @@ class Reader(Part):
         """The position of the last signal that there is."""
         return (await self._stream.bounds())[1]
 
+    async def goal(self) -> int:
+        """The position of the last signal that can be read now; 0 when there is none."""
+        first, last = await self._stream.bounds()
+        return last if first <= last else 0
+
     async def begins_anew(self, place: int) -> bool:
         """Whether a place lies behind the end of the stream, which therefore is not the one that it was taken in."""
         return place > await self.now()
