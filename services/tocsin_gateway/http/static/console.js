@@ -159,7 +159,7 @@ async function enter() {
   byId("login").hidden = true;
   byId("console").hidden = byId("logout").hidden = false;
   try { await meet(); } catch { if (!tokens.access) return; } // then each page says what the matter is
-  byId("pages").hidden = byId("menu").hidden = false;
+  byId("pages").hidden = byId("menu").hidden = byId("skip").hidden = false;
   show();
   follow(listen, (isLive) => {
     byId("live").className = isLive ? "dot on" : isLive === null ? "dot" : "dot down";
@@ -181,7 +181,7 @@ function leave() {
   forget();
   learn(null);
   unfold(false);
-  byId("console").hidden = byId("pages").hidden = byId("menu").hidden = byId("logout").hidden = true;
+  byId("console").hidden = byId("pages").hidden = byId("menu").hidden = byId("skip").hidden = byId("logout").hidden = true;
   byId("page").replaceChildren();
   byId("news").replaceChildren();
   for (const question of document.querySelectorAll("dialog")) question.close();
@@ -237,6 +237,7 @@ async function comeBack() {
 }
 
 byId("logout").addEventListener("click", () => { post("/api/v1/auth/logout", { refresh_token: tokens.refresh }).catch(() => {}); leave(); });
+byId("skip").addEventListener("click", () => byId("page").focus()); // past the menu, for the keyboard
 byId("menu").addEventListener("click", () => unfold(byId("menu").ariaExpanded !== "true"));
 byId("pages").addEventListener("click", (event) => { if (event.target.hash === location.hash) refresh(); }); // the page that is open is looked at anew
 addEventListener("keydown", (event) => { if (event.key === "Escape" && byId("menu").ariaExpanded === "true") { unfold(false); byId("menu").focus(); } });

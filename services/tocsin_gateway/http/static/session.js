@@ -7,8 +7,11 @@ export const tokens = {
     sessionStorage.setItem("access", answer.access_token);
     if (answer.refresh_token) sessionStorage.setItem("refresh", answer.refresh_token);
   },
-  drop() { sessionStorage.removeItem("access"); sessionStorage.removeItem("refresh"); },
+  drop() { sessionStorage.removeItem("access"); sessionStorage.removeItem("refresh"); login += 1; renewing = null; },
 };
+
+let login = 0; // what was asked in one of them says nothing about the next
+let renewing = null;
 
 export const ended = new EventTarget(); // says "logout" when the session is over, and "renewed" when what the reader may do may have changed
 
@@ -19,27 +22,34 @@ export async function post(path, body) {
   return parsed;
 }
 
-let renewing = null;
 function renew() {
   // One renewal at a time: a refresh token is good for one use.
-  renewing ??= post("/api/v1/auth/refresh", { refresh_token: tokens.refresh }).then((a) => { tokens.keep(a); ended.dispatchEvent(new Event("renewed")); }).finally(() => { renewing = null; });
+  const mine = login;
+  renewing ??= post("/api/v1/auth/refresh", { refresh_token: tokens.refresh }).then((a) => {
+    if (mine !== login) throw new Error("Logged out.");
+    tokens.keep(a);
+    ended.dispatchEvent(new Event("renewed"));
+  }).finally(() => { if (mine === login) renewing = null; });
   return renewing;
 }
 
-function over() {
-  tokens.drop();
-  ended.dispatchEvent(new Event("logout"));
+function over(mine) {
+  if (mine === login) {
+    tokens.drop();
+    ended.dispatchEvent(new Event("logout"));
+  }
   throw new Error("Logged out.");
 }
 
 export async function call(path, options = {}) {
+  const mine = login;
   const ask = () => fetch(path, { ...options, headers: { ...options.headers, Authorization: `Bearer ${tokens.access}` } });
   let answer = await ask();
-  if (answer.status === 401 && tokens.refresh) {
-    try { await renew(); } catch { over(); }
+  if (answer.status === 401 && tokens.refresh && mine === login) {
+    try { await renew(); } catch { over(mine); }
     answer = await ask();
   }
-  if (answer.status === 401) over();
+  if (answer.status === 401) over(mine);
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
     throw Object.assign(new Error([problem.detail || `${path} answered ${answer.status}`, problem.hint].filter(Boolean).join(" – ")), { code: problem.code, status: answer.status, errors: problem.errors?.length ? problem.errors : null });

@@ -11,32 +11,37 @@ const PAGES = [["#/signals", "Live"], ["#/signals/catalogue", "Catalogue"]];
 
 const heard = []; // the newest first
 const news = [];
-let live = null; // the list that is looked at: {body, most, isShown, isHeld, told}
+let lists = []; // of pages that were drawn lately, {body, most, isShown, isHeld, told}: the one that is on the page is fed
 let drawing = null;
 
 // A signal has come: it is kept for when a list is looked at, and shown if one is.
 export function hear(signal) {
   heard.unshift(signal);
   heard.length = Math.min(heard.length, KEPT);
-  if (!live?.body.isConnected) return;
+  if (!lists.some((it) => it.body.isConnected)) return;
   news.push(signal);
   drawing ??= setTimeout(draw, DRAWN_MS);
 }
 
 export function forget() {
-  heard.length = news.length = 0;
-  live = null;
+  heard.length = news.length = lists.length = 0;
+}
+
+// A page that was asked for before another one may be ready after it: then it is not shown, and must not take what comes.
+function feed(list) {
+  lists = [list, ...lists].slice(0, 4);
 }
 
 function draw() {
   drawing = null;
-  if (!live?.body.isConnected) { news.length = 0; return; }
+  const live = lists.find((it) => it.body.isConnected);
+  if (!live) { news.length = 0; return; }
   if (live.isHeld()) { live.told(news.filter(live.isShown).length); return; }
   const wanted = news.splice(0).filter(live.isShown).slice(-live.most);
   live.told(0);
   for (const signal of wanted) {
     const made = row(signal);
-    made.className = "new";
+    if (wanted.length < 30) made.className = "new"; // in a storm nothing stands out
     live.body.prepend(made);
   }
   while (live.body.rows.length > live.most) live.body.deleteRow(-1);
@@ -48,7 +53,7 @@ export async function recent(most) {
   if (!heard.length) heard.push(...(await look("signals", { limit: 30 }, { items: [] })).items.map((item) => item.event)); // what was said before the page was opened
   const body = el("tbody", {}, heard.slice(0, most).map(row));
   news.length = 0;
-  live = { body, most, isShown: () => true, isHeld: () => false, told: () => {} };
+  feed({ body, most, isShown: () => true, isHeld: () => false, told: () => {} });
   return [list(body), heard.length === 0 && el("p.empty", {}, "Waiting for the first signal.")];
 }
 
@@ -95,7 +100,7 @@ export async function showSignals(main, [tab], query) {
   const isShown = (signal) => Object.entries(chosen).every(([name, value]) => !value || (name === "entity" ? isOf(signal.type, value) : said(signal)[name] === value));
   news.length = 0;
   const body = older.querySelector("tbody");
-  if (body) live = { body, most: 1000, isShown, isHeld: () => isHeld, told: (count) => { hint.textContent = count ? `${count} more have come meanwhile.` : ""; } };
+  if (body) feed({ body, most: 400, isShown, isHeld: () => isHeld, told: (count) => { hint.textContent = count ? `${count} more have come meanwhile.` : ""; } });
   main.replaceChildren(el("section.card", { ariaLabel: "Signals" }, el("h1", {}, "Signals"), tabs(PAGES, "Live"),
     el("p.hint", {}, "Each change of state of anything, the newest first; new ones appear by themselves. The time opens all of it."), form, el("p.actions", {}, hold, hint), older));
 }
