@@ -25,7 +25,6 @@ from tocsin_executor.application.memory import Memory
 from tocsin_executor.application.run_spans import RunSpans
 from tocsin_executor.application.taking import take_over
 from tocsin_executor.application.waiters import Waiters
-from tocsin_executor.domain.codec import encode_cell
 from tocsin_executor.domain.effects import Subscribe
 from tocsin_executor.domain.inputs import Input, Start, Wake
 from tocsin_executor.domain.state import HEAD, RunState
@@ -36,7 +35,6 @@ from tocsin_executor.ports import (
     Programs,
     Publisher,
     RunMeta,
-    RunSave,
     RunStore,
     Save,
 )
@@ -358,15 +356,7 @@ class Host:
         # Whatever is left out must not be counted as folded: positions are those of everything, so everything is saved.
         lives = [live for live in self._dirty.values() if live.meta.partition in self._owned]
         self._dirty = {}
-        runs: list[RunSave] = []
-        for live in lives:
-            state = live.state
-            cells = [encode_cell(state, key) for key in state.changed]
-            state.changed.clear()
-            records, live.records = live.records, []
-            live.saving = records
-            live.dirty = False
-            runs.append(live.to_save(cells, records))
+        runs = [live.take() for live in lives]
         touched, self._touched = self._touched, set()
         partitions = {p: (self._owned[p], self._folded[p]) for p in touched if p in self._owned}
         return Save(runs, partitions, {p: self.correlator.heard(p) for p in partitions}), lives

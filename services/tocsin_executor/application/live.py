@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+import structlog
 
 from tocsin.errors import Defect
 from tocsin.signals import CloudEvent, encode, subjects
@@ -14,7 +15,7 @@ from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
 from tocsin_executor.application.signals import SignalWriter, instant
 from tocsin_executor.domain import effects
-from tocsin_executor.domain.codec import Encoded
+from tocsin_executor.domain.codec import Encoded, encode_cell
 from tocsin_executor.domain.correlation import EVENTS, SIGNALS
 from tocsin_executor.domain.effects import Effect, Record, Transition
 from tocsin_executor.domain.inputs import Event, Input
@@ -25,6 +26,8 @@ from tocsin_executor.domain.remembered import ListenState
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import ErrorKind, Problem, problem
 from tocsin_executor.ports import Listening, RunMeta, RunSave, RunSummary
+
+log = structlog.get_logger()
 
 _ERROR_TEXT = 2000  # characters of an error that can be searched for
 _DECISIONS = 20  # refused inputs kept for explanations
@@ -109,6 +112,22 @@ class Live:
             return None
         known = self.listens.values()
         return [replace(found, cursors=dict(found.cursors), after=dict(found.after)) for found in known]
+
+    def take(self) -> RunSave:
+        """What is to be saved of it, as bytes, which counts as saved from now on.
+
+        A state that cannot be written is a defect of this run alone: it stays as it was saved last and is put aside.
+        """
+        try:
+            cells = [encode_cell(self.state, key) for key in self.state.changed]
+        except Exception as error:  # as where inputs are folded: one run must not keep the others from being saved
+            log.error("run.not_written", run=self.run, position=self.position, exc_info=error)
+            self.meta.parked.append({"position": self.position, "error": f"{type(error).__name__}: {error}"})
+            cells = []
+        self.state.changed.clear()
+        self.saving, self.records = self.records, []
+        self.dirty = False
+        return self.to_save(cells, self.saving)
 
     def to_save(self, cells: list[Encoded], records: list[Record]) -> RunSave:
         """Everything that is to be saved of it, with the cells that changed and what has ended."""
