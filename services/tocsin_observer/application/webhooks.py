@@ -15,7 +15,7 @@ from tocsin.signals.kinds import SignalType
 from tocsin_kit.chance import Chance
 from tocsin_kit.clock import Clock
 from tocsin_kit.config import Secret
-from tocsin_kit.store import Entry, Page
+from tocsin_kit.store import Entry, Page, undisputed
 from tocsin_kit.store.changes import changes
 from tocsin_observer.application.alerts import require_channels
 from tocsin_observer.application.announcing import announce
@@ -111,6 +111,7 @@ class Webhooks:
 
     # ---- webhooks ----------------------------------------------------------------------------------------------------
 
+    @undisputed
     async def put(self, namespace: str, name: str, spec: WebhookSpec, *, expect: int | None, actor: str, cause: Cause) -> Made:
         """Make or change a webhook, and ask its endpoint whether it wants to be called.
 
@@ -143,7 +144,7 @@ class Webhooks:
             if not problem and entry.value is not None and entry.value.state is WebhookState.PAUSED:
                 webhook = paused(webhook, now=now)
         stored = await self._say(entry, webhook, *said, actor=actor, cause=cause)
-        await self._woken(webhook.endpoint)
+        await self._wake([webhook.endpoint])
         return Made(stored, secret, entry.value is None)
 
     async def get(self, namespace: str, name: str) -> Entry[Webhook]:
@@ -176,6 +177,7 @@ class Webhooks:
         await self._say(entry, None, words.WEBHOOK_DELETED, actor=actor, cause=cause)
         await self._queues.discard(entry.value.endpoint, "the webhook was deleted")
 
+    @undisputed
     async def step(self, namespace: str, name: str, verb: str, *, actor: str, cause: Cause) -> Entry[Webhook]:
         """Pause or resume a webhook.
 
@@ -185,9 +187,10 @@ class Webhooks:
         entry = await self.get(namespace, name)
         move, kind = _STEPS[verb]
         stored = await self._say(entry, move(entry.value, now=self._clock.now()), kind, actor=actor, cause=cause)
-        await self._woken(f"webhook/{namespace}/{name}")
+        await self._wake([f"webhook/{namespace}/{name}"])
         return stored
 
+    @undisputed
     async def rotate(self, namespace: str, name: str, *, overlap: timedelta, actor: str, cause: Cause) -> Made:
         """Give a webhook a new secret; the old ones sign beside it for the overlap.
 
@@ -313,7 +316,7 @@ class Webhooks:
                 if not left:
                     raise
                 entry = await self.get(webhook.namespace, webhook.name)
-        await self._woken(webhook.endpoint)
+        await self._wake([webhook.endpoint])
         return len(fresh)
 
     async def _verify(self, entry: Entry[Webhook], *, actor: str, cause: Cause) -> Entry[Webhook]:
@@ -383,9 +386,6 @@ class Webhooks:
             actor=actor,
         )
         return await self._store.commit(entry, after, outbox)
-
-    async def _woken(self, endpoint: str) -> None:
-        await self._wake([endpoint])
 
 
 def _fields(webhook: Webhook | None) -> dict[str, object] | None:
