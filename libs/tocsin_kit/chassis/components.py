@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tocsin_kit.telemetry.health import Health
 
@@ -36,6 +36,15 @@ class Component(Protocol):
 
     def health(self) -> Health:
         """Whether it can do its work now. Asked often: answers from memory."""
+        ...
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """A component that wants to know of the stop before it begins."""
+
+    def leave(self) -> None:
+        """The process is at work for a while yet, but not ready any more: send others elsewhere."""
         ...
 
 

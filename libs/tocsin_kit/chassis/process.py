@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from tocsin.errors import TocsinError, Unavailable
-from tocsin_kit.chassis.components import Chain, Component
+from tocsin_kit.chassis.components import Chain, Component, Leaving
 from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry.health import Health
 
@@ -138,6 +138,9 @@ class Process:
             starting.cancel()
             _, deaf = await asyncio.wait([starting], timeout=LAST_WORDS)
             if self._lame and self.failure is None:
+                for running in self._running:
+                    if isinstance(running.component, Leaving):
+                        running.component.leave()
                 await self._clock.sleep(self._lame)
             await self._stop(group, dict.fromkeys(deaf, "process.start"))
 

@@ -96,6 +96,7 @@ class HttpServer:
         self._measures = HttpMeasures(metrics or Metrics(service), {route.template for route in self.routes})
         self._proxies = [ipaddress.ip_network(network) for network in trusted_proxies]
         self._closing = asyncio.Event()
+        self._leaving = False
         self._runner: web.AppRunner | None = None
         self.answered: Answered | None = None
         """Told about each request of a route of ours once it is answered; must neither block nor raise."""
@@ -160,8 +161,13 @@ class HttpServer:
     async def serve(self) -> None:
         """Nothing to do: the server's connections live on the loop."""
 
+    def leave(self) -> None:
+        """End each connection with the answer on it, so that its client does not meet a closed one with its next request."""
+        self._leaving = True
+
     async def stop(self) -> None:
         """Take no more, end streams, finish what is in hand within ``limits.drain``."""
+        self.leave()
         self._closing.set()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -212,7 +218,7 @@ class HttpServer:
             finally:
                 self._measures.in_hand.dec()
                 self._account(request, call, response, self._clock.monotonic() - started)
-        if self._closing.is_set():
+        if self._leaving:
             response.force_close()
         return response
 

@@ -88,6 +88,14 @@ async def test_a_drain_ends_streams_and_finishes_answers(http: ClientSession, se
     stream.close()
 
 
+async def test_who_leaves_ends_each_connection_with_its_answer(http: ClientSession, server: HttpServer) -> None:
+    """It still answers; its client opens the next connection elsewhere and meets no closed one."""
+    kept = (await http.get("/things")).headers.get("Connection")
+    server.leave()
+    answer = await http.get("/things")
+    assert (kept, answer.status, answer.headers.get("Connection")) == (None, 401, "close")
+
+
 async def test_a_proxy_route_passes_everything_through(http: ClientSession) -> None:
     """Any method, path with slashes, query unread, body as it comes."""
     async with http.put("/proxy/a/b?x=1&x=2", data=b"hello", headers={"Content-Type": "text/x"}) as response:

@@ -60,6 +60,25 @@ async def test_components_start_in_order_and_stop_in_reverse() -> None:
     assert not it.ready
 
 
+class Host(Recording):
+    """Has guests."""
+
+    def leave(self) -> None:
+        self.story.append(f"leave {self.name}")
+
+
+async def test_who_has_clients_is_told_before_the_stop_begins() -> None:
+    """While the process is at work for a last moment, they can be sent elsewhere."""
+    story: list[str] = []
+    it = Process([[Chain("a", [Host("one", story)])]], clock=SystemClock(), lame=timedelta(milliseconds=1))
+
+    async def ready() -> None:
+        it.request_stop()
+
+    assert await it.run(ready) == 0
+    assert story == ["start one", "leave one", "stop one", "cancel one"]
+
+
 async def test_a_component_that_dies_takes_the_process_down() -> None:
     """In an orderly way, with a code that is not zero."""
     story: list[str] = []
