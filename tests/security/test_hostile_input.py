@@ -70,8 +70,8 @@ def test_no_path_or_parameter_breaks_a_route(world: World) -> None:
         if method == "GET":
             plain = re.sub(r"\{[a-z_]+\}", "absent", path)
             names = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
-            # Three for each parameter, in turn: parameters are of a few kinds, each of which meets all of them.
-            tried += [f"{plain}?{name}={odd}" for name in names for odd in islice(turn, 3)]
+            # Two for each parameter, in turn: parameters are of a few kinds, each of which meets all of them.
+            tried += [f"{plain}?{name}={odd}" for name in names for odd in islice(turn, 2)]
         for target in tried:
             answer = world.ask(method, target, {} if "requestBody" in operation else None, token=world.root)
             assert answer.status < 500, (method, target[:200], answer)

@@ -116,8 +116,8 @@ class Host:
 
     async def drain(self) -> None:
         """Save what is folded; call while :meth:`serve` still runs."""
-        while self._dirty or self._touched:
-            await self.save()
+        while self._touched or not self.settled:
+            await self.save()  # which waits for one that is on its way
 
     async def own(self, partitions: dict[int, int]) -> None:
         """These partitions, with these epochs, are this replica's now; others are not any more.
