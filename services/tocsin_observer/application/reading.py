@@ -120,8 +120,9 @@ class Reader(Part):
                     async for batch in batches:
                         await handle(batch)
                 aside.cancel()
-        finally:
-            self._say(0)  # whoever reads next says how far behind it is
+        except asyncio.CancelledError:
+            self._say(0)  # whoever reads next says how far behind it is; who fails and begins again is as far behind as before
+            raise
 
     async def now(self) -> int:
         """The position of the last signal that there is."""
@@ -172,11 +173,11 @@ class Reader(Part):
 
     async def _watch(self, keep: bool) -> None:
         while True:
-            await self._clock.sleep(EVERY)
             try:
                 self._say(max(await self.now() - self._at, 0))
             except TocsinError as error:
                 log.debug("signals.lag_unknown", reader=self.place, error=error.detail)
+            await self._clock.sleep(EVERY)
             if keep and self._at != self._kept:
                 at = self._at
                 await self._places.keep(self.place, at)

@@ -3,10 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from tocsin.errors import Unavailable
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.telemetry import Metrics
 from tocsin_kit.testing.waiting import eventually
@@ -154,3 +156,29 @@ def test_a_loss_is_told_for_a_day():
     gaps = [Gap(1, 10, AT, restored=4), Gap(20, 20, AT + timedelta(hours=20))]
     assert lost(gaps, AT + timedelta(hours=21)) == 7
     assert lost(gaps, AT + timedelta(hours=30)) == 1
+
+
+async def test_a_reader_that_fails_over_and_over_is_behind_and_says_so():
+    """It would look as if nothing were left to read otherwise; one that is told to stop leaves the word to the next."""
+    places = Places()
+    places.at["audit"] = 2
+    reader = Reader(
+        "audit", Stream(range(1, 12)), places, clock=SystemClock(), metrics=Metrics("observer", CollectorRegistry())
+    )
+
+    async def fail(_) -> None:
+        await SystemClock().sleep(0.01)
+        raise Unavailable("the database is away")
+
+    with pytest.raises(ExceptionGroup):
+        await reader.each(fail)
+    assert reader.health().facts["lag"] == 9
+
+    async def wait(_) -> None:
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(reader.each(wait))
+        await SystemClock().sleep(0.01)
+        reading.cancel()
+    assert reader.health().facts["lag"] == 0
