@@ -58,7 +58,8 @@ async def test_a_drained_worker_finishes_what_it_has_and_others_take_what_comes(
         async with rig.worker(name="w 2") as second:
             ended = [await rig.ended(run, within=60) for run in waiting]
             assert [view.status for view in ended] == ["completed"] * 5
-            assert (first.completed, second.completed) == (0, 5)
+            await eventually(lambda: second.completed == 5, within=60)  # it counts when the engine has what it did
+            assert first.completed == 0
             flag.touch()
             assert (await rig.ended(held, within=60)).status == "completed"
             await eventually(lambda: (first.state, first.completed) == ("drained", 1), within=60)
