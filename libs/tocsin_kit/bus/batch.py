@@ -9,6 +9,7 @@ that failed may be stored in part or in whole, and is published again by whoever
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -16,9 +17,9 @@ from typing import TypeAlias
 import orjson
 
 from tocsin.errors import TocsinError
-from tocsin_kit.bus.direct import Direct, command, command_with_headers
+from tocsin.signals.subjects import InvalidSubject
+from tocsin_kit.bus.direct import AT_ONCE, Direct, command, command_with_headers
 from tocsin_kit.bus.errors import BusUnavailable, translate_code
-from tocsin_kit.bus.wire import carried
 from tocsin_kit.chance import Chance, SystemChance
 
 BATCH_LIMIT = 1000
@@ -29,6 +30,7 @@ _LEAST, _MOST = 12, 400  # bounds of the border
 _LEARN = 0.1  # weight of a measurement; a hiccup must not decide
 _FORGET = 0.01  # how much of what is not measured any more is forgotten with each group, so that it is tried again
 _BATCH_BYTES = 4 * 1024 * 1024  # a batch is staged in the server's memory
+_AROUND = 150  # bytes of a message beside its payload, about
 _ABANDONED = frozenset({10176, 10208, 10210, 10211})  # a batch that did not come together: publish again
 
 Outgoing: TypeAlias = tuple[str, bytes]
@@ -134,12 +136,14 @@ class GroupPublisher:
         Returns:
             What to wait for; ``None`` when nothing was sent, which is then for :meth:`publish_group`.
         """
-        if not 0 < len(messages) < BATCH_LIMIT or not all(carried(subject) for subject, _ in messages):
+        size = sum([len(payload) + _AROUND for _, payload in messages])
+        if not messages or len(messages) > BATCH_LIMIT or size > AT_ONCE:  # it would be put together for nothing
             return None
         batch = self._atomic and len(messages) >= self.batch_from
         group, reply = self._register(len(messages), batch=batch)
-        if self._direct.write_now(self._block(messages, reply, batch=batch)):
-            return SentGroup(self, group)
+        with suppress(InvalidSubject):  # which publish_group says
+            if self._direct.write_now(self._block(messages, reply, batch=batch)):
+                return SentGroup(self, group)
         self._groups.pop(group.key)
         return None
 

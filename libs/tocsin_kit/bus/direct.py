@@ -23,7 +23,8 @@ Handler = Callable[[bytes, bytes, bytes, bytes], None]
 
 _M, _H = b"MH"
 _RETIRE = 2  # seconds that the server has for its answer to the end of a subscription
-_AT_ONCE = 64 * 1024  # bytes that may be handed to the socket without asking whether it keeps up
+AT_ONCE = 64 * 1024
+"""Bytes that may be handed to the socket without asking whether it keeps up."""
 
 
 class _Parser(Parser):
@@ -152,7 +153,7 @@ class Direct:
         client = self._client
         if client is None or not self.bus.connected or not client.is_connected:
             return False
-        if client._pending or not client._transport or len(block) > _AT_ONCE:  # noqa: SLF001
+        if client._pending or not client._transport or len(block) > AT_ONCE:  # noqa: SLF001
             return False
         client._transport.write(block)  # noqa: SLF001
         return True
