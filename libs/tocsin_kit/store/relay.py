@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 BATCH = 500  # entities published and marked at once
 MARKS = 2  # batches that are said and being marked; beyond that the database would fall behind the bus
-SWEEP_EVERY = timedelta(seconds=2)
-STUCK_TOO = 15  # with every so many-th sweep what could not be published at all is tried again
+SWEEP_EVERY = timedelta(seconds=5)
+STUCK_TOO = 6  # with every so many-th sweep what could not be published at all is tried again
 ORPHAN_AFTER = timedelta(seconds=3)  # older than any commit that its own process still works on
 BACKOFF = (0.05, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts while the bus is away
 
@@ -247,11 +247,27 @@ class Relay:
     async def _sweep(self) -> None:
         for turn in count():
             try:
+                unsaid = await self._unsaid()
                 for name in self._collections:
-                    await self._collect(name, all_of_it=turn % STUCK_TOO == 0)
+                    if name in unsaid:
+                        await self._collect(name, all_of_it=turn % STUCK_TOO == 0)
+                    else:
+                        self._oldest.pop(name, None)
             except Unavailable as error:
                 log.info("relay.sweep_skipped", error=error.detail)
-            await self._database.clock.sleep(SWEEP_EVERY)
+            # What the process before this one left is old enough with the second sweep at the latest.
+            await self._database.clock.sleep(ORPHAN_AFTER if turn == 0 else SWEEP_EVERY)
+
+    async def _unsaid(self) -> set[str]:
+        """Collections in which something lies that a living process would have said: one question for all of them."""
+        if not self._collections:
+            return set()
+        before = self._database.clock.now() - ORPHAN_AFTER
+        first, *others = ((name, _any_of(name, before)) for name in self._collections)
+        pipeline = [*first[1], *({"$unionWith": {"coll": name, "pipeline": steps}} for name, steps in others)]
+        with translated("outbox"):
+            found = await self._database.collection(first[0]).aggregate(pipeline).to_list(None)
+        return {document["in"] for document in found}
 
     async def _collect(self, name: str, *, all_of_it: bool) -> None:
         where: dict[str, Any] = {PENDING: {"$lt": self._database.clock.now() - ORPHAN_AFTER}}
@@ -268,6 +284,11 @@ class Relay:
         for document in documents:
             if (name, document["_id"]) not in self._waiting:
                 self.wake(name, document["_id"], [Outgoing.from_document(item) for item in document.get(OUTBOX, [])])
+
+
+def _any_of(name: str, before: datetime) -> list[dict[str, Any]]:
+    """The steps that find out whether a collection holds anything that is unsaid since then."""
+    return [{"$match": {PENDING: {"$lt": before}}}, {"$limit": 1}, {"$project": {"_id": 0, "in": {"$literal": name}}}]
 
 
 _EMPTY = {"$unset": {OUTBOX: "", PENDING: ""}}
