@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
+from itertools import count
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ from tocsin_kit.telemetry.health import Health
 log = structlog.get_logger()
 
 PING_EVERY = timedelta(seconds=2)  # how stale the answer of /readyz may be
+ASKED_ANYWAY = 3  # every so many-th time the server is asked although the driver, which is told of changes, knows a primary
 
 Document = dict[str, Any]
 
@@ -117,8 +119,10 @@ class Database:
 
     async def serve(self) -> None:
         """Keep the health true, and end what dead replicas have left open, until cancelled."""
-        while True:
+        for turn in count(1):
             await self.clock.sleep(PING_EVERY)
+            if self._seems_well() and turn % ASKED_ANYWAY:
+                continue
             if await self._ping():
                 await self._end_orphans()
 
@@ -178,6 +182,10 @@ class Database:
             self._blind = True
         else:
             self._blind = False
+
+    def _seems_well(self) -> bool:
+        """Whether nothing has changed since the last answer, as far as the driver has heard: costs no question."""
+        return self._ready and self._client is not None and self._client.primary is not None
 
     async def _ping(self) -> bool:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -13,6 +14,7 @@ from tocsin_kit.chassis import Health, Part
 from tocsin_kit.web.revocations import CHANGED, SUBJECT, RevocationList, RevocationModel
 
 _QUEUE: Final = "auth"
+_TOGETHER: Final = timedelta(milliseconds=10)  # services ask at the same time, also when something was withdrawn
 
 log = structlog.get_logger()
 
@@ -48,6 +50,7 @@ class RevocationNews(Part):
         """Answer all who wait with one look, until cancelled."""
         while True:
             replies = [await self._waiting.get()]
+            await self._bus.clock.sleep(_TOGETHER)
             while not self._waiting.empty():
                 replies.append(self._waiting.get_nowait())
             try:

@@ -60,11 +60,13 @@ class MongoDeliveryStore:
                 if error.details.get("writeConcernErrors") or any(item["code"] != _DUPLICATE for item in failed):
                     raise
 
-    async def endpoints(self, partition: int) -> Sequence[str]:
-        """Endpoints of a partition for which something waits."""
+    async def endpoints(self, partitions: Collection[int]) -> Mapping[int, Sequence[str]]:
+        """Endpoints of these partitions for which something waits."""
+        found: dict[int, list[str]] = {}
         with translated(COLLECTION):
-            found: list[str] = await self._collection.distinct("endpoint", {"w": partition})
-            return found
+            for endpoint in await self._collection.distinct("endpoint", {"w": {"$in": list(partitions)}}):
+                found.setdefault(partition_of(endpoint), []).append(endpoint)
+        return found
 
     async def waiting(
         self, endpoint: str, *, but_keys: Collection[str], now: datetime | None, limit: int

@@ -35,6 +35,7 @@ from tocsin_observer.ports.alerts import AlertStore, RuleStore
 log = structlog.get_logger()
 
 LOOK: Final = timedelta(milliseconds=500)
+ASKED: Final = timedelta(seconds=2)  # without a signal, which a change of a rule is too: between two looks for changed rules
 FLUSH: Final = timedelta(seconds=1)
 MOST_TRACKERS: Final = 100_000  # things watched at once; beyond, new ones are not, and that is said
 MOST_OF_RULE: Final = 10_000  # of one rule: nobody's rule takes the room of all others
@@ -92,7 +93,7 @@ class Alerting:
         self._gone: dict[Key, Tracker] = {}
         self._position = 0
         self._stored_position = -1
-        self._flushed = float("-inf")
+        self._flushed = self._asked = float("-inf")
         self._behind, self._goal = False, 0
         self._full: set[str] = set()
         self._sizes: Counter[str] = Counter()
@@ -226,7 +227,8 @@ class Alerting:
         while True:
             await self._clock.sleep(LOOK)
             async with self._turn:
-                await self._refresh()
+                if self._clock.monotonic() - self._asked >= ASKED.total_seconds():
+                    await self._refresh()
                 if not self._behind:
                     await self._look_at_all()
                 await self._flush()
@@ -326,7 +328,7 @@ class Alerting:
     # ---- memory ------------------------------------------------------------------------------------------------------
 
     async def _refresh(self) -> None:
-        stamp = await self._rules.stamp()
+        stamp, self._asked = await self._rules.stamp(), self._clock.monotonic()
         if stamp == self._stamp:
             return
         rules = await self._rules.enabled()

@@ -44,6 +44,14 @@ class _Lane:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """A partition that this replica holds: in which its lanes run, and which there were."""
+
+    group: asyncio.TaskGroup
+    keys: set[str]
+
+
 class Dispatcher(Part):
     """Sends for the partitions that this replica holds.
 
@@ -64,6 +72,7 @@ class Dispatcher(Part):
         self._clock = clock
         self._chance = chance
         self._lanes: dict[str, _Lane] = {}
+        self._held: dict[int, _Hold] = {}  # partitions of this replica
         self._woken = asyncio.Event()
         self._healthy, self._suspect = asyncio.Semaphore(HEALTHY), asyncio.Semaphore(SUSPECT)
         self._counted = metrics.counter(
@@ -99,11 +108,21 @@ class Dispatcher(Part):
         return (lane for key, lane in list(self._lanes.items()) if key.startswith(kind + "/"))
 
     async def serve(self) -> None:
-        """Let attempts live longer than the duty that began them: one that is on its way is finished and settled."""
+        """Look for work, once for all partitions that are held here.
+
+        Attempts live longer than the duty that began them: one that is on its way is finished and settled.
+        """
         async with asyncio.TaskGroup() as group:
             self._sending = group
             self._able.set()
-            await asyncio.Event().wait()
+            while True:
+                self._woken.clear()
+                try:
+                    await self._look()
+                except TocsinError as error:
+                    log.warning("delivery.blind", code=error.code, error=error.detail)
+                    await self._clock.sleep(1)
+                await self._rest()
 
     def wake(self, endpoints: Iterable[str]) -> None:
         """Something has begun to wait for these endpoints."""
@@ -119,19 +138,30 @@ class Dispatcher(Part):
         mine: set[str] = set()
         try:
             async with asyncio.TaskGroup() as group:
-                while True:
-                    now = self._clock.now()
-                    for key in await self._store.endpoints(partition):
-                        lane = self._lanes.setdefault(key, _Lane())
-                        mine.add(key)
-                        idle = lane.task is None or lane.task.done()
-                        if idle and (lane.asleep_until is None or lane.asleep_until <= now):
-                            lane.task = group.create_task(self._run(key, lane))
-                    await self._rest()
+                self._held[partition] = _Hold(group, mine)
+                self._woken.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    del self._held[partition]
         finally:
             await self._finish(mine)
             for key in mine:
                 self._lanes[key].oldest = None  # another replica tells of it now
+
+    async def _look(self) -> None:
+        found = await self._store.endpoints(sorted(self._held)) if self._held else {}
+        now = self._clock.now()
+        for partition, keys in found.items():
+            hold = self._held.get(partition)
+            if hold is None:  # given up while we looked
+                continue
+            for key in keys:
+                lane = self._lanes.setdefault(key, _Lane())
+                hold.keys.add(key)
+                idle = lane.task is None or lane.task.done()
+                if idle and (lane.asleep_until is None or lane.asleep_until <= now):
+                    lane.task = hold.group.create_task(self._run(key, lane))
 
     async def _finish(self, keys: Iterable[str]) -> None:
         """Whoever has the partition next should find settled what is on its way; a slow endpoint is not waited for."""
@@ -159,6 +189,9 @@ class Dispatcher(Part):
         except TocsinError as error:
             log.info("delivery.interrupted", endpoint=key, error=error.detail)
             lane.asleep_until = self._clock.now() + timedelta(seconds=1)
+        except Exception:  # one endpoint that cannot be dealt with must not hold up the others
+            log.exception("delivery.lane_failed", endpoint=key)
+            lane.asleep_until = self._clock.now() + timedelta(seconds=30)
 
     async def _send_all(self, key: str, lane: _Lane) -> None:
         while True:

@@ -28,8 +28,8 @@ class DeliveryStore(Protocol):
         """Let them wait; one that is there already changes nothing."""
         ...
 
-    async def endpoints(self, partition: int) -> Sequence[str]:
-        """Endpoints of a partition for which something waits."""
+    async def endpoints(self, partitions: Collection[int]) -> Mapping[int, Sequence[str]]:
+        """Endpoints of these partitions for which something waits."""
         ...
 
     async def waiting(
