@@ -157,6 +157,7 @@ class StoredRun:
         bodies: Its cells.
         values: Large values they refer to.
         listens: Its subscriptions.
+        position: Of the last input that it had met.
     """
 
     run: str
@@ -165,6 +166,7 @@ class StoredRun:
     bodies: list[bytes]
     values: dict[str, bytes]
     listens: list[Listening] = field(default_factory=list)
+    position: int = 0
 
 
 @dataclass(slots=True)

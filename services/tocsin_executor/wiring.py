@@ -31,6 +31,7 @@ from tocsin_executor.application.proposals import Proposals
 from tocsin_executor.application.repeats import Repeats
 from tocsin_executor.application.reruns import Reruns
 from tocsin_executor.application.runs import Runs
+from tocsin_executor.application.waiters import Waiters
 from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.domain.compile import Offered
 from tocsin_executor.http.approvals import approval_routes
@@ -53,6 +54,7 @@ from tocsin_kit.bus.consumer import Consumer
 from tocsin_kit.bus.topology import consumer
 from tocsin_kit.bus.values import ValueStore
 from tocsin_kit.chassis import Component, ServiceContext, ServiceDefinition
+from tocsin_kit.chassis.components import Part
 from tocsin_kit.chassis.dead_letters import dead_letter_routes
 from tocsin_kit.chassis.housekeeping import Housekeeping
 from tocsin_kit.chassis.ticking import Ticking
@@ -112,7 +114,24 @@ def build(context: ServiceContext[ExecutorSettings]) -> Sequence[Component]:
         authenticator,
         seen,
         api(context, authenticator, (*served, *proposed, *pool_routes(pools), *worker_routes(seen), *dead_letters)),
+        Farewell(engine.host.waiters),
     )
+
+
+class Farewell(Part):
+    """Stops first: whoever waits for the end of a run gets an answer with its id, rather than a connection that breaks.
+
+    Args:
+        waiters: Who waits.
+    """
+
+    def __init__(self, waiters: Waiters) -> None:
+        super().__init__("executor.farewell")
+        self._waiters = waiters
+
+    async def stop(self) -> None:
+        """Let everyone go."""
+        self._waiters.close()
 
 
 def measuring(

@@ -52,10 +52,10 @@ class Repairs:
         """Run again: ``from``, ``version``, ``input``, ``labels``; the new run is under ``run``, with what is taken."""
         return await self._http.post(f"{_RUNS}/{run}/rerun", body, {"dry_run": True} if dry_run else None)
 
-    async def migration(self, namespace: str, name: str, version: str | None = None) -> Record:
-        """Which live runs of other versions could be moved to this one."""
+    async def migration(self, namespace: str, name: str, version: str | None = None, *, limit: int = 200) -> Record:
+        """Which live runs of other versions could be moved to this one; ``limit`` of them are listed."""
         path = f"/api/v1/workflows/{quote(namespace, safe='')}/{quote(name, safe='')}/migration"
-        return await self._http.get(path, {"version": version})
+        return await self._http.get(path, {"version": version, "limit": limit})
 
     async def migrate(self, run: str, version: str | None = None, reason: str | None = None) -> Record:
         """Move a live run to another version."""

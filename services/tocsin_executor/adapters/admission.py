@@ -15,7 +15,8 @@ from pymongo.errors import DuplicateKeyError
 
 from tocsin_executor.adapters.pools import POOLS
 from tocsin_executor.adapters.runs import moment
-from tocsin_executor.application.admission import Admission, Held, Look, Waiting
+from tocsin_executor.application.admission import Admission
+from tocsin_executor.application.waiting import Held, Look, Waiting
 from tocsin_executor.domain.admission import Admit, Candidate, Displace, Holder, Refuse, Situation, Verdict
 from tocsin_executor.domain.inputs import Parent
 from tocsin_executor.domain.large import inside, load_document
@@ -179,7 +180,9 @@ class MongoQueue:
         """Refuse a run that still waits."""
         with translated("runs"):
             found = await self._runs.find_one_and_update(
-                {"_id": {"$eq": run}, "slots.state": "waiting"}, {"$set": _refused(reason, now)}, return_document=True
+                {"_id": {"$eq": run}, "slots.state": "waiting", "status": "pending"},
+                {"$set": _refused(reason, now)},
+                return_document=True,
             )
         return None if found is None else _waiting(found)
 
@@ -201,6 +204,14 @@ class MongoQueue:
             moved = await self._runs.find({"$or": [late, unsaid]}).limit(_LOOKED_AT).to_list(None)
             displaced = await self._runs.find(asked, {"_id": 1}).limit(_LOOKED_AT).to_list(None)
         return [_waiting(document) for document in moved], [document["_id"] for document in displaced]
+
+    async def put_back(self, run: str, before: Millis) -> bool:
+        """Let a run wait again that was let in and has not begun."""
+        late = {"slots.state": "granted", "status": "pending", "slots.granted": {"$lt": before}, "slots.asked": None}
+        change = {"$set": {"slots.state": "waiting"}, "$unset": {"slots.granted": ""}}
+        with translated("runs"):
+            done = await self._runs.update_one({"_id": {"$eq": run}, **late}, change)
+        return bool(done.matched_count)
 
     async def said(self, run: str) -> None:
         """It was said that this run was refused."""
@@ -374,7 +385,7 @@ def _waiting(document: Document) -> Waiting:
         labels=document["labels"],
         partition=slots["partition"],
         since=slots["since"],
-        state=slots["state"],
+        state="granted" if slots["state"] == "waiting" and document["status"] != "pending" else slots["state"],
         terms=Terms(_gate(slots.get("gate")), tuple(slots["pools"]), slots["priority"]),
         start=bytes(slots["start"]),
         actor=slots.get("actor"),

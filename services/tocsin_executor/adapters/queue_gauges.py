@@ -12,7 +12,7 @@ from typing import Any, Final
 from tocsin.errors import NotFound
 from tocsin_executor.adapters.admission import MongoQueue
 from tocsin_executor.adapters.workers import SeenWorkers
-from tocsin_executor.application.admission import Held
+from tocsin_executor.application.waiting import Held
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.api import call
 from tocsin_kit.clock import Clock

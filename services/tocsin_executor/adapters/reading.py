@@ -204,16 +204,24 @@ class RunReading:
         with translated("task_logs"):
             await self._database.collection("task_logs").bulk_write(operations, ordered=False)
 
-    async def signals(self, namespace: str, run: str, after: int, limit: int) -> tuple[list[dict[str, Json]], int | None]:
-        """Signals of a run in the order of the stream, and the position to go on from."""
+    async def signals(
+        self, namespace: str, run: str, after: int, limit: int, said: int = 0
+    ) -> tuple[list[dict[str, Json]], int | None]:
+        """Signals of a run behind a position and a sequence, in order, and the position to go on from.
+
+        What an engine said and could not save any more before it died, the next one says again: each is told once here.
+        """
         found: list[dict[str, Json]] = []
         pattern, position = subjects.signal_filter(namespace=namespace, entity_id=run), after
         while len(found) < limit:
             message = await self._message("SIGNALS", pattern, position + 1)
             if message is None:
                 return found, None
-            position = message[0]
-            found.append(orjson.loads(message[2]))
+            position, event = message[0], orjson.loads(message[2])
+            sequence = int(event.get("sequence") or said + 1)
+            if sequence > said:
+                said = sequence
+                found.append(event)
         return found, position
 
     async def turns(self, namespace: str, run: str) -> list[dict[str, Json]]:
@@ -237,9 +245,9 @@ class RunReading:
 
     # -- the log of inputs --------------------------------------------------------------------------------------------
 
-    async def append(self, subject: str, payload: bytes) -> None:
-        """Store one input."""
-        await self._bus.publish(subject, payload)
+    async def append(self, subject: str, payload: bytes) -> int:
+        """Store one input; its position."""
+        return (await self._bus.publish(subject, payload)).sequence
 
     async def first(self, subject: str) -> tuple[int, bytes] | None:
         """The first input of a run that the log still has."""

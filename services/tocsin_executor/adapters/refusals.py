@@ -3,7 +3,7 @@
 from tocsin.signals import Cause
 from tocsin.signals.catalogue.executor import RUN_REFUSED, RunRefused
 from tocsin.signals.make import make_signal, subject_of
-from tocsin_executor.application.admission import Waiting
+from tocsin_executor.application.waiting import Waiting
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.clock import Clock
 

@@ -361,6 +361,7 @@ def _stored(document: Document, further: list[Document], values: dict[str, bytes
         bodies=[bytes(document["cell"]), *(bytes(cell["body"]) for cell in further)],
         values={ref: values[ref] for ref in refs if ref in values},
         listens=load_listens(document),
+        position=document.get("position", 0),
     )
 
 

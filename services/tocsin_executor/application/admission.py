@@ -7,9 +7,8 @@ the decision was made from: of two replicas one commits, the other decides again
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -17,8 +16,9 @@ import structlog
 
 from tocsin.errors import Conflict, NotFound, TocsinError, TooMany
 from tocsin_executor.application import wire
-from tocsin_executor.domain.admission import Admit, Displace, Refuse, Situation, Standing, Verdict, decide, next_look, standings
-from tocsin_executor.domain.inputs import Parent, Verb
+from tocsin_executor.application.waiting import Queue, Waiting
+from tocsin_executor.domain.admission import Admit, Displace, Refuse, Standing, decide, next_look, standings
+from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.limits import Rule, Terms, rule_of, terms_of
 from tocsin_executor.domain.program import Program
 from tocsin_executor.domain.values import Json, Millis
@@ -40,136 +40,15 @@ class LimitReached(TooMany):
     code = "limit_reached"
 
 
-@dataclass(slots=True)
-class Waiting:
-    """A run that was accepted and has not begun, or never will.
-
-    Attributes:
-        run: Its id.
-        namespace: Of the workflow.
-        workflow: Its name.
-        version: Its version.
-        digest: Of its definition.
-        labels: For people and filters.
-        partition: Where its inputs will be.
-        since: When its start was accepted.
-        state: ``waiting``, ``granted``, ``refused``.
-        terms: What it has to pass.
-        start: The input that begins it.
-        actor: Who asked.
-        trigger: What asked.
-        correlation: The flow it belongs to.
-        parent: The run that waits for it, or ``None``.
-        reason: Why it was refused, as ``(code, sentence)``.
-        ended: When it was refused.
-    """
-
-    run: str
-    namespace: str
-    workflow: str
-    version: str
-    digest: str
-    labels: dict[str, str]
-    partition: int
-    since: Millis
-    state: str
-    terms: Terms
-    start: bytes
-    actor: str | None = None
-    trigger: dict[str, Json] | None = None
-    correlation: str = ""
-    parent: Parent | None = None
-    reason: tuple[str, str] | None = None
-    ended: Millis | None = None
-
-
-@dataclass(slots=True)
-class Look:
-    """What was found at a limit.
-
-    Attributes:
-        situation: For the decision.
-        revisions: Of the limits that it is about, for the commit.
-    """
-
-    situation: Situation
-    revisions: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """All limits together.
-
-    Attributes:
-        waiting: Runs that wait at one.
-        holding: Live runs that hold a place.
-        unbegun: Runs that were let in long ago and have not begun: none, unless something is broken.
-        oldest_ms: For how long the first of those that wait does.
-    """
-
-    waiting: int
-    holding: int
-    unbegun: int
-    oldest_ms: Millis
-
-
-class Queue(Protocol):
-    """Where runs wait."""
-
-    async def put(self, waiting: Waiting) -> bool:
-        """Accept a run; ``False`` when there is one of that id."""
-        ...
-
-    async def find(self, run: str) -> Waiting | None:
-        """A run that waits, was let in and has not begun, or was refused."""
-        ...
-
-    async def missing_pools(self, keys: Collection[str]) -> list[str]:
-        """Those keys of pools that there are no pools for."""
-        ...
-
-    async def look(self, key: str, now: Millis) -> Look:
-        """Who waits at a limit and who holds what they wait for."""
-        ...
-
-    async def commit(self, look: Look, verdicts: Sequence[Verdict], now: Millis) -> list[Waiting]:
-        """Carry verdicts out, all or none; returns the runs that were let in or refused.
-
-        Raises:
-            Conflict: Someone else was first.
-        """
-        ...
-
-    async def withdraw(self, run: str, reason: tuple[str, str], now: Millis) -> Waiting | None:
-        """Refuse a run that still waits; ``None`` when it does not."""
-        ...
-
-    async def keys(self) -> list[str]:
-        """Limits that somebody waits at."""
-        ...
-
-    async def undone(self, before: Millis) -> tuple[list[Waiting], list[str]]:
-        """Runs let in or refused before then of which that is not known to be done, and runs asked to make room."""
-        ...
-
-    async def said(self, run: str) -> None:
-        """It was said that this run was refused."""
-        ...
-
-    async def holders(self, keys: Collection[str], limit: int) -> dict[str, list[str]]:
-        """Runs that hold each of these limits."""
-        ...
-
-    async def ahead(self, waiting: Waiting, key: str) -> int:
-        """How many are before a run at a limit."""
-        ...
-
-
 class Inputs(Protocol):
     """The log of inputs."""
 
-    async def append(self, subject: str, payload: bytes) -> None:
+    async def append(self, subject: str, payload: bytes) -> int:
         """Store one input; returns when it is stored."""
+        ...
+
+    async def first(self, subject: str) -> tuple[int, bytes] | None:
+        """Time and payload of the first message of a subject, if there is one."""
         ...
 
 
@@ -295,6 +174,8 @@ class Admission:
             except Conflict:
                 await self._clock.sleep(0.005)
                 continue
+            if self._now() - now > _LATE:
+                return  # this process was paused: whoever looks after what is left undone has come to it
             for waiting in moved:
                 await self._carry_out(waiting)
             for verdict in verdicts:
@@ -308,6 +189,16 @@ class Admission:
             await self._inputs.append(wire.input_subject(waiting.run, self._partitions), waiting.start)
         elif waiting.reason is not None:
             await self._say(waiting)
+
+    async def _put_back(self, waiting: Waiting, late: Millis) -> bool:
+        """Whether a run waits again: its start was never written, and what counts for a rate is when a run begins."""
+        gate = waiting.terms.gate
+        rated = bool(waiting.terms.pools) or (gate is not None and gate.rate is not None)
+        if waiting.state != "granted" or not rated:
+            return False
+        if await self._inputs.first(wire.input_subject(waiting.run, self._partitions)) is not None:
+            return False
+        return await self._queue.put_back(waiting.run, late)
 
     async def _displace(self, run: str, key: str) -> None:
         reason = f"it makes room for a newer run at limit '{key}'"
@@ -354,9 +245,11 @@ class Admission:
 
     async def reconcile(self) -> None:
         """Do what a crash left undone, and look at every limit that somebody waits at."""
-        moved, displaced = await self._queue.undone(self._now() - _LATE)
+        late = self._now() - _LATE
+        moved, displaced = await self._queue.undone(late)
         for waiting in moved:
-            await self._carry_out(waiting)
+            if not await self._put_back(waiting, late):
+                await self._carry_out(waiting)
         for run in displaced:
             await self._displace(run, "its limit")
         self._due = self._due or await self._queue.keys()

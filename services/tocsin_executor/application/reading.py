@@ -91,8 +91,10 @@ class Reading(Protocol):
         """Lines that the run's tasks printed, and where to go on."""
         ...
 
-    async def signals(self, namespace: str, run: str, after: int, limit: int) -> tuple[list[dict[str, Json]], int | None]:
-        """Signals of a run, and where to go on."""
+    async def signals(
+        self, namespace: str, run: str, after: int, limit: int, said: int = 0
+    ) -> tuple[list[dict[str, Json]], int | None]:
+        """Signals of a run behind a position and a sequence, each once, and the position to go on from."""
         ...
 
     async def turns(self, namespace: str, run: str) -> list[dict[str, Json]]:

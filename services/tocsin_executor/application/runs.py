@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tocsin.errors import Conflict, NotFound, Unavailable
 from tocsin.signals.ids import derive
 from tocsin_executor.application import wire
-from tocsin_executor.application.admission import Admission, Waiting
+from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.definitions import Definitions
 from tocsin_executor.application.host import Host
+from tocsin_executor.application.verdicts import Verdicts
 from tocsin_executor.application.views import RunView, TaskView, finished_task, live_tasks_of, view_of, view_of_waiting
+from tocsin_executor.application.waiting import Waiting
 from tocsin_executor.domain.codec import decode_run
 from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.inputs import Parent, Verb
@@ -27,10 +30,10 @@ from tocsin_executor.ports import Programs, RunStore, Version
 from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.clock import Clock
 
-_REPLY_WITHIN = 3.0  # seconds for the engine to answer a control; it is accepted all the same
 _CATCH_UP = 15  # hundredths of a second that a list waits for what was folded and is not saved yet
 _SAVED_WITHIN = 60  # looks until the end of a run is saved
 _POLL = 0.05  # seconds between looks at a run that another replica owns
+_LOOK = 1.0  # seconds between looks at one of our own, whose end is told
 
 
 class RunAlreadyDone(Conflict):
@@ -64,8 +67,8 @@ class StartOrder:
 class InputStream(Protocol):
     """The log of inputs, as those see it who do not fold it."""
 
-    async def append(self, subject: str, payload: bytes) -> None:
-        """Store one input; returns when it is stored."""
+    async def append(self, subject: str, payload: bytes) -> int:
+        """Store one input; its position, when it is stored."""
         ...
 
     async def first(self, subject: str) -> tuple[int, bytes] | None:
@@ -110,6 +113,7 @@ class Runs:
         self._admission = admission
         self._clock = clock
         self._chance = chance
+        self._verdicts = Verdicts(host, store, clock)
 
     # -- start --------------------------------------------------------------------------------------------------------
 
@@ -223,20 +227,23 @@ class Runs:
         waiting = await self._admission.find(run)
         return await self._pending(run) if waiting is None else view_of_waiting(waiting)
 
-    async def wait(self, run: str, seconds: float) -> RunView:
-        """How a run is when it has ended, or after ``seconds``."""
-        try:
-            async with asyncio.timeout(seconds):
-                if self._host.owns(run):
-                    with self._host.waiters.end_of(run) as ended:
-                        if not _is_final(await self.get(run)):
-                            await ended
-                else:
-                    while not _is_final(await self.get(run)):
-                        await self._clock.sleep(_POLL)
-        except TimeoutError:
-            pass
-        return await self.get(run)
+    async def wait(self, known: RunView, seconds: float) -> RunView:
+        """How a run is when it has ended, or after ``seconds``, or when this process stops.
+
+        Where it is folded may change meanwhile, so it is looked at now and then whoever folds it; and while it cannot be looked
+        at, what was known of it last is still true of a moment ago.
+        """
+        until, view, waiters = self._clock.monotonic() + seconds, known, self._host.waiters
+        while True:
+            with waiters.end_of(known.id) as ended:
+                with suppress(Unavailable):
+                    view = await self.get(known.id)
+                left = until - self._clock.monotonic()
+                if _is_final(view) or left <= 0 or waiters.closed:
+                    return view
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, _LOOK if self._host.owns(known.id) else _POLL)):
+                        await ended
 
     async def catch_up(self) -> None:
         """Let lists see what was folded here by now: a save or two, or a moment if there is too much to do."""
@@ -363,17 +370,12 @@ class Runs:
         if verb is Verb.OVERRIDE:
             output = await self._kept(output, "The output")
         command = new_id(self._clock.now(), self._chance)
-        reply = self._host.waiters.expect(command) if self._host.owns(run) else None
         payload = wire.control(command, verb, actor=actor, reason=reason, token=task, output=output)
-        await self._inputs.append(wire.input_subject(run, self._host.partitions), payload)
-        if reply is not None:
-            try:
-                async with asyncio.timeout(_REPLY_WITHIN):
-                    answer = await reply
-            except TimeoutError:
-                return await self.get(run)
-            if not answer.accepted:
-                raise RunAlreadyDone(f"The run refused to {verb.value}: {answer.reason}.", run=run)
+        with self._host.waiters.expect(command) as reply:
+            position = await self._inputs.append(wire.input_subject(run, self._host.partitions), payload)
+            refusal = await self._verdicts.of(run, command, position, reply)
+        if refusal is not None:
+            raise RunAlreadyDone(f"The run refused to {verb.value}: {refusal}.", run=run)
         return await self.get(run)
 
     async def _control_waiting(self, run: str, verb: Verb, *, actor: str | None, reason: str | None) -> RunView:

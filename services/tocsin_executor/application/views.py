@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import orjson
 
 from tocsin.errors import NotFound
-from tocsin_executor.application.admission import Waiting
+from tocsin_executor.application.waiting import Waiting
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.large import Large, load_document
 from tocsin_executor.domain.program import Program

@@ -13,6 +13,8 @@ class Waiters:
     def __init__(self) -> None:
         self._ends: dict[str, list[asyncio.Future[None]]] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self.closed = False
+        """The process stops: nobody is to wait for anything any more."""
 
     @contextmanager
     def end_of(self, run: str) -> Iterator[asyncio.Future[None]]:
@@ -37,12 +39,21 @@ class Waiters:
             if not future.done():
                 future.set_result(None)
 
-    def expect(self, command: str) -> asyncio.Future[Reply]:
-        """The answer to a command that is about to be published."""
+    def close(self) -> None:
+        """Let everyone go who waits for an end, now and from now on."""
+        self.closed = True
+        for run in [*self._ends]:
+            self.finish(run)
+
+    @contextmanager
+    def expect(self, command: str) -> Iterator[asyncio.Future[Reply]]:
+        """The answer to a command that is about to be published, if it is given here."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[command] = future
-        future.add_done_callback(lambda _: self._replies.pop(command, None))
-        return future
+        try:
+            yield future
+        finally:
+            del self._replies[command]
 
     def answer(self, reply: Reply) -> None:
         """The engine has decided about a command."""

@@ -6,13 +6,19 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from tocsin.errors import NotFound
-from tocsin_executor.application.migrations import Migrations
+from tocsin_executor.application.migrations import LOOKED_AT, Migrations
 from tocsin_executor.application.runs import RunAlreadyDone, Runs
 from tocsin_executor.http.asking import noted, permitted
 from tocsin_executor.http.schemas import RunId, RunOut, VersionName, VersionQuery, WorkflowId
 from tocsin_kit.web import Call, Input, Permission, Reply, Route
 
 _SHOWN = 200
+
+
+class ReportQuery(VersionQuery):
+    """Of which version a report is to be, and how long."""
+
+    limit: Annotated[int, Field(ge=1, le=LOOKED_AT, description="Runs that are listed.")] = _SHOWN
 
 
 class MoveBody(Input):
@@ -38,7 +44,7 @@ class ReportOut(BaseModel):
     safe: int
     blocked: int
     reasons: dict[str, int] = Field(description="How many runs are held back by each reason.")
-    runs: list[MovableOut] = Field(description="Oldest first, at most 200.")
+    runs: list[MovableOut] = Field(description="Oldest first, as many as are asked for.")
     more: bool = Field(description="There are more live runs than were looked at.")
 
 
@@ -47,14 +53,15 @@ def migration_routes(runs: Runs, migrations: Migrations) -> Sequence[Route]:
 
     async def report(call: Call) -> ReportOut:
         params = call.params(WorkflowId)
-        found = await migrations.dry_run(params.namespace, params.name, call.query(VersionQuery).version)
+        query = call.query(ReportQuery)
+        found = await migrations.dry_run(params.namespace, params.name, query.version)
         return ReportOut(
             version=found.version,
             live=len(found.runs),
             safe=found.safe,
             blocked=len(found.runs) - found.safe,
             reasons=dict(found.reasons.most_common(50)),
-            runs=[MovableOut(run=one.run, version=one.version, blocked=list(one.blocked)) for one in found.runs[:_SHOWN]],
+            runs=[MovableOut(run=one.run, version=one.version, blocked=list(one.blocked)) for one in found.runs[: query.limit]],
             more=found.more,
         )
 
@@ -72,7 +79,7 @@ def migration_routes(runs: Runs, migrations: Migrations) -> Sequence[Route]:
             summary="Which live runs of other versions could be moved to this one; nothing is moved",
             tags=("workflows",),
             params=WorkflowId,
-            query=VersionQuery,
+            query=ReportQuery,
             response=ReportOut,
             problems=(NotFound,),
             handler=report,

@@ -66,7 +66,7 @@ class _RunHandlers:
         wait = call.query(StartQuery).wait
         where = {"Location": f"/api/v1/runs/{view.id}"}
         if wait is not None:
-            view = await self._runs.wait(view.id, min(wait.total_seconds(), LONGEST_WAIT))
+            view = await self._runs.wait(view, min(wait.total_seconds(), LONGEST_WAIT))
         final = view.status in {"completed", "faulted", "cancelled"}
         return Reply(body=RunOut.of(view), status=200 if final else 202, headers=where)
 
@@ -133,10 +133,11 @@ class _RunHandlers:
     async def signals(self, call: Call) -> Page[SignalOut]:
         view = await permitted(self._runs, call, "run:read")
         query = call.query(PageQuery)
-        position = decode_cursor(query.cursor, of="run-signals", kinds=(int,))
-        after = int(position[0]) if position else 0
-        events, beyond = await self._reading.signals(view.namespace, view.id, after, query.limit)
-        cursor = encode_cursor([beyond], of="run-signals") if beyond is not None else None
+        position = decode_cursor(query.cursor, of="run-signals", kinds=(int, int))
+        after, said = (int(position[0]), int(position[1])) if position else (0, 0)
+        events, beyond = await self._reading.signals(view.namespace, view.id, after, query.limit, said)
+        said = max((int(str(event.get("sequence") or 0)) for event in events), default=said)
+        cursor = encode_cursor([beyond, said], of="run-signals") if beyond is not None else None
         return Page(items=[SignalOut(event=event) for event in events], next_cursor=cursor)
 
     async def cancel(self, call: Call) -> Reply:

@@ -195,7 +195,7 @@ class Rig:
     async def ended(self, run: str, within: float = 15.0) -> RunView:
         """The run when it has ended."""
         assert self.main is not None
-        view = await self.main.runs.wait(run, within)
+        view = await self.main.runs.wait(await self.main.runs.get(run), within)
         assert view.status in {"completed", "faulted", "cancelled"}, f"{run} is {view.status}"
         return view
 

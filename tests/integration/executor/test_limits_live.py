@@ -122,3 +122,22 @@ async def test_a_rate_lets_runs_begin_as_it_opens(rig: Any) -> None:
         granted = [d["slots"]["granted"] async for d in replica.database.collection("runs").find({}, {"slots.granted": 1})]
         granted.sort()
         assert all(later - earlier >= 500 for earlier, later in zip(granted, granted[2:], strict=False))
+
+
+async def test_what_a_killed_engine_let_in_and_never_began_passes_its_rate_again(rig: Any) -> None:
+    """Its start was not written: it waits until the rate opens again, or more would begin at once than the rate allows."""
+    async with rig.replica() as replica:
+        await rig.publish([{"s": {"set": {"a": 1}}}], limits={"rate": {"limit": 1, "every": {"hours": 1}}})
+        await rig.ended(await rig.start(), within=60)
+        second = await rig.start()
+        runs = replica.database.collection("runs")
+        long_ago = {"$set": {"slots.state": "granted", "slots.granted": 1}}  # as it is after a kill between the two writes
+        await runs.update_one({"_id": second}, long_ago)
+
+        async def waits_again() -> bool:
+            return (await runs.find_one({"_id": second}))["slots"]["state"] == "waiting"
+
+        await eventually(waits_again, within=60)
+        assert await statuses(replica, [second]) == ["pending"]
+        (wait,) = await replica.runs.explain(second)
+        assert wait["until"] is not None

@@ -1,12 +1,14 @@
 """Runs, from the start to their end, through a real log, a real database and a real worker."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from tocsin.errors import NotFound
+from tocsin.signals import subjects
 from tocsin_executor.application.reading import tasks_of
 from tocsin_executor.application.repeats import KeyReused, Repeats
 from tocsin_executor.application.runs import RunAlreadyDone, StartOrder
@@ -61,6 +63,14 @@ async def test_signals_of_a_run_are_dense_and_in_order(rig: Any) -> None:
         assert [int(event["sequence"]) for event in events] == list(range(1, len(events) + 1))
         assert events[0]["type"].endswith("workflow.started.v1")
         assert all(event["correlationid"] and event["causationid"] for event in events)
+        for event in events[-3:]:  # as the next owner says it again that could not be saved before a crash
+            kind = event["type"].split(".")
+            subject = subjects.signal("default", kind[-3], kind[-2], view.id)
+            await replica.bus.publish(subject, json.dumps(event).encode())
+        assert (await replica.reading.signals("default", view.id, 0, 100))[0] == events
+        first, beyond = await replica.reading.signals("default", view.id, 0, len(events) - 1)
+        last, _ = await replica.reading.signals("default", view.id, beyond or 0, 100, len(first))
+        assert first + last == events
 
 
 async def test_an_accepted_run_is_found_at_once(rig: Any) -> None:

@@ -35,6 +35,8 @@ class FakePlatform:
         self.published = []
         self.hooks = []
         self.triggers = {}
+        self.old_runs = {}  # live runs of an older version, and what becomes of each that is to be moved
+        self.looked_at = 2
         self.streaming = True
         self.opened = asyncio.Event()
         self._turn = asyncio.Condition()
@@ -54,6 +56,8 @@ class FakePlatform:
         r.add_get("/api/v1/runs/{id}", self.show_run)
         r.add_get("/api/v1/runs/{id}/tasks", self.show_tasks)
         r.add_post("/api/v1/runs/{id}/cancel", self.cancel_run)
+        r.add_get("/api/v1/workflows/{ns}/{name}/migration", self.migration)
+        r.add_post("/api/v1/runs/{id}/migrate", self.migrate)
         r.add_get("/api/v1/signals/stream", self.stream)
         r.add_post("/api/v1/events", self.publish)
         r.add_put("/api/v1/triggers/{ns}/{name}", self.put_trigger)
@@ -161,6 +165,26 @@ class FakePlatform:
 
     async def show_tasks(self, request):
         return web.json_response({"items": self.tasks[request.match_info["id"]], "next_cursor": None})
+
+    async def migration(self, request):
+        shown = list(self.old_runs)[: self.looked_at]
+        blocked = [run for run in shown if self.old_runs[run] == "blocked"]
+        runs = [{"run": run, "version": "1.0.0", "blocked": ["no"] if run in blocked else []} for run in shown]
+        body = {"version": "2.0.0", "live": len(shown), "safe": len(shown) - len(blocked), "blocked": len(blocked)}
+        limit = int(request.query.get("limit", "200"))
+        return web.json_response(body | {"reasons": {}, "runs": runs[:limit], "more": len(self.old_runs) > self.looked_at})
+
+    async def migrate(self, request):
+        run = request.match_info["id"]
+        match self.old_runs[run]:
+            case "moves":
+                del self.old_runs[run]
+                return web.json_response({"id": run, "version": "2.0.0"}, status=202)
+            case "asked":
+                return web.json_response({"id": run, "version": "1.0.0"}, status=202)
+            case "goes on":
+                return problem(409, "run_not_in_that_state", "it has gone on")
+        return problem(503, "unavailable", "later")
 
     async def cancel_run(self, request):
         run = self.runs[request.match_info["id"]]

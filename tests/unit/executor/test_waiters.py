@@ -24,3 +24,13 @@ async def test_everyone_who_waits_is_told_and_nobody_is_remembered():
     with waiters.end_of("other"):
         pass
     assert waiters._ends == {}
+
+
+async def test_who_waits_is_let_go_when_nobody_will_be_told_any_more():
+    """And whoever looks before waiting sees that."""
+    waiters = Waiters()
+    with waiters.end_of("run") as ended:
+        waiters.close()
+        async with asyncio.timeout(5):
+            await ended
+    assert waiters.closed
