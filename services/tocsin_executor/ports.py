@@ -203,6 +203,30 @@ class RunSave:
     """Digests of all large values that it ever had."""
 
 
+@dataclass(frozen=True, slots=True)
+class DetachedTask:
+    """A task that its run does not wait for.
+
+    Attributes:
+        run: Its run.
+        partition: The run's.
+        attempt: Its only attempt.
+        subject: The queue's subject.
+        payload: What the worker is given.
+    """
+
+    run: str
+    partition: int
+    attempt: str
+    subject: str
+    payload: bytes
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return f"{self.run}/{self.attempt}"
+
+
 @dataclass(slots=True)
 class Save:
     """One save: everything that changed, and how far the log is folded.
@@ -211,11 +235,35 @@ class Save:
         runs: What changed.
         partitions: Partition to ``(epoch, position)``.
         heard: Partition to how far events are matched and folded.
+        detached: Tasks that no run waits for, and that are new.
+        settled: Keys of those that ended.
     """
 
     runs: list[RunSave]
     partitions: dict[int, tuple[int, int]]
     heard: dict[int, Heard] = field(default_factory=dict)
+    detached: Sequence[DetachedTask] = ()
+    settled: Sequence[str] = ()
+
+
+class TaskQueues(Protocol):
+    """The stream of tasks."""
+
+    async def start(self) -> str:
+        """Which start of the broker this is; another one may have lost tasks.
+
+        Raises:
+            Unavailable: The broker does not answer.
+        """
+        ...
+
+    async def waiting(self) -> set[str]:
+        """Keys of all tasks that are in the stream: at least those that are not settled.
+
+        Raises:
+            Unavailable: The broker does not answer.
+        """
+        ...
 
 
 class Values(Protocol):
@@ -275,6 +323,18 @@ class RunStore(Protocol):
 
     async def alarms(self, partitions: Sequence[int]) -> list[tuple[Millis, str]]:
         """Least due time of each live run that has one."""
+        ...
+
+    async def going(self, partitions: Sequence[int]) -> list[str]:
+        """Runs of these partitions that may have tasks with the workers."""
+        ...
+
+    async def detached(self, partitions: Sequence[int]) -> tuple[dict[int, str], list[DetachedTask]]:
+        """For which start of the broker lost tasks of these partitions were looked for; and their detached tasks."""
+        ...
+
+    async def looked(self, partition: int, epoch: int, start: str) -> None:
+        """Lost tasks of a partition were looked for; nothing where somebody else owns it."""
         ...
 
 

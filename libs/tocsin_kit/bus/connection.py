@@ -141,6 +141,16 @@ class Bus:
         since = "" if self._down_since is None else f" since {self.clock.monotonic() - self._down_since:.0f} s"
         return Health(ready=False, detail=f"no connection to NATS{since}: {self._last_error}", facts=facts)
 
+    @property
+    def server(self) -> str:
+        """Which process of the server this is connected to, or was last: another one after a restart."""
+        return str(self.nats._server_info.get("server_id", ""))  # noqa: SLF001  # the library keeps it to itself
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the server is one of several."""
+        return bool(self.nats._server_info.get("cluster"))  # noqa: SLF001  # as above
+
     # -- for the modules of this package ------------------------------------------------------------------------------
 
     @property

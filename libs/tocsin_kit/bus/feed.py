@@ -2,13 +2,20 @@
 
 For workers: no polling, no task a message, acknowledgements written without waiting. At least once, as the server's consumer
 promises: an unacknowledged message comes again after its ``ack_wait`` unless :meth:`Delivery.in_progress` was sent meanwhile.
+
+A server that was started anew may have lost the last messages of a stream that is not synced, and gives their numbers to others.
+What settles a delivery names it by its number. So a delivery of an earlier server settles nothing until :meth:`PullFeed.confirm`
+has found its message.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
+from tocsin.errors import NotFound
+from tocsin_kit.bus.api import call
 from tocsin_kit.bus.direct import Direct, command
 from tocsin_kit.clock import Clock, SystemClock
 
@@ -25,18 +32,34 @@ class Delivery:
         payload: Its bytes.
         deliveries: How often it was delivered, this time included.
         token: The reply subject that settles it.
+        server: Who delivered it.
     """
 
     subject: str
     payload: bytes
     deliveries: int
     token: str
+    server: str
+
+    @property
+    def stored_ns(self) -> int:
+        """When the stream stored it, nanoseconds since the epoch."""
+        return int(self._words()[3])
 
     @property
     def stored_ms(self) -> int:
-        """When the stream stored it, milliseconds since the epoch."""
-        words = self.token.split(".")  # as in OrderedLog: $JS.ACK.(<domain>.<account>.)...<ns>.<pending>(.<random>)
-        return int(words[-2 if len(words) == 9 else -3]) // 1_000_000
+        """The same in milliseconds."""
+        return self.stored_ns // 1_000_000
+
+    @property
+    def position(self) -> int:
+        """Its number in the stream."""
+        return int(self._words()[1])
+
+    def _words(self) -> list[str]:
+        """As in OrderedLog: ``<deliveries>.<stream seq>.<consumer seq>.<ns>.<pending>``."""
+        words = self.token.split(".")
+        return words[4:] if len(words) == 9 else words[6:]
 
 
 class PullFeed:
@@ -48,6 +71,7 @@ class PullFeed:
         consumer: Its durable consumer, which exists.
         receive: Called for each delivery; must neither block nor raise.
         idle: Called when a pull ended without enough: time to :meth:`want` again. Must neither block nor raise.
+        doubt: Called when the server may have lost messages: time to :meth:`confirm` what is in hand. ``None``: it loses none.
         clock: Time.
     """
 
@@ -59,9 +83,13 @@ class PullFeed:
         *,
         receive: Callable[[Delivery], None],
         idle: Callable[[], None],
+        doubt: Callable[[], None] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._direct = direct
+        self._stream = stream
+        self._doubt = doubt
+        self._server = ""
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._receive = receive
         self._idle = idle
@@ -81,6 +109,7 @@ class PullFeed:
         if not self._listening:
             self._listening = True
             self._direct.on_connected(self._on_connected)
+        self._server = self._direct.bus.server
         self._inbox = f"{self._direct.bus.new_inbox()}.f"
         await self._direct.subscribe(f"{self._inbox}.*", self._on_message)
 
@@ -105,15 +134,41 @@ class PullFeed:
 
     def ack(self, delivery: Delivery) -> None:
         """It is done; do not deliver it again."""
-        self._direct.answer(command(delivery.token, "", b"+ACK"))
+        self._settle(delivery, b"+ACK")
 
     def in_progress(self, delivery: Delivery) -> None:
         """It is being worked on; wait another ``ack_wait``."""
-        self._direct.answer(command(delivery.token, "", b"+WPI"))
+        self._settle(delivery, b"+WPI")
 
     def retry(self, delivery: Delivery, delay: float = 0.0) -> None:
         """Deliver it again after ``delay`` seconds."""
-        self._direct.answer(command(delivery.token, "", b'-NAK {"delay": %d}' % int(delay * _NANO)))
+        self._settle(delivery, b'-NAK {"delay": %d}' % int(delay * _NANO))
+
+    def _settle(self, delivery: Delivery, how: bytes) -> None:
+        if not self.doubts(
+            delivery
+        ):  # or it would be somebody else's task that is settled; this one comes again, if it is there
+            self._direct.answer(command(delivery.token, "", how))
+
+    def doubts(self, delivery: Delivery) -> bool:
+        """Whether the server was started anew since this was delivered, and nobody has looked whether it has the message."""
+        return self._doubt is not None and delivery.server != self._server
+
+    async def confirm(self, delivery: Delivery) -> bool:
+        """Look whether the server still has the message; what it has can be settled as before.
+
+        Raises:
+            Unavailable: The server does not answer.
+        """
+        server = self._server
+        try:
+            answer = await call(self._direct.bus, f"STREAM.MSG.GET.{self._stream}", {"seq": delivery.position})
+        except NotFound:
+            return False
+        if _nanoseconds(answer["message"]["time"]) != delivery.stored_ns:
+            return False
+        delivery.server = server
+        return True
 
     def _on_message(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         if not reply and headers:  # a status: this pull is over
@@ -128,9 +183,19 @@ class PullFeed:
             break
         text = reply.decode()
         words = text.split(".")
-        self._receive(Delivery(subject.decode(), payload, int(words[4] if len(words) == 9 else words[6]), text))
+        deliveries = int(words[4] if len(words) == 9 else words[6])
+        self._receive(Delivery(subject.decode(), payload, deliveries, text, self._server))
 
     async def _on_connected(self) -> None:
         """The server has forgotten the pulls of the connection before."""
         self._asked.clear()
+        before, self._server = self._server, self._direct.bus.server
+        if self._doubt is not None and self._server != before:
+            self._doubt()
         self._idle()
+
+
+def _nanoseconds(time: str) -> int:
+    """Of a time as the server writes it: RFC 3339 with up to nine digits of a second."""
+    whole, _, fraction = time.removesuffix("Z").partition(".")
+    return int(datetime.fromisoformat(f"{whole}+00:00").timestamp()) * _NANO + int(fraction.ljust(9, "0") or 0)

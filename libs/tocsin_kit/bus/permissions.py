@@ -63,6 +63,13 @@ _PUBLISH: Final = {
         "workers.orders.*",  # to drain, to go on
         "executor.>",
         f"{API}.STREAM.*.EXECUTOR",
+        f"{API}.STREAM.*.TASKS",
+        f"{API}.STREAM.MSG.GET.TASKS",
+        f"{API}.CONSUMER.LIST.TASKS",
+        f"{API}.CONSUMER.*.TASKS.>",
+        f"{API}.CONSUMER.MSG.NEXT.TASKS.>",
+        "$JS.ACK.TASKS.>",
+        "$JS.FC.TASKS.>",
         f"{API}.STREAM.MSG.GET.SIGNALS",  # the signals of one run, for its page
         f"{API}.CONSUMER.LIST.EXECUTOR",  # how far the workers are, for the stream's retention
         f"{API}.STREAM.MSG.GET.EXECUTOR",
@@ -99,7 +106,11 @@ _PUBLISH: Final = {
         "logs.>",
         "workers.*",  # that it is there, for whoever listens
         f"{API}.STREAM.INFO.EXECUTOR",
-        f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.task.>",
+        f"{API}.CONSUMER.CREATE.TASKS.*.executor.task.>",
+        f"{API}.CONSUMER.INFO.TASKS.*",
+        f"{API}.CONSUMER.MSG.NEXT.TASKS.*",
+        "$JS.ACK.TASKS.>",
+        f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.evaluate.>",
         f"{API}.CONSUMER.CREATE.EXECUTOR.*.executor.revoke.>",  # revocations, as an ordered log
         "$JS.FC.EXECUTOR.>",
         f"{API}.CONSUMER.INFO.EXECUTOR.*",

@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from tocsin_kit.bus.api import ensure_consumer, ensure_stream
+import structlog
+
+from tocsin.errors import NotFound
+from tocsin_kit.bus.api import call, ensure_consumer, ensure_stream
 from tocsin_kit.bus.connection import Bus
+
+log = structlog.get_logger()
 
 DAY = timedelta(days=1)
 
@@ -28,6 +33,8 @@ class StreamSpec:
         max_bytes: The oldest go above this; -1 for no limit.
         atomic: Whether atomic batches (ADR-50) are allowed.
         newest_only: Only the last message of each subject is kept.
+        made_anew: Its last messages may be lost with the server, because whoever published them finds out and makes them anew:
+            they need not be on the disk before they are acknowledged.
     """
 
     name: str
@@ -38,6 +45,7 @@ class StreamSpec:
     max_bytes: int = -1
     atomic: bool = False
     newest_only: bool = False
+    made_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +121,19 @@ STREAMS: tuple[StreamSpec, ...] = (
     StreamSpec("DEAD", ("dead.>",), "What could not be handled, with the reason; waits for redrive.", max_age=30 * DAY),
     StreamSpec(
         "EXECUTOR",
-        ("executor.>",),
-        "The engine's inputs, dispatches, and run and task signals: one stream, so that a cycle commits as one batch.",
+        ("executor.in.>", "executor.evaluate.>", "executor.revoke.>"),
+        "What runs are told, expressions to be evaluated by workers, and which tasks are to stop.",
         max_age=7 * DAY,
         dedupe=timedelta(seconds=10),
         atomic=True,
+    ),
+    StreamSpec(
+        "TASKS",
+        ("executor.task.>",),
+        "Tasks for workers. What the server loses of them when it dies, the engine dispatches anew.",
+        max_age=7 * DAY,
+        dedupe=timedelta(seconds=10),
+        made_anew=True,
     ),
     StreamSpec(
         "LOGS",
@@ -176,7 +192,7 @@ _USES: dict[str, tuple[str, ...]] = {
     "auth": ("SIGNALS", "DEAD"),
     "trigger": ("EVENTS", "COMMANDS", "SIGNALS", "DEAD"),
     "scheduler": ("COMMANDS", "SIGNALS", "DEAD"),
-    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "LOGS", "SIGNALS", "DEAD", "VALUES"),
+    "executor": ("EVENTS", "COMMANDS", "EXECUTOR", "TASKS", "LOGS", "SIGNALS", "DEAD", "VALUES"),
     "lineage": ("COMMANDS", "SIGNALS", "DEAD"),
     "case": ("COMMANDS", "SIGNALS", "DEAD"),
     "observer": ("SIGNALS", "DEAD"),
@@ -206,7 +222,7 @@ def consumer(name: str) -> ConsumerSpec:
     return _CONSUMERS[name]
 
 
-def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
+def stream_config(spec: StreamSpec, limits: TopologyLimits, *, clustered: bool = False) -> dict[str, Any]:
     """The server's JSON for a stream."""
     config: dict[str, Any] = {
         "name": spec.name,
@@ -227,17 +243,31 @@ def stream_config(spec: StreamSpec, limits: TopologyLimits) -> dict[str, Any]:
     }
     if spec.atomic:
         config["allow_atomic"] = True
+    if spec.made_anew and limits.replicas == 1 and not clustered:  # of a single server everyone sees that it was started anew
+        config["persist_mode"] = "async"
     return config
 
 
 async def ensure_streams(bus: Bus, limits: TopologyLimits | None = None, *names: str) -> None:
-    """Create or update these streams (all of the platform without names). Harmless if others do the same now.
+    """Create or update these streams (all of the platform without names). Harmless if others do the same now."""
+    for spec in STREAMS:
+        if not names or spec.name in names:
+            config = stream_config(spec, limits or TopologyLimits(), clustered=bus.clustered)
+            if spec.made_anew:
+                await _drop_if_kept_otherwise(bus, config)
+            await ensure_stream(bus, config)
 
-    ``SIGNALS`` may be made before ``EXECUTOR``, which it copies from: the server begins when the source appears.
-    """
-    chosen = [spec for spec in STREAMS if not names or spec.name in names]
-    for spec in chosen:
-        await ensure_stream(bus, stream_config(spec, limits or TopologyLimits()))
+
+async def _drop_if_kept_otherwise(bus: Bus, config: dict[str, Any]) -> None:
+    """The server does not change how a stream is kept; what is in this one is made anew."""
+    name = config["name"]
+    try:
+        info = await call(bus, f"STREAM.INFO.{name}")
+        if info["config"].get("persist_mode", "default") != config.get("persist_mode", "default"):
+            log.warning("stream.made_anew", stream=name)
+            await call(bus, f"STREAM.DELETE.{name}")
+    except NotFound:
+        return
 
 
 async def ensure(bus: Bus, spec: ConsumerSpec, limits: TopologyLimits | None = None) -> None:

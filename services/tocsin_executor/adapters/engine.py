@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import orjson
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from tocsin.errors import Conflict, TocsinError, Unavailable
 from tocsin_executor.adapters.events import read_event
 from tocsin_executor.adapters.runs import MongoRuns
+from tocsin_executor.adapters.task_queues import TASKS, TaskStream, first_since, last_of, stored_behind
 from tocsin_executor.application.host import Host
 from tocsin_executor.application.programs import ProgramCache
 from tocsin_executor.application.wire import Outgoing
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 
 STREAM = "EXECUTOR"
 BUCKET = "EXECUTOR"
+_ORDERS = "executor.revoke.>"
+_ORDERED = timedelta(minutes=1)  # a task may be stored so much later than the order to stop it
 _PURGE_EVERY = 30.0  # seconds
 _PATIENCE = 60.0  # seconds to wait for NATS and MongoDB at the start; a killed engine may have left a transaction behind
 
@@ -84,6 +87,7 @@ class Engine:
                 SIGNALS: OrderedLog(self._direct, "SIGNALS", clock),
             },
             decode=read_event,
+            queues=TaskStream(self._direct, clock),
         )
         self._ready = False
         self._detail = "not started"
@@ -95,6 +99,7 @@ class Engine:
         await self._direct.start()
         await self._publisher.start()
         await self._singles.start()
+        self._direct.on_connected(self._on_connected)
         until = self._clock.monotonic() + _PATIENCE
         while True:
             try:
@@ -152,6 +157,9 @@ class Engine:
             log.info("engine.alone_unknown", error=error.detail)
             return True
 
+    async def _on_connected(self) -> None:
+        self.host.redispatch.doubt()
+
     async def _lease_loop(self) -> None:
         while True:
             await self._clock.sleep(self._lease / 3)
@@ -195,16 +203,24 @@ class Engine:
         if len(positions) == self.host.partitions:
             upto = min(positions.values()) + 1
             await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": "executor.in.>", "seq": upto})
-        answer = await call(self._bus, f"CONSUMER.LIST.{STREAM}", {"offset": 0})
-        floors: list[int] = []
-        for consumer in answer.get("consumers") or ():
-            subject = consumer["config"].get("filter_subject", "")
-            if consumer["config"].get("durable_name") and subject.startswith("executor."):
-                floor = consumer["ack_floor"]["stream_seq"] + 1
-                await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": subject, "seq": floor})
-                floors.append(floor)
-        if floors:  # a worker that starts reads revocations from its oldest task on
-            await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": "executor.revoke.>", "seq": min(floors)})
+        oldest = self._clock.now()
+        for stream in (STREAM, TASKS):
+            answer = await call(self._bus, f"CONSUMER.LIST.{stream}", {"offset": 0})
+            for consumer in answer.get("consumers") or ():
+                subject = consumer["config"].get("filter_subject", "")
+                if consumer["config"].get("durable_name") and subject.startswith("executor."):
+                    floor = int(consumer["ack_floor"]["stream_seq"])
+                    await call(self._bus, f"STREAM.PURGE.{stream}", {"filter": subject, "seq": floor + 1})
+                    waiting = await stored_behind(self._bus, stream, subject, floor)
+                    oldest = min(oldest, waiting or oldest)
+        await self._purge_orders(oldest - _ORDERED)
+
+    async def _purge_orders(self, before: datetime) -> None:
+        """Revocations of tasks that are all settled; a worker that starts reads those that are left."""
+        last = await last_of(self._bus, STREAM, _ORDERS)
+        if last is not None:
+            kept = await first_since(self._bus, STREAM, _ORDERS, before)
+            await call(self._bus, f"STREAM.PURGE.{STREAM}", {"filter": _ORDERS, "seq": last + 1 if kept is None else kept})
 
 
 def bury(entry: Entry, error: Exception) -> Outgoing:

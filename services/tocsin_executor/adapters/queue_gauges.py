@@ -6,11 +6,11 @@ the largest counts. A queue that nobody serves shows here first.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
-from tocsin.errors import NotFound
 from tocsin_executor.adapters.admission import MongoQueue
+from tocsin_executor.adapters.task_queues import TASKS, stored_behind
 from tocsin_executor.adapters.workers import SeenWorkers
 from tocsin_executor.application.waiting import Held
 from tocsin_kit.bus import Bus
@@ -19,7 +19,6 @@ from tocsin_kit.clock import Clock
 from tocsin_kit.telemetry import Metrics
 
 LOOK: Final = timedelta(seconds=15)
-_STREAM: Final = "EXECUTOR"
 _PREFIX: Final = "worker-"
 _QUEUES: Final = 64  # with a series each; more become one
 
@@ -82,7 +81,7 @@ class QueueGauges:
         self._tell_limits(await self._limits.held(int(self._clock.now().timestamp() * 1000)))
 
     async def _asked(self) -> dict[str, _Queue]:
-        answer = await call(self._bus, f"CONSUMER.LIST.{_STREAM}", {"offset": 0})
+        answer = await call(self._bus, f"CONSUMER.LIST.{TASKS}", {"offset": 0})
         queues: dict[str, _Queue] = {}
         for info in answer.get("consumers") or ():
             if str(info["name"]).startswith(_PREFIX):
@@ -93,13 +92,9 @@ class QueueGauges:
 
     async def _age_of_next(self, info: Mapping[str, Any]) -> float:
         """Seconds since the first task that was not delivered yet was stored."""
-        subject, behind = info["config"].get("filter_subject"), int(info["delivered"]["stream_seq"])
-        try:
-            found = await call(self._bus, f"STREAM.MSG.GET.{_STREAM}", {"seq": behind + 1, "next_by_subj": subject})
-        except NotFound:
-            return 0.0
-        stored = datetime.fromisoformat(found["message"]["time"][:26].rstrip("Z")).replace(tzinfo=UTC)
-        return max((self._clock.now() - stored).total_seconds(), 0.0)
+        subject, behind = str(info["config"].get("filter_subject")), int(info["delivered"]["stream_seq"])
+        stored = await stored_behind(self._bus, TASKS, subject, behind)
+        return 0.0 if stored is None else max((self._clock.now() - stored).total_seconds(), 0.0)
 
     def _tell(self, name: str, queue: _Queue) -> None:
         self._waiting.labels(queue=name).set(queue.waiting)

@@ -12,23 +12,25 @@ from typing import Any, Final
 import orjson
 import structlog
 from bson.binary import Binary
-from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tocsin.errors import Conflict
+from tocsin_executor.adapters.detached import dump_detached, load_detached
 from tocsin_executor.adapters.listening import dump_listens, load_listens
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.state import HEAD
 from tocsin_executor.domain.values import Json, Millis
-from tocsin_executor.ports import Heard, Listening, RunMeta, RunSave, Save, StoredRun
+from tocsin_executor.ports import DetachedTask, Heard, Listening, RunMeta, RunSave, Save, StoredRun
 from tocsin_kit.store.database import Database, Document
 from tocsin_kit.store.errors import AlreadyExists, RevisionConflict, StoreUnavailable, translated
 
 log = structlog.get_logger()
 
 _DUPLICATE = 11000
+_WORKING: Final = ("running", "suspended", "cancelling")  # a run that waits has nothing with the workers
 _BEGUN: Final = {"cell": {"$exists": True}}  # runs that wait for a limit have none
 _RECORD_BYTES = 1024 * 1024  # of records in one document
 
@@ -58,6 +60,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("meta.partition", ASCENDING)], name="listening", partialFilterExpression={"listening": True}),
     ],
     "records": [IndexModel([("run", ASCENDING), ("position", ASCENDING)], name="of_run")],
+    "detached": [IndexModel([("partition", ASCENDING)], name="partition")],
     "task_logs": [
         IndexModel([("run", ASCENDING), ("_id", ASCENDING)], name="of_run"),
         IndexModel([("at", ASCENDING)], name="age"),
@@ -148,6 +151,27 @@ class MongoRuns:
             documents = await self._collection("runs").find(query, {"wake": 1}).to_list(None)
         return [(int(d["wake"]), d["_id"]) for d in documents]
 
+    async def going(self, partitions: Sequence[int]) -> list[str]:
+        """Runs that neither ended nor only wait; see the port."""
+        query = {"status": {"$in": _WORKING}, "meta.partition": {"$in": list(partitions)}, **_BEGUN}
+        with translated("runs"):
+            return [d["_id"] for d in await self._collection("runs").find(query, {"_id": 1}).to_list(None)]
+
+    async def detached(self, partitions: Sequence[int]) -> tuple[dict[int, str], list[DetachedTask]]:
+        """What a new owner has to know of tasks; see the port."""
+        if not partitions:
+            return {}, []
+        with translated("detached"):
+            known = await self._collection("partitions").find({"_id": {"$in": list(partitions)}}, {"looked": 1}).to_list(None)
+            tasks = await self._collection("detached").find({"partition": {"$in": list(partitions)}}).to_list(None)
+        looked = {int(d["_id"]): str(d["looked"]) for d in known if "looked" in d}
+        return looked, [load_detached(d) for d in tasks]
+
+    async def looked(self, partition: int, epoch: int, start: str) -> None:
+        """Remember it; see the port."""
+        with translated("partitions"):
+            await self._collection("partitions").update_one({"_id": partition, "epoch": epoch}, {"$set": {"looked": start}})
+
     async def listening(self, partitions: Sequence[int]) -> tuple[dict[int, Heard], list[Listening]]:
         """How far events are matched for these partitions, and the subscriptions of their runs."""
         if not partitions:
@@ -179,8 +203,11 @@ class MongoRuns:
                 UpdateOne({"_id": partition, "epoch": epoch}, {"$set": {"log": log, "heard": save.heard.get(partition, {})}})
                 for partition, (epoch, log) in save.partitions.items()
             ]
+            detached: list[Any] = [ReplaceOne({"_id": task.key}, dump_detached(task), upsert=True) for task in save.detached]
+            detached += [DeleteOne({"_id": key}) for key in save.settled]
+            writes = {"runs": runs, "cells": cells, "records": records, "detached": detached}
             try:
-                await self._together(positions, runs, cells, records)
+                await self._together(positions, writes)
             except AlreadyExists:  # its records
                 if not await self._is_stored(save):
                     raise
@@ -197,13 +224,13 @@ class MongoRuns:
         known = await self._collection("partitions").find({"_id": {"$in": list(save.partitions)}}).to_list(None)
         return {int(d["_id"]): (d.get("epoch"), d.get("log")) for d in known} == dict(save.partitions)
 
-    async def _together(self, positions: list[Any], runs: list[Any], cells: list[Any], records: list[Any]) -> None:
+    async def _together(self, positions: list[Any], further: dict[str, list[Any]]) -> None:
         async with self._database.transaction() as transaction:
             session = transaction.session
             done = await self._collection("partitions").bulk_write(positions, ordered=False, session=session)
             if done.matched_count != len(positions):
                 raise Deposed("Another replica owns one of the partitions now.")
-            for name, writes in (("runs", runs), ("cells", cells), ("records", records)):
+            for name, writes in further.items():
                 if writes:
                     await self._collection(name).bulk_write(writes, ordered=False, session=session)
 

@@ -18,26 +18,19 @@ from tocsin_executor.application import wire
 from tocsin_executor.application.advancing import advance
 from tocsin_executor.application.alarms import Alarms
 from tocsin_executor.application.correlator import Correlator, Decode
+from tocsin_executor.application.detached import Detached
 from tocsin_executor.application.intake import Intake
 from tocsin_executor.application.lanes import Lanes
 from tocsin_executor.application.live import Live, Outbound, Output
 from tocsin_executor.application.memory import Memory
+from tocsin_executor.application.redispatch import Redispatch
 from tocsin_executor.application.run_spans import RunSpans
 from tocsin_executor.application.taking import take_over
 from tocsin_executor.application.waiters import Waiters
 from tocsin_executor.domain.effects import Subscribe
 from tocsin_executor.domain.inputs import Input, Start, Wake
 from tocsin_executor.domain.state import HEAD, RunState
-from tocsin_executor.ports import (
-    Entry,
-    EventLog,
-    InputLog,
-    Programs,
-    Publisher,
-    RunMeta,
-    RunStore,
-    Save,
-)
+from tocsin_executor.ports import Entry, EventLog, Heard, InputLog, Programs, Publisher, RunMeta, RunStore, Save, TaskQueues
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
@@ -63,6 +56,7 @@ class Host:
         bury: Puts an input aside that can never be folded: ``(entry, error)``.
         events: Streams of events by channel, for runs that listen.
         decode: Reads an event's message.
+        queues: Where tasks are.
     """
 
     def __init__(
@@ -78,6 +72,7 @@ class Host:
         bury: Callable[[Entry, Exception], wire.Outgoing],
         events: dict[str, EventLog],
         decode: Decode,
+        queues: TaskQueues,
     ) -> None:
         self.partitions = partitions
         self._log = log_reader
@@ -100,6 +95,9 @@ class Host:
         self._saving = asyncio.Lock()
         self._cycle = asyncio.Lock()
         self.waiters = Waiters()
+        self._detached = Detached()
+        behind = (store, self._memory, self._detached, self._lanes)
+        self.redispatch = Redispatch(queues, *behind, owned=lambda: self._owned, clock=clock, partitions=partitions)
         self.correlator = Correlator(events, decode, self._lanes.work.push, self._full, clock=clock, partitions=partitions)
         self.cycles = self.inputs = self.saves = self.parked = 0
 
@@ -113,6 +111,7 @@ class Host:
             group.create_task(self._save_loop())
             group.create_task(self._alarms.serve(self._wake))
             group.create_task(self.correlator.serve(self._touch))
+            group.create_task(self.redispatch.serve())
 
     async def drain(self) -> None:
         """Save what is folded; call while :meth:`serve` still runs."""
@@ -140,6 +139,8 @@ class Host:
         for due, run in taken.alarms:
             self._alarms.set(run, due)
         self.correlator.restore(taken.listening, taken.heard)
+        self._detached.restore(taken.detached)
+        self.redispatch.took(taken.looked)
         after = min(self._folded.values(), default=0)
         every = len(self._owned) == self.partitions
         self._reading = self._log.generation + 1  # what was read before is behind or beyond what was taken over
@@ -221,6 +222,9 @@ class Host:
         self._folded[partition] = entry.position
         self._touched.add(partition)
         self.inputs += 1
+        if document.get("detached"):
+            out.tasks += self._detached.told(run, document)
+            return True
         live = self._memory.get(run)
         before = out.marks()
         try:
@@ -295,7 +299,9 @@ class Host:
         self._lanes.dead.push([self._bury(entry, error)])
 
     def _push(self, out: Output) -> None:
-        self._lanes.work.push_at_once(out.work)  # first: a worker may begin while the signals are being written
+        self._lanes.tasks.push_at_once(out.tasks)  # first: a worker may begin while the signals are being written
+        self._lanes.work.push_at_once(out.work)
+        self._detached.send(out.detached)
         self._lanes.signals.push(out.said(), patient=not out.urgent)
         self._lanes.events.push(out.events)
         self._lanes.commands.push(out.commands)
@@ -359,7 +365,8 @@ class Host:
         runs = [live.take() for live in lives]
         touched, self._touched = self._touched, set()
         partitions = {p: (self._owned[p], self._folded[p]) for p in touched if p in self._owned}
-        return Save(runs, partitions, {p: self.correlator.heard(p) for p in partitions}), lives
+        heard: dict[int, Heard] = {p: self.correlator.heard(p) for p in partitions}
+        return Save(runs, partitions, heard, *self._detached.take(partitions)), lives
 
     def _forget_saved(self, save: Save, lives: list[Live]) -> None:
         for saved, live in zip(save.runs, lives, strict=True):
@@ -382,6 +389,8 @@ class Host:
             self._dirty.pop(run, None)
             self._alarms.forget(run)
         self.correlator.forget({partition})
+        self._detached.forget(partition)
+        self.redispatch.lost(partition)
         self._touched.discard(partition)
         self._folded.pop(partition, None)
         self._owned.pop(partition, None)

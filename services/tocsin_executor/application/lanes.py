@@ -200,12 +200,13 @@ class Lanes:
     """
 
     def __init__(self, publisher: Publisher, singles: Publisher, clock: Clock) -> None:
+        self.tasks = Lane("tasks", singles, clock)
         self.work = Lane("work", publisher, clock)
         self.signals = Lane("signals", publisher, clock)
         self.events = Lane("events", singles, clock)
         self.commands = Lane("commands", singles, clock)
         self.dead = Lane("dead", singles, clock)
-        self._all = (self.work, self.signals, self.events, self.commands, self.dead)
+        self._all = (self.tasks, self.work, self.signals, self.events, self.commands, self.dead)
 
     @property
     def backlog(self) -> int:

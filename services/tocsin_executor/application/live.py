@@ -25,7 +25,7 @@ from tocsin_executor.domain.questions import questions_of
 from tocsin_executor.domain.remembered import ListenState
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.domain.values import ErrorKind, Problem, problem
-from tocsin_executor.ports import Listening, RunMeta, RunSave, RunSummary
+from tocsin_executor.ports import DetachedTask, Listening, RunMeta, RunSave, RunSummary
 
 log = structlog.get_logger()
 
@@ -174,7 +174,9 @@ class Output:
     """What a cycle has to publish, by stream.
 
     Attributes:
-        work: Dispatches, revocations and inputs (stream EXECUTOR); their order does not matter.
+        tasks: Dispatches (stream TASKS); their order does not matter.
+        detached: Those of them that no run waits for.
+        work: Inputs, expressions and revocations (stream EXECUTOR); their order does not matter.
         signals: What the signals of a run are written from, in order: for :meth:`said`.
         events: Stream EVENTS, in order.
         commands: Stream COMMANDS.
@@ -184,6 +186,8 @@ class Output:
         urgent: A run has ended; signals of runs that go on may wait a moment for more of them.
     """
 
+    tasks: list[wire.Outgoing] = field(default_factory=list)
+    detached: list[DetachedTask] = field(default_factory=list)
     work: list[wire.Outgoing] = field(default_factory=list)
     signals: list[tuple[SignalWriter, effects.Signal, Input]] = field(default_factory=list)
     events: list[wire.Outgoing] = field(default_factory=list)
@@ -207,13 +211,15 @@ class Output:
 
     def marks(self) -> tuple[int, ...]:
         """Where it ends now, for :meth:`cut`."""
-        return len(self.work), len(self.signals), len(self.events), len(self.commands), len(self.replies), len(self.listens)
+        return tuple(len(part) for part in self._parts())
 
     def cut(self, marks: tuple[int, ...]) -> None:
         """Take back what an input left behind that met a defect."""
-        parts: tuple[list[Any], ...] = (self.work, self.signals, self.events, self.commands, self.replies, self.listens)
-        for part, mark in zip(parts, marks, strict=True):
+        for part, mark in zip(self._parts(), marks, strict=True):
             del part[mark:]
+
+    def _parts(self) -> tuple[list[Any], ...]:
+        return self.tasks, self.detached, self.work, self.signals, self.events, self.commands, self.replies, self.listens
 
 
 class Outbound:
@@ -253,8 +259,11 @@ class Outbound:
         sent = wire.dispatch(effect, live.reply_to, live.program.namespace)
         if len(sent[1]) > wire.LARGEST:
             error = problem(ErrorKind.VALIDATION, _too_much(len(sent[1])), title="Request Too Large")
-            sent = (live.reply_to, wire.result(effect.attempt, error=error))
-        out.work.append(sent)
+            out.work.append((live.reply_to, wire.result(effect.attempt, error=error)))
+            return
+        out.tasks.append(sent)
+        if effect.detached:
+            out.detached.append(DetachedTask(live.run, live.meta.partition, effect.attempt, *sent))
 
     def _rarer(self, live: Live, message: Input, effect: Effect, out: Output) -> None:
         match effect:

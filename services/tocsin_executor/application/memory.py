@@ -41,6 +41,10 @@ class Memory:
     def __contains__(self, run: str) -> bool:
         return run in self._runs
 
+    def runs(self) -> list[str]:
+        """Those that are here."""
+        return list(self._runs)
+
     def get(self, run: str) -> Live | None:
         """The run, if it is here."""
         return self._runs.get(run)

@@ -8,7 +8,7 @@ import structlog
 from tocsin.errors import Conflict, NotFound
 from tocsin_executor.domain.program import ListenSpec
 from tocsin_executor.domain.values import Millis
-from tocsin_executor.ports import Heard, Listening, Programs, RunStore
+from tocsin_executor.ports import DetachedTask, Heard, Listening, Programs, RunStore
 
 log = structlog.get_logger()
 
@@ -22,12 +22,16 @@ class Taken:
         alarms: Least due time of each run that has one.
         heard: How far events are matched for each partition.
         listening: Subscriptions of their runs, with what they listen for.
+        looked: For which start of the broker lost tasks were looked for.
+        detached: Tasks that no run waits for.
     """
 
     folded: dict[int, int]
     alarms: Sequence[tuple[Millis, str]]
     heard: dict[int, Heard]
     listening: Sequence[tuple[Listening, ListenSpec]]
+    looked: dict[int, str]
+    detached: Sequence[DetachedTask]
 
 
 async def take_over(store: RunStore, programs: Programs, epochs: Mapping[int, int]) -> tuple[Taken, Conflict | None]:
@@ -50,7 +54,8 @@ async def take_over(store: RunStore, programs: Programs, epochs: Mapping[int, in
     alarms = await store.alarms(taken)
     heard, known = await store.listening(taken)
     listening = [(found, spec) for found in known if (spec := await _spec_of(found, programs)) is not None]
-    return Taken(folded, alarms, heard, listening), refused
+    looked, detached = await store.detached(taken)
+    return Taken(folded, alarms, heard, listening, looked, detached), refused
 
 
 async def _spec_of(listening: Listening, programs: Programs) -> ListenSpec | None:

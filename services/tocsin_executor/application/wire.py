@@ -108,9 +108,12 @@ def result(
     ended: int | None = None,
     worker: str | None = None,
     traceparent: str | None = None,
+    detached: bool = False,
 ) -> bytes:
-    """An attempt ended."""
+    """An attempt ended. ``detached``: its run does not wait for it."""
     document: dict[str, Json] = {"kind": "result", "attempt": attempt, "started": started, "ended": ended, "worker": worker}
+    if detached:
+        document["detached"] = True
     if error is not None:
         document["error"] = error
     else:
@@ -130,9 +133,9 @@ def stopped(attempt: str, how: StopKind) -> bytes:
     return orjson.dumps({"kind": "stopped", "attempt": attempt, "how": how.value})
 
 
-def lost(attempt: str, why: str) -> bytes:
-    """An attempt's worker is gone."""
-    return orjson.dumps({"kind": "lost", "attempt": attempt, "why": why})
+def lost(attempt: str, why: str, *, detached: bool = False) -> bytes:
+    """An attempt's worker is gone, or its dispatch."""
+    return orjson.dumps({"kind": "lost", "attempt": attempt, "why": why, **({"detached": True} if detached else {})})
 
 
 def wake(cell: str, at: int) -> bytes:
@@ -337,6 +340,7 @@ def dispatch(effect: effects.Dispatch, reply_to: str, namespace: str) -> Outgoin
                 "traceparent": effect.traceparent,
                 "reply": reply_to,
                 "namespace": namespace,
+                **({"detached": True} if effect.detached else {}),
             },
             "spec",
             "input",
@@ -348,7 +352,7 @@ def dispatch(effect: effects.Dispatch, reply_to: str, namespace: str) -> Outgoin
 def evaluate(effect: effects.Evaluate, reply_to: str, namespace: str) -> Outgoing:
     """An open expression for the executor's own queue."""
     return (
-        f"executor.task.{EXPRESSIONS}.{effect.run}",
+        f"executor.evaluate.{effect.run}",
         dump_document(
             {
                 "run": effect.run,

@@ -171,12 +171,13 @@ def _dump_ghost(ghost: Ghost) -> list[Any]:
 
 def dump_revocation(item: Revocation) -> dict[str, Any]:
     """An attempt that has not confirmed."""
-    return {"g": None if item.ghost is None else _dump_ghost(item.ghost), "t": item.asked, "u": item.above}
+    ghost = None if item.ghost is None else _dump_ghost(item.ghost)
+    return {"g": ghost, "t": item.asked, "u": item.above, **({"c": True} if item.child else {})}
 
 
 def load_revocation(data: dict[str, Any]) -> Revocation:
     """The other way round."""
-    return Revocation(None if data["g"] is None else Ghost(*data["g"]), data["t"], data["u"])
+    return Revocation(None if data["g"] is None else Ghost(*data["g"]), data["t"], data["u"], data.get("c", False))
 
 
 def dump_dying(item: Dying) -> dict[str, Any]:

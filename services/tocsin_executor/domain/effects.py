@@ -62,6 +62,7 @@ class Dispatch:
             ``secrets``: the worker adds those and evaluates.
         deadline: When the engine will give the attempt up, or ``None``.
         traceparent: Trace context of the input that led here.
+        detached: The run does not wait for its end, so nothing in its state tells of it.
     """
 
     run: str
@@ -76,6 +77,7 @@ class Dispatch:
     variables: dict[str, Json] | None
     deadline: Millis | None
     traceparent: str | None
+    detached: bool = False
 
     @property
     def id(self) -> str:

@@ -343,7 +343,8 @@ class Fold:
         attempt = self.tables.withdraw(self, token, node)
         if attempt is None:
             return False
-        self.head.revoking[attempt] = Revocation(None if quiet else self._ghost(token), self.now, above)
+        ghost = None if quiet else self._ghost(token)
+        self.head.revoking[attempt] = Revocation(ghost, self.now, above, token.hold is Hold.CHILD)
         return True
 
     def withdraw(self, token: Token) -> None:

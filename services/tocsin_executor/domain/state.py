@@ -201,11 +201,13 @@ class Revocation:
         ghost: Its activation; ``None`` when that one's end was signalled already (it timed out).
         asked: When.
         above: Token of the cancelled composite that waits for this confirmation, or ``None``.
+        child: It is a child run, and no worker has it.
     """
 
     ghost: Ghost | None
     asked: Millis
     above: str | None
+    child: bool = False
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -11,17 +10,19 @@ import structlog
 
 from tocsin.errors import NotFound, Unavailable
 from tocsin_executor.application.apart import Apart
+from tocsin_executor.application.wire import EXPRESSIONS
 from tocsin_executor.worker.outputs import LogLines
 from tocsin_executor.worker.streams import Push, Sender
 from tocsin_executor.worker.tasks import Task
 from tocsin_kit.bus import Bus
-from tocsin_kit.bus.api import call, ensure_consumer
+from tocsin_kit.bus.api import ensure_consumer
 from tocsin_kit.bus.feed import Delivery, PullFeed
 from tocsin_kit.clock import Clock
 
 log = structlog.get_logger()
 
-STREAM: Final = "EXECUTOR"
+ORDERS: Final = "EXECUTOR"
+"""The stream in which workers are told what is to stop; expressions to be evaluated are there, too."""
 ACK_WAIT: Final = timedelta(seconds=10)  # a worker that is silent for so long is dead, and its tasks go to others
 _STREAM_TRIES: Final = 300  # times 0.2 s: a worker may be started before the executor has made the stream
 
@@ -53,6 +54,13 @@ class Hand:
     returned: str | None = None
     claimed: bool = False
     sender: Sender | None = None
+
+    def give_back(self, why: str) -> None:
+        """Stop it, unless it was told to stop before; it is handed back when it has really ended."""
+        if self.returned is None and not self.revoked:
+            self.returned = why
+            if self.work is not None:
+                self.work.cancel()
 
     def sends(self, session: str, push: Push, apart: Apart) -> None:
         """The attempt begins: it may send messages, in a session of its own."""
@@ -93,13 +101,9 @@ class Recent:
         return name in self._names
 
 
-async def oldest_waiting(bus: Bus, queues: Sequence[Queue]) -> int:
-    """Position below which no task of these queues waits any more."""
-    floors = []
-    for queue in queues:
-        info = await call(bus, f"CONSUMER.INFO.{STREAM}.worker-{queue.name}")
-        floors.append(int(info["ack_floor"]["stream_seq"]))
-    return min(floors, default=0)
+def stream_of(queue: str) -> str:
+    """The stream with the tasks of a queue."""
+    return ORDERS if queue == EXPRESSIONS else "TASKS"
 
 
 async def ensure_queue(bus: Bus, queue: str, clock: Clock) -> None:
@@ -118,15 +122,15 @@ async def ensure_queue(bus: Bus, queue: str, clock: Clock) -> None:
         "max_ack_pending": 20_000,
         "max_deliver": -1,
         "replay_policy": "instant",
-        "filter_subject": f"executor.task.{queue}.>",
+        "filter_subject": "executor.evaluate.>" if queue == EXPRESSIONS else f"executor.task.{queue}.>",
     }
     for attempt in range(_STREAM_TRIES):
         try:
-            await ensure_consumer(bus, STREAM, config)
+            await ensure_consumer(bus, stream_of(queue), config)
         except NotFound:
             if attempt == 0:
-                log.info("worker.waits_for_stream", stream=STREAM)
+                log.info("worker.waits_for_stream", stream=stream_of(queue))
             await clock.sleep(0.2)
         else:
             return
-    raise Unavailable(f"There is no stream {STREAM}.", hint="Start the executor: it makes the stream.")
+    raise Unavailable(f"There is no stream {stream_of(queue)}.", hint="Start the executor: it makes the stream.")

@@ -38,6 +38,7 @@ class Task:
         later: Expressions that the runner evaluates, by name.
         redaction: Knows what must not leave.
         send: Sends a message to the run while the attempt goes on, when the run has room for it.
+        detached: Its run does not wait for it.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Task:
     later: dict[str, str] = field(default_factory=dict)
     redaction: Redaction = field(default_factory=Redaction, repr=False)
     send: Callable[[Json], Awaitable[None]] | None = None
+    detached: bool = False
 
     @property
     def key(self) -> str:
@@ -114,6 +116,7 @@ def read_task(payload: bytes) -> Task:
             d["deadline"],
             d["traceparent"],
             d["reply"],
+            detached=d.get("detached", False),
         )
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise Invalid(f"A dispatch is not a task: {error}") from error

@@ -19,9 +19,10 @@ from tocsin_executor.application import wire
 from tocsin_executor.application.apart import Apart
 from tocsin_executor.application.lanes import Lane
 from tocsin_executor.domain.inputs import StopKind
-from tocsin_executor.domain.values import ErrorKind, Json, problem
+from tocsin_executor.domain.values import ErrorKind, problem
 from tocsin_executor.worker.attempts import Attempts, Authorize, Identity
-from tocsin_executor.worker.hands import STREAM, Hand, Queue, Recent, ensure_queue, oldest_waiting
+from tocsin_executor.worker.doubts import Doubts
+from tocsin_executor.worker.hands import ORDERS, Hand, Queue, Recent, ensure_queue, stream_of
 from tocsin_executor.worker.measures import WorkerMeasures
 from tocsin_executor.worker.outputs import LIMIT, LogLines
 from tocsin_executor.worker.secrets import SecretSource
@@ -87,7 +88,7 @@ class Worker:
         self.worker_name = name
         self._direct = direct
         self._publisher = GroupPublisher(direct)
-        self._orders = OrderedLog(direct, STREAM, clock)
+        self._orders = OrderedLog(direct, ORDERS, clock)
         self.queues = list(queues)
         self._apart = apart or Apart(None, VALUE_LIMIT)
         self._attempts = Attempts(runners, sandbox, secrets, clock, authorize=authorize, identity=identity, apart=self._apart)
@@ -97,9 +98,9 @@ class Worker:
         self._hands: dict[str, Hand] = {}
         self._done, self._revoked = Recent(_DONE), Recent(_DONE)
         self._results: list[Hand] = []
-        self._has_results = asyncio.Event()
         self._arrived: list[Hand] = []
-        self._has_arrived = asyncio.Event()
+        self._has_results, self._has_arrived = asyncio.Event(), asyncio.Event()
+        self._doubts = Doubts(self._hands)
         self._reports = Lane("worker-reports", self._publisher, clock, merge=wire.together)
         self._notes = Lane("worker-notes", self._publisher, clock, width=2)
         self._prints = Lane("worker-logs", self._publisher, clock)
@@ -121,17 +122,18 @@ class Worker:
             await ensure_queue(self._direct.bus, queue.name, self._clock)
             feed = PullFeed(
                 self._direct,
-                STREAM,
+                stream_of(queue.name),
                 f"worker-{queue.name}",
                 receive=lambda delivery, queue=queue: self._receive(queue, delivery),  # type: ignore[misc]
                 idle=self._has_arrived.set,
+                doubt=None if queue.name == wire.EXPRESSIONS else self._doubts.arise,
                 clock=self._clock,
             )
             queue.feed = feed
             await feed.start()
             self._measures.serves(queue.name, queue.slots, lambda queue=queue: queue.busy)  # type: ignore[misc]
         # Before any task is asked for: one that was revoked while no worker was there should not begin, or is stopped at once.
-        await self._orders.open(["executor.revoke.>"], await oldest_waiting(self._direct.bus, self.queues))
+        await self._orders.open(["executor.revoke.>"], 0)
         self._ask()
 
     async def serve(self) -> None:
@@ -143,6 +145,7 @@ class Worker:
             group.create_task(self._report_loop())
             group.create_task(self._beat_loop())
             group.create_task(self._order_loop())
+            group.create_task(self._doubts.serve())
             while True:
                 await self._has_arrived.wait()
                 self._has_arrived.clear()
@@ -182,12 +185,11 @@ class Worker:
         for queue in self.queues:
             if queue.feed is not None:
                 await queue.feed.stop()
-        if await self._emptied(self._drain):
-            return
-        log.warning("worker.hands_back", tasks=len(self._hands))
-        self._hand_back(f"worker {self.worker_name} stopped before it had ended")
-        if not await self._emptied(LAST.total_seconds()):
-            log.error("worker.leaves_behind", tasks=[hand.task.key for hand in self._hands.values()][:20])
+        if not await self._emptied(self._drain):
+            log.warning("worker.hands_back", tasks=len(self._hands))
+            self._hand_back(f"worker {self.worker_name} stopped before it had ended")
+            if not await self._emptied(LAST.total_seconds()):
+                log.error("worker.leaves_behind", tasks=[*self._hands][:20])
 
     async def _emptied(self, seconds: float) -> bool:
         """Whether nothing is in hand any more, after so many seconds at the latest."""
@@ -201,10 +203,8 @@ class Worker:
     def _hand_back(self, why: str) -> None:
         """Stop everything in hand; each is given back when it has really ended."""
         for hand in list(self._hands.values()):
-            if hand.returned is None and not hand.revoked and (self._stopping or hand.task.runner != "evaluate"):
-                hand.returned = why
-                if hand.work is not None:
-                    hand.work.cancel()
+            if self._stopping or hand.task.runner != "evaluate":
+                hand.give_back(why)
 
     @property
     def state(self) -> str:
@@ -236,19 +236,16 @@ class Worker:
             task = read_task(delivery.payload)
         except TocsinError as error:
             log.error("worker.bad_dispatch", error=error.detail)
-            feed.ack(delivery)
-            return
+            return feed.ack(delivery)
         key = task.key
         if key in self._hands:
             self._hands[key].delivery = delivery  # the later delivery is the one to settle
             feed.in_progress(delivery)
             return
         if key in self._done:
-            feed.ack(delivery)
-            return
+            return feed.ack(delivery)
         if not self._takes(queue):  # it was on its way when this worker asked for nothing more
-            feed.retry(delivery)
-            return
+            return feed.retry(delivery)
         hand = Hand(task, delivery, feed, self._clock.monotonic())
         self._hands[key] = hand
         self._empty.clear()
@@ -322,6 +319,7 @@ class Worker:
                 started=started,
                 ended=self._now(),
                 worker=self.worker_name,
+                detached=task.detached,
             )
             if task.runner != "evaluate"
             else wire.evaluated(task.attempt, outcome.output, str(outcome.error["detail"]) if outcome.error else None),
@@ -330,14 +328,14 @@ class Worker:
     def _return(self, hand: Hand) -> None:
         """It has ended here; its run is told, and dispatches it anew. An expression goes to whoever evaluates others."""
         if hand.task.runner != "evaluate":
-            self._finish(hand, wire.lost(hand.task.attempt, hand.returned or ""))
+            self._finish(hand, wire.lost(hand.task.attempt, hand.returned or "", detached=hand.task.detached))
             return
         hand.feed.retry(hand.delivery)
         self._forget(hand)
 
     def _fail(self, hand: Hand, detail: str) -> None:
-        error: dict[str, Json] = problem(ErrorKind.RUNTIME, detail)
-        self._finish(hand, wire.result(hand.task.attempt, error=error, worker=self.worker_name))
+        task, error = hand.task, problem(ErrorKind.RUNTIME, detail)
+        self._finish(hand, wire.result(task.attempt, error=error, worker=self.worker_name, detached=task.detached))
 
     def _finish(self, hand: Hand, payload: bytes) -> None:
         self._reports.push([(hand.task.reply, payload)])
@@ -353,6 +351,7 @@ class Worker:
             results, self._results = self._results, []
             await self._reports.reach(self._reports.mark)
             for hand in results:
+                await self._doubts.resolve(hand)
                 self._settle(hand)
             self._ask()
 

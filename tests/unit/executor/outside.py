@@ -10,7 +10,7 @@ import orjson
 from tocsin.errors import Conflict
 from tocsin_executor.application import wire
 from tocsin_executor.domain.program import Program
-from tocsin_executor.ports import Heard, Listening, RunSave, Save, StoredRun
+from tocsin_executor.ports import DetachedTask, Heard, Listening, RunSave, Save, StoredRun
 from tocsin_kit.testing.clocks import ManualClock
 
 
@@ -43,6 +43,8 @@ class Outside:
     positions: dict[int, int] = field(default_factory=dict)
     saved: dict[str, RunSave] = field(default_factory=dict)
     bodies: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    looked_at: dict[int, str] = field(default_factory=dict)
+    starts: int = 1
 
     def append(self, subject: str, payload: bytes) -> None:
         """Store one input."""
@@ -111,6 +113,40 @@ class Outside:
         """Of the runs that are saved."""
         await turns(self.random)
         return [(run.wake, key) for key, run in self.saved.items() if run.wake and run.meta.partition in partitions]
+
+    async def detached(self, partitions: Sequence[int]) -> tuple[dict[int, str], list[DetachedTask]]:
+        """None; and nobody has looked for lost tasks."""
+        await turns(self.random)
+        return {p: self.looked_at[p] for p in partitions if p in self.looked_at}, []
+
+    async def going(self, partitions: Sequence[int]) -> list[str]:
+        """Runs that are saved and have not ended."""
+        await turns(self.random)
+        return [key for key, run in self.saved.items() if run.summary.ended is None and run.meta.partition in partitions]
+
+    async def looked(self, partition: int, epoch: int, start: str) -> None:
+        """Remembered."""
+        await turns(self.random)
+        if self.epochs.get(partition) == epoch:
+            self.looked_at[partition] = start
+
+    # -- the queues of tasks
+
+    async def start(self) -> str:
+        """How often the broker was started."""
+        await turns(self.random)
+        return str(self.starts)
+
+    async def waiting(self) -> set[str]:
+        """What no worker has ended."""
+        await turns(self.random)
+        return {f"{run}/{attempt}" for run, attempt in self.out}
+
+    def lose(self) -> None:
+        """The broker is started anew, without some of its last tasks."""
+        self.starts += 1
+        for key in self.random.sample(sorted(self.out), self.random.randint(0, len(self.out))):
+            del self.out[key]
 
     async def listening(self, partitions: Sequence[int]) -> tuple[dict[int, Heard], list[Listening]]:
         """Nobody listens."""

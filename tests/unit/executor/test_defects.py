@@ -47,7 +47,17 @@ async def engine(outside: Outside, program: Program, buried: list[Entry]) -> Asy
     reader, programs = Reader(outside), Programs(program)
     decode: Any = lambda entry: ({}, b"")  # noqa: E731  # nobody listens
     host = Host(
-        reader, outside, outside, outside, programs, clock=outside.clock, partitions=1, bury=bury, events={}, decode=decode
+        reader,
+        outside,
+        outside,
+        outside,
+        programs,
+        clock=outside.clock,
+        partitions=1,
+        bury=bury,
+        events={},
+        queues=outside,
+        decode=decode,
     )
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(host.serve())

@@ -1,6 +1,7 @@
 """Partitions change their owner at any moment, also while a save or a load is on its way: nothing is lost, nothing done twice.
 
-Two hosts share a log and a store. Who should own what changes at random; each learns of it late, or by a refused save.
+Two hosts share a log and a store. Who should own what changes at random; each learns of it late, or by a refused save. The broker
+is started anew now and then, without some of the tasks that it had acknowledged.
 """
 
 import asyncio
@@ -44,6 +45,7 @@ async def hosts(outside: Outside, program: Program) -> AsyncIterator[list[Host]]
             bury=lambda entry, error: (_ for _ in ()).throw(AssertionError(f"{entry} is put aside: {error}")),
             events={},
             decode=lambda entry: ({}, b""),
+            queues=outside,
         )
         for _ in range(2)
     ]
@@ -77,7 +79,7 @@ async def disturbed(outside: Outside, made: list[Host], table: Table, group: asy
     """Runs start and go on while partitions move to and fro."""
     random, runs, looking = outside.random, list[str](), list[asyncio.Task[None]]()
     for _ in range(random.randint(20, 90)):
-        match random.randint(0, 6):
+        match random.randint(0, 7):
             case 0 if len(runs) < 8:
                 run = f"run{len(runs)}"
                 runs.append(run)
@@ -93,6 +95,11 @@ async def disturbed(outside: Outside, made: list[Host], table: Table, group: asy
                     looking.append(group.create_task(table.tell(made, random.randrange(2))))
             case 5:
                 await outside.clock.advance(0.06)
+            case 6 if outside.starts < 5:
+                outside.lose()
+                for host in random.sample(made, 2):
+                    host.redispatch.doubt()
+                    await turns(random, 12)
             case _:
                 await turns(random, 12)
     return runs

@@ -72,7 +72,7 @@ def begin_task(fold: Fold, token: Token, node: Node) -> None:
     fold.effects.append(
         Dispatch(
             fold.run, f"{token.id}#{token.attempt}", node.index, spec.queue, spec.runner, node.name, node.ref,
-            data, given, variables, deadline, fold.head.traceparent or fold.message.traceparent,
+            data, given, variables, deadline, fold.head.traceparent or fold.message.traceparent, not spec.awaited,
         )
     )  # fmt: skip
     if spec.awaited:
