@@ -92,7 +92,7 @@ def runners_for(clock: Clock, sandbox: Sandbox, settings: WorkerSettings, apart:
         "asyncapi": MessageRunner(caller, resources, sandbox, clock),
         "grpc": GrpcRunner(caller, resources),
         "a2a": AgentRunner(rpc, resources),
-        "mcp": ToolRunner(caller, rpc, clock, warden),
+        "mcp": ToolRunner(rpc, clock, warden),
         "script": processes,
         "shell": processes,
         "container": containers,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.tasks import Failed
@@ -23,8 +23,12 @@ from tocsin_executor.worker.tasks import Failed
 _KEPT: Final = 64
 _SECONDS: Final = 20.0
 _FILES: Final = 64
-_COMMENTS: Final = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
-_IMPORTS: Final = re.compile(rb'\bimport\s+(?:public\s+|weak\s+|option\s+)?"([^"\n]+)"\s*;')
+_TOLD: Final = 1000  # characters of what a library says
+_BYTES: Final = 4 * 1024 * 1024  # of a proto with all that it imports
+# Texts and comments, whichever begins first: `"/v1/{name=shelves/*}"` opens no comment. What is never closed reaches to the
+# end, so that no text, however hostile, is looked through twice.
+_WORDS: Final = re.compile(rb"""("(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?)|//[^\n]*+|/\*(?:.*?\*/|.*+)""", re.DOTALL)
+_IMPORTS: Final = re.compile(rb"""\bimport\s*+(?:public\s++|weak\s++|option\s++)?(["'])([^"'\n]++)\1\s*+;""")
 _OWN: Final = "tocsin/service.proto"  # a name that no import has
 
 
@@ -38,6 +42,7 @@ class Method:
         answer: Its answer's.
         client_streams: Whether it takes many requests.
         server_streams: Whether it gives many answers.
+        types: All messages of the proto and of what it imports: what an ``Any`` may hold.
     """
 
     path: str
@@ -45,6 +50,7 @@ class Method:
     answer: Any
     client_streams: bool
     server_streams: bool
+    types: Any
 
     def encode(self, value: Json) -> bytes:
         """A request from its JSON form.
@@ -53,18 +59,27 @@ class Method:
             Failed: ``configuration``: it does not fit.
         """
         try:
-            encoded: bytes = json_format.ParseDict(value, self.request()).SerializeToString()
-        except json_format.ParseError as error:
-            raise Failed(ErrorKind.CONFIGURATION, f"The arguments do not fit {self.path}: {error}") from error
+            message = json_format.ParseDict(value, self.request(), descriptor_pool=self.types)
+            encoded: bytes = message.SerializeToString()
+        except (json_format.Error, EncodeError, ValueError, TypeError, RecursionError) as error:
+            detail = f"The arguments do not fit {self.path}: {str(error)[:_TOLD]}"
+            raise Failed(ErrorKind.CONFIGURATION, detail) from error
         return encoded
 
     def decode(self, data: bytes) -> Json:
-        """An answer as JSON, in the form that Protocol Buffers define; fields without presence are always there."""
+        """An answer as JSON, in the form that Protocol Buffers define; fields without presence are always there.
+
+        Raises:
+            Failed: ``communication``: it is none, or holds what has no such form.
+        """
         try:
             message = self.answer.FromString(data)
-        except DecodeError as error:
-            raise Failed(ErrorKind.COMMUNICATION, f"The answer of {self.path} is not what the proto says.") from error
-        decoded: Json = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+            decoded: Json = json_format.MessageToDict(
+                message, always_print_fields_with_no_presence=True, descriptor_pool=self.types
+            )
+        except (DecodeError, json_format.Error, ValueError, TypeError, RecursionError) as error:
+            detail = f"The answer of {self.path} is not what the proto says."
+            raise Failed(ErrorKind.COMMUNICATION, detail, status=502) from error
         return decoded
 
 
@@ -72,8 +87,9 @@ class Protos:
     """Compiles and keeps."""
 
     def __init__(self) -> None:
-        self._pools: OrderedDict[str, Any] = OrderedDict()
-        self._compiling = asyncio.Lock()
+        self._pools: OrderedDict[str, tuple[Any, tuple[str, ...]]] = OrderedDict()
+        self._compiling: dict[str, asyncio.Lock] = {}
+        self._compilers = asyncio.Semaphore(2)
 
     async def method(self, proto: Mapping[str, bytes], service: str, name: str) -> Method:
         """A method of a service.
@@ -87,12 +103,7 @@ class Protos:
             Failed: ``configuration``: the text does not compile, or has no such method.
         """
         digest = hashlib.sha256(repr(sorted(proto.items())).encode()).hexdigest()
-        async with self._compiling:
-            if digest not in self._pools:
-                self._pools[digest] = _pool(await _compiled(proto))
-                while len(self._pools) > _KEPT:
-                    self._pools.popitem(last=False)
-        pool, services = self._pools[digest]
+        pool, services = await self._pool(digest, proto)
         found = [known for known in services if known == service or known.rpartition(".")[2] == service]
         if len(found) != 1:
             listed = ", ".join(services) or "none"
@@ -108,7 +119,23 @@ class Protos:
             message_factory.GetMessageClass(method.output_type),
             method.client_streaming,
             method.server_streaming,
+            pool,
         )
+
+    async def _pool(self, digest: str, proto: Mapping[str, bytes]) -> tuple[Any, tuple[str, ...]]:
+        """Compiled once, however many ask; a text that takes long holds up nobody who needs another."""
+        lock = self._compiling.setdefault(digest, asyncio.Lock())
+        try:
+            async with lock:
+                if digest not in self._pools:
+                    async with self._compilers:
+                        self._pools[digest] = _pool_of(await _compiled(proto))
+                    while len(self._pools) > _KEPT:
+                        self._pools.popitem(last=False)
+                return self._pools[digest]
+        finally:
+            if not lock.locked():
+                self._compiling.pop(digest, None)
 
 
 async def with_imports(proto: bytes, fetch: Callable[[str], Awaitable[bytes]]) -> dict[str, bytes]:
@@ -121,11 +148,10 @@ async def with_imports(proto: bytes, fetch: Callable[[str], Awaitable[bytes]]) -
     Raises:
         Failed: An import is not to be had, leads elsewhere, or there are too many.
     """
-    found = {_OWN: proto}
+    found = _bounded({_OWN: proto})
     pending = [proto]
     while pending:
-        for imported in _IMPORTS.findall(_COMMENTS.sub(b"", pending.pop())):
-            name = imported.decode("utf-8", "replace")
+        for name in await asyncio.to_thread(_imported, pending.pop()):
             if name in found or name.startswith("google/protobuf/"):
                 continue
             if not re.fullmatch(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", name):
@@ -133,8 +159,20 @@ async def with_imports(proto: bytes, fetch: Callable[[str], Awaitable[bytes]]) -
             if len(found) > _FILES:
                 raise Failed(ErrorKind.CONFIGURATION, f"The proto imports more than {_FILES} files.")
             found[name] = await fetch(name)
-            pending.append(found[name])
+            pending.append(_bounded(found)[name])
     return found
+
+
+def _bounded(found: dict[str, bytes]) -> dict[str, bytes]:
+    if sum(map(len, found.values())) > _BYTES:
+        raise Failed(ErrorKind.CONFIGURATION, f"The proto and what it imports are above the limit of {_BYTES} bytes.")
+    return found
+
+
+def _imported(proto: bytes) -> list[str]:
+    """The names of a text's imports; what stands in comments is none."""
+    said = _WORDS.sub(lambda word: word[1] or b" ", proto)
+    return [name.decode("utf-8", "replace") for _, name in _IMPORTS.findall(said)]
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -159,6 +197,8 @@ async def _compiled(proto: Mapping[str, bytes]) -> bytes:
         try:
             async with asyncio.timeout(_SECONDS):
                 _, said = await process.communicate()
+        except TimeoutError as error:
+            raise Failed(ErrorKind.CONFIGURATION, f"The proto does not compile within {_SECONDS:g} s.") from error
         finally:
             if process.returncode is None:
                 process.kill()
@@ -169,11 +209,12 @@ async def _compiled(proto: Mapping[str, bytes]) -> bytes:
         return await asyncio.to_thread((place / "out").read_bytes)
 
 
-def _pool(data: bytes) -> tuple[Any, tuple[str, ...]]:
+def _pool_of(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """All types, and the names of the services: of the text itself first, of what it imports behind."""
     files = descriptor_pb2.FileDescriptorSet.FromString(data)
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
         pool.Add(file)
-    last = files.file[-1]
-    prefix = f"{last.package}." if last.package else ""
-    return pool, tuple(f"{prefix}{service.name}" for service in last.service)
+    prefixes = {file.name: f"{file.package}." if file.package else "" for file in files.file}
+    services = (f"{prefixes[file.name]}{service.name}" for file in reversed(files.file) for service in file.service)
+    return pool, tuple(services)

@@ -1,6 +1,9 @@
 """JSON-RPC 2.0 of agents and tools, over HTTP: an answer as one document, or as a stream of server-sent events."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +17,11 @@ from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Task
 
 _MOST: Final = 10_000  # events of one answer
 _EVENTS: Final = "text/event-stream"
+_ASKED: Final = 1000  # requests of a peer that are answered while it answers one
+_MOMENT: Final = 1.0  # seconds for what needs no answer
+_REFUSAL: Final = 64 * 1024  # bytes that are read of an answer that is no success
+_ENDS: Final = re.compile(rb"\r\n|\n|\r")
+_MARK: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
@@ -46,6 +54,8 @@ class Rpc:
     ) -> tuple[list[Json], Mapping[str, str]]:
         """Every result of a request in order, and the answer's headers; none for a notification.
 
+        What the peer asks meanwhile is answered: that we are there, and that we do nothing else.
+
         Args:
             task: On whose behalf.
             peer: Who is asked.
@@ -57,23 +67,48 @@ class Rpc:
         """
         headers = {"Accept": f"application/json, {_EVENTS}", "Content-Type": "application/json", **peer.headers}
         request = Request("POST", peer.url, headers, body=orjson.dumps(message), streams=stream)
-        found: list[Json] = []
+        found, size, asked = list[Json](), 0, 0
         async with self._caller.open(task, request, peer.policy) as response:
             with told(peer.url):
                 if not 200 <= response.status < 300:
-                    detail = f"{where(peer.url)} answered {response.status} {response.reason or ''}".rstrip() + "."
-                    raise Failed(ErrorKind.COMMUNICATION, detail, status=response.status)
+                    raise await _refusal(peer.url, response)
                 async for content in _documents(response):
                     answer = _read(content)
-                    if "method" not in answer and answer.get("id") == message.get("id"):
+                    if "method" in answer and answer.get("id") is not None and asked < _ASKED:
+                        asked += 1
+                        await self.tell(task, peer, reply_to(answer))
+                    elif "method" not in answer and answer.get("id") == message.get("id"):
                         found.append(result_of(answer))
+                        size += len(content)
                         if response.content_type == _EVENTS and not stream:
                             break
-                    if len(found) > _MOST:
-                        raise Failed(ErrorKind.COMMUNICATION, f"The peer sent more than {_MOST} results.", status=413)
+                    if len(found) > _MOST or size > VALUE_LIMIT:
+                        detail = f"The peer sent more than {_MOST} results, or more than {VALUE_LIMIT} bytes of them."
+                        raise Failed(ErrorKind.COMMUNICATION, detail, status=413)
         if not found and "id" in message:
             raise Failed(ErrorKind.COMMUNICATION, f"{where(peer.url)} did not answer the request.", status=502)
         return found, dict(response.headers)
+
+    async def tell(self, task: Task, peer: Peer, message: Mapping[str, Json] | None, method: str = "POST") -> None:
+        """Say something to which nothing needs to come back; a peer that does not take it in a moment is left alone."""
+        headers = {"Accept": f"application/json, {_EVENTS}", **peer.headers}
+        body = orjson.dumps(message) if message is not None else None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        with suppress(Failed, TimeoutError):
+            async with (
+                asyncio.timeout(_MOMENT),
+                self._caller.open(task, Request(method, peer.url, headers, body=body), peer.policy),
+            ):
+                pass
+
+
+def reply_to(asked: Mapping[str, Json]) -> dict[str, Json]:
+    """What a peer hears that asks us something: we are there, and offer nothing."""
+    head: dict[str, Json] = {"jsonrpc": "2.0", "id": asked.get("id")}
+    if asked.get("method") == "ping":
+        return {**head, "result": {}}
+    return {**head, "error": {"code": -32601, "message": "A workflow offers nothing to its peers."}}
 
 
 def result_of(answer: Mapping[str, Json]) -> Json:
@@ -86,7 +121,29 @@ def result_of(answer: Mapping[str, Json]) -> Json:
     if error is not None:
         code, said = (error.get("code"), error.get("message")) if isinstance(error, Mapping) else (None, error)
         raise Failed(ErrorKind.RUNTIME, f"The peer answered with the error {code}: {str(said)[:1000]}", title="Remote Error")
+    if "result" not in answer and "error" not in answer:
+        raise Failed(ErrorKind.COMMUNICATION, "The peer answered with neither a result nor an error.", status=502)
     return answer.get("result")
+
+
+async def _refusal(url: str, response: aiohttp.ClientResponse) -> Failed:
+    """What a status that is no success comes to: an error of the protocol, if the answer holds one."""
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > _REFUSAL:
+            break
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        answer = None
+    if isinstance(answer, Mapping) and isinstance(answer.get("error"), Mapping):
+        try:
+            result_of(answer)
+        except Failed as failure:
+            return failure
+    detail = f"{where(url)} answered {response.status} {response.reason or ''}".rstrip() + "."
+    return Failed(ErrorKind.COMMUNICATION, detail, status=response.status)
 
 
 def _read(content: bytes) -> Mapping[str, Json]:
@@ -115,16 +172,14 @@ async def _documents(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, bytes]]:
     """Type and data of each server-sent event."""
-    kind, data, size = "message", bytearray(), 0
-    async for raw in response.content:
-        line = raw.rstrip(b"\r\n")
+    kind, data = "message", bytearray()
+    async for line in lines(response):
         if not line:
             if data:
                 yield kind, bytes(data)
             kind, data = "message", bytearray()
             continue
-        size = len(data) + len(line)
-        if size > VALUE_LIMIT:
+        if len(data) + len(line) > VALUE_LIMIT:
             raise Failed(ErrorKind.COMMUNICATION, f"An event is above the limit of {VALUE_LIMIT} bytes.", status=413)
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -132,3 +187,23 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, b
             data += (b"\n" if data else b"") + value
         elif name == b"event":
             kind = value.decode("utf-8", "replace")
+
+
+async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Each line as soon as it has ended, with LF, CR LF or CR; without a mark of byte order before the first.
+
+    Not those of the HTTP library, which ends a line at 512 KiB with an error of its own.
+    """
+    rest, returned, first = bytearray(), False, True
+    async for raw in response.content.iter_any():
+        piece = raw[1:] if returned and raw.startswith(b"\n") else raw
+        returned = raw.endswith(b"\r")
+        head, *tail = _ENDS.split(piece)
+        rest += head
+        for following in tail:
+            yield bytes(rest).removeprefix(_MARK) if first else bytes(rest)
+            rest, first = bytearray(following), False
+        if len(rest) > VALUE_LIMIT:
+            raise Failed(ErrorKind.COMMUNICATION, f"A line of the answer is above {VALUE_LIMIT} bytes.", status=413)
+    if rest:
+        yield bytes(rest)

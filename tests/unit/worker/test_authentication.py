@@ -243,6 +243,35 @@ async def test_openid_connect_finds_the_endpoint_by_discovery() -> None:
             assert (await ask(policy))["scheme"] == "Bearer"
 
 
+async def test_a_challenge_that_was_only_too_old_is_answered_anew() -> None:
+    """Once: among other schemes, with the body in the proof, and a wrong password is refused at once."""
+    seen: list[str] = []
+
+    async def api(request: web.Request) -> web.Response:
+        said = request.headers.get("Authorization", "")
+        seen.append(said)
+        if 'nonce="n2"' in said:
+            return web.json_response({"body": await request.text()})
+        offered = web.Response(status=401)
+        offered.headers.add("WWW-Authenticate", 'Basic realm="r"')
+        digest = 'Digest realm="r", nonce="n2", stale=true' if said else 'Digest realm="r", nonce="n1"'
+        offered.headers.add("WWW-Authenticate", f'{digest}, qop="auth-int", algorithm=MD5')
+        return offered
+
+    caller = Caller(OutgoingGuard(allow_private=True, setting="x"), ManualClock(), SeededChance(1))
+    async with serving({"/api": api}) as url:
+        policy = {"digest": {"username": "u", "password": "p"}}
+        spec = {"method": "post", "endpoint": {"uri": f"{url}/api?q=1", "authentication": policy}, "body": "all of it"}
+        task = Task("r", "h:1#1", "http", "t", "/do/0/t", "n", spec, None, None, None, None, "s")
+        try:
+            assert (await HttpRunner(caller).run(task)).output == {"body": "all of it"}
+        finally:
+            await caller.close()
+    assert [said.partition(" ")[0] for said in seen] == ["", "Digest", "Digest"]
+    assert "qop=auth-int" in seen[1]
+    assert 'uri="/api?q=1"' in seen[1]
+
+
 async def test_basic_bearer_and_digest_come_inline_or_from_a_secret() -> None:
     """A secret holds the policy; for a bearer it may be the token alone."""
     async with world() as (authority, ask, _):

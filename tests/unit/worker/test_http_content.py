@@ -40,3 +40,25 @@ def test_headers_are_texts_and_null_is_none() -> None:
         with pytest.raises(Failed) as caught:
             headers_of(wrong)
         assert caught.value.problem["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("header", "content"),
+    [
+        ("application/json", b'\xef\xbb\xbf{"a": "\xc3\xa4"}'),
+        ("application/problem+json; charset=latin1", b'{"a": "\xe4"}'),
+        ("application/json; charset=utf-16", '{"a": "ä"}'.encode("utf-16")),
+    ],
+)
+def test_json_is_read_as_servers_write_it(header: str, content: bytes) -> None:
+    """With a mark of byte order before it, or in a character set of their own."""
+    assert parsed_content(Answer(200, "OK", "http://x/", {}, {"Content-Type": header}, header.partition(";")[0], content)) == {
+        "a": "ä"
+    }
+
+
+def test_what_only_says_that_it_is_json_is_an_error() -> None:
+    """Not a text."""
+    for content in (b"{nope", b"NaN", b"\xff"):
+        with pytest.raises(Failed):
+            parsed_content(Answer(200, "OK", "http://x/", {}, {}, "application/json", content))

@@ -3,12 +3,16 @@
 To port 443, or without a port, the connection is encrypted; to any other it is not, for the language has no word for it.
 """
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+import orjson
+
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.calling import Caller, where
-from tocsin_executor.worker.policies import read_policy
+from tocsin_executor.worker.policies import Policy, read_policy
 from tocsin_executor.worker.protos import Method, Protos, with_imports
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.runners.http import as_mapping
@@ -21,9 +25,11 @@ try:
 except ImportError:  # an extra: most workers never need it
     grpc = grpc_tools = None
 
-_SECONDS: Final = 300.0  # the task's own timeout is the engine's; this only bounds a mistake
+_MOST: Final = 10_000  # answers of a stream
+_LARGE: Final = 64 * 1024  # bytes
 _TLS: Final = 443
 _UP: Final = 4  # folders above a proto that may be the root of its imports
+_PEER: Final = re.compile(r"\bipv[46]:\S+:\d+")  # names must not become a way to map a network
 # The HTTP status that says the same (google.rpc.Code).
 _STATUS: Final = {
     "CANCELLED": 499, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404, "ALREADY_EXISTS": 409,
@@ -51,26 +57,30 @@ class GrpcRunner:
             raise Failed(ErrorKind.CONFIGURATION, "This worker cannot call gRPC: install it with `pip install 'tocsin[grpc]'`.")
         spec = task.spec
         service = as_mapping(spec.get("service"), "service") if isinstance(spec, Mapping) else {}
-        host, name, port = service.get("host"), service.get("name"), service.get("port", _TLS)
-        if not isinstance(spec, Mapping) or not isinstance(host, str) or not isinstance(name, str) or not isinstance(port, int):
-            raise Failed(ErrorKind.CONFIGURATION, "A gRPC call needs a service with its name, host and port.")
+        host, name, port = _address(service)
+        if not isinstance(spec, Mapping):
+            raise Failed(ErrorKind.CONFIGURATION, "The arguments of a gRPC call must be an object.")
         method = await self._protos.method(await self._proto(task, spec.get("proto")), name, str(spec.get("method")))
         request = method.encode(dict(as_mapping(spec.get("arguments"), "arguments")))
         metadata = []
         policy = read_policy(task, service.get("authentication"))
         if policy is not None:
-            metadata.append(("authorization", await self._caller.authorization(task, policy)))
+            metadata.append(("authorization", await self._authorization(task, policy)))
         if (traceparent := current_traceparent()) is not None:
             metadata.append(("traceparent", traceparent))
         address = await self._caller.address(host, port)
         try:
             async with _channel(host, address, port) as channel:
-                answers = await _called(channel, method, request, metadata)
+                answers = await _called(channel, method, request, {"metadata": metadata, "timeout": self._caller.within(task)})
         except grpc.aio.AioRpcError as error:
-            code = error.code().name
-            detail = f"{method.path} answered {code}: {str(error.details())[:500]}"
-            raise Failed(ErrorKind.COMMUNICATION, detail, status=_STATUS.get(code, 500)) from error
+            raise _failure(method.path, error.code().name, _PEER.sub(f"{host}:{port}", error.details() or "")) from error
         return Outcome(answers if method.server_streams else answers[0])
+
+    async def _authorization(self, task: Task, policy: Policy) -> str:
+        value = await self._caller.authorization(task, policy)
+        if not value.isascii() or not value.isprintable():
+            raise Failed(ErrorKind.CONFIGURATION, "The authentication holds a character that gRPC cannot send.")
+        return value
 
     async def _proto(self, task: Task, resource: Json) -> dict[str, bytes]:
         """The proto with its imports, which are looked for beside it and above: a path of an import begins at some root."""
@@ -92,6 +102,27 @@ class GrpcRunner:
         return await with_imports(proto, fetch)
 
 
+def _address(service: Mapping[str, Json]) -> tuple[str, str, int]:
+    """Host, name and port of a service."""
+    host, name, port = service.get("host"), service.get("name"), service.get("port", _TLS)
+    if not isinstance(host, str) or not isinstance(name, str) or not host or not name:
+        raise Failed(ErrorKind.CONFIGURATION, "A gRPC call needs a service with its name and host.")
+    if "/" in host or host.count(":") == 1:  # several colons make an address
+        raise Failed(ErrorKind.CONFIGURATION, f"service.host is a name or an address, not {host[:100]!r}; the port is apart.")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
+        raise Failed(ErrorKind.CONFIGURATION, "service.port is a number from 1 to 65535.")
+    return host, name, port
+
+
+def _failure(path: str, code: str, details: str) -> Failed:
+    """The error of a status."""
+    if code == "RESOURCE_EXHAUSTED" and "larger than max" in details and "CLIENT" in details.upper():
+        detail = f"The answer of {path} is above the limit of {VALUE_LIMIT} bytes."
+        return Failed(ErrorKind.COMMUNICATION, detail, status=413)
+    said = f"{path} answered {code}: {details[:500]}" if details else f"{path} answered {code}."
+    return Failed(ErrorKind.COMMUNICATION, said, status=_STATUS.get(code, 500))
+
+
 def _roots(uri: str) -> list[str]:
     """The folder of a proto and those above it, on the same host."""
     scheme, separator, path = uri.partition("?")[0].rpartition("://")
@@ -106,7 +137,7 @@ def _channel(host: str, address: str, port: int) -> Any:  # the library has no t
     options = [
         ("grpc.enable_http_proxy", 0),
         ("grpc.default_authority", f"{host}:{port}"),
-        ("grpc.max_receive_message_length", VALUE_LIMIT * 8),
+        ("grpc.max_receive_message_length", VALUE_LIMIT),
     ]
     if port != _TLS:
         return grpc.aio.insecure_channel(target, options)
@@ -114,19 +145,26 @@ def _channel(host: str, address: str, port: int) -> Any:  # the library has no t
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options)
 
 
-async def _called(channel: Any, method: Method, request: bytes, metadata: list[tuple[str, str]]) -> list[Json]:
+async def _called(channel: Any, method: Method, request: bytes, how: Mapping[str, Any]) -> list[Json]:
+    """The answers; what is large is read on a thread, or the worker would be deaf meanwhile."""
+
     async def requests() -> AsyncIterator[bytes]:
         yield request
 
     given: Any = requests() if method.client_streams else request
     kind = ("stream" if method.client_streams else "unary") + "_" + ("stream" if method.server_streams else "unary")
-    call = getattr(channel, kind)(method.path)(given, metadata=metadata, timeout=_SECONDS)
+    call = getattr(channel, kind)(method.path)(given, **how)
     if not method.server_streams:
-        return [method.decode(await call)]
+        return [await _decoded(method, await call)]
     found, size = list[Json](), 0
     async for answer in call:
-        size += len(answer)
-        if size > VALUE_LIMIT:
-            raise Failed(ErrorKind.COMMUNICATION, f"The answers are above the limit of {VALUE_LIMIT} bytes.", status=413)
-        found.append(method.decode(answer))
+        found.append(await _decoded(method, answer))
+        size += len(orjson.dumps(found[-1]))  # an empty message may come to a long text
+        if size > VALUE_LIMIT or len(found) > _MOST:
+            detail = f"{method.path} gave more than {_MOST} answers, or more than {VALUE_LIMIT} bytes of them."
+            raise Failed(ErrorKind.COMMUNICATION, detail, status=413)
     return found
+
+
+async def _decoded(method: Method, answer: bytes) -> Json:
+    return method.decode(answer) if len(answer) < _LARGE else await asyncio.to_thread(method.decode, answer)

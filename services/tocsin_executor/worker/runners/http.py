@@ -90,19 +90,29 @@ def parsed_content(answer: Answer) -> Json:
         return None
     if media == "application/json" or media.endswith("+json"):
         try:
-            value: Json = orjson.loads(content)
+            value: Json = orjson.loads(content.removeprefix(codecs.BOM_UTF8))
         except orjson.JSONDecodeError as error:
-            raise Failed(ErrorKind.COMMUNICATION, "The answer says it is JSON and is not.", status=502) from error
+            text = _text_of(answer)  # JSON is UTF-8 by its own rules; some servers have others
+            try:
+                value = orjson.loads(text if text is not None else b"")
+            except orjson.JSONDecodeError:
+                raise Failed(ErrorKind.COMMUNICATION, "The answer says it is JSON and is not.", status=502) from error
         return value
+    text = _text_of(answer)
+    return base64.b64encode(content).decode() if text is None else text
+
+
+def _text_of(answer: Answer) -> str | None:
+    """The content in its character set; ``None`` if it is not in that."""
     charset = _CHARSET.search(next((v for n, v in answer.headers.items() if n.lower() == "content-type"), ""))
     try:
         named = codecs.lookup(charset[1] if charset else "utf-8").name
         if named in _NO_CHARSETS:
             raise LookupError(named)
-        text = content.decode(named)
+        text = answer.content.decode(named)
         text.encode()  # some decode what is half a character
     except (UnicodeError, LookupError):
-        return base64.b64encode(content).decode()
+        return None
     return text
 
 

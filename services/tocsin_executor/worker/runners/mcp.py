@@ -13,10 +13,9 @@ import orjson
 from tocsin.expressions.durations import DurationInvalid, parse_duration
 from tocsin_executor.domain.compile.document import VERSION
 from tocsin_executor.domain.values import ErrorKind, Json
-from tocsin_executor.worker.calling import Caller, Request
 from tocsin_executor.worker.policies import read_policy
 from tocsin_executor.worker.processes import PATH, UNBOUNDED, Command, Ending, as_text, end, environment_of, start
-from tocsin_executor.worker.rpc import Peer, Rpc, result_of
+from tocsin_executor.worker.rpc import Peer, Rpc, reply_to, result_of
 from tocsin_executor.worker.runners.http import as_mapping, headers_of
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_executor.worker.warden import Warden
@@ -30,14 +29,12 @@ class ToolRunner:
     """Asks tool servers.
 
     Args:
-        caller: Its connections.
         rpc: Asks over HTTP.
         clock: Time.
         warden: Ends servers with this worker.
     """
 
-    def __init__(self, caller: Caller, rpc: Rpc, clock: Clock, warden: Warden) -> None:
-        self._caller = caller
+    def __init__(self, rpc: Rpc, clock: Clock, warden: Warden) -> None:
         self._rpc = rpc
         self._clock = clock
         self._ending = Ending(warden, clock)
@@ -80,10 +77,13 @@ class ToolRunner:
             await self._rpc.results(task, peer, opened)
             results, _ = await self._rpc.results(task, peer, request)
             return results[-1]
+        except asyncio.CancelledError:  # its own timeout, or the run's: the server shall not work for nobody
+            about: dict[str, Json] = {"requestId": request["id"], "reason": "Nobody waits for it any more."}
+            await self._rpc.tell(task, peer, {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": about})
+            raise
         finally:
             if session is not None:
-                with suppress(Failed):  # a server need not let its sessions be ended
-                    await self._caller.send(task, Request("DELETE", url, dict(peer.headers)), policy)
+                await self._rpc.tell(task, peer, None, "DELETE")  # a server need not let its sessions be ended
 
     async def _over_pipes(self, task: Task, given: Mapping[str, Json], messages: tuple[dict[str, Json], ...]) -> Json:
         program = given.get("command")
@@ -138,7 +138,7 @@ async def _talk(process: asyncio.subprocess.Process, messages: tuple[dict[str, J
     try:
         for first, then in ((opening, opened), (request, None)):
             process.stdin.write(orjson.dumps(first) + b"\n")
-            result = await _answered(process.stdout, first["id"])
+            result = await _answered(process.stdout, process.stdin, first["id"])
             if then is not None:
                 process.stdin.write(orjson.dumps(then) + b"\n")
             await process.stdin.drain()
@@ -147,7 +147,7 @@ async def _talk(process: asyncio.subprocess.Process, messages: tuple[dict[str, J
     return result
 
 
-async def _answered(stream: asyncio.StreamReader, wanted: Json) -> Json:
+async def _answered(stream: asyncio.StreamReader, back: asyncio.StreamWriter, wanted: Json) -> Json:
     while True:
         line = bytearray()
         while not line.endswith(b"\n"):
@@ -163,6 +163,9 @@ async def _answered(stream: asyncio.StreamReader, wanted: Json) -> Json:
             answer = orjson.loads(line)
             if isinstance(answer, dict) and "method" not in answer and answer.get("id") == wanted:
                 return result_of(answer)
+            if isinstance(answer, dict) and "method" in answer and answer.get("id") is not None:
+                back.write(orjson.dumps(reply_to(answer)) + b"\n")
+                await back.drain()
 
 
 def _ended() -> Failed:

@@ -1,0 +1,230 @@
+"""gRPC with a real server: every kind of stream, every kind of field, and what servers and documents do wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from tocsin_executor.worker.calling import LONGEST
+from tocsin_executor.worker.protos import Protos, with_imports
+from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed
+from tocsin_kit.clock import SystemClock
+from tocsin_kit.testing import eventually
+from unit.worker.calls_world import runners, task_of
+
+PROTO = b"""syntax = "proto3";
+package demo.v1;
+import 'parts/other.proto'; // in the other kind of quotes
+import "google/protobuf/any.proto"; import "google/protobuf/struct.proto"; import "google/protobuf/timestamp.proto";
+import "google/protobuf/wrappers.proto"; import "google/protobuf/duration.proto"; import "google/protobuf/field_mask.proto";
+enum Color { UNKNOWN = 0; RED = 1; }
+message Inner { string a = 1; }
+message All {
+  string text = 1; int64 big = 2; uint64 unsigned = 3; optional int32 maybe = 4;
+  oneof which { string left = 5; Inner right = 6; }
+  map<string, Inner> named = 7; map<int64, Color> numbered = 8; repeated Color colors = 9;
+  google.protobuf.Timestamp at = 10; google.protobuf.Any any = 11; google.protobuf.Struct open = 12;
+  google.protobuf.Int64Value wrapped = 13; google.protobuf.Duration takes = 14; google.protobuf.FieldMask mask = 15;
+  bytes raw = 16; double real = 17; other.Thing thing = 18;
+}
+service Mirror {
+  rpc One (All) returns (All); rpc Down (All) returns (stream All);
+  rpc Up (stream All) returns (All); rpc Both (stream All) returns (stream All);
+}
+"""
+OTHER = b'syntax = "proto2"; package other; message Thing { required int32 n = 1; }'
+FULL: dict[str, Any] = {
+    "text": "\u00e9", "big": "9007199254740993", "unsigned": "18446744073709551615", "maybe": 0, "right": {"a": "q"},
+    "named": {"k": {"a": "1"}}, "numbered": {"5": "RED"}, "colors": ["RED", 7], "at": "2026-01-01T00:00:00Z",
+    "any": {"@type": "type.googleapis.com/demo.v1.Inner", "a": "in it"}, "open": {"x": [1.0, None, True]}, "wrapped": "7",
+    "takes": "1.500s", "mask": "a,b", "raw": "aGk=", "real": "NaN", "thing": {"n": 3},
+}  # fmt: skip
+
+
+class Mirror(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Gives back what it gets; does otherwise what the text of the request says."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer, self.left, self.gone = answer, 0.0, asyncio.Event()
+
+    def service(self, details: Any) -> Any:
+        match details.method.rpartition("/")[2]:
+            case "One":
+                return grpc.unary_unary_rpc_method_handler(self.one)
+            case "Down":
+                return grpc.unary_stream_rpc_method_handler(self.down)
+            case "Up":
+                return grpc.stream_unary_rpc_method_handler(self.up)
+            case _:
+                return grpc.stream_stream_rpc_method_handler(self.both)
+
+    async def one(self, request: bytes, context: Any) -> bytes:
+        self.left = context.time_remaining()
+        match self.answer.FromString(request).text:
+            case "hang":
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.gone.set()
+            case "huge":
+                encoded: bytes = self.answer(text="x" * (VALUE_LIMIT + 1)).SerializeToString()
+                return encoded
+            case "garbage":
+                return b"\xff\xff\xff"
+            case "abort":
+                await context.abort(grpc.StatusCode.ABORTED, "")
+        return request
+
+    async def down(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        endless = self.answer.FromString(request).text == "endless"
+        sent = 0
+        while endless or sent < 3:
+            sent += 1
+            yield b"" if endless else request
+        if context.done():
+            self.gone.set()
+
+    async def up(self, requests: Any, context: Any) -> bytes:
+        return b"".join([request async for request in requests])
+
+    async def both(self, requests: Any, context: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield request
+
+
+@asynccontextmanager
+async def world(tmp_path: Path) -> AsyncIterator[tuple[Mirror, Any]]:
+    """A mirror, and a function that calls it."""
+    (tmp_path / "mirror.proto").write_bytes(PROTO)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "other.proto").write_bytes(OTHER)
+
+    async def fetch(name: str) -> bytes:
+        return (tmp_path / name).read_bytes()
+
+    mirror = Mirror((await Protos().method(await with_imports(PROTO, fetch), "Mirror", "One")).answer)
+    server = grpc.aio.server(options=[("grpc.max_send_message_length", -1)])
+    server.add_generic_rpc_handlers((mirror,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with runners(tmp_path) as opened:
+
+            async def call(method: str, arguments: Any, *, deadline: int | None = None, **service: Any) -> Any:
+                spec = {
+                    "proto": {"endpoint": "file://mirror.proto"},
+                    "service": {"name": "Mirror", "host": "127.0.0.1", "port": port, **service},
+                    "method": method,
+                    "arguments": arguments,
+                }
+                task = task_of("grpc", spec)
+                task.deadline = deadline
+                return (await opened.by_kind["grpc"].run(task)).output
+
+            yield mirror, call
+    finally:
+        await server.stop(None)
+
+
+async def test_every_kind_of_field_and_stream_comes_back_as_it_went(tmp_path: Path) -> None:
+    """In the JSON form of Protocol Buffers: large integers as text, presence kept, an `Any` of the proto's own types."""
+    async with world(tmp_path) as (_, call):
+        assert await call("One", FULL) == FULL
+        empty = await call("One", {})
+        assert (empty["big"], empty["named"], empty["colors"], "maybe" in empty, "left" in empty) == ("0", {}, [], False, False)
+        assert [one["text"] for one in await call("Down", {"text": "a"})] == ["a"] * 3
+        assert (await call("Up", {"text": "a"}))["text"] == "a"
+        assert [one["text"] for one in await call("Both", {"text": "a"})] == ["a"]
+
+
+WRONG: list[tuple[str, Any, Any, tuple[str, int, str]]] = [
+    ("One", {"thing": {}}, {}, ("configuration", 400, "missing required fields: thing.n")),
+    ("One", {"left": "a", "right": {}}, {}, ("configuration", 400, 'multiple "which" oneof')),
+    ("One", {"colors": ["BLUE"]}, {}, ("configuration", 400, "BLUE")),
+    ("One", {"maybe": 1 << 40}, {}, ("configuration", 400, "out of range")),
+    ("One", {"any": {"@type": "x/no.Such"}}, {}, ("configuration", 400, "no.Such")),
+    ("One", {}, {"port": "50051"}, ("configuration", 400, "a number from 1 to 65535")),
+    ("One", {}, {"port": 70000}, ("configuration", 400, "a number from 1 to 65535")),
+    ("One", {}, {"host": "a.example:50051"}, ("configuration", 400, "the port is apart")),
+    ("One", {}, {"host": "http://a.example"}, ("configuration", 400, "a name or an address")),
+    ("One", {}, {"host": "no.such.invalid"}, ("communication", 503, "no address for its name")),
+    ("One", {}, {"host": "localhost", "port": 1}, ("communication", 503, "localhost:1: ")),
+    ("One", {}, {"authentication": {"bearer": {"token": "of-a-file\n"}}}, ("configuration", 400, "line break")),
+    ("One", {}, {"authentication": {"bearer": {"token": "t\u00f6ken"}}}, ("configuration", 400, "gRPC cannot send")),
+    ("One", {"text": "garbage"}, {}, ("communication", 502, "not what the proto says")),
+    ("One", {"text": "abort"}, {}, ("communication", 409, "answered ABORTED.")),
+    ("One", {"text": "huge"}, {}, ("communication", 413, f"above the limit of {VALUE_LIMIT} bytes")),
+    ("Down", {"text": "endless"}, {}, ("communication", 413, "more than 10000 answers")),
+]
+
+
+async def test_what_goes_wrong_is_said(tmp_path: Path) -> None:
+    """As an error of its kind, which tells no address that is behind a name; and what never ends has a limit."""
+    async with world(tmp_path) as (_, call):
+        for method, arguments, service, (kind, status, says) in WRONG:
+            with pytest.raises(Failed) as failure:
+                await call(method, arguments, **service)
+            problem = failure.value.problem
+            assert (str(problem["type"]).rpartition("/")[2], problem["status"]) == (kind, status)
+            assert says in str(problem["detail"])
+            assert "127.0.0.1" not in str(problem["detail"])
+
+
+async def test_a_server_knows_until_when_and_that_nobody_waits_any_more(tmp_path: Path) -> None:
+    """The deadline is on the wire, a task's own where that is later; a cancel reaches the server."""
+    async with world(tmp_path) as (mirror, call):
+        await call("One", {})
+        assert LONGEST - 60 < mirror.left <= LONGEST + 1
+        await call("One", {}, deadline=int(SystemClock().now().timestamp() * 1000) + 3_600_000)
+        assert 3_000 < mirror.left < 4_000
+        async with asyncio.TaskGroup() as group:
+            hanging = group.create_task(call("One", {"text": "hang"}))
+            mirror.left = 0.0
+
+            async def there() -> bool:
+                return mirror.left > 0
+
+            await eventually(there, within=60)
+            hanging.cancel()
+        async with asyncio.timeout(60):
+            await mirror.gone.wait()
+
+
+@pytest.mark.parametrize(
+    ("text", "imports"),
+    [
+        (b"import'a.proto';import \"b.proto\" ;", ["a.proto", "b.proto"]),
+        (b'option x = "/v1/{name=a/*}"; import "a.proto"; option y = "/v1/{name=b/*}";', ["a.proto"]),
+        (
+            b'/* import "a.proto"; */ // import "b.proto";\nimport weak "c.proto"; /* never closed import "d.proto";',
+            ["c.proto"],
+        ),
+        (b"/* " * 1_000_000, []),
+        (rb"\"" * 1_000_000, []),
+        (b"'" + b"import " * 500_000, []),
+    ],
+)
+async def test_imports_are_found_whatever_the_text(text: bytes, imports: list[str]) -> None:
+    """In either quotes, not in comments, behind texts that look like comments; and hostile texts cost no more than others."""
+    asked: list[str] = []
+
+    async def fetch(name: str) -> bytes:
+        asked.append(name)
+        return b""
+
+    await with_imports(text, fetch)
+    assert asked == imports
+
+
+async def test_a_proto_has_a_limit() -> None:
+    """With all that it imports."""
+
+    async def fetch(name: str) -> bytes:
+        return b'import "%d.proto";' % int(name.removesuffix(".proto") + "1") + b" " * 1_000_000
+
+    with pytest.raises(Failed, match="above the limit of 4194304 bytes"):
+        await with_imports(b'import "1.proto";', fetch)
