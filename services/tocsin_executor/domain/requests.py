@@ -12,6 +12,8 @@ from tocsin_executor.domain.values import Json
 _NAME = re.compile(r"\{([^{}]+)\}")
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
+_DOTS: Final = (".", "..")  # HTTP clients take such a segment for a step within the path
+_ENDS: Final = ("", "/", "?", "#")
 
 _ENDPOINTS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "http": (("endpoint",),),
@@ -30,7 +32,7 @@ _POLICIES: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 
 
 class UriUnresolved(ValueError):
-    """A name of a URI template stands for an array or object, which cannot be part of a URI."""
+    """A name of a URI template stands for what cannot be part of a URI: an array or object, or a step to another path."""
 
 
 def policy_places(runner: str) -> tuple[tuple[str, ...], ...]:
@@ -133,7 +135,7 @@ def expand(text: str, value: Json) -> str:
     """RFC 6570 simple string expansion with the top-level fields of a value; a missing field is an empty string.
 
     Raises:
-        UriUnresolved: A field is an array or object.
+        UriUnresolved: A field is an array or object, or a segment of the path that is no name (``..``).
     """
     fields = value if isinstance(value, Mapping) else {}
 
@@ -143,6 +145,8 @@ def expand(text: str, value: Json) -> str:
             return ""
         if isinstance(found, bool):
             return "true" if found else "false"
+        if found in _DOTS and text[match.start() - 1 : match.start()] == "/" and text[match.end() : match.end() + 1] in _ENDS:
+            raise UriUnresolved(f"'{{{match[1]}}}' of the URI is {found!r}, which would lead to another path")
         if isinstance(found, str | int | float):
             return _quote(str(int(found)) if isinstance(found, float) and found.is_integer() else str(found))
         raise UriUnresolved(
