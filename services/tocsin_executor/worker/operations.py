@@ -74,21 +74,9 @@ def prepare(
             raise Failed(ErrorKind.CONFIGURATION, f"The operation {operation_id!r} needs the parameter {name!r}.")
         if value is None:
             continue
-        match parameter.get("in"):
-            case "path":
-                path = path.replace(f"{{{name}}}", in_path(parameter, name, value))
-            case "query":
-                prepared.query += in_query(parameter, name, value)
-            case "header":
-                prepared.headers[name] = in_header(parameter, value)
-            case "cookie":
-                prepared.cookies[name] = in_cookie(parameter, value)
-            case "body":
-                prepared.body, prepared.media = value, chosen(_consumed(document, operation), value)
-            case "formData":
-                form[name] = value
-                if parameter.get("type") == "file":
-                    prepared.files.add(name)
+        path = _put(prepared, parameter, value, (path, form))
+        if parameter.get("in") == "body":
+            prepared.body, prepared.media = value, chosen(_consumed(document, operation), value)
     if form:
         prepared.body, prepared.media = form, _form(_consumed(document, operation), prepared)
     _request_body(documents, operation, left, prepared, operation_id)
@@ -98,6 +86,25 @@ def prepare(
         raise Failed(ErrorKind.CONFIGURATION, "A parameter of the path is '.' or '..', which would lead to another path.")
     prepared.url = prepared.url.rstrip("/") + path
     return prepared
+
+
+def _put(prepared: Prepared, parameter: Mapping[str, Json], value: Json, into: tuple[str, dict[str, Json]]) -> str:
+    """A value where its parameter stands; the path with it, if that is there."""
+    name, (path, form) = str(parameter.get("name")), into
+    match parameter.get("in"):
+        case "path":
+            return path.replace(f"{{{name}}}", in_path(parameter, name, value))
+        case "query":
+            prepared.query += in_query(parameter, name, value)
+        case "header":
+            prepared.headers[name] = in_header(parameter, value)
+        case "cookie":
+            prepared.cookies[name] = in_cookie(parameter, value)
+        case "formData":
+            form[name] = value
+            if parameter.get("type") == "file":
+                prepared.files.add(name)
+    return path
 
 
 def _surplus(operation_id: str, name: str, parameters: list[Mapping[str, Json]]) -> Failed:
