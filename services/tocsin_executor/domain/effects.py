@@ -55,14 +55,12 @@ class Dispatch:
         runner: ``http``, ``script``, ``shell``, ``noop``, ...
         name: Task's name.
         reference: JSON pointer of the task in the definition.
-        spec: What the runner reads: the evaluated ``with`` of a call, or the evaluated ``script``/``shell`` object with
-            ``return`` beside it. When ``variables`` is not ``None`` it is ``requests.Deferred`` as JSON instead.
+        spec: What the runner reads: the evaluated ``with`` of a call, or ``script``/``shell`` object with ``return`` beside
+            it. When ``variables`` is not ``None`` it is ``requests.Deferred`` as JSON instead.
         input: The task's transformed input, for a template only (else ``None``).
-        variables: ``None`` when ``spec`` is evaluated. Otherwise the values of all variables the template uses, without
-            ``secrets``: the worker adds those and evaluates.
+        variables: ``None`` when ``spec`` is evaluated; otherwise the template's variables, without ``secrets``.
         deadline: When the engine will give the attempt up, or ``None``.
-        traceparent: Trace context of the input that led here.
-        detached: The run does not wait for its end, so nothing in its state tells of it.
+        traceparent, detached: Trace context of the input that led here; whether the run does not wait for the end.
     """
 
     run: str

@@ -340,8 +340,7 @@ class Fold:
         return pending
 
     def _revoke(self, token: Token, node: Node, above: str | None, *, quiet: bool) -> bool:
-        attempt = self.tables.withdraw(self, token, node)
-        if attempt is None:
+        if (attempt := self.tables.withdraw(self, token, node)) is None:
             return False
         ghost = None if quiet else self._ghost(token)
         self.head.revoking[attempt] = Revocation(ghost, self.now, above, token.hold is Hold.CHILD)
