@@ -121,9 +121,7 @@ def result_of(answer: Mapping[str, Json]) -> Json:
     if error is not None:
         code, said = (error.get("code"), error.get("message")) if isinstance(error, Mapping) else (None, error)
         raise Failed(ErrorKind.RUNTIME, f"The peer answered with the error {code}: {str(said)[:1000]}", title="Remote Error")
-    if "result" not in answer and "error" not in answer:
-        raise Failed(ErrorKind.COMMUNICATION, "The peer answered with neither a result nor an error.", status=502)
-    return answer.get("result")
+    return answer.get("result")  # some leave out one that is null
 
 
 async def _refusal(url: str, response: aiohttp.ClientResponse) -> Failed:

@@ -137,7 +137,6 @@ async def test_a_process_that_asks_is_answered_too() -> None:
         ),
         (400, {"id": "other", "error": {"code": 1, "message": "no"}}, "runtime 500", "the error 1: no"),
         (500, {"error": "boom"}, "communication 500", "answered 500"),
-        (200, {"id": "h:1#1"}, "communication 502", "neither a result nor an error"),
         (200, {"id": "other", "result": 1}, "communication 502", "did not answer"),
         (200, [1], "communication 502", "not a JSON-RPC message"),
         (200, {"id": "h:1#1", "result": "x" * VALUE_LIMIT}, "communication 413", "above the limit"),

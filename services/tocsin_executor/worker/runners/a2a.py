@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.agents import Interface, in_words_of, interface_of
 from tocsin_executor.worker.policies import read_policy
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.rpc import Peer, Rpc
@@ -34,21 +35,24 @@ class AgentRunner:
         if not isinstance(spec, Mapping) or not isinstance(spec.get("method"), str):
             raise Failed(ErrorKind.CONFIGURATION, "A call of an agent needs a method.")
         method = str(spec["method"])
-        peer = await self._peer(task, spec)
+        peer, interface = await self._peer(task, spec)
         parameters: Mapping[str, Json] = as_mapping(spec.get("parameters"), "parameters")
         if method in _SENDS:
-            given = parameters.get("message")
-            message = given if isinstance(given, Mapping) else {}
+            said = parameters.get("message")
+            message = said if isinstance(said, Mapping) else {}
             # From the attempt, so that an agent can tell a repeated delivery from a new message.
             identity = str(uuid5(NAMESPACE_URL, f"tocsin:{task.run}/{task.attempt}"))
             defaults: dict[str, Json] = {"messageId": identity, "role": "user", "kind": "message"}
             parameters = {**parameters, "message": {**defaults, **message}}
-        request: dict[str, Json] = {"jsonrpc": "2.0", "id": task.attempt, "method": method, "params": dict(parameters)}
         streams = method in _STREAMS
+        if interface.newer:
+            peer.headers["A2A-Version"] = ".".join(interface.version.split(".")[:2])
+        method, given = in_words_of(interface, method, parameters)
+        request: dict[str, Json] = {"jsonrpc": "2.0", "id": task.attempt, "method": method, "params": given}
         results, _ = await self._rpc.results(task, peer, request, stream=streams)
         return Outcome(results if streams else results[-1])
 
-    async def _peer(self, task: Task, spec: Mapping[str, Json]) -> Peer:
+    async def _peer(self, task: Task, spec: Mapping[str, Json]) -> tuple[Peer, Interface]:
         card = spec.get("agentCard")
         if card is None:
             endpoint = spec.get("server")
@@ -56,25 +60,11 @@ class AgentRunner:
             if not isinstance(url, str):
                 raise Failed(ErrorKind.CONFIGURATION, "A call of an agent needs an agentCard or a server.")
             given = endpoint.get("authentication") if isinstance(endpoint, Mapping) else None
-            return Peer(url, read_policy(task, given))
+            return Peer(url, read_policy(task, given)), Interface(url)
         uri, found = await self._resources.document(task, card)
-        url = _address(found, uri)
+        interface = interface_of(found, uri)
         endpoint = card.get("endpoint") if isinstance(card, Mapping) else None
         given = endpoint.get("authentication") if isinstance(endpoint, Mapping) else None
         # What opens the card opens the agent, if both are in the same place; it is never carried elsewhere.
-        same = urlsplit(url).netloc == urlsplit(uri).netloc
-        return Peer(url, read_policy(task, given) if same else None)
-
-
-def _address(card: Json, uri: str) -> str:
-    """Where the agent speaks JSON-RPC."""
-    if isinstance(card, Mapping):
-        for section in ("supportedInterfaces", "additionalInterfaces"):
-            listed = card.get(section)
-            for one in listed if isinstance(listed, list) else []:
-                binding = (one.get("protocolBinding") or one.get("transport")) if isinstance(one, Mapping) else None
-                if isinstance(one, Mapping) and binding == "JSONRPC" and isinstance(one.get("url"), str):
-                    return urljoin(uri, str(one["url"]))
-        if isinstance(card.get("url"), str) and card.get("preferredTransport", "JSONRPC") == "JSONRPC":
-            return urljoin(uri, str(card["url"]))
-    raise Failed(ErrorKind.CONFIGURATION, "The agent card names no address at which the agent speaks JSON-RPC.")
+        same = urlsplit(interface.url)[:2] == urlsplit(uri)[:2]
+        return Peer(interface.url, read_policy(task, given) if same else None), interface
