@@ -1,5 +1,6 @@
 """Other people's NATS servers: a connection for as long as one call takes, with nothing of the platform's own bus in it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,8 +32,9 @@ class ForeignMessage:
 class Foreign:
     """A connection to somebody else's server."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, lost: asyncio.Event) -> None:
         self._client = client
+        self._lost = lost
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
         """Send, and wait until the server has it.
@@ -47,14 +49,22 @@ class Foreign:
             raise translate(error, subject) from error
 
     async def messages(self, subject: str) -> AsyncGenerator[ForeignMessage, None]:
-        """What is published from now on, until the caller has enough."""
+        """What is published from now on, until the caller has enough.
+
+        Raises:
+            Unavailable: The connection ended, or more came than was taken: what follows would have a gap that nobody sees.
+        """
         try:
             subscription = await self._client.subscribe(subject, pending_msgs_limit=_PENDING)
             await self._client.flush()
             async for message in subscription.messages:
+                if self._lost.is_set():
+                    detail = f"The messages come faster than they are taken: more than {_PENDING} waited, and some were lost."
+                    raise Unavailable(detail)
                 yield ForeignMessage(message.data, dict(message.headers or {}))
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise translate(error, subject) from error
+        raise Unavailable("The NATS server ended the connection.")
 
 
 @asynccontextmanager
@@ -87,21 +97,25 @@ async def foreign_server(
     if tls:
         options["tls_hostname"] = host
 
-    async def ignore(_: Exception) -> None:
-        """What goes wrong comes back from the call that waits for it."""
+    lost = asyncio.Event()
+
+    async def note(error: Exception) -> None:
+        """Whatever else goes wrong comes back from the call that waits for it."""
+        if isinstance(error, nats.errors.SlowConsumerError):
+            lost.set()
 
     try:
         client = await nats.connect(
             f"{'tls' if tls else 'nats'}://{name}:{port}",
             connect_timeout=_CONNECT,
             allow_reconnect=False,
-            error_cb=ignore,
+            error_cb=note,
             name="tocsin",
             **options,
         )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         raise Unavailable(f"The NATS server does not let us in: {type(error).__name__}.") from error
     try:
-        yield Foreign(client)
+        yield Foreign(client, lost)
     finally:
         await client.close()

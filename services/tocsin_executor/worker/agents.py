@@ -1,6 +1,6 @@
 """Agents by their cards: where they speak JSON-RPC, in which version of the protocol, and a request in that version. Pure.
 
-The language has the methods and messages of A2A 0.3; an agent that knows only 1.x is sent the same in its words. What it answers
+The language has the methods and messages of A2A 0.3; an agent that knows only 1.x is sent the same in its words. What it says
 is left as it is: the output of a call is the result that the agent gave.
 """
 

@@ -62,7 +62,7 @@ def channel_of(document: Json, spec: Mapping[str, Json]) -> Channel:
         described = _resolved(document, parameter)
         schema = described.get("schema")
         default = described.get("default", schema.get("default") if isinstance(schema, Mapping) else None)
-        address = address.replace(f"{{{name}}}", str(values.get(name, default if default is not None else "")))
+        address = _filled(address, name, values.get(name, default), "channel")
     found = _server(document, channel, chosen.get("name"), spec.get("protocol"))
     return _placed(found, values, address, _method(operation))
 
@@ -122,8 +122,8 @@ def _placed(server: Mapping[str, Json], values: Mapping[str, Json], address: str
     path = str(server.get("pathname") or "")
     for name, variable in _members(server.get("variables")):
         default = variable.get("default") if isinstance(variable, Mapping) else None
-        value = str(values.get(name, default if default is not None else ""))
-        text, path = text.replace(f"{{{name}}}", value), path.replace(f"{{{name}}}", value)
+        value = values.get(name, default)
+        text, path = _filled(text, name, value, "server"), _filled(path, name, value, "server")
     protocol = str(server.get("protocol", "")).lower()
     try:
         parts = urlsplit(text if "://" in text else f"{protocol}://{text}")
@@ -136,6 +136,17 @@ def _placed(server: Mapping[str, Json], values: Mapping[str, Json], address: str
     default_port = _PORTS["https"] if secure and _plain(protocol) == "http" else _PORTS.get(_plain(protocol), 0)
     base = (path or parts.path).rstrip("/")
     return Channel(_plain(protocol), secure, parts.hostname, port or default_port, base, address, method)
+
+
+def _filled(text: str, name: str, value: Json, what: str) -> str:
+    if f"{{{name}}}" not in text:
+        return text
+    if value is None or isinstance(value, Mapping | list):
+        hint = "Give it under server.variables, as a simple value."
+        raise Failed(
+            ErrorKind.CONFIGURATION, f"The {what} of the AsyncAPI document needs {name[:100]!r}, which has no default. {hint}"
+        )
+    return text.replace(f"{{{name}}}", str(value))
 
 
 def _method(operation: Mapping[str, Json]) -> str:
@@ -174,6 +185,9 @@ def _resolved(document: Mapping[str, Json], value: Json) -> Mapping[str, Json]:
         reference = value.get("$ref")
         if not isinstance(reference, str):
             return value
+        if not reference.startswith("#/"):
+            detail = f"The AsyncAPI document refers to another document, which is not offered: {reference[:200]!r}."
+            raise Failed(ErrorKind.CONFIGURATION, detail)
         found: Any = document
         for step in reference.removeprefix("#/").split("/"):
             found = found.get(_unescaped(step)) if isinstance(found, Mapping) else None

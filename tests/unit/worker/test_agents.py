@@ -20,7 +20,7 @@ def one(url: str, binding: str = "JSONRPC", version: str | None = None, **more: 
     ("card", "found"),
     [
         ({"url": "/rpc"}, Interface("https://a.example/rpc")),
-        ({"url": "/rpc", "protocolVersion": "0.2.6", "preferredTransport": "JSONRPC"}, Interface("https://a.example/rpc", "0.2.6")),
+        ({"url": "/rpc", "protocolVersion": "0.2.6"}, Interface("https://a.example/rpc", "0.2.6")),
         (
             {"url": "/grpc", "preferredTransport": "GRPC", "additionalInterfaces": [{"url": "/rpc", "transport": "JSONRPC"}]},
             Interface("https://a.example/rpc"),

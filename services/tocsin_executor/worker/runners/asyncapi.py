@@ -25,7 +25,7 @@ from tocsin_executor.worker.calling import Caller, Request, told, where
 from tocsin_executor.worker.channels import Channel, channel_of
 from tocsin_executor.worker.policies import Basic, Policy, read_policy
 from tocsin_executor.worker.resources import Resources
-from tocsin_executor.worker.rpc import events
+from tocsin_executor.worker.rpc import events, lines
 from tocsin_executor.worker.runners.http import as_mapping, headers_of
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_kit.bus.foreign import Foreign, foreign_server
@@ -35,6 +35,21 @@ _EVALUATION: Final = timedelta(seconds=5)
 _AGAIN: Final = 1.0  # seconds between questions to an address that does not stream
 _LINES: Final = frozenset({"application/x-ndjson", "application/jsonl", "application/json-seq"})
 _CORRELATION: Final = "correlationid"
+
+
+class _Taken:
+    """The messages so far, with their size, which is counted as they come: to measure all at each would take ever longer."""
+
+    def __init__(self) -> None:
+        self.found: list[Json] = []
+        self._size = 0
+
+    def keep(self, held: Json) -> None:
+        """Add one."""
+        self.found.append(held)
+        self._size += len(orjson.dumps(held)) + 1
+        if self._size > VALUE_LIMIT:
+            raise Failed(ErrorKind.VALIDATION, f"The messages are above the limit of {VALUE_LIMIT} bytes.", status=413)
 
 
 class MessageRunner:
@@ -71,13 +86,14 @@ class MessageRunner:
 
     async def _publish(self, task: Task, channel: Channel, policy: Policy | None, message: Mapping[str, Json]) -> None:
         headers = headers_of(message.get("headers"))
-        payload = orjson.dumps(message.get("payload"))
+        payload = orjson.dumps(message["payload"]) if "payload" in message else b""
         if channel.protocol == "nats":
             with _translated():
                 async with self._server(task, channel, policy) as server:
                     await server.publish(channel.address, payload, headers)
             return
-        headers.setdefault("Content-Type", "application/json")
+        if payload and "content-type" not in map(str.lower, headers):
+            headers["Content-Type"] = "application/json"
         request = Request(channel.method or "POST", channel.url, headers, body=payload)
         answer = await self._caller.send(task, request, policy)
         if not 200 <= answer.status < 300:
@@ -89,7 +105,9 @@ class MessageRunner:
     ) -> list[Json]:
         consume = as_mapping(subscription.get("consume"), "consume")
         amount = consume.get("amount")
-        found: list[Json] = []
+        if amount is not None and (isinstance(amount, bool) or not isinstance(amount, int) or amount < 1):
+            raise Failed(ErrorKind.CONFIGURATION, "consume.amount is a number of messages, one or more.")
+        taken = _Taken()
         count = 0
         source = self._over_nats if channel.protocol == "nats" else self._over_http
         try:
@@ -101,27 +119,25 @@ class MessageRunner:
                     count += 1
                     if subscription.get("streams") is True and task.send is not None:
                         await task.send(message)
-                    elif await self._take(task, message, found):
+                    elif await self._take(task, message, taken):
                         break
-                    if isinstance(amount, int) and count >= amount:
+                    if amount is not None and count >= amount:
                         break
         except DurationInvalid as error:
             raise Failed(ErrorKind.CONFIGURATION, f"consume.for: {error.detail}.") from error
         except TimeoutError:
             if not limit.expired():
                 raise
-        return found
+        return taken.found
 
-    async def _take(self, task: Task, message: Json, found: list[Json]) -> bool:
+    async def _take(self, task: Task, message: Json, taken: _Taken) -> bool:
         """Keep a message; whether it was the last one."""
-        if len(orjson.dumps(found)) > VALUE_LIMIT:
-            raise Failed(ErrorKind.VALIDATION, f"The messages are above the limit of {VALUE_LIMIT} bytes.", status=413)
-        taken = message
+        found, held = taken.found, message
         if "as" in task.later:
             each = as_mapping(at_place(task.spec, ("subscription", "foreach")), "foreach")
             names = str(each.get("item", "item")), str(each.get("at", "index"))
-            taken = await self._evaluated(task, "as", message, {names[0]: message, names[1]: len(found)})
-        found.append(taken)
+            held = await self._evaluated(task, "as", message, {names[0]: message, names[1]: len(found)})
+        taken.keep(held)
         if "while" in task.later and not truthy(await self._evaluated(task, "while", found)):
             return True
         return "until" in task.later and truthy(await self._evaluated(task, "until", found))
@@ -197,13 +213,18 @@ async def _payloads(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for _, data in events(response):
             yield data
     elif response.content_type in _LINES:
-        async for line in response.content:
-            if line.strip(b"\x1e\r\n "):
-                yield line.strip(b"\x1e\r\n ")
+        async for line in lines(response):
+            if line.strip(b"\x1e "):
+                yield line.strip(b"\x1e ")
     else:
-        content = b""
-        while len(content) < VALUE_LIMIT and not response.content.at_eof():  # a read gives what has come, not all that will
-            content += await response.content.read(VALUE_LIMIT - len(content))
-        held = orjson.loads(content) if content else []
+        content = bytearray()
+        async for piece in response.content.iter_any():
+            content += piece
+            if len(content) > VALUE_LIMIT:
+                raise Failed(ErrorKind.COMMUNICATION, f"The answer is above the limit of {VALUE_LIMIT} bytes.", status=413)
+        try:
+            held = orjson.loads(content) if content else []
+        except orjson.JSONDecodeError as error:
+            raise Failed(ErrorKind.COMMUNICATION, "What the channel answers is not JSON.", status=502) from error
         for item in held if isinstance(held, list) else [held]:
             yield orjson.dumps(item)
