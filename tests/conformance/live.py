@@ -12,13 +12,14 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 from ruamel.yaml import YAML
 from tests.conformance.features import Ran, Scenario, judge, load, parse
+from tests.conformance.methods import greeter
 from tests.conformance.stub import stub
 from tests.conformance.suites import ROOT, Outcome
 
@@ -89,12 +90,13 @@ async def run_all(name: str, scenarios: list[Scenario]) -> Outcome:
     """Every scenario, some at a time."""
     outcome = Outcome(name)
     turn = asyncio.Semaphore(AT_ONCE)
-    with stub() as origin:
+    with stub() as origin, greeter() as port:
+        places = {"{stub}": origin, "{grpc}": str(port)}
         async with platform() as client:
 
             async def one(number: int, scenario: Scenario) -> None:
                 async with turn:
-                    wrong = await _try(client, scenario, f"s{number}", origin)
+                    wrong = await _try(client, scenario, f"s{number}", places)
                 if wrong:
                     outcome.failed.append(f"{scenario.place}: {scenario.name}: {'; '.join(wrong)}")
                 else:
@@ -106,10 +108,10 @@ async def run_all(name: str, scenarios: list[Scenario]) -> Outcome:
     return outcome
 
 
-async def _try(client: Client, scenario: Scenario, namespace: str, origin: str) -> list[str]:
+async def _try(client: Client, scenario: Scenario, namespace: str, places: Mapping[str, str]) -> list[str]:
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await _judge(client, scenario, namespace, origin)
+            return await _judge(client, scenario, namespace, places)
     except TimeoutError:
         waits = [await client.runs.explain(str(run["id"])) async for run in client.runs.list({"namespace": namespace})]
         return [f"not finished after {_PATIENCE:g} s: {waits}"]
@@ -117,9 +119,13 @@ async def _try(client: Client, scenario: Scenario, namespace: str, origin: str) 
         return [f"{type(error).__name__}: {error}"]
 
 
-async def _judge(client: Client, scenario: Scenario, namespace: str, origin: str) -> list[str]:
+async def _judge(client: Client, scenario: Scenario, namespace: str, places: Mapping[str, str]) -> list[str]:
     def filled(text: str | None) -> str | None:
-        return None if text is None else _ORIGINS.sub(origin, text).replace("{stub}", origin).replace("{ns}", namespace)
+        if text is None:
+            return None
+        for name, place in places.items():
+            text = text.replace(name, place)
+        return _ORIGINS.sub(places["{stub}"], text).replace("{ns}", namespace)
 
     for step in scenario.steps:
         step.document = filled(step.document)

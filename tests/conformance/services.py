@@ -9,6 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
+
+from tests.conformance.methods import PROTOS
 
 Answer = tuple[int, Any, dict[str, str]]
 _STREAM = {"Content-Type": "text/event-stream"}
@@ -34,8 +37,15 @@ def served(words: list[str], method: str, headers: Mapping[str, str], body: byte
             return (200, parts, {}) if scheme == "Bearer" else (401, None, {})  # the token itself would be taken out
         case ["agent", "card.json"]:
             return 200, {"name": "agent", "url": f"{origin}/agent/rpc", "preferredTransport": "JSONRPC"}, {}
+        case ["agent", "both.json"]:
+            newer, older = _interface(f"{origin}/agent/newer", "1.0"), _interface(f"{origin}/agent/rpc", "0.3")
+            return 200, {"name": "agent", "supportedInterfaces": [newer, older]}, {}
+        case ["agent", "newer.json"]:
+            return 200, {"name": "agent", "supportedInterfaces": [_interface(f"{origin}/agent/newer", "1.0")]}, {}
         case ["agent", "rpc"]:
             return _agent(json.loads(body))
+        case ["agent", "newer"]:
+            return _newer_agent(headers, json.loads(body))
         case ["tools"]:
             return _tools(method, headers, body)
         case ["feed"]:
@@ -55,6 +65,15 @@ def _document(words: list[str], origin: str) -> Answer | None:
         case ["asyncapi2.json"]:
             servers = {"web": {"url": origin, "protocol": "http"}}
             return 200, {"asyncapi": "2.6.0", "servers": servers, "channels": {"feed": {"publish": {}, "subscribe": {}}}}, {}
+        case ["split.json"]:
+            paths = {"/echo/{id}": {"$ref": "parts/paths.json#/echo"}}
+            return 200, {"openapi": "3.1.0", "servers": [{"url": origin}], "paths": paths}, {}
+        case ["parts", "paths.json"]:
+            return 200, {"echo": {"get": {"operationId": "look", "parameters": [{"$ref": "common.json#/id"}]}}}, {}
+        case ["parts", "common.json"]:
+            return 200, {"id": {"name": "id", "in": "path", "required": True, "style": "label", "explode": True}}, {}
+        case ["protos", *names] if "/".join(names) in PROTOS:
+            return 200, PROTOS["/".join(names)], {"Content-Type": "text/plain"}
         case ["catalog", "functions", "greet", "1.0.0", "function.yaml"] | ["function.yaml"]:
             return 200, _FUNCTION, dict(_TEXT)
         case ["schema.json"]:
@@ -97,7 +116,7 @@ def _token(headers: Mapping[str, str], body: bytes) -> Answer:
 def _agent(asked: dict[str, Any]) -> Answer:
     """An agent that says what it was told; it knows no tasks."""
     message = asked.get("params", {}).get("message", {})
-    told = {"role": message.get("role"), "identified": bool(message.get("messageId")), "parts": message.get("parts")}
+    told = {"role": message.get("role"), "identified": _identified(message.get("messageId")), "parts": message.get("parts")}
     head = {"jsonrpc": "2.0", "id": asked["id"]}
     match asked["method"]:
         case "message/send":
@@ -107,6 +126,27 @@ def _agent(asked: dict[str, Any]) -> Answer:
             return 200, b"".join(b"data: %b\n\n" % event for event in events), dict(_STREAM)
         case _:
             return 200, {**head, "error": {"code": -32001, "message": "no such task"}}, {}
+
+
+def _identified(identity: Any) -> str:
+    """By what kind of id."""
+    try:
+        return "uuid" if str(UUID(identity)) == identity else "otherwise"
+    except (ValueError, TypeError, AttributeError):
+        return "otherwise" if identity else "not"
+
+
+def _interface(url: str, version: str) -> dict[str, str]:
+    return {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": version}
+
+
+def _newer_agent(headers: Mapping[str, str], asked: dict[str, Any]) -> Answer:
+    """An agent of A2A 1.0, which knows no other words."""
+    head, message = {"jsonrpc": "2.0", "id": asked["id"]}, asked.get("params", {}).get("message", {})
+    if asked["method"] != "SendMessage" or headers.get("a2a-version") != "1.0":
+        return 200, {**head, "error": {"code": -32601, "message": "Method not found"}}, {}
+    told = {"role": message.get("role"), "identified": _identified(message.get("messageId")), "parts": message.get("parts")}
+    return 200, {**head, "result": {"message": told}}, {}
 
 
 def _tools(method: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -125,6 +165,10 @@ def _tools(method: str, headers: Mapping[str, str], body: bytes) -> Answer:
             return 202, b"", {}
         case "tools/list", _:
             return 200, {**head, "result": {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}}, {}
+        case "tools/call", "fail":
+            return 200, {**head, "result": {"isError": True, "content": [{"type": "text", "text": "out of order"}]}}, {}
+        case "tools/call", "gone":
+            return 404, {**head, "error": {"code": -32600, "message": "no such session"}}, {}
         case "tools/call", "add":
             given = asked["params"]["arguments"]
             return 200, {**head, "result": {"content": [{"type": "text", "text": str(given["a"] + given["b"])}]}}, {}
@@ -133,7 +177,7 @@ def _tools(method: str, headers: Mapping[str, str], body: bytes) -> Answer:
 
 
 def _openapi(origin: str) -> dict[str, Any]:
-    item = {
+    item: dict[str, Any] = {
         "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
         "put": {
             "operationId": "replace",
@@ -145,8 +189,12 @@ def _openapi(origin: str) -> dict[str, Any]:
         },
     }
     elsewhere = {"get": {"operationId": "elsewhere", "responses": {}}}
+    upload = {"operationId": "upload", "requestBody": {"content": {"multipart/form-data": {"schema": {"type": "object"}}}}}
+    item["post"] = upload
+    key = {"type": "apiKey", "name": "X-Key", "in": "header"}
     paths = {"/echo/{id}": item, "/redirect": elsewhere, "/status/503": {"get": {"operationId": "broken", "responses": {}}}}
-    return {"openapi": "3.1.0", "servers": [{"url": origin}], "paths": paths}
+    components = {"securitySchemes": {"key": key}}
+    return {"openapi": "3.1.0", "servers": [{"url": origin}], "paths": paths, "components": components}
 
 
 def _asyncapi(host: str) -> dict[str, Any]:

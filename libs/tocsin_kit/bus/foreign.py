@@ -1,6 +1,5 @@
 """Other people's NATS servers: a connection for as long as one call takes, with nothing of the platform's own bus in it."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,12 +28,22 @@ class ForeignMessage:
     headers: Mapping[str, str]
 
 
+class _Losses:
+    """Whether messages were lost; whatever else goes wrong comes back from the call that waits for it."""
+
+    any = False
+
+    async def note(self, error: Exception) -> None:
+        """For the client."""
+        self.any = self.any or isinstance(error, nats.errors.SlowConsumerError)
+
+
 class Foreign:
     """A connection to somebody else's server."""
 
-    def __init__(self, client: Client, lost: asyncio.Event) -> None:
+    def __init__(self, client: Client, losses: _Losses) -> None:
         self._client = client
-        self._lost = lost
+        self._losses = losses
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
         """Send, and wait until the server has it.
@@ -58,7 +67,7 @@ class Foreign:
             subscription = await self._client.subscribe(subject, pending_msgs_limit=_PENDING)
             await self._client.flush()
             async for message in subscription.messages:
-                if self._lost.is_set():
+                if self._losses.any:
                     detail = f"The messages come faster than they are taken: more than {_PENDING} waited, and some were lost."
                     raise Unavailable(detail)
                 yield ForeignMessage(message.data, dict(message.headers or {}))
@@ -97,25 +106,20 @@ async def foreign_server(
     if tls:
         options["tls_hostname"] = host
 
-    lost = asyncio.Event()
-
-    async def note(error: Exception) -> None:
-        """Whatever else goes wrong comes back from the call that waits for it."""
-        if isinstance(error, nats.errors.SlowConsumerError):
-            lost.set()
+    losses = _Losses()
 
     try:
         client = await nats.connect(
             f"{'tls' if tls else 'nats'}://{name}:{port}",
             connect_timeout=_CONNECT,
             allow_reconnect=False,
-            error_cb=note,
+            error_cb=losses.note,
             name="tocsin",
             **options,
         )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         raise Unavailable(f"The NATS server does not let us in: {type(error).__name__}.") from error
     try:
-        yield Foreign(client, lost)
+        yield Foreign(client, losses)
     finally:
         await client.close()

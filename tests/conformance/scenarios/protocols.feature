@@ -21,6 +21,9 @@ Feature: The functions that every runtime has
       | openapi.json | operationId: replace, parameters: {id: 7, n: 2}, output: response | [.statusCode, .content.path, .request.method] | [200, /echo/7, PUT] |
       | openapi.json | operationId: replace, parameters: {id: 7, n: 2}, output: raw | @base64d \| fromjson \| .path | /echo/7 |
       | openapi.json | operationId: elsewhere, redirect: true, output: response | .statusCode | 302 |
+      | openapi.json | operationId: replace, parameters: {id: 7, n: 2, X-Key: k} | [.path, .headers["x-key"], .body] | [/echo/7, k, {n: 2}] |
+      | openapi.json | operationId: upload, parameters: {id: 7, body: {a: 1, b: {c: d}}} | [.body \| match("name=\"([ab])\""; "g").captures[0].string] | [a, b] |
+      | split.json | operationId: look, parameters: {id: [a/b, c]} | .path | /echo/.a%2Fb.c |
       | v2/swagger.json | operationId: getPetById, parameters: {petId: 2} | .name | Idefix |
       | v2/swagger.json | operationId: findPetsByStatus, parameters: {status: sold} | map(.id) | [2] |
 
@@ -91,9 +94,11 @@ Feature: The functions that every runtime has
     """
     Examples:
       | method | agent | parameters | output |
-      | message/send | agentCard: {endpoint: '{stub}/agent/card.json'} | {message: {parts: [{kind: text, text: hi}]}} | {role: user, identified: true, parts: [{kind: text, text: hi}]} |
-      | message/send | server: '{stub}/agent/rpc' | {message: {role: agent, messageId: m, parts: []}} | {role: agent, identified: true, parts: []} |
-      | message/send | server: '{stub}/agent/rpc' | '${ {message: {parts: [.text]}} }' | {role: user, identified: true, parts: [hi]} |
+      | message/send | agentCard: {endpoint: '{stub}/agent/card.json'} | {message: {parts: [{kind: text, text: hi}]}} | {role: user, identified: uuid, parts: [{kind: text, text: hi}]} |
+      | message/send | server: '{stub}/agent/rpc' | {message: {role: agent, messageId: m, parts: []}} | {role: agent, identified: otherwise, parts: []} |
+      | message/send | server: '{stub}/agent/rpc' | '${ {message: {parts: [.text]}} }' | {role: user, identified: uuid, parts: [hi]} |
+      | message/send | agentCard: {endpoint: '{stub}/agent/both.json'} | {message: {parts: []}} | {role: user, identified: uuid, parts: []} |
+      | message/send | agentCard: {endpoint: '{stub}/agent/newer.json'} | {message: {parts: [{kind: text, text: hi}]}} | {message: {role: ROLE_USER, identified: uuid, parts: [{text: hi}]}} |
       | message/stream | server: {uri: '{stub}/agent/rpc'} | {message: {parts: []}} | [{n: 0}, {n: 1}, {n: 2}] |
 
   Scenario Outline: A tool server is opened before it is asked
@@ -116,6 +121,59 @@ Feature: The functions that every runtime has
       | tools/call | parameters: '${ {name: "add", arguments: .} }' | .content[0].text | '5' |
       | tools/call | protocolVersion: '2025-06-18', client: {name: us, version: 1.0.0}, parameters: {name: add, arguments: {a: 1, b: 1}} | .content[0].text | '2' |
 
+  Scenario: What a tool says of its own failure is its result
+    Given a workflow with definition:
+    """yaml
+    do: [{c: {call: mcp, with: {method: tools/call, parameters: {name: fail, arguments: {}}, transport: {http: {endpoint: '{stub}/tools'}}}, output: {as: .isError}}}]
+    """
+    Then the workflow should complete with output:
+    """yaml
+    true
+    """
+
+  Scenario Outline: A method of a proto is called with what it is given
+    Given a workflow with definition:
+    """yaml
+    do: [{c: {call: grpc, with: {proto: {endpoint: '{stub}/protos/greeter.proto'}, service: {name: conformance.Greeter, host: localhost, port: {grpc}<more>}, method: <method>, arguments: <arguments>}}}]
+    """
+    And given the workflow input is:
+    """yaml
+    {name: ada}
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | method | arguments | more | output |
+      | Greet | {name: ada} |  | {said: hello ada} |
+      | Greet | '${ . }' |  | {said: hello ada} |
+      | Greet | {name: '${ .name }'} |  | {said: hello ada} |
+      | Count | {n: 3} |  | [{n: '0'}, {n: '1'}, {n: '2'}] |
+      | Last | {n: '9007199254740993', word: last} |  | {n: '9007199254740993', word: last} |
+      | Enter | {} | , authentication: {bearer: {token: t1}} | {authenticated: true} |
+
+  Scenario Outline: A method that fails, or is not there, is an error of its kind
+    Given a workflow with definition:
+    """yaml
+    do: [{c: {call: grpc, with: {proto: {endpoint: '{stub}/protos/<proto>'}, service: {name: <service>, host: localhost, port: <port>}, method: <method>, arguments: <arguments>}, timeout: {after: <within>}}}]
+    """
+    Then the workflow should fault with error:
+    """yaml
+    {type: 'https://open-workflow-specification.org/spec/1.0.0/errors/<kind>', status: <status>, instance: /do/0/c}
+    """
+    Examples:
+      | proto | service | port | method | arguments | within | kind | status |
+      | greeter.proto | Greeter | {grpc} | Greet | {} | PT1M | communication | 404 |
+      | greeter.proto | Greeter | {grpc} | Enter | {} | PT1M | communication | 401 |
+      | greeter.proto | Greeter | {grpc} | Hang | {} | PT0.2S | timeout | 408 |
+      | greeter.proto | Greeter | 1 | Greet | {} | PT1M | communication | 503 |
+      | greeter.proto | Greeter | {grpc} | Nod | {} | PT1M | configuration | 400 |
+      | greeter.proto | Gruesser | {grpc} | Greet | {} | PT1M | configuration | 400 |
+      | greeter.proto | Greeter | {grpc} | Count | {m: 1} | PT1M | configuration | 400 |
+      | broken.proto | Greeter | {grpc} | Greet | {} | PT1M | configuration | 400 |
+      | missing.proto | Greeter | {grpc} | Greet | {} | PT1M | communication | 404 |
+
   Scenario Outline: What goes wrong in a call is an error of its kind
     Given a workflow with definition:
     """yaml
@@ -135,6 +193,7 @@ Feature: The functions that every runtime has
       | openapi | {document: {endpoint: '{stub}/missing.json'}, operationId: broken} | communication | 404 |
       | a2a | {method: tasks/get, server: '{stub}/agent/rpc', parameters: {id: '9'}} | runtime | 500 |
       | mcp | {method: tools/call, parameters: {name: none, arguments: {}}, transport: {http: {endpoint: '{stub}/tools'}}} | runtime | 500 |
+      | mcp | {method: tools/call, parameters: {name: gone, arguments: {}}, transport: {http: {endpoint: '{stub}/tools'}}} | runtime | 500 |
       | mcp | {method: tools/list, transport: {stdio: {command: 'false'}}} | communication | 502 |
       | mcp | {method: tools/list, timeout: PT0.3S, transport: {stdio: {command: sleep, arguments: ['20']}}} | timeout | 408 |
 
