@@ -20,7 +20,7 @@ _TELL = {"kind": "notify", "to": ["owner"]}
 _DOCUMENT = """
 document: {dsl: '1.0.3', namespace: %s, name: %s, version: '%s'}
 do:
-  - ask: {call: approval, with: {title: 'Go on?', form: {type: object}}}
+  - ask: {call: approval, with: {title: 'Go on?', assignees: [somebody], form: {type: object}}}
   - hold: {wait: PT1H}
 """
 
@@ -154,7 +154,9 @@ def _runs(tour: Tour, world: World) -> None:
     tour.do("POST", f"{run}/suspend", {"reason": "let me see"})
     tour.do("POST", f"{run}/resume", {})
     tour.do("POST", f"{run}/migrate", {"version": "1.0.1"})
-    tour.do("POST", f"/api/v1/approvals/{_question(world, run.rpartition('/')[2])}/answer", {"answer": {"fine": True}})
+    question = f"/api/v1/approvals/{_question(world, run.rpartition('/')[2])}"
+    tour.do("POST", f"{question}/delegate", {"to": "another", "reason": "away"})
+    tour.do("POST", f"{question}/answer", {"answer": {"fine": True}})
     tour.do("POST", f"{run}/cancel", {})
     run = started()
     tour.do("POST", f"{run}/output", {"task": "ask", "output": {"by": "hand"}})

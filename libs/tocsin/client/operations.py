@@ -120,6 +120,11 @@ class Approvals:
         """One, with the form of its answer."""
         return await self._http.get(f"{_APPROVALS}/{quote(approval, safe='')}")
 
+    async def delegate(self, approval: str, to: str, instead_of: str | None = None, reason: str | None = None) -> Record:
+        """Let somebody else be asked instead of oneself, or of whom one names."""
+        body: Record = {"to": to, "instead_of": instead_of, "reason": reason}
+        return await self._http.post(f"{_APPROVALS}/{quote(approval, safe='')}/delegate", body)
+
     async def answer(self, approval: str, answer: Json, reason: str | None = None) -> Record:
         """Answer one; the run goes on with the answer."""
         body: Record = {"answer": answer, **({"reason": reason} if reason else {})}

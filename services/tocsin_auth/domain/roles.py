@@ -89,6 +89,7 @@ _OPERATES: Final = (
     "run:*",
     "pool:write",
     "approval:answer",
+    "approval:delegate",
     "task:*",
     "worker:drain",
     "case:*",

@@ -16,6 +16,7 @@ from tocsin_executor.adapters.scopes import within
 from tocsin_executor.application.following import Piece
 from tocsin_executor.application.reading import RunRow, RunSearch, Scope, TaskLine
 from tocsin_executor.application.views import TaskView, task_of
+from tocsin_executor.domain.deciding import bare, standing
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.values import Json
@@ -29,6 +30,7 @@ _TOLD = 20  # signals of each kind
 _TURNS = (
     ("task", "retried"),
     ("task", "skipped"),
+    ("approval", "delegated"),
     ("run", "suspended"),
     ("run", "migrated"),
     ("run", "cancel-requested"),
@@ -91,7 +93,7 @@ class RunReading:
         """Open questions, those of the newest runs first; a page has all questions of its runs."""
         where = within(scope).eq("asking", True)
         if assignee is not None:
-            where = where.eq("questions.assignees", assignee)
+            where = where.one_of("questions.assignees", _spelt(assignee))
         with translated("runs"):
             page = await fetch_page(
                 self._database.collection("runs"),
@@ -102,7 +104,7 @@ class RunReading:
                 read=_questions,
             )
         found = [question for questions in page.items for question in questions]
-        return [q for q in found if assignee is None or assignee in q.names("assignees")], page.next_cursor
+        return [q for q in found if assignee is None or q.asks(assignee)], page.next_cursor
 
     async def live_versions(self, namespace: str, workflow: str) -> Mapping[str, int]:
         """How many runs of a workflow go on, by version."""
@@ -274,24 +276,37 @@ def _with_references(record: dict[str, Any]) -> dict[str, Json]:
     return record
 
 
+def _spelt(name: str) -> list[str]:
+    """A user as definitions may write the name, with or without what it is."""
+    return [bare(name), f"user:{bare(name)}"]
+
+
 def _questions(document: Any) -> list[Question]:  # as above
-    return [
-        Question(
-            id=asked["id"],
-            run=document["_id"],
-            namespace=document["namespace"],
-            workflow=document["name"],
-            activation=asked["activation"],
-            task=asked["task"],
-            reference=asked["reference"],
-            request=orjson.loads(bytes(asked["request"])),
-            form=orjson.loads(bytes(asked["form"])),
-            since=asked["since"],
-            deadline=asked["deadline"],
-            reminders=asked["reminders"],
-        )
-        for asked in document["questions"]
-    ]
+    return [_question(document, asked) for asked in document["questions"]]
+
+
+def _question(document: Any, asked: Any) -> Question:  # as above
+    request = orjson.loads(bytes(asked["request"]))
+    said = orjson.loads(bytes(asked["said"])) if "said" in asked else {"answers": [], "delegations": []}
+    by_now = standing(request, said["delegations"])
+    return Question(
+        id=asked["id"],
+        run=document["_id"],
+        namespace=document["namespace"],
+        workflow=document["name"],
+        activation=asked["activation"],
+        task=asked["task"],
+        reference=asked["reference"],
+        request=request,
+        form=orjson.loads(bytes(asked["form"])),
+        since=asked["since"],
+        deadline=asked["deadline"],
+        reminders=asked["reminders"],
+        assignees=by_now.names,
+        away=by_now.away,
+        answers=said["answers"],
+        delegations=said["delegations"],
+    )
 
 
 def _row(document: Any) -> RunRow:  # the codec's edge: a document of the database

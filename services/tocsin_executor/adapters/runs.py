@@ -18,6 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tocsin.errors import Conflict
 from tocsin_executor.adapters.detached import dump_detached, load_detached
 from tocsin_executor.adapters.listening import dump_listens, load_listens
+from tocsin_executor.domain.deciding import bare
 from tocsin_executor.domain.effects import Record
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.questions import Question
@@ -321,12 +322,13 @@ def _question(question: Question) -> Document:
         "activation": question.activation,
         "task": question.task,
         "reference": question.reference,
-        "assignees": question.names("assignees"),
+        "assignees": [bare(name) for name in question.assignees],
         "request": Binary(orjson.dumps(question.request)),
         "form": Binary(orjson.dumps(question.form)),
         "since": question.since,
         "deadline": question.deadline,
         "reminders": question.reminders,
+        "said": Binary(orjson.dumps({"answers": question.answers, "delegations": question.delegations})),
     }
 
 

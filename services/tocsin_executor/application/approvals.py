@@ -5,16 +5,21 @@ the runs, and a run that is cancelled takes its questions along.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from tocsin.errors import Conflict, Forbidden, NotFound
+from tocsin.errors import Conflict, Forbidden, Invalid, NotFound
 from tocsin_executor.application.reading import Scope
 from tocsin_executor.application.runs import Runs
 from tocsin_executor.application.views import RunView
+from tocsin_executor.domain.deciding import bare, holder
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.questions import Question
 from tocsin_executor.domain.values import Json
+
+ANY: Final = "approval:answer-any"
+"""Permission to answer for anybody."""
 
 
 class Asker(Protocol):
@@ -47,6 +52,21 @@ class OpenQuestions(Protocol):
     async def closed_questions(self, namespace: str, run: str) -> list[dict[str, Json]]:
         """Signals that a question of a run was answered, expired or withdrawn."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """To whom a question is handed over.
+
+    Attributes:
+        to: A user's name.
+        instead_of: Of whom; ``None`` for whoever does it.
+        reason: For the record.
+    """
+
+    to: str
+    instead_of: str | None = None
+    reason: str | None = None
 
 
 class QuestionClosed(Conflict):
@@ -105,9 +125,7 @@ class Approvals:
         """Whether somebody may not answer because they started the run, and the definition wants four eyes."""
         if question.request.get("fourEyes") is not True:
             return False
-        view = await self._runs.get(question.run)
-        behind = (view.trigger or {}).get("person")
-        return bool({who.subject, who.person} & {view.actor, behind})
+        return bool({who.subject, who.person} & await self._who_started(question))
 
     async def may_lend_a_hand(self, run: str, who: Asker) -> None:
         """Nobody gets round a question that wants another person by giving an output, or skipping what is around it.
@@ -132,19 +150,90 @@ class Approvals:
         if await self.started(question, who):
             raise Forbidden("Whoever started the run may not answer this.", hint="Two people are wanted: ask another one.")
         if not may_answer(question, who):
-            names = ", ".join((*question.names("assignees"), *question.names("roles")))
-            raise Forbidden(f"This is asked of {names}.", hint="A role may answer who has the permission approve:<role>.")
+            raise _not_asked(question, who)
+        given = answer if question.wanted is None else {"answer": answer, "person": who.person}
         return await self._runs.control(
-            question.run, Verb.ANSWER, actor=who.subject, reason=reason, task=question.activation, output=answer
+            question.run, Verb.ANSWER, actor=who.subject, reason=reason, task=question.activation, output=given
         )
+
+    async def delegate(self, question: Question, handed: Handed, who: Asker) -> Question:
+        """Let somebody else be asked instead; the question as it is then.
+
+        Raises:
+            Forbidden: It is not theirs to hand over, or who started the run would have a say in it, where four eyes are wanted.
+            Invalid: The other one is asked already.
+            RunAlreadyDone: It was answered or handed over meanwhile, or one of the two has answered.
+        """
+        if question.request.get("fourEyes") is True:
+            started = await self._who_started(question)
+            if started & {who.subject, who.person}:
+                raise Forbidden("Whoever started the run has no say in who answers this.", hint="Two people are wanted.")
+            if f"user:{bare(handed.to)}" in started:
+                raise Forbidden(f"{bare(handed.to)} started the run, and two people are wanted.", hint="Name another one.")
+        source, named = seat(question, handed, who)
+        if question.asks(handed.to):
+            raise Invalid(f"{bare(handed.to)} is asked already.", hint="Hand it over to somebody who is not.")
+        given: dict[str, Json] = {"from": source, "to": bare(handed.to), "named": named}
+        await self._runs.control(
+            question.run, Verb.DELEGATE, actor=who.subject, reason=handed.reason, task=question.activation, output=given
+        )
+        return await self.get(question.id)
+
+    async def _who_started(self, question: Question) -> set[str]:
+        """Subjects of who started the run, and of the person behind that."""
+        view = await self._runs.get(question.run)
+        found = (view.actor, (view.trigger or {}).get("person"))
+        return {str(one) for one in found if one is not None}
 
 
 def may_answer(question: Question, who: Asker) -> bool:
-    """Whether somebody is asked: by name, by a role, because nobody in particular is, or since they may answer for anybody."""
-    assignees, roles = question.names("assignees"), question.names("roles")
-    if not assignees and not roles:
+    """Whether somebody is asked: by name, by a role, because nobody in particular is, or since they may answer for anybody.
+
+    Nobody answers who has handed it over, or has given one of several answers.
+    """
+    if {bare(who.subject), bare(who.person)} & question.away or who.person in {one["person"] for one in question.answers}:
+        return False
+    if not question.assignees and not question.roles:
         return True
-    own = {who.subject, who.subject.partition(":")[2]} if who.subject.startswith("user:") else {who.subject}
-    if own & set(assignees) or who.may("approval:answer-any", question.namespace):
+    if question.asks(who.subject) or who.may(ANY, question.namespace):
         return True
-    return any(who.may(f"approve:{role}", question.namespace) for role in roles)
+    return any(who.may(f"approve:{role}", question.namespace) for role in question.roles)
+
+
+def seat(question: Question, handed: Handed, who: Asker) -> tuple[str, bool]:
+    """Whose place is handed over, and whether they are asked by name.
+
+    One's own, or what one has handed over before; anybody's by the permission to answer for anybody.
+
+    Raises:
+        Forbidden: It is not theirs to hand over.
+        Invalid: Nobody is asked by that name, or it is not said whose of several.
+    """
+    own, everybody = bare(who.subject), who.may(ANY, question.namespace)
+    mine = holder(question.delegations, own)  # by now
+    if handed.instead_of is not None:
+        source = bare(handed.instead_of)
+        if not question.asks(source):
+            raise Invalid(f"{source} is not asked.", hint=f"Asked by name are: {', '.join(question.assignees) or 'nobody'}.")
+        if source != mine and not everybody:
+            raise Forbidden(f"It is for {source} to hand this over, or for who may answer for anybody.")
+        return source, True
+    if question.asks(mine):
+        return mine, True
+    if any(who.may(f"approve:{role}", question.namespace) for role in question.roles):
+        return own, False
+    if everybody and len(question.assignees) == 1:
+        return bare(question.assignees[0]), True
+    if everybody and question.assignees:
+        raise Invalid("Several are asked.", hint=f"Say instead of whom: {', '.join(question.assignees)}.")
+    raise Forbidden("You are not asked, so it is not yours to hand over.")
+
+
+def _not_asked(question: Question, who: Asker) -> Forbidden:
+    name = bare(who.person)
+    if who.person in {one["person"] for one in question.answers}:
+        return Forbidden(f"{name} has answered this, and another person's answer is wanted.")
+    if question.away & {bare(who.subject), name}:
+        return Forbidden(f"{name} has handed this over to {holder(question.delegations, name)}.", hint="Take it back first.")
+    names = ", ".join((*question.assignees, *question.roles))
+    return Forbidden(f"This is asked of {names}.", hint="A role may answer who has the permission approve:<role>.")

@@ -15,7 +15,7 @@ import orjson
 from pydantic.alias_generators import to_camel
 
 from tocsin.signals import subjects
-from tocsin.signals.catalogue import executor as catalogue
+from tocsin.signals.catalogue import approvals, executor
 from tocsin.signals.kinds import LifecyclePayload, Severity, SignalType
 from tocsin.signals.make import format_sequence, signal_ids, source_of
 from tocsin_executor.domain.effects import Signal, Transition
@@ -45,7 +45,7 @@ class _Kind:
 
 def _kind(transition: Transition) -> _Kind:
     name = _OURS.get(transition, transition.name)
-    kind: SignalType[Any] = getattr(catalogue, name)
+    kind: SignalType[Any] = getattr(approvals if name.startswith("APPROVAL_") else executor, name)
     fields = kind.payload.model_fields
     moment = next(field for field in fields if field.endswith("_at"))
     camel = issubclass(kind.payload, LifecyclePayload)

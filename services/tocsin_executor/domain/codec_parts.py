@@ -46,7 +46,9 @@ def dump_state(state: OpState, write: Writer) -> dict[str, Any]:
                 **({"item": write(state.item)} if state.item is not None else {}),
             }
         case ApprovalState():
-            return {"k": "ask", "q": write(state.request), "n": state.reminders}
+            said = {"a": state.answers, "d": state.delegations}
+            more = {name: [write(one) for one in told] for name, told in said.items() if told}
+            return {"k": "ask", "q": write(state.request), "n": state.reminders, **more}
         case never:
             assert_never(never)
 
@@ -80,7 +82,8 @@ def load_state(data: dict[str, Any], read: Reader) -> OpState:
             return ForkState(results, data["open"], data.get("n", len(results)))
         case "ask":
             request = read(data["q"])
-            return ApprovalState(request if isinstance(request, dict) else {}, data["n"])
+            answers, handed = ([one for part in data.get(name, ()) if isinstance(one := read(part), dict)] for name in "ad")
+            return ApprovalState(request if isinstance(request, dict) else {}, data["n"], answers, handed)
         case "try":
             error = read(data["e"])
             return TryState(data["n"], data["t"], error if isinstance(error, dict) else None, data["h"])

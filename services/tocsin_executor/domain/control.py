@@ -28,6 +28,8 @@ def control(fold: Fold, message: Control) -> str | None:
             reason = _skip(fold, message)
         case Verb.ANSWER:
             reason = _answer(fold, message)
+        case Verb.DELEGATE:
+            reason = _delegate(fold, message)
         case Verb.MIGRATE:
             raise Defect("a migration needs both programs", run=fold.run)
         case Verb.TERMINATE:
@@ -186,7 +188,13 @@ def _skip(fold: Fold, message: Control) -> str | None:
 def _answer(fold: Fold, message: Control) -> str | None:
     """Answer what people were asked."""
     token = _meant(fold, message)
-    return token if isinstance(token, str) else asking.answer(fold, token, message.output, message.actor)
+    return token if isinstance(token, str) else asking.answer(fold, token, message)
+
+
+def _delegate(fold: Fold, message: Control) -> str | None:
+    """Hand a question over to somebody else."""
+    token = _meant(fold, message)
+    return token if isinstance(token, str) else asking.delegate(fold, token, message)
 
 
 def _meant(fold: Fold, message: Control) -> Token | str:

@@ -37,6 +37,8 @@ class Transition(Enum):
     TASK_STATUS_CHANGED = "task.status-changed"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_REMINDED = "approval.reminded"
+    APPROVAL_DELEGATED = "approval.delegated"
+    APPROVAL_COUNTED = "approval.counted"
     APPROVAL_ANSWERED = "approval.answered"
     APPROVAL_EXPIRED = "approval.expired"
     APPROVAL_WITHDRAWN = "approval.withdrawn"
@@ -319,9 +321,7 @@ class Record:
         output: Transformed output, or ``None``.
         error: Problem, or ``None``.
         attempts: Attempts made.
-        created: When the activation was made.
-        started: When the body began, or ``None``.
-        ended: When it ended.
+        created, started, ended: When the activation was made, its body began (or ``None``), and it ended.
         worker: Who ran the last attempt, or ``None``.
         tried: See ``Instance.tried``.
     """

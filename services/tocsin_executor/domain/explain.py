@@ -6,6 +6,7 @@ It is total: every reachable state has an explanation, and a run that is not ove
 from collections.abc import Collection, Mapping
 from typing import assert_never
 
+from tocsin_executor.domain.deciding import listed, standing, wanted
 from tocsin_executor.domain.flow import iso
 from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.ops.work import attempt_of, child_id
@@ -101,11 +102,16 @@ def _reason(run: RunState, token: Token, node: Node) -> dict[str, Json]:
 
 
 def _people(run: RunState, token: Token) -> dict[str, Json]:
-    asked = token.state.request if isinstance(token.state, ApprovalState) else {}
-    names = [str(name) for part in ("assignees", "roles") for name in _list(asked.get(part))]
+    state = token.state if isinstance(token.state, ApprovalState) else ApprovalState({}, 0)
+    asked, terms = state.request, wanted(state.request)
+    names = [*standing(asked, state.delegations).names, *listed(asked, "roles")]
     until = _due(run, token, Purpose.DEADLINE)
     entry: dict[str, Json] = {"for": "approval", "approval": approval_id(run.run, token.id), "assignees": list(names)}
-    entry["detail"] = f"it waits for an answer from {' or '.join(names) or 'anybody who may give one'}: {asked.get('title')}"
+    detail = f"it waits for an answer from {' or '.join(names) or 'anybody who may give one'}: {asked.get('title')}"
+    if terms is not None:
+        agree = sum(1 for one in state.answers if one["approved"])
+        detail += f" ({agree} of {terms[0]} approvals, {len(state.answers) - agree} of {terms[1]} refusals)"
+    entry["detail"] = detail
     if until is not None:
         entry["until"] = until
     return entry

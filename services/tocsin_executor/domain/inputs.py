@@ -209,6 +209,7 @@ class Verb(Enum):
     SKIP = "skip"
     TERMINATE = "terminate"
     ANSWER = "answer"
+    DELEGATE = "delegate"
     MIGRATE = "migrate"
 
 
@@ -220,9 +221,10 @@ class Control(Message):
         command: Id of the command, repeated in the reply.
         verb: What is asked.
         reason: Why, in the asker's words.
-        token: The task meant (``OVERRIDE``, ``SKIP``, ``ANSWER``): its activation, reference or name.
-        output: The output to go on with (``OVERRIDE``), the answer (``ANSWER``), or ``{"digest"}`` of the version to move to
-            (``MIGRATE``, which is no matter of ``step``).
+        token: The task meant (``OVERRIDE``, ``SKIP``, ``ANSWER``, ``DELEGATE``): its activation, reference or name.
+        output: The output to go on with (``OVERRIDE``), the answer (``ANSWER``; ``{"answer", "person"}`` where several are
+            wanted), ``{"from", "to", "named"}`` (``DELEGATE``), or ``{"digest"}`` of the version to move to (``MIGRATE``, which
+            is no matter of ``step``).
     """
 
     command: str

@@ -1,13 +1,14 @@
 """What a run asks people now: a pure view of its state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tocsin_executor.domain.approving import ApprovalSpec
+from tocsin_executor.domain.deciding import Standing, listed, standing, wanted
 from tocsin_executor.domain.ops.asking import approval_id
 from tocsin_executor.domain.program import Node, Program
 from tocsin_executor.domain.remembered import ApprovalState
-from tocsin_executor.domain.state import Purpose, RunState, Token
+from tocsin_executor.domain.state import Hold, Purpose, RunState, Token
 from tocsin_executor.domain.values import Json, Millis
 
 
@@ -28,6 +29,10 @@ class Question:
         since: When it was asked.
         deadline: Until when, or ``None``.
         reminders: How often it was said again.
+        assignees: Who is asked by name, by now.
+        away: Who has handed it over.
+        answers: Those of several that were given.
+        delegations: How it was handed over.
     """
 
     id: str
@@ -42,11 +47,24 @@ class Question:
     since: Millis
     deadline: Millis | None
     reminders: int
+    assignees: tuple[str, ...] = ()
+    away: frozenset[str] = frozenset()
+    answers: Sequence[Mapping[str, Json]] = ()
+    delegations: Sequence[Mapping[str, Json]] = ()
 
-    def names(self, part: str) -> tuple[str, ...]:
-        """``assignees`` or ``roles``."""
-        listed = self.request.get(part)
-        return tuple(str(name) for name in listed) if isinstance(listed, list) else ()
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles that may answer."""
+        return listed(self.request, "roles")
+
+    @property
+    def wanted(self) -> tuple[int, int] | None:
+        """How many approvals are wanted, and how many refusals end it; ``None`` where the first answer counts."""
+        return wanted(self.request)
+
+    def asks(self, name: str) -> bool:
+        """Whether somebody is asked by name, by now."""
+        return Standing(self.assignees, self.away).asks(name)
 
 
 def questions_of(run: str, program: Program, state: RunState) -> list[Question]:
@@ -54,15 +72,14 @@ def questions_of(run: str, program: Program, state: RunState) -> list[Question]:
     head = state.head
     if head is None or not program.asks:
         return []
-    return [
-        _question(run, program, state, token) for token in state.home.tokens.values() if isinstance(token.state, ApprovalState)
-    ]
+    return [_question(run, program, state, token) for token in state.home.tokens.values() if token.hold is Hold.APPROVAL]
 
 
 def _question(run: str, program: Program, state: RunState, token: Token) -> Question:
     node, held = program.nodes[token.node], token.state
     assert isinstance(held, ApprovalState)
     due = next((at for at, owner, what in state.home.timers if owner == token.id and what == Purpose.DEADLINE.value), None)
+    asked = standing(held.request, held.delegations)
     return Question(
         id=approval_id(run, token.id),
         run=run,
@@ -76,6 +93,10 @@ def _question(run: str, program: Program, state: RunState, token: Token) -> Ques
         since=token.created,
         deadline=due,
         reminders=held.reminders,
+        assignees=asked.names,
+        away=asked.away,
+        answers=[*held.answers],
+        delegations=[*held.delegations],
     )
 
 

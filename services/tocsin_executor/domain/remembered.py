@@ -107,10 +107,19 @@ class ListenState:
 
 @dataclass(slots=True)
 class ApprovalState:
-    """A question to people: what is asked, and how often it was said again."""
+    """A question to people.
+
+    Attributes:
+        request: What is asked.
+        reminders: How often it was said again.
+        answers: Those of several that were given: ``by``, ``person``, ``at``, ``approved``, ``answer``, ``reason``.
+        delegations: Who handed it over: ``from``, ``to``, ``by``, ``at``, ``reason``.
+    """
 
     request: dict[str, Json]
     reminders: int
+    answers: list[dict[str, Json]] = field(default_factory=list)
+    delegations: list[dict[str, Json]] = field(default_factory=list)
 
 
 OpState = LoopState | MapState | ForkState | TryState | ListenState | ApprovalState

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, JsonValue
 
 from tocsin.errors import Forbidden, NotFound
-from tocsin_executor.application.approvals import Approvals, QuestionClosed, may_answer
+from tocsin_executor.application.approvals import Approvals, Handed, QuestionClosed, may_answer
 from tocsin_executor.application.runs import RunAlreadyDone
 from tocsin_executor.application.views import instant
 from tocsin_executor.domain.questions import Question
@@ -18,6 +18,9 @@ from tocsin_kit.web import Call, Input, Page, PageQuery, Permission, Reply, Rout
 
 READ = Permission("approval:read")
 ANSWER = Permission("approval:answer")
+DELEGATE = Permission("approval:delegate")
+
+PersonName = Annotated[str, Field(pattern=r"^(user:)?[^\s:]{1,128}$")]
 
 
 class ApprovalId(Input):
@@ -40,6 +43,35 @@ class AnswerBody(Input):
     reason: Annotated[str, Field(max_length=2048)] | None = None
 
 
+class DelegateBody(Input):
+    """Who is to be asked instead."""
+
+    to: PersonName = Field(description="A user's name.")
+    instead_of: PersonName | None = Field(None, description="Whose place it is; your own unless given.")
+    reason: Annotated[str, Field(max_length=2048)] | None = None
+
+
+class AnswerOut(BaseModel):
+    """One of several answers."""
+
+    by: str | None = Field(description="Whose credential it came with.")
+    person: str = Field(description="Who is behind it.")
+    at: datetime
+    approved: bool
+    answer: JsonValue
+    reason: str | None
+
+
+class DelegationOut(BaseModel):
+    """How a question was handed over."""
+
+    instead_of: str
+    to: str
+    by: str | None
+    at: datetime
+    reason: str | None
+
+
 class ApprovalOut(BaseModel):
     """An open question."""
 
@@ -52,8 +84,13 @@ class ApprovalOut(BaseModel):
     title: str
     message: str | None
     data: JsonValue
-    assignees: list[str]
+    assignees: list[str] = Field(description="Who is asked by name, by now.")
     roles: list[str]
+    four_eyes: bool = Field(description="Whether whoever started the run may not answer.")
+    approvals: int | None = Field(description="How many approvals are wanted; null where the first answer counts.")
+    refusals: int | None = Field(description="How many refusals end it, where several approvals are wanted.")
+    answers: list[AnswerOut] = Field(description="Those of several that were given.")
+    delegations: list[DelegationOut] = Field(description="How it was handed over.")
     form: JsonValue = Field(description="JSON schema of an answer, or null.")
     asked_at: datetime
     deadline: datetime | None
@@ -76,8 +113,13 @@ def _out(call: Call, question: Question, *, started: bool) -> ApprovalOut:
         title=str(request.get("title", "")),
         message=message if isinstance(message, str) else None,
         data=request.get("data"),
-        assignees=list(question.names("assignees")),
-        roles=list(question.names("roles")),
+        assignees=list(question.assignees),
+        roles=list(question.roles),
+        four_eyes=request.get("fourEyes") is True,
+        approvals=None if question.wanted is None else question.wanted[0],
+        refusals=None if question.wanted is None else question.wanted[1],
+        answers=[AnswerOut.model_validate(one) for one in question.answers],
+        delegations=[DelegationOut.model_validate({**one, "instead_of": one["from"]}) for one in question.delegations],
         form=question.form,
         asked_at=asked,
         deadline=instant(question.deadline),
@@ -108,6 +150,14 @@ class _Handlers:
         view = await self._approvals.answer(question, body.answer, call.principal, body.reason)
         call.changes = changes({}, {"answer": body.answer, "reason": body.reason})
         return Reply(body=RunOut.of(view), status=202)
+
+    async def delegate(self, call: Call) -> Reply:
+        question = await self._permitted(call, DELEGATE.name)
+        body = call.body(DelegateBody)
+        handed = Handed(body.to, body.instead_of, body.reason)
+        after = await self._approvals.delegate(question, handed, call.principal)
+        call.changes = changes({"assignees": [*question.assignees]}, {"assignees": [*after.assignees], "reason": body.reason})
+        return Reply(body=await self._seen(call, after), status=202)
 
     async def _permitted(self, call: Call, permission: str) -> Question:
         approval = call.params(ApprovalId).approval
@@ -150,16 +200,36 @@ def approval_routes(approvals: Approvals) -> Sequence[Route]:
             response=ApprovalOut,
             problems=(NotFound, QuestionClosed),
         ),
+        *_doings(handlers, path),
+    )
+
+
+def _doings(handlers: _Handlers, path: str) -> Sequence[Route]:
+    """What people do with a question."""
+    return (
         Route(
             method="POST",
             path=f"{path}/answer",
             access=ANSWER,
             summary="Answer a question; the run goes on with the answer",
-            tags=tags,
+            tags=("approvals",),
             handler=handlers.answer,
             params=ApprovalId,
             body=AnswerBody,
             response=RunOut,
+            status=202,
+            problems=(NotFound, QuestionClosed, RunAlreadyDone, Forbidden),
+        ),
+        Route(
+            method="POST",
+            path=f"{path}/delegate",
+            access=DELEGATE,
+            summary="Hand a question over: somebody else is asked instead",
+            tags=("approvals",),
+            handler=handlers.delegate,
+            params=ApprovalId,
+            body=DelegateBody,
+            response=ApprovalOut,
             status=202,
             problems=(NotFound, QuestionClosed, RunAlreadyDone, Forbidden),
         ),

@@ -75,3 +75,7 @@ Feature: Definitions that are refused
       | do: [{a: {set: {x: '${ env }'}}}] | env |
       | do: [{a: {wait: {hours: 1, minute: 1}}}] | minute |
       | do: [{a: {call: approval, with: {title: T, deadline: P1D, default: {ok: 1}, form: {type: object, properties: {ok: {type: boolean}}}}}}] | does not fit the form |
+      | do: [{a: {call: approval, with: {title: T, assignees: [ada, bob], approvals: 3}}}] | 3 approvals are wanted, and 2 may give one |
+      | do: [{a: {call: approval, with: {title: T, approvals: 0}}}] | /do/0/a/with/approvals |
+      | do: [{a: {call: approval, with: {title: T, refusals: 2}}}] | /do/0/a/with/refusals |
+      | do: [{a: {call: approval, with: {title: T, approvals: 2, form: {type: object, properties: {ok: {type: boolean}}}}}}] | says 'approved' |

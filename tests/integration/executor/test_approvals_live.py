@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from integration.executor.test_children import commands_of
-from tocsin.errors import Forbidden, NotFound
-from tocsin_executor.application.approvals import Approvals
+from tocsin.errors import Forbidden, Invalid, NotFound
+from tocsin_executor.application.approvals import Approvals, Handed
 from tocsin_executor.application.reading import Scope
 from tocsin_executor.application.runs import RunAlreadyDone, StartOrder
 from tocsin_executor.domain.inputs import Verb
@@ -111,3 +111,47 @@ async def test_a_question_is_listed_and_answered_by_who_is_asked(rig: Any) -> No
         await eventually(both, within=60)
         assert await approvals.what_became_of(f"{run}-h-99") is None
         assert await approvals.what_became_of("0" * 26 + "-h-3") is None
+
+
+async def test_several_answers_and_hand_overs_are_seen_while_the_question_is_open_and_outlive_an_engine(rig: Any) -> None:
+    """With four eyes who started the run neither answers nor is handed it nor hands it over, whatever their credential."""
+    given = {"title": "Pay?", "assignees": ["ada", "test", "bob"], "approvals": 2, "fourEyes": True}
+    ada, key, bob = Person("user:ada"), Person("key:k1", owner="user:test"), Person("user:bob")
+    async with rig.replica(orderly=False) as replica:
+        approvals = Approvals(replica.runs, replica.reading)
+        await rig.publish([{"ask": {"call": "approval", "with": given}}])
+        run = await rig.start()
+
+        async def asked() -> Any:
+            return next(iter((await approvals.list(Scope(), "ada", 50, None))[0]), None)
+
+        question = await eventually(asked, within=60)
+        with pytest.raises(Forbidden, match="test started the run"):
+            await approvals.delegate(question, Handed("user:test"), ada)
+        for same in (Person("user:test"), key):
+            with pytest.raises(Forbidden, match="no say in who answers"):
+                await approvals.delegate(question, Handed("zoe"), same)
+        with pytest.raises(Invalid, match="bob is asked already"):
+            await approvals.delegate(question, Handed("bob"), ada)
+        question = await approvals.delegate(question, Handed("zoe", reason="on leave"), ada)
+        assert question.assignees == ("zoe", "test", "bob")
+        with pytest.raises(Forbidden, match="ada has handed this over to zoe"):
+            await approvals.answer(question, {"approved": True}, ada, None)
+        await approvals.answer(question, {"approved": True}, bob, "seen it")
+
+        async def listed() -> Any:
+            found, _ = await approvals.list(Scope(), "zoe", 50, None)
+            return found[0] if found and found[0].answers else None
+
+        await eventually(listed, within=60)
+    async with rig.replica() as replica:
+        approvals = Approvals(replica.runs, replica.reading)
+        question = await approvals.get(question.id)
+        assert [(one["person"], one["reason"]) for one in question.answers] == [("user:bob", "seen it")]
+        assert [(one["from"], one["to"], one["reason"]) for one in question.delegations] == [("ada", "zoe", "on leave")]
+        with pytest.raises(Forbidden, match="bob has answered this"):
+            await approvals.answer(question, {"approved": True}, bob, None)
+        await approvals.answer(question, {"approved": False}, Person("user:zoe"), "too much")
+        view = await rig.ended(run, within=60)
+        assert view.output["approved"] is False
+        assert [(one["person"], one["approved"]) for one in view.output["answers"]] == [("user:bob", True), ("user:zoe", False)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tocsin.signals import decode, encode, root
-from tocsin.signals.catalogue import executor, lineage, observer, scheduler
+from tocsin.signals.catalogue import approvals, executor, lineage, observer, scheduler
 from tocsin.signals.kinds import ErrorObject, Payload, SignalType
 from tocsin.signals.make import make_signal, subject_of
 from tocsin.signals.subjects import parse_signal
@@ -88,8 +88,8 @@ STORIES: Mapping[
     ),
     "a deadline that passed": (
         (
-            executor.APPROVAL_EXPIRED,
-            executor.ApprovalExpired(workflow="orders", task="/do/0/ask", approval="q", expired_at=NOW, defaulted=False),
+            approvals.APPROVAL_EXPIRED,
+            approvals.ApprovalExpired(workflow="orders", task="/do/0/ask", approval="q", expired_at=NOW, defaulted=False),
             RUN,
         ),
         None,

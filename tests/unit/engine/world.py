@@ -205,9 +205,9 @@ class World:
         """Time passes; nothing is said about it."""
         self.now += millis
 
-    def control(self, verb: Verb, **fields: Any) -> list[Effect]:
+    def control(self, verb: Verb, actor: str = "user:ada", **fields: Any) -> list[Effect]:
         """Somebody asks for something."""
-        return self.send(Control, command=f"c{len(self.log)}", verb=verb, actor="user:ada", **fields)
+        return self.send(Control, command=f"c{len(self.log)}", verb=verb, actor=actor, **fields)
 
     def choices(self) -> list[tuple[str, str]]:
         """What could happen next, in a stable order."""

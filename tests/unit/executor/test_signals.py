@@ -47,6 +47,7 @@ def test_each_transition_fits_its_payload_model_and_subject(transition: Transiti
     if transition.value.startswith("approval"):
         data |= {"approval": f"{RUN}-h-3", "title": "May I?", "assignees": ["ada"], "roles": [], "reminders": 1}
         data |= {"defaulted": True, "deadline": "2026-01-01T00:00:00Z"}
+        data |= {"delegator": "ada", "delegate": "bob", "approved": True, "answers": 1}
     signal = Signal(RUN, 7, transition, "h:3" if task else None, "a", "/do/0/a" if task else None, 1_700_000_000_123, data)
     subject, payload = SignalWriter(RUN, head(2), RunMeta(0, 1, "flow")).write(signal, cause="c", actor="user:ada")
     event = decode(payload)

@@ -6,7 +6,7 @@ Each service owns one module and adds its kinds to its shelf; the reference page
 from typing import Final
 
 from tocsin.errors import Defect
-from tocsin.signals.catalogue import auth, case, executor, lineage, observer, platform, proposals, scheduler, trigger
+from tocsin.signals.catalogue import approvals, auth, case, executor, lineage, observer, platform, proposals, scheduler, trigger
 from tocsin.signals.kinds import Payload, SignalType
 
 _SHELVES = (
@@ -14,6 +14,7 @@ _SHELVES = (
     trigger.SHELF,
     scheduler.SHELF,
     executor.SHELF,
+    approvals.SHELF,
     proposals.SHELF,
     lineage.SHELF,
     case.SHELF,

@@ -191,46 +191,6 @@ class TaskAssetsReported(_Task):
     produced: list[AssetMention] = Field(default_factory=list, description="`metadata.produces`, evaluated.")
 
 
-class _Approval(_Task):
-    approval: str = Field(description="Id of the question; answer it under `/api/v1/approvals/<id>/answer`.")
-
-
-class ApprovalRequested(_Approval):
-    """Data of `approval.requested`."""
-
-    requested_at: AwareDatetime
-    title: str = Field(max_length=500)
-    assignees: list[str] = Field(default_factory=list, description="Who may answer, by name.")
-    roles: list[str] = Field(default_factory=list, description="Who may answer, by a permission `approve:<role>`.")
-    deadline: AwareDatetime | None = None
-
-
-class ApprovalReminded(_Approval):
-    """Data of `approval.reminded`."""
-
-    reminded_at: AwareDatetime
-    reminders: int = Field(description="How many there were by now.")
-
-
-class ApprovalAnswered(_Approval):
-    """Data of `approval.answered`; who answered is the event's `authid`."""
-
-    answered_at: AwareDatetime
-
-
-class ApprovalExpired(_Approval):
-    """Data of `approval.expired`."""
-
-    expired_at: AwareDatetime
-    defaulted: bool = Field(description="Whether there is a default answer; without one the task faults.")
-
-
-class ApprovalWithdrawn(_Approval):
-    """Data of `approval.withdrawn`."""
-
-    withdrawn_at: AwareDatetime
-
-
 class RunCancelRequested(Payload):
     """Data of `run.cancel-requested`."""
 
@@ -358,22 +318,6 @@ TASK_SKIPPED = SHELF.add(
 )
 TASK_ASSETS_REPORTED = SHELF.add(
     "task", "assets-reported", TaskAssetsReported, "A task that declares its data has completed.", collection="runs"
-)
-APPROVAL_REQUESTED = SHELF.add("approval", "requested", ApprovalRequested, "A run asks people.", collection="runs")
-APPROVAL_REMINDED = SHELF.add(
-    "approval", "reminded", ApprovalReminded, "A question has not been answered for a while.", collection="runs"
-)
-APPROVAL_ANSWERED = SHELF.add("approval", "answered", ApprovalAnswered, "Somebody has answered a run.", collection="runs")
-APPROVAL_EXPIRED = SHELF.add(
-    "approval",
-    "expired",
-    ApprovalExpired,
-    "Nobody has answered a run before the deadline.",
-    collection="runs",
-    severity=Severity.WARN,
-)
-APPROVAL_WITHDRAWN = SHELF.add(
-    "approval", "withdrawn", ApprovalWithdrawn, "A question need not be answered any more.", collection="runs"
 )
 RUN_CANCEL_REQUESTED = SHELF.add(
     "run",

@@ -95,16 +95,22 @@ function hands(run, task) {
 
 // The ways to answer a question of a run, or who may.
 export function answers(question) {
-  if (!question.mine) return el("span.hint", {}, `for ${[...question.assignees, ...question.roles].join(", ") || "whoever may answer"}`);
+  const given = question.approvals && el("span.hint", {}, ` ${question.answers.filter((it) => it.approved).length} of ${question.approvals} approvals${question.answers.map((it) => `, ${it.approved ? "yes" : "no"} of ${it.person.replace("user:", "")}`).join("")} `);
+  if (!question.mine) return el("span.hint", {}, `for ${[...question.assignees, ...question.roles].join(", ") || "whoever may answer"}`, given);
   const answer = (value, reason) => tell(`approvals/${question.id}/answer`, { answer: value, reason: reason || null });
   const quick = (value, said) => async () => { await answer(value); say(said); refresh(); };
-  if (!question.form) return el("span", {}, action("Approve", quick({ approved: true }, "Approved.")), " ", action("Refuse", quick({ approved: false }, "Refused.")));
+  const over = question.assignees.length + question.roles.length > 0 && action("Hand over", () => ask({
+    title: `Hand over: ${question.title}`, text: "Somebody else is asked instead, and it is recorded who did it and why.", yes: "Hand over",
+    fields: [{ name: "to", label: "User", required: true }, { name: "instead_of", label: "Instead of", hint: "Your own place unless given." }, { name: "reason", label: "Why (for the record)" }],
+    act: async ({ to, instead_of, reason }) => { await tell(`approvals/${question.id}/delegate`, { to, instead_of: instead_of || null, reason: reason || null }); say(`${to} is asked now.`); refresh(); },
+  }), { needs: ["approval:delegate", question.namespace, question.workflow] });
+  if (!question.form) return el("span", {}, given, action("Approve", quick({ approved: true }, "Approved.")), " ", action("Refuse", quick({ approved: false }, "Refused.")), " ", over);
   const fields = fieldsOf(question.form);
-  return action("Answer", () => ask({
+  return el("span", {}, given, action("Answer", () => ask({
     title: question.title, text: question.message, yes: "Answer",
     fields: [...(fields.length ? fields : [{ name: "answer", label: "Answer", kind: "json", value: {} }]), { name: " reason", label: "Why (for the record)" }],
     act: async ({ " reason": reason, ...given }) => { await answer(fields.length ? filled(given, fields) : given.answer, reason); say("Answered."); refresh(); },
-  }));
+  })), " ", over);
 }
 
 // What was left empty and need not be there is not said.
