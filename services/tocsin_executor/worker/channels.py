@@ -1,14 +1,18 @@
 """AsyncAPI documents (2.x and 3.0): where an operation sends to or receives from. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.runners.http import as_text
 from tocsin_executor.worker.tasks import Failed
 
 _DEPTH: Final = 32
+_NAME: Final = re.compile(r"\{([^{}]+)\}")
+_NO_TOKEN: Final = re.compile(r"[*>\s]|^\.|\.$|\.\.")  # of a subject of NATS: wildcards, and what ends or empties a token
 _PORTS: Final = {"nats": 4222, "http": 80, "https": 443}
 
 
@@ -58,13 +62,13 @@ def channel_of(document: Json, spec: Mapping[str, Json]) -> Channel:
         address, channel, operation = _version_two(document, spec)
     else:
         address, channel, operation = _version_three(document, spec)
+    defaults: dict[str, Json] = {}
     for name, parameter in _members(channel.get("parameters")):
         described = _resolved(document, parameter)
         schema = described.get("schema")
-        default = described.get("default", schema.get("default") if isinstance(schema, Mapping) else None)
-        address = _filled(address, name, values.get(name, default), "channel")
-    found = _server(document, channel, chosen.get("name"), spec.get("protocol"))
-    return _placed(found, values, address, _method(operation))
+        defaults[name] = described.get("default", schema.get("default") if isinstance(schema, Mapping) else None)
+    found = _placed(_server(document, channel, chosen.get("name"), spec.get("protocol")), values, _method(operation))
+    return replace(found, address=_filled(address, defaults, values, ("channel", found.protocol)))
 
 
 def _version_two(document: Mapping[str, Json], spec: Mapping[str, Json]) -> tuple[str, Mapping[str, Json], Mapping[str, Json]]:
@@ -117,13 +121,12 @@ def _named(document: Mapping[str, Json], servers: Mapping[str, Json], one: Json)
     return _resolved(document, servers.get(one) if isinstance(one, str) else one)
 
 
-def _placed(server: Mapping[str, Json], values: Mapping[str, Json], address: str, method: str) -> Channel:
-    text = str(server.get("url") or server.get("host") or "")
-    path = str(server.get("pathname") or "")
+def _placed(server: Mapping[str, Json], values: Mapping[str, Json], method: str) -> Channel:
+    defaults: dict[str, Json] = {}
     for name, variable in _members(server.get("variables")):
-        default = variable.get("default") if isinstance(variable, Mapping) else None
-        value = values.get(name, default)
-        text, path = _filled(text, name, value, "server"), _filled(path, name, value, "server")
+        defaults[name] = variable.get("default") if isinstance(variable, Mapping) else None
+    text = _filled(str(server.get("url") or server.get("host") or ""), defaults, values, ("server", ""))
+    path = _filled(str(server.get("pathname") or ""), defaults, values, ("server", ""))
     protocol = str(server.get("protocol", "")).lower()
     try:
         parts = urlsplit(text if "://" in text else f"{protocol}://{text}")
@@ -135,18 +138,27 @@ def _placed(server: Mapping[str, Json], values: Mapping[str, Json], address: str
     secure = protocol in {"https", "nats+tls", "secure-nats"} or parts.scheme in {"https", "tls"}
     default_port = _PORTS["https"] if secure and _plain(protocol) == "http" else _PORTS.get(_plain(protocol), 0)
     base = (path or parts.path).rstrip("/")
-    return Channel(_plain(protocol), secure, parts.hostname, port or default_port, base, address, method)
+    return Channel(_plain(protocol), secure, parts.hostname, port or default_port, base, "", method)
 
 
-def _filled(text: str, name: str, value: Json, what: str) -> str:
-    if f"{{{name}}}" not in text:
-        return text
-    if value is None or isinstance(value, Mapping | list):
-        hint = "Give it under server.variables, as a simple value."
-        raise Failed(
-            ErrorKind.CONFIGURATION, f"The {what} of the AsyncAPI document needs {name[:100]!r}, which has no default. {hint}"
-        )
-    return text.replace(f"{{{name}}}", str(value))
+def _filled(text: str, defaults: Mapping[str, Json], values: Mapping[str, Json], place: tuple[str, str]) -> str:
+    """A text with its variables; what is a value stays one, whatever it looks like."""
+    what, protocol = place
+
+    def one(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in defaults:
+            return match[0]
+        value = values.get(name, defaults[name])
+        if value is None or isinstance(value, Mapping | list):
+            wrong = f"needs {name[:100]!r}, which has no default; give it under server.variables, as a simple value."
+            raise Failed(ErrorKind.CONFIGURATION, f"The {what} of the AsyncAPI document {wrong}")
+        said = as_text(value)
+        if (protocol == "nats" and _NO_TOKEN.search(said)) or (protocol == "http" and said in {".", ".."}):
+            raise Failed(ErrorKind.CONFIGURATION, f"The variable {name[:100]!r} of the channel would lead to other channels.")
+        return quote(said, safe="") if protocol == "http" else said
+
+    return _NAME.sub(one, text)
 
 
 def _method(operation: Mapping[str, Json]) -> str:

@@ -56,6 +56,31 @@ def test_a_variable_that_is_said_is_used() -> None:
     assert found.address == "a.0"
 
 
+@pytest.mark.parametrize(
+    ("protocol", "value", "found"),
+    [
+        ("nats", "eu.west", "a.eu.west.{other}"),
+        ("nats", "{other}", "a.{other}.{other}"),
+        ("nats", True, "a.true.{other}"),
+        ("nats", ">", None),
+        ("nats", "*", None),
+        ("nats", "a b", None),
+        ("nats", ".x", None),
+        ("http", "x/../y?z", "a.x%2F..%2Fy%3Fz.{other}"),
+        ("http", "..", None),
+    ],
+)
+def test_a_value_leads_to_no_other_channel(protocol: str, value: Any, found: str | None) -> None:
+    """Nor is it looked into for variables again."""
+    described = document({"host": "h", "protocol": protocol}, address="a.{id}.{other}", parameters={"id": {}})
+    spec = {"operation": "send", "server": {"name": "s", "variables": {"id": value, "other": "never"}}}
+    if found is not None:
+        assert channel_of(described, spec).address == found
+        return
+    with pytest.raises(Failed, match="other channels"):
+        channel_of(described, spec)
+
+
 @asynccontextmanager
 async def hearing(tmp_path: Path, handler: Handler) -> AsyncIterator[Any]:
     """A function that calls an operation over HTTP."""
