@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
-from tocsin_executor.worker.runners.http import as_text, form_of
+from tocsin_executor.worker.forms import as_text, form_of
 from tocsin_executor.worker.tasks import Failed
 
 FORM: Final = "application/x-www-form-urlencoded"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from tocsin_executor.domain.values import ErrorKind, Json
-from tocsin_executor.worker.runners.http import as_text
+from tocsin_executor.worker.forms import as_text
 from tocsin_executor.worker.tasks import Failed
 
 _DEPTH: Final = 32

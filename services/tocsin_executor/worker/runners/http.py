@@ -8,13 +8,13 @@ import base64
 import codecs
 import re
 from collections.abc import Mapping
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Final
 
 import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.calling import Answer, Caller, Request, where
+from tocsin_executor.worker.forms import as_text, form_of, pairs_of
 from tocsin_executor.worker.policies import read_policy
 from tocsin_executor.worker.tasks import Failed, Outcome, Task
 
@@ -148,20 +148,6 @@ def body_of(body: Json, headers: dict[str, str]) -> bytes | None:
     return orjson.dumps(body)
 
 
-def form_of(fields: Mapping[str, Json]) -> bytes:
-    """Fields as a form; lists repeat the field."""
-    return urlencode(pairs_of(fields)).encode()
-
-
-def pairs_of(fields: Mapping[str, Json]) -> list[tuple[str, str]]:
-    """Name and text of each value; lists repeat the name, null is left out."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in fields.items():
-        values: list[Any] = value if isinstance(value, list) else [value]
-        pairs += [(str(name), as_text(item)) for item in values if item is not None]
-    return pairs
-
-
 def _query(query: Json) -> list[tuple[str, str]]:
     return pairs_of(as_mapping(query, "query"))
 
@@ -177,8 +163,3 @@ def as_mapping(value: Json, what: str) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
         raise Failed(ErrorKind.CONFIGURATION, f"The {what} of a call must be an object.")
     return value
-
-
-def as_text(value: Json) -> str:
-    """A text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
