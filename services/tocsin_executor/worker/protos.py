@@ -29,6 +29,8 @@ _BYTES: Final = 4 * 1024 * 1024  # of a proto with all that it imports
 # end, so that no text, however hostile, is looked through twice.
 _WORDS: Final = re.compile(rb"""("(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?)|//[^\n]*+|/\*(?:.*?\*/|.*+)""", re.DOTALL)
 _IMPORTS: Final = re.compile(rb"""\bimport\s*+(?:public\s++|weak\s++|option\s++)?(["'])([^"'\n]++)\1\s*+;""")
+_KNOWN: Final = "google.protobuf."
+_OBJECTS: Final = frozenset(_KNOWN + name for name in ("Any", "Empty", "Struct"))  # whose JSON form is an object
 _OWN: Final = "tocsin/service.proto"  # a name that no import has
 
 
@@ -58,6 +60,9 @@ class Method:
         Raises:
             Failed: ``configuration``: it does not fit.
         """
+        kind = self.request.DESCRIPTOR.full_name
+        if kind.startswith(_KNOWN) and kind not in _OBJECTS and isinstance(value, Mapping) and set(value) == {"value"}:
+            value = value["value"]  # a text, a number, an instant: the language's arguments are names with values
         try:
             message = json_format.ParseDict(value, self.request(), descriptor_pool=self.types)
             encoded: bytes = message.SerializeToString()

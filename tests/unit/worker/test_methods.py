@@ -194,6 +194,32 @@ async def test_a_server_knows_until_when_and_that_nobody_waits_any_more(tmp_path
             await mirror.gone.wait()
 
 
+async def test_a_worker_without_the_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most never need it."""
+    monkeypatch.setattr("tocsin_executor.worker.runners.grpc.grpc", None)
+    async with runners() as opened:
+        with pytest.raises(Failed, match=r"pip install 'tocsin\[grpc\]'") as failure:
+            await opened.by_kind["grpc"].run(task_of("grpc", {}))
+    assert failure.value.problem["status"] == 400
+
+
+async def test_a_request_that_is_one_value_has_a_name_too() -> None:
+    """Arguments are names with values: `value` stands for a text, a number or an instant; objects are as they are."""
+    proto = b"""syntax = "proto3"; import "google/protobuf/wrappers.proto"; import "google/protobuf/struct.proto";
+        import "google/protobuf/timestamp.proto";
+        service S { rpc Text (google.protobuf.StringValue) returns (google.protobuf.StringValue);
+                    rpc At (google.protobuf.Timestamp) returns (google.protobuf.Timestamp);
+                    rpc Open (google.protobuf.Struct) returns (google.protobuf.Struct); }"""
+    protos = Protos()
+    for name, given, back in (
+        ("Text", {"value": "a"}, "a"),
+        ("At", {"value": "2026-01-01T00:00:00Z"}, "2026-01-01T00:00:00Z"),
+        ("Open", {"value": 1.0}, {"value": 1.0}),
+    ):
+        method = await protos.method({"tocsin/service.proto": proto}, "S", name)
+        assert method.decode(method.encode(given)) == back
+
+
 @pytest.mark.parametrize(
     ("text", "imports"),
     [

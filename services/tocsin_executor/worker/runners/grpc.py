@@ -5,7 +5,9 @@ To port 443, or without a port, the connection is encrypted; to any other it is 
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -50,6 +52,8 @@ class GrpcRunner:
         self._caller = caller
         self._resources = resources
         self._protos = Protos()
+        file = ssl.get_default_verify_paths().cafile  # as for HTTP; the library has authorities of its own
+        self._trusted = Path(file).read_bytes() if file else None
 
     async def run(self, task: Task) -> Outcome:
         """One call."""
@@ -70,7 +74,7 @@ class GrpcRunner:
             metadata.append(("traceparent", traceparent))
         address = await self._caller.address(host, port)
         try:
-            async with _channel(host, address, port) as channel:
+            async with _channel(host, address, port, self._trusted) as channel:
                 answers = await _called(channel, method, request, {"metadata": metadata, "timeout": self._caller.within(task)})
         except grpc.aio.AioRpcError as error:
             raise _failure(method.path, error.code().name, _PEER.sub(f"{host}:{port}", error.details() or "")) from error
@@ -132,7 +136,7 @@ def _roots(uri: str) -> list[str]:
     return [scheme + separator + "".join(f"{part}/" for part in parts[:end]) for end in ends]
 
 
-def _channel(host: str, address: str, port: int) -> Any:  # the library has no types
+def _channel(host: str, address: str, port: int, trusted: bytes | None) -> Any:  # the library has no types
     target = f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}"
     options = [
         ("grpc.enable_http_proxy", 0),
@@ -142,7 +146,7 @@ def _channel(host: str, address: str, port: int) -> Any:  # the library has no t
     if port != _TLS:
         return grpc.aio.insecure_channel(target, options)
     options.append(("grpc.ssl_target_name_override", host))
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options)
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(trusted), options)
 
 
 async def _called(channel: Any, method: Method, request: bytes, how: Mapping[str, Any]) -> list[Json]:
