@@ -249,6 +249,7 @@ class Caller:
                 headers=headers,
                 data=request.body,
                 allow_redirects=False,
+                skip_auto_headers=("Content-Type",),  # of a body that there is not
                 timeout=aiohttp.ClientTimeout(total=within, connect=_CONNECT),
             ) as response:
                 yield response
@@ -342,7 +343,10 @@ async def _read(request: Request, response: aiohttp.ClientResponse) -> Answer:
     media = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     sent = dict(response.request_info.headers)
     url = str(response.request_info.url)
-    return Answer(response.status, response.reason or "", url, sent, dict(response.headers), media, content)
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():  # several of one name are one with commas
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return Answer(response.status, response.reason or "", url, sent, headers, media, content)
 
 
 def where(url: str) -> str:

@@ -136,3 +136,18 @@ async def test_a_call_may_last_as_long_as_its_task_says() -> None:
         for seconds, least in ((1, LONGEST), (7200, 7190)):
             task.deadline = now + seconds * 1000
             assert least <= opened.caller.within(task) < least + 20
+
+
+async def test_what_a_service_says_several_times_is_kept_and_what_there_is_not_is_not_said() -> None:
+    """Headers of one name are one with commas; without a body there is no type of it."""
+
+    async def answer(request: web.Request) -> web.Response:
+        found = web.json_response({"type": request.headers.get("Content-Type")})
+        found.headers.add("Link", "<a>")
+        found.headers.add("Link", "<b>")
+        return found
+
+    async with runners() as opened, serving({"/x": answer}) as url:
+        spec = {"method": "post", "endpoint": f"{url}/x", "output": "response"}
+        found: Any = (await opened.by_kind["http"].run(task_of("http", spec))).output
+    assert (found["headers"]["Link"], found["content"]) == ("<a>, <b>", {"type": None})

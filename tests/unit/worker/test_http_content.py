@@ -1,12 +1,13 @@
 """What an answer says, as data: whatever it claims to be, it becomes text, JSON or base64, in linear time."""
 
 import base64
+from typing import Any
 
 import orjson
 import pytest
 
 from tocsin_executor.worker.calling import Answer
-from tocsin_executor.worker.runners.http import headers_of, parsed_content
+from tocsin_executor.worker.runners.http import body_of, headers_of, parsed_content
 from tocsin_executor.worker.tasks import Failed
 
 
@@ -62,3 +63,37 @@ def test_what_only_says_that_it_is_json_is_an_error() -> None:
     for content in (b"{nope", b"NaN", b"\xff"):
         with pytest.raises(Failed):
             parsed_content(Answer(200, "OK", "http://x/", {}, {}, "application/json", content))
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "content"),
+    [
+        ("text/plain; charset=latin1", "ä", b"\xe4"),
+        ("text/plain; charset=utf-16le", "a", b"a\0"),
+        ("text/plain", "ä", "ä".encode()),
+        ("application/x-www-form-urlencoded", {"a": [1, 2], "b": "c d"}, b"a=1&a=2&b=c+d"),
+        ("application/xml", "<a/>", b"<a/>"),
+        (None, {"a": 1}, b'{"a":1}'),
+    ],
+)
+def test_a_body_is_what_its_header_says(media: str | None, body: Any, content: bytes) -> None:
+    """In its character set, too."""
+    headers = {} if media is None else {"content-type": media}
+    assert body_of(body, headers) == content
+
+
+def test_a_form_of_several_parts_says_where_they_end() -> None:
+    """In the header that the caller gave, whatever its letters."""
+    headers = {"content-type": "multipart/form-data"}
+    content = body_of({"a": [1, 2], "b": {"c": 1}}, headers)
+    boundary = headers["content-type"].removeprefix("multipart/form-data; boundary=").encode()
+    assert content is not None
+    assert content.count(b"--" + boundary) == 4
+    assert list(headers) == ["content-type"]
+
+
+def test_a_text_that_its_character_set_has_not_is_an_error() -> None:
+    """Instead of other letters."""
+    for media in ("text/plain; charset=latin1", "text/plain; charset=none-such"):
+        with pytest.raises(Failed, match="character set"):
+            body_of("\u20ac", {"Content-Type": media})

@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
+from tocsin_executor.worker.bodies import FORM, MULTIPART, encoded
 from tocsin_executor.worker.calling import Answer, Caller, Request, where
 from tocsin_executor.worker.forms import as_text, form_of, pairs_of
 from tocsin_executor.worker.policies import read_policy
@@ -137,15 +138,29 @@ def body_of(body: Json, headers: dict[str, str]) -> bytes | None:
         return None
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), None)
     media = (given or "").partition(";")[0].strip().lower()
-    if media == "application/x-www-form-urlencoded" and isinstance(body, Mapping):
+    if media == FORM and isinstance(body, Mapping):
         return form_of(body)
+    if media == MULTIPART and isinstance(body, Mapping):
+        content, whole = encoded(body, media)
+        headers.update(dict.fromkeys((name for name in headers if name.lower() == "content-type"), whole))
+        return content
     if isinstance(body, str):
         if given is None:
             headers["Content-Type"] = "text/plain; charset=utf-8"
-        return body.encode()
+        return _encoded(body, given or "")
     if given is None:
         headers["Content-Type"] = "application/json"
     return orjson.dumps(body)
+
+
+def _encoded(text: str, media: str) -> bytes:
+    """A text in the character set that its header names."""
+    charset = _CHARSET.search(media)
+    try:
+        return text.encode(charset[1] if charset else "utf-8")
+    except (LookupError, UnicodeError, TypeError) as error:
+        detail = f"The body is not in the character set of its Content-Type, {media[:100]!r}."
+        raise Failed(ErrorKind.CONFIGURATION, detail) from error
 
 
 def _query(query: Json) -> list[tuple[str, str]]:
