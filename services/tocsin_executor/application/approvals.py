@@ -4,7 +4,7 @@ An open question is part of its run's state and stands beside it in every save. 
 the runs, and a run that is cancelled takes its questions along.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from tocsin_executor.application.views import RunView
 from tocsin_executor.domain.deciding import bare, holder
 from tocsin_executor.domain.inputs import Verb
 from tocsin_executor.domain.ops.asking import approval_id
-from tocsin_executor.domain.questions import Question
+from tocsin_executor.domain.questions import Question, inside
 from tocsin_executor.domain.values import Json
 
 ANY: Final = "approval:answer-any"
@@ -125,18 +125,28 @@ class Approvals:
         """Whether somebody may not answer because they started the run, and the definition wants four eyes."""
         if question.request.get("fourEyes") is not True:
             return False
-        return bool({who.subject, who.person} & await self._who_started(question))
+        return bool({who.subject, who.person} & _started(await self._runs.get(question.run)))
 
-    async def may_lend_a_hand(self, run: str, who: Asker) -> None:
-        """Nobody gets round a question that wants another person by giving an output, or skipping what is around it.
+    async def may_lend_a_hand(self, run: str, task: str, who: Asker) -> None:
+        """Nobody gets round a question that wants other people by giving an output, or skipping what is around it.
 
         Raises:
-            Forbidden: They started the run, and it waits for the answer of somebody else.
+            Forbidden: They started the run, and it waits for the answer of somebody else, or would; or for those of several.
         """
-        for question in await self._runs.questions(run):
-            if await self.started(question, who):
+        asked: list[Mapping[str, Json]] = [question.request for question in await self._runs.questions(run)]
+        found = await self._runs.position(run)
+        if found is not None:
+            asked += inside(found[1], found[0], task)
+        view = await self._runs.get(run)
+        for one in asked:
+            if one.get("approvals", 1) != 1 and not who.may(ANY, view.namespace):
                 raise Forbidden(
-                    f"The run waits for another person's answer to '{question.task}', and you started it.",
+                    f"Several people have to agree: {one.get('title')}",
+                    hint="Who may answer for anybody (approval:answer-any) may do that alone.",
+                )
+            if one.get("fourEyes") is True and _started(view) & {who.subject, who.person}:
+                raise Forbidden(
+                    f"The run wants another person's answer, and you started it: {one.get('title')}",
                     hint="Two people are wanted: ask another one.",
                 )
 
@@ -165,7 +175,7 @@ class Approvals:
             RunAlreadyDone: It was answered or handed over meanwhile, or one of the two has answered.
         """
         if question.request.get("fourEyes") is True:
-            started = await self._who_started(question)
+            started = _started(await self._runs.get(question.run))
             if started & {who.subject, who.person}:
                 raise Forbidden("Whoever started the run has no say in who answers this.", hint="Two people are wanted.")
             if f"user:{bare(handed.to)}" in started:
@@ -179,11 +189,11 @@ class Approvals:
         )
         return await self.get(question.id)
 
-    async def _who_started(self, question: Question) -> set[str]:
-        """Subjects of who started the run, and of the person behind that."""
-        view = await self._runs.get(question.run)
-        found = (view.actor, (view.trigger or {}).get("person"))
-        return {str(one) for one in found if one is not None}
+
+def _started(view: RunView) -> set[str]:
+    """Subjects of who started a run, and of the person behind that."""
+    found = (view.actor, (view.trigger or {}).get("person"))
+    return {str(one) for one in found if one is not None}
 
 
 def may_answer(question: Question, who: Asker) -> bool:

@@ -85,7 +85,8 @@ class Reruns:
         old, new = await self._programs.load(view.digest), await self._programs.load(version.digest)
         await self._runs.saved_end(view.id)
         records = await self._reading.records(view.id, RECORDS)
-        return plan_reuse(records, old, new, again.start), version.version
+        edited = again.edited and again.input != view.input
+        return plan_reuse(records, old, new, again.start, edited=edited), version.version
 
     async def rerun(self, view: RunView, again: Again, *, run: str | None = None) -> RunView:
         """Start it; raises as :meth:`plan`, and what a start raises."""

@@ -277,11 +277,13 @@ class Runs:
 
     async def questions(self, run: str) -> list[Question]:
         """What a run asks people now."""
+        found = await self.position(run)
+        return [] if found is None else questions_of(run, found[1], found[0])
+
+    async def position(self, run: str) -> tuple[RunState, Program] | None:
+        """Where a run that goes on is, in its program."""
         live = self._host.live(run)
-        if live is not None:
-            return questions_of(run, live.program, live.state)
-        saved = await self._saved(run)
-        return [] if saved is None else questions_of(run, saved[1], saved[0])
+        return await self._saved(run) if live is None else (live.state, live.program)
 
     async def value(self, run: str, digest: str) -> bytes:
         """The JSON of a large value that the run has or had.
@@ -306,12 +308,9 @@ class Runs:
 
     async def explain(self, run: str) -> list[dict[str, Json]]:
         """What a run waits for, one entry for each reason; empty when it has ended."""
-        live = self._host.live(run)
-        if live is not None:
-            return explain(live.program, live.state)
-        saved = await self._saved(run)
-        if saved is not None:
-            return explain(saved[1], saved[0])
+        found = await self.position(run)
+        if found is not None:
+            return explain(found[1], found[0])
         waiting = await self._admission.find(run)
         return [] if waiting is None else await self._admission.explain(waiting)
 

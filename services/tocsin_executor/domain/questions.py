@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tocsin_executor.domain.approving import ApprovalSpec
 from tocsin_executor.domain.deciding import Standing, listed, standing, wanted
 from tocsin_executor.domain.ops.asking import approval_id
-from tocsin_executor.domain.program import Node, Program
+from tocsin_executor.domain.program import Node, Op, Program
 from tocsin_executor.domain.remembered import ApprovalState
 from tocsin_executor.domain.state import Hold, Purpose, RunState, Token
 from tocsin_executor.domain.values import Json, Millis
@@ -98,6 +98,27 @@ def _question(run: str, program: Program, state: RunState, token: Token) -> Ques
         answers=[*held.answers],
         delegations=[*held.delegations],
     )
+
+
+def inside(program: Program, state: RunState, task: str) -> list[Mapping[str, Json]]:
+    """What would be asked, or is, inside of the live tasks that are called so: what stands in the definition."""
+    meant = {
+        token.node
+        for token in state.home.tokens.values()
+        if task in (token.id, program.nodes[token.node].ref, program.nodes[token.node].name)
+    }
+    found = [node for node in program.nodes if node.op is Op.APPROVE and meant & _around(program, node)]
+    given = [node.definition.get("with") for node in found if isinstance(node.definition, Mapping)]
+    return [one for one in given if isinstance(one, Mapping)]
+
+
+def _around(program: Program, node: Node) -> set[int]:
+    """A task and all around it."""
+    around, at = {node.index}, program.scopes[node.scope].owner
+    while at is not None:
+        around.add(at)
+        at = program.scopes[program.nodes[at].scope].owner
+    return around
 
 
 def form_of(node: Node) -> Json:

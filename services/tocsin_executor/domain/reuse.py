@@ -7,6 +7,7 @@ the same any more is done again by itself.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,10 @@ OUTSIDE = frozenset({Op.TASK, Op.CALL, Op.LISTEN, Op.TIMER, Op.EMIT, Op.APPROVE}
 
 Plan = dict[str, dict[str, list[Json]]]
 """Outputs to take: by task's key, then by iteration and input; several where the same was done several times, in order."""
+
+
+_MORE = re.compile(r"\$(?!(?:input|secrets|task|runtime|authorization)\b)[A-Za-z_]")
+"""A variable that is more than a task's own input."""
 
 
 class NeverReached(Rejected):
@@ -73,7 +78,9 @@ def found(plan: Plan, used: dict[str, int], node: Node, index: int | None, given
     return (outputs[number],)
 
 
-def plan_reuse(records: Iterable[Mapping[str, Any]], old: Program, new: Program, start: str | None) -> Reuse:
+def plan_reuse(
+    records: Iterable[Mapping[str, Any]], old: Program, new: Program, start: str | None, *, edited: bool = False
+) -> Reuse:
     """What a rerun can take.
 
     Args:
@@ -82,6 +89,8 @@ def plan_reuse(records: Iterable[Mapping[str, Any]], old: Program, new: Program,
         new: The program of the new run.
         start: Where it begins anew: the name, reference or activation of a task; ``None`` for where the earlier run failed, so
             that everything that went well is taken.
+        edited: The new run has another input. What a task reads besides its own input may depend on that, so what reads more
+            is done again; and nobody's answer is taken for something else than they were asked.
 
     Raises:
         NeverReached: The earlier run never came to that task.
@@ -96,7 +105,7 @@ def plan_reuse(records: Iterable[Mapping[str, Any]], old: Program, new: Program,
         if node is None or record["status"] != "completed":
             continue
         again = chosen is not None and not _before(record, chosen) and node.key in redo
-        if again or _number(record) in lost:
+        if again or _number(record) in lost or _own_only(node, new, edited=edited):
             reuse.redone.add(node.key)
             continue
         at = occasion(record["index"], record["input"])
@@ -112,6 +121,20 @@ def _same_node(record: Mapping[str, Any], old: Program, new: Program) -> Node | 
         return None
     node, other = new.nodes[after], old.nodes[before]
     return node if node.op in OUTSIDE and node.op is other.op and node.definition == other.definition else None
+
+
+def _own_only(node: Node, program: Program, *, edited: bool) -> bool:
+    """Whether a task's output is good for the run that it was made in, and for no other."""
+    task = node.definition if isinstance(node.definition, Mapping) else {}
+    if node.op is Op.APPROVE:
+        given = task.get("with")
+        return edited or (isinstance(given, Mapping) and given.get("fourEyes") is True)  # whoever runs it again is no witness
+    if not edited:
+        return False
+    used = program.definition.get("use") if isinstance(program.definition, Mapping) else None
+    functions = used.get("functions") if isinstance(used, Mapping) else None
+    called = functions.get(str(task.get("call"))) if isinstance(functions, Mapping) else None
+    return _MORE.search(orjson.dumps([task, called]).decode()) is not None
 
 
 def _chosen(history: Sequence[Mapping[str, Any]], start: str) -> Mapping[str, Any]:

@@ -36,6 +36,8 @@ class TurnOut(BaseModel):
         reason = event.get("reason") or facts.get("reason") or facts.get("detail")
         if reason is None and isinstance(error, dict):
             reason = ": ".join(str(error[part]) for part in ("title", "detail") if error.get(part))
+        if "delegate" in facts:
+            reason = ": ".join(filter(None, (f"from {facts.get('delegator')} to {facts['delegate']}", _text(reason))))
         return cls(
             at=str(event.get("time")),
             what=str(event.get("type")).split(".")[-2],

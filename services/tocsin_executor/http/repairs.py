@@ -99,8 +99,8 @@ class _Handlers:
 
     async def output(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "task:override")
-        await self._approvals.may_lend_a_hand(view.id, call.principal)
         body = call.body(OutputBody)
+        await self._approvals.may_lend_a_hand(view.id, body.task, call.principal)
         after = await self._runs.control(
             view.id,
             Verb.OVERRIDE,
@@ -113,8 +113,8 @@ class _Handlers:
 
     async def skip(self, call: Call) -> Reply:
         view = await permitted(self._runs, call, "task:override")
-        await self._approvals.may_lend_a_hand(view.id, call.principal)
         body = call.body(TaskBody)
+        await self._approvals.may_lend_a_hand(view.id, body.task, call.principal)
         after = await self._runs.control(view.id, Verb.SKIP, actor=call.principal.subject, reason=body.reason, task=body.task)
         return noted(call, view, after, asked="skip", task=body.task, reason=body.reason)
 

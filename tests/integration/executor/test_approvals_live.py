@@ -61,8 +61,8 @@ async def test_four_eyes_are_those_of_two_people_and_not_of_two_credentials(rig:
                 with pytest.raises(Forbidden, match="started the run"):
                     await approvals.answer(question, True, same, None)
                 with pytest.raises(Forbidden, match="another person's answer"):
-                    await approvals.may_lend_a_hand(question.run, same)
-            await approvals.may_lend_a_hand(question.run, bob)
+                    await approvals.may_lend_a_hand(question.run, "ask", same)
+            await approvals.may_lend_a_hand(question.run, "ask", bob)
             await approvals.answer(question, True, bob, None)
             assert (await rig.ended(run)).output is True
 
@@ -137,6 +137,9 @@ async def test_several_answers_and_hand_overs_are_seen_while_the_question_is_ope
         assert question.assignees == ("zoe", "test", "bob")
         with pytest.raises(Forbidden, match="ada has handed this over to zoe"):
             await approvals.answer(question, {"approved": True}, ada, None)
+        for alone in (ada, bob, key):
+            with pytest.raises(Forbidden, match="Several people have to agree"):
+                await approvals.may_lend_a_hand(run, "ask", alone)
         await approvals.answer(question, {"approved": True}, bob, "seen it")
 
         async def listed() -> Any:
@@ -155,3 +158,23 @@ async def test_several_answers_and_hand_overs_are_seen_while_the_question_is_ope
         view = await rig.ended(run, within=60)
         assert view.output["approved"] is False
         assert [(one["person"], one["approved"]) for one in view.output["answers"]] == [("user:bob", True), ("user:zoe", False)]
+
+
+async def test_nobody_leaves_out_a_question_before_it_is_asked(rig: Any) -> None:
+    """What is around it is neither skipped nor given an output by who started the run; what is before it is."""
+    ask = {"ask": {"call": "approval", "with": {"title": "Pay?", "fourEyes": True}}}
+    async with rig.replica() as replica:
+        approvals = Approvals(replica.runs, replica.reading)
+        await rig.publish([{"all": {"do": [{"before": {"wait": {"hours": 1}}}, ask]}}])
+        run = await rig.start()
+
+        async def begun() -> bool:
+            return bool(await replica.runs.live_tasks(run))
+
+        await eventually(begun, within=60)
+        test = Person("user:test")
+        for task in ("all", "/do/0/all"):
+            with pytest.raises(Forbidden, match="you started it: Pay"):
+                await approvals.may_lend_a_hand(run, task, test)
+            await approvals.may_lend_a_hand(run, task, Person("user:bob"))
+        await approvals.may_lend_a_hand(run, "before", test)

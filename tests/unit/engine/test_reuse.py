@@ -41,11 +41,13 @@ def ran(tasks: list[Any], data: Any, *failing: str) -> tuple[World, Ledger]:
     return world.finish(), ledger
 
 
-def again(old: World, tasks: list[Any], data: Any, start: str | None = None) -> tuple[World, Ledger, Reuse]:
+def again(
+    old: World, tasks: list[Any], data: Any, start: str | None = None, *, edited: bool = False
+) -> tuple[World, Ledger, Reuse]:
     """A rerun of it that has ended."""
     records = [asdict(record) for record in old.of(Record)]
     program = program_of(tasks)
-    reuse = plan_reuse(records, old.program, program, start)
+    reuse = plan_reuse(records, old.program, program, start, edited=edited)
     ledger = Ledger()
     world = World(program, ledger, persist=True)
     world.start(data, reuse=reuse.plan, origin="old")
@@ -217,3 +219,40 @@ def test_a_rerun_of_anything_gives_the_same_output_and_does_nothing_twice(seed: 
     new, _, _ = again(old, tasks, {}, start)
     if not raced and "compete" not in str(tasks):  # who wins is a matter of time
         assert (new.status, timeless(new.output)) == (old.status, timeless(old.output))
+
+
+def test_with_another_input_what_reads_more_than_its_own_input_is_done_again() -> None:
+    """A task that looks at the run's input or context, or at its item, would otherwise answer for the earlier one."""
+    items = {
+        "each": {"for": {"each": "one", "in": "${ $workflow.input.items }"}, "do": [{"pay": call("${ $one }")}], "input": {}}
+    }
+    tasks = [
+        {"same": {"set": {"x": 1}}},
+        {"plain": call("${ .x }")},
+        {"seen": call("${ $workflow.input.n }")},
+        {"again": {"set": {"x": 1}}},
+        items,
+    ]
+    old, _ = ran(tasks, {"n": 1, "items": ["a", "b"]})
+    _, ledger, _ = again(old, tasks, {"n": 1, "items": ["a", "b"]})
+    assert ledger.done == []
+    _, ledger, reuse = again(old, tasks, {"n": 2, "items": ["c", "b"]}, edited=True)
+    assert ledger.done == ["seen", "pay", "pay"]
+    assert {key.rpartition("/")[2] for key in reuse.kept} == {"plain"}
+
+
+def test_people_are_asked_again_for_what_they_were_not_asked() -> None:
+    """An answer is taken for the same input; not for another, and never where four eyes are wanted."""
+    for more, edited, asks in (({}, False, False), ({}, True, True), ({"fourEyes": True}, False, True)):
+        tasks = [{"same": {"set": {"x": 1}}}, {"ask": {"call": "approval", "with": {"title": "Pay?", **more}}}]
+        tasks += [{"fail": call("${ . }")}]
+        world = World(program_of(tasks), Ledger("fail"))
+        world.start({"n": 1})
+        world.control(Verb.ANSWER, token="ask", output={"approved": True})
+        old = world.finish()
+        assert old.status == "faulted"
+        records = [asdict(record) for record in old.of(Record)]
+        reuse = plan_reuse(records, old.program, old.program, None, edited=edited)
+        new = World(old.program, Ledger())
+        new.start({"n": 2 if edited else 1}, reuse=reuse.plan, origin="old")
+        assert (new.status == "waiting") is asks
