@@ -18,8 +18,9 @@ import orjson
 
 from tocsin.errors import TocsinError
 from tocsin.signals.subjects import InvalidSubject
-from tocsin_kit.bus.direct import AT_ONCE, Direct, command, command_with_headers
+from tocsin_kit.bus.direct import Direct, command, command_with_headers
 from tocsin_kit.bus.errors import BusUnavailable, translate_code
+from tocsin_kit.bus.wire import AT_ONCE
 from tocsin_kit.chance import Chance, SystemChance
 
 BATCH_LIMIT = 1000

@@ -197,7 +197,7 @@ class Bus:
             TooLarge: Above the server's payload limit.
         """
         nats = await self._ready(message.subject)
-        return await self._acks.send(nats, message.subject, message.payload, message.wire_headers())
+        return (await self._acks.send_block(nats, [message]))[0]
 
     async def settle(self, futures: Sequence[asyncio.Future[Ack]], *, within: timedelta | None = None) -> list[Ack]:
         """Wait for acknowledgements.

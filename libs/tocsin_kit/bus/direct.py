@@ -16,15 +16,13 @@ from nats.protocol.parser import Parser
 from tocsin.signals.subjects import InvalidSubject
 from tocsin_kit.bus.connection import Bus
 from tocsin_kit.bus.errors import BusUnavailable, translate
-from tocsin_kit.bus.wire import carried
+from tocsin_kit.bus.wire import carried, write_block, write_now
 
 Handler = Callable[[bytes, bytes, bytes, bytes], None]
 """Gets subject, reply subject, raw headers (``b""`` without) and payload; must neither block nor raise."""
 
 _M, _H = b"MH"
 _RETIRE = 2  # seconds that the server has for its answer to the end of a subscription
-AT_ONCE = 64 * 1024
-"""Bytes that may be handed to the socket without asking whether it keeps up."""
 
 
 class _Parser(Parser):
@@ -144,19 +142,8 @@ class Direct:
             parser.handlers.pop(_sid(subscription), None)
 
     def write_now(self, block: bytes) -> bool:
-        """Hand whole protocol commands to the socket before this returns, without the library's task in between.
-
-        Returns:
-            Whether that was possible. Not without a connection, not past commands that wait in the library, and not for a large
-            block, which has to wait for the socket: :meth:`write` does all of that.
-        """
-        client = self._client
-        if client is None or not self.bus.connected or not client.is_connected:
-            return False
-        if client._pending or not client._transport or len(block) > AT_ONCE:  # noqa: SLF001
-            return False
-        client._transport.write(block)  # noqa: SLF001
-        return True
+        """Hand whole protocol commands to the socket before this returns, if that is possible; see :func:`wire.write_now`."""
+        return self._client is not None and self.bus.connected and write_now(self._client, block)
 
     async def write(self, block: bytes) -> None:
         """Send whole protocol commands.
@@ -164,16 +151,9 @@ class Direct:
         Raises:
             BusUnavailable: There is no connection; nothing was sent.
         """
-        if self.write_now(block):
-            return
-        client = self._client
-        if client is None or not self.bus.connected or not client.is_connected:
+        if self._client is None or not self.bus.connected:
             raise BusUnavailable("No connection to NATS.")
-        try:
-            await client._send_command(block)  # noqa: SLF001  # there is no public way to send many messages at once
-            await client._flush_pending()  # noqa: SLF001
-        except (nats_errors.Error, OSError) as error:
-            raise translate(error, "a block of messages") from error
+        await write_block(self._client, block)
 
     def answer(self, block: bytes) -> None:
         """Send commands whose loss does no harm (acknowledgements, flow control), without waiting or failing."""

@@ -3,9 +3,9 @@
 For workers: no polling, no task a message, acknowledgements written without waiting. At least once, as the server's consumer
 promises: an unacknowledged message comes again after its ``ack_wait`` unless :meth:`Delivery.in_progress` was sent meanwhile.
 
-A server that was started anew may have lost the last messages of a stream that is not synced, and gives their numbers to others.
-What settles a delivery names it by its number. So a delivery of an earlier server settles nothing until :meth:`PullFeed.confirm`
-has found its message.
+A server that was started anew may have lost the last messages of a stream that is not synced, and gives their numbers to
+others. What settles a delivery names it by its number. So a delivery of an earlier server settles nothing until
+:meth:`PullFeed.confirm` has found its message.
 """
 
 from collections.abc import Callable

@@ -7,17 +7,16 @@ may not have been stored, and only the caller knows the id that makes a repeat h
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import orjson
-from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tocsin.errors import Defect, TocsinError
-from tocsin_kit.bus.errors import BusForbidden, BusUnavailable, translate, translate_code
+from tocsin_kit.bus.errors import BusForbidden, BusUnavailable, translate_code
 from tocsin_kit.bus.messages import Ack, Message
-from tocsin_kit.bus.wire import batch_block, carried, publication, write_block
+from tocsin_kit.bus.wire import batch_block, publication, write_block
 
 # The only place where the server tells a publisher that it may not: an asynchronous text with the subject in quotes.
 _REFUSED = re.compile(r"permissions violation for (publish|subscription) to \"([^\"]+)\"", re.IGNORECASE)
@@ -44,33 +43,6 @@ class AckInbox:
     async def attach(self, nats: Client) -> None:
         """Listen on a new connection."""
         await nats.subscribe(self._prefix + "*", cb=self._receive, pending_msgs_limit=0, pending_bytes_limit=0)
-
-    async def send(self, nats: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None) -> asyncio.Future[Ack]:
-        """Publish without waiting.
-
-        Returns:
-            A future of the acknowledgement. It never completes by itself if the server is silent; bound the wait.
-
-        Raises:
-            TooLarge: The payload is above the server's limit.
-            BusUnavailable: The connection is closed or its buffer is full.
-            Defect: The subject cannot be carried; the server would end the connection.
-        """
-        if not carried(subject):
-            raise Defect(f"{subject[:200]!r} is not a subject the bus can carry.", subject=subject[:200])
-        self._next += 1
-        token = str(self._next)
-        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = (future, subject)
-        try:
-            await nats.publish(subject, payload, reply=self._prefix + token, headers=dict(headers) if headers else None)
-        except (nats_errors.Error, OSError) as error:
-            self._waiting.pop(token, None)
-            raise translate(error, subject) from error
-        except BaseException:
-            self._waiting.pop(token, None)
-            raise
-        return future
 
     async def send_block(self, nats: Client, messages: Sequence[Message]) -> list[asyncio.Future[Ack]]:
         """Publish many as one block of bytes; about 15 µs of CPU a message less than one by one.

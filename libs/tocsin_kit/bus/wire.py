@@ -17,6 +17,9 @@ from tocsin_kit.bus.messages import Message
 
 _SUBJECT: Final = re.compile(r"[^\s\x00-\x1f*>]+")
 _LONGEST: Final = 3000  # bytes of a subject; the server ends a connection that sends a line of more than 4,096 bytes
+AT_ONCE: Final = 64 * 1024
+"""Bytes that may be handed to the socket without asking whether it keeps up."""
+
 _HEAD: Final = b"NATS/1.0\r\n"
 
 
@@ -71,12 +74,27 @@ def batch_block(messages: Sequence[Message], batch: str, reply: str, limit: int)
     return b"".join(parts)
 
 
+def write_now(nats: Client, block: bytes) -> bool:
+    """Hand whole protocol commands to the socket before this returns, without the library's task in between.
+
+    Returns:
+        Whether that was possible. Not without a connection, not past commands that wait in the library, and not for a large
+        block, which has to wait for the socket: :func:`write_block` does all of that.
+    """
+    if not nats.is_connected or nats._pending or not nats._transport or len(block) > AT_ONCE:  # noqa: SLF001  # see above
+        return False
+    nats._transport.write(block)  # noqa: SLF001
+    return True
+
+
 async def write_block(nats: Client, block: bytes) -> None:
     """Send protocol commands.
 
     Raises:
         BusUnavailable: There is no connection.
     """
+    if write_now(nats, block):
+        return
     if not nats.is_connected:
         raise translate(nats_errors.ConnectionClosedError(), "a block of messages")
     try:

@@ -193,6 +193,8 @@ class Endpoint:
         packed = encoding == "gzip" and self.route.gzip
         if encoding != "identity" and not packed:  # a small body must not become a large one
             raise UnsupportedMedia("compressed bodies are not understood here", hint="send the body without Content-Encoding")
+        if request.content.is_eof() and not packed and 0 < (request.content_length or 0) <= self._body_limit:
+            return request.content.read_nowait()  # all of it is here, as of almost every request
         chunks = []
         try:
             async with asyncio.timeout(self._limits.read.total_seconds()):
