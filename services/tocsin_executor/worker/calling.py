@@ -142,7 +142,7 @@ class Caller:
             return
         granted = None
         if isinstance(policy, Grant):
-            granted = await self._token(task, policy)
+            granted = await self.granted(task, policy)
             request.headers["Authorization"] = f"Bearer {granted.token}"
         elif policy is not None:
             request.headers["Authorization"] = await self.authorization(task, policy)
@@ -151,8 +151,8 @@ class Caller:
                 yield response
                 return
             response.release()  # a cached token may have been revoked: one more try with another one
-            self._tokens.forget(policy, granted.token)
-        request.headers["Authorization"] = f"Bearer {(await self._token(task, policy)).token}"
+            self.forget(policy, granted.token)
+        request.headers["Authorization"] = f"Bearer {(await self.granted(task, policy)).token}"
         async with self._opened(request, within, task.redaction.shown) as response:
             yield response
 
@@ -198,7 +198,7 @@ class Caller:
                     raise Failed(ErrorKind.CONFIGURATION, "The bearer token holds a line break or another control character.")
                 return f"Bearer {token}"
             case Grant():
-                return f"Bearer {(await self._token(task, policy)).token}"
+                return f"Bearer {(await self.granted(task, policy)).token}"
             case Digest():
                 raise Failed(ErrorKind.CONFIGURATION, "Digest authentication is for HTTP only.")
 
@@ -219,7 +219,16 @@ class Caller:
                 return one
         return found[-1]
 
-    async def _token(self, task: Task, policy: Grant) -> Granted:
+    def forget(self, policy: Grant, token: str) -> None:
+        """A service did not take this token."""
+        self._tokens.forget(policy, token)
+
+    async def granted(self, task: Task, policy: Grant) -> Granted:
+        """A token, and whether it was asked for just now.
+
+        Raises:
+            Failed: There is none to be had.
+        """
         private = [value for name, value in policy.parameters if name in _PRIVATE]
         task.redaction.hide([policy.secret, policy.assertion, *private])
         granted = await self._tokens.token(policy)

@@ -8,11 +8,14 @@ from typing import Any
 
 import grpc
 import pytest
+from aiohttp import web
 
+from local_http import serving
 from tocsin_executor.worker.calling import LONGEST
 from tocsin_executor.worker.protos import Protos, with_imports
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed
 from tocsin_kit.clock import SystemClock
+from tocsin_kit.telemetry import span
 from tocsin_kit.testing import eventually
 from unit.worker.calls_world import runners, task_of
 
@@ -50,6 +53,7 @@ class Mirror(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def __init__(self, answer: Any) -> None:
         self.answer, self.left, self.gone = answer, 0.0, asyncio.Event()
+        self.lets_in, self.heard = set[str](), dict[str, str]()
 
     def service(self, details: Any) -> Any:
         match details.method.rpartition("/")[2]:
@@ -64,6 +68,9 @@ class Mirror(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     async def one(self, request: bytes, context: Any) -> bytes:
         self.left = context.time_remaining()
+        self.heard = dict(context.invocation_metadata())
+        if self.lets_in and self.heard.get("authorization") not in self.lets_in:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
         match self.answer.FromString(request).text:
             case "hang":
                 try:
@@ -192,6 +199,30 @@ async def test_a_server_knows_until_when_and_that_nobody_waits_any_more(tmp_path
             hanging.cancel()
         async with asyncio.timeout(60):
             await mirror.gone.wait()
+
+
+async def test_a_token_that_was_revoked_is_replaced_once(tmp_path: Path) -> None:
+    """As in a call over HTTP; and the call is a part of the task's trace."""
+    given = 0
+
+    async def token(request: web.Request) -> web.Response:
+        nonlocal given
+        given += 1
+        return web.json_response({"access_token": f"token-{given}", "expires_in": 600})
+
+    async with world(tmp_path) as (mirror, call), serving({"/oauth2/token": token}) as url:
+        grant = {"oauth2": {"authority": url, "grant": "client_credentials", "client": {"id": "us", "secret": "open sesame"}}}
+        mirror.lets_in = {"Bearer token-1"}
+        with span("task") as trace:
+            await call("One", {}, authentication=grant)
+        assert trace.traceparent.split("-")[1] == mirror.heard["traceparent"].split("-")[1]
+        mirror.lets_in = {"Bearer token-2"}
+        await call("One", {}, authentication=grant)
+        assert (given, mirror.heard["authorization"]) == (2, "Bearer token-2")
+        mirror.lets_in = {"nobody"}
+        with pytest.raises(Failed) as failure:
+            await call("One", {}, authentication=grant)
+        assert (given, failure.value.problem["status"]) == (3, 401)
 
 
 async def test_a_worker_without_the_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

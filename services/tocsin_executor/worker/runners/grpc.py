@@ -7,6 +7,8 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +16,12 @@ import orjson
 
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.calling import Caller, where
-from tocsin_executor.worker.policies import Policy, read_policy
+from tocsin_executor.worker.policies import Grant, Policy, read_policy
 from tocsin_executor.worker.protos import Method, Protos, with_imports
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.runners.http import as_mapping
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
-from tocsin_kit.telemetry import current_traceparent
+from tocsin_kit.telemetry import current_traceparent, span
 
 try:
     import grpc
@@ -32,12 +34,22 @@ _LARGE: Final = 64 * 1024  # bytes
 _TLS: Final = 443
 _UP: Final = 4  # folders above a proto that may be the root of its imports
 _PEER: Final = re.compile(r"\bipv[46]:\S+:\d+")  # names must not become a way to map a network
+_UNAUTHENTICATED: Final = 401
 # The HTTP status that says the same (google.rpc.Code).
 _STATUS: Final = {
     "CANCELLED": 499, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404, "ALREADY_EXISTS": 409,
-    "PERMISSION_DENIED": 403, "UNAUTHENTICATED": 401, "RESOURCE_EXHAUSTED": 429, "FAILED_PRECONDITION": 400, "ABORTED": 409,
+    "PERMISSION_DENIED": 403, "UNAUTHENTICATED": _UNAUTHENTICATED, "RESOURCE_EXHAUSTED": 429, "FAILED_PRECONDITION": 400, "ABORTED": 409,
     "OUT_OF_RANGE": 400, "UNIMPLEMENTED": 501, "INTERNAL": 500, "UNAVAILABLE": 503, "DATA_LOSS": 500,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a service is: its name, the address behind it, and the port."""
+
+    host: str
+    address: str
+    port: int
 
 
 class GrpcRunner:
@@ -66,25 +78,51 @@ class GrpcRunner:
             raise Failed(ErrorKind.CONFIGURATION, "The arguments of a gRPC call must be an object.")
         method = await self._protos.method(await self._proto(task, spec.get("proto")), name, str(spec.get("method")))
         request = method.encode(dict(as_mapping(spec.get("arguments"), "arguments")))
-        metadata = []
         policy = read_policy(task, service.get("authentication"))
-        if policy is not None:
-            metadata.append(("authorization", await self._authorization(task, policy)))
-        if (traceparent := current_traceparent()) is not None:
-            metadata.append(("traceparent", traceparent))
-        address = await self._caller.address(host, port)
-        try:
-            async with _channel(host, address, port, self._trusted) as channel:
-                answers = await _called(channel, method, request, {"metadata": metadata, "timeout": self._caller.within(task)})
-        except grpc.aio.AioRpcError as error:
-            raise _failure(method.path, error.code().name, _PEER.sub(f"{host}:{port}", error.details() or "")) from error
+        target = _Target(host, await self._caller.address(host, port), port)
+        answers = await self._asked(task, target, method, request, policy)
         return Outcome(answers if method.server_streams else answers[0])
 
-    async def _authorization(self, task: Task, policy: Policy) -> str:
-        value = await self._caller.authorization(task, policy)
+    async def _asked(self, task: Task, target: _Target, method: Method, request: bytes, policy: Policy | None) -> list[Json]:
+        """The answers; with another token, if the service does not take one that was kept."""
+        metadata, cached = await self._metadata(task, policy)
+        try:
+            return await self._answers(task, target, method, (request, metadata))
+        except Failed as failure:
+            if failure.problem["status"] != _UNAUTHENTICATED or cached is None or not isinstance(policy, Grant):
+                raise
+        self._caller.forget(policy, cached)  # it may have been revoked: one more try
+        metadata, _ = await self._metadata(task, policy)
+        return await self._answers(task, target, method, (request, metadata))
+
+    async def _answers(
+        self, task: Task, target: _Target, method: Method, sent: tuple[bytes, list[tuple[str, str]]]
+    ) -> list[Json]:
+        """One call, as a part of the task's trace if there is one."""
+        request, metadata = sent
+        facts = {"rpc.system": "grpc", "server.address": task.redaction.shown(target.host)}
+        with span(method.path.lstrip("/"), kind="client", **facts) if current_traceparent() else nullcontext() as trace:
+            tracing = [("traceparent", trace.traceparent)] if trace is not None else []
+            how = {"metadata": [*metadata, *tracing], "timeout": self._caller.within(task)}
+            try:
+                async with _channel(target, self._trusted) as channel:
+                    return await _called(channel, method, request, how)
+            except grpc.aio.AioRpcError as error:
+                raise _failure(method.path, error, target) from error
+
+    async def _metadata(self, task: Task, policy: Policy | None) -> tuple[list[tuple[str, str]], str | None]:
+        """What says who calls, and the token in it if it was not asked for just now."""
+        cached = None
+        if policy is None:
+            return [], None
+        if isinstance(policy, Grant):
+            granted = await self._caller.granted(task, policy)
+            value, cached = f"Bearer {granted.token}", None if granted.fresh else granted.token
+        else:
+            value = await self._caller.authorization(task, policy)
         if not value.isascii() or not value.isprintable():
             raise Failed(ErrorKind.CONFIGURATION, "The authentication holds a character that gRPC cannot send.")
-        return value
+        return [("authorization", value)], cached
 
     async def _proto(self, task: Task, resource: Json) -> dict[str, bytes]:
         """The proto with its imports, which are looked for beside it and above: a path of an import begins at some root."""
@@ -118,8 +156,9 @@ def _address(service: Mapping[str, Json]) -> tuple[str, str, int]:
     return host, name, port
 
 
-def _failure(path: str, code: str, details: str) -> Failed:
+def _failure(path: str, error: Any, target: _Target) -> Failed:
     """The error of a status."""
+    code, details = error.code().name, _PEER.sub(f"{target.host}:{target.port}", error.details() or "")
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in details and "CLIENT" in details.upper():
         detail = f"The answer of {path} is above the limit of {VALUE_LIMIT} bytes."
         return Failed(ErrorKind.COMMUNICATION, detail, status=413)
@@ -136,16 +175,16 @@ def _roots(uri: str) -> list[str]:
     return [scheme + separator + "".join(f"{part}/" for part in parts[:end]) for end in ends]
 
 
-def _channel(host: str, address: str, port: int, trusted: bytes | None) -> Any:  # the library has no types
-    target = f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}"
+def _channel(to: _Target, trusted: bytes | None) -> Any:  # the library has no types
+    target = f"ipv6:[{to.address}]:{to.port}" if ":" in to.address else f"ipv4:{to.address}:{to.port}"
     options = [
         ("grpc.enable_http_proxy", 0),
-        ("grpc.default_authority", f"{host}:{port}"),
+        ("grpc.default_authority", f"{to.host}:{to.port}"),
         ("grpc.max_receive_message_length", VALUE_LIMIT),
     ]
-    if port != _TLS:
+    if to.port != _TLS:
         return grpc.aio.insecure_channel(target, options)
-    options.append(("grpc.ssl_target_name_override", host))
+    options.append(("grpc.ssl_target_name_override", to.host))
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(trusted), options)
 
 
