@@ -43,7 +43,7 @@ class Intake:
             Unavailable: The database does not answer; ask again.
         """
         documents: list[list[dict[str, Any]]] = []
-        missing: list[str] = []
+        runs: list[str] = []
         digests: set[str] = set()
         for entry in entries:
             partition, run = wire.run_of(entry.subject)
@@ -62,9 +62,10 @@ class Intake:
                     digests.add(document["digest"])
                 elif document.get("verb") == "migrate":
                     digests.add(document["output"]["digest"])
-            if run not in self._memory and not (found and found[0].get("fresh")):  # only a fresh start needs nobody to look
-                missing.append(run)
-        if missing:
+            if run in self._memory or not (found and found[0].get("fresh")):  # only a fresh start needs nobody to look
+                runs.append(run)
+        self._memory.hold(runs)  # whoever is here now is still here when it is folded
+        if missing := [run for run in runs if run not in self._memory]:
             await self._memory.load(missing)
         for digest in digests:
             if self._programs.cached(digest) is None:

@@ -1,7 +1,7 @@
 """The runs that an engine has in memory: loaded when they are needed, kept while they are busy, forgotten when it is full."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
 from tocsin_executor.application import wire
@@ -34,6 +34,8 @@ class Memory:
         self._programs = programs
         self._partitions = partitions
         self._runs: OrderedDict[str, Live] = OrderedDict()
+        self._held: frozenset[str] = frozenset()
+        self._dropped: Counter[int] = Counter()  # how often each partition was
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -61,11 +63,19 @@ class Memory:
         """Forget it."""
         self._runs.pop(run, None)
 
+    def hold(self, runs: Collection[str]) -> None:
+        """These are about to be folded: none of them is forgotten for want of room before others are named."""
+        self._held = frozenset(runs)
+
     async def load(self, runs: Iterable[str]) -> None:
         """Those of these runs that there are and that are not here yet, in one query."""
+        before = Counter(self._dropped)
         for stored in (await self._store.load(list(dict.fromkeys(runs)))).values():
+            live = await self._restore(stored)
+            if self._dropped[live.meta.partition] != before[live.meta.partition]:
+                continue  # the partition was another replica's meanwhile, and the run may have gone on there since it was read
             if stored.run not in self._runs:
-                self._runs[stored.run] = await self._restore(stored)
+                self._runs[stored.run] = live
 
     async def _restore(self, stored: StoredRun) -> Live:
         program = self._programs.cached(stored.digest) or await self._programs.load(stored.digest)
@@ -94,15 +104,16 @@ class Memory:
         live.program = again.program
 
     def shrink(self) -> None:
-        """Forget the longest unused, if there are too many; those with something to save stay."""
+        """Forget the longest unused, if there are too many; those with something to save, or to fold, stay."""
         while len(self._runs) > MEMORY:
             run, live = next(iter(self._runs.items()))
-            if live.dirty:
+            if live.dirty or run in self._held:
                 break
             del self._runs[run]
 
     def drop(self, partition: int) -> list[str]:
-        """Forget the runs of a partition; returns which they were."""
+        """Forget the runs of a partition, also those that are being loaded; returns which were here."""
+        self._dropped[partition] += 1
         gone = [run for run, live in self._runs.items() if live.meta.partition == partition]
         for run in gone:
             del self._runs[run]
