@@ -7,7 +7,8 @@ not read the worker's disk.
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ import orjson
 from tocsin.definitions.reading import DefinitionInvalid, read
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.calling import Caller, Request, where
-from tocsin_executor.worker.policies import read_policy
+from tocsin_executor.worker.policies import Policy, read_policy
 from tocsin_executor.worker.tasks import Failed, Task
 from tocsin_kit.clock import Clock
 
@@ -41,6 +42,7 @@ class Resources:
         self._folder = folder.resolve() if folder is not None else None
         self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._parsed: OrderedDict[str, Json] = OrderedDict()
+        self._busy: dict[str, asyncio.Lock] = {}
 
     async def fetch(self, task: Task, resource: Json) -> tuple[str, bytes]:
         """Where a resource is, and its bytes.
@@ -64,27 +66,44 @@ class Resources:
         """The same, read as JSON or YAML."""
         uri, content = await self.fetch(task, resource)
         digest = hashlib.sha256(content).hexdigest()
-        if digest not in self._parsed:
-            self._parsed[digest] = await asyncio.to_thread(_parse, uri, content)
-            while len(self._parsed) > _KEPT:
-                self._parsed.popitem(last=False)
-        return uri, self._parsed[digest]
+        async with self._alone(digest):
+            if digest not in self._parsed:
+                self._parsed[digest] = await asyncio.to_thread(_parse, uri, content)
+                while len(self._parsed) > _KEPT:
+                    self._parsed.popitem(last=False)
+            return uri, self._parsed[digest]
+
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        """Many tasks that want the same at once wait for the first of them, and find what it got."""
+        lock = self._busy.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._busy.pop(key, None)
 
     async def _fetched(self, task: Task, uri: str, given: Json) -> bytes:
         policy = read_policy(task, given)
         # Whoever may read it with other credentials is another reader.
         key = hashlib.sha256(orjson.dumps([uri, given, task.secrets if given else None])).hexdigest()
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] > self._clock.monotonic():
-            return kept[1]
+        async with self._alone(key):
+            kept = self._kept.get(key)
+            if kept is not None and kept[0] > self._clock.monotonic():
+                return kept[1]
+            content = await self._asked(task, uri, policy)
+            self._kept[key] = self._clock.monotonic() + _FRESH, content
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return content
+
+    async def _asked(self, task: Task, uri: str, policy: Policy | None) -> bytes:
         headers = {"Accept": "application/json, application/yaml, text/plain, */*"}
         answer = await self._caller.send(task, Request("GET", uri, headers, limit=LIMIT), policy)
         if answer.status != 200:
             detail = f"The resource {where(uri)} is not to be had: {answer.status}."
             raise Failed(ErrorKind.COMMUNICATION, detail, status=answer.status if answer.status >= 400 else 502)
-        self._kept[key] = self._clock.monotonic() + _FRESH, answer.content
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
         return answer.content
 
     def _read(self, path: str) -> bytes:

@@ -155,7 +155,7 @@ class Tokens:
             said = code if isinstance(code, str) and len(code) <= 64 and code.isprintable() else "no reason given"
             raise Failed(ErrorKind.AUTHENTICATION, f"The authorization server gives no token: {said}.", status=401)
         if not 200 <= status < 300:
-            raise Failed(ErrorKind.COMMUNICATION, f"The authorization server answered {status}.", status=502)
+            raise Failed(ErrorKind.COMMUNICATION, f"The authorization server answered {status}.", status=_told(status))
         token = found.get("access_token") if isinstance(found, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise Failed(ErrorKind.COMMUNICATION, "The authorization server answered without a token.", status=502)
@@ -197,6 +197,11 @@ class Tokens:
             "jti": self._chance.token(16).hex(),
         }
         return jwt.encode(claims, grant.secret, algorithm="HS256")
+
+
+def _told(status: int) -> int:
+    """Whether to come again is what a status says that is passed on."""
+    return status if status == 429 or status >= 500 else 502
 
 
 def _seconds(lasts: object) -> float:
