@@ -1,0 +1,1 @@
+"""The console in a real browser; one browser for all tests of this folder."""
