@@ -259,7 +259,7 @@ class Caller:
                 data=request.body,
                 allow_redirects=False,
                 skip_auto_headers=("Content-Type",),  # of a body that there is not
-                timeout=aiohttp.ClientTimeout(total=within, connect=_CONNECT),
+                timeout=aiohttp.ClientTimeout(total=within, sock_connect=_CONNECT),
             ) as response:
                 yield response
 
@@ -274,7 +274,8 @@ class Caller:
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = open_session(self.guard, connections=200, timeout=aiohttp.ClientTimeout(total=LONGEST))
+            # As many as there are tasks: they are bounded, and none may wait for one that waits for its service.
+            self._session = open_session(self.guard, connections=0, timeout=aiohttp.ClientTimeout(total=LONGEST))
         return self._session
 
 

@@ -151,3 +151,31 @@ async def test_what_a_service_says_several_times_is_kept_and_what_there_is_not_i
         spec = {"method": "post", "endpoint": f"{url}/x", "output": "response"}
         found: Any = (await opened.by_kind["http"].run(task_of("http", spec))).output
     assert (found["headers"]["Link"], found["content"]) == ("<a>, <b>", {"type": None})
+
+
+async def test_a_call_does_not_wait_for_others_that_hang() -> None:
+    """However many there are: a worker has as many connections as tasks."""
+    waiting, enough, over = 0, asyncio.Event(), asyncio.Event()
+
+    async def hang(request: web.Request) -> web.Response:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 220:
+            enough.set()
+        await over.wait()
+        return web.Response()
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response("here")
+
+    async with runners() as opened, serving({"/hang": hang, "/x": answer}) as url:
+
+        async def call(path: str) -> Any:
+            return (await opened.by_kind["http"].run(task_of("http", {"method": "get", "endpoint": f"{url}/{path}"}))).output
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(220):
+                group.create_task(call("hang"))
+            await enough.wait()
+            assert await call("x") == "here"
+            over.set()
