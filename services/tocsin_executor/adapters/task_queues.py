@@ -49,13 +49,13 @@ class TaskStream:
 
     async def _payloads(self) -> AsyncIterator[bytes]:
         """Everything that is stored by now."""
-        bus = self._direct.bus
+        bus, at = self._direct.bus, 0
         last = await last_of(bus, TASKS, _EVERY)
         reader = OrderedLog(self._direct, TASKS, self._clock)
         try:
             if last is not None:
                 await reader.open([_EVERY], 0)
-            while last is not None and reader.position < last:
+            while last is not None and at < last:
                 try:
                     async with asyncio.timeout(_SILENT):
                         entries = await reader.take()
@@ -63,6 +63,7 @@ class TaskStream:
                     last = await last_of(bus, TASKS, _EVERY)  # the last one may have been purged meanwhile
                 else:
                     for entry in entries:
+                        at = entry.position
                         yield entry.payload
         finally:
             await reader.close()

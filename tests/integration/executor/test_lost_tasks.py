@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from integration.executor.conftest import Rig
+from tocsin.errors import Unavailable
 from tocsin_kit.embedded import NatsOptions, NatsServer, free_ports
 from tocsin_kit.testing import eventually
 
@@ -92,3 +93,34 @@ async def test_what_a_broker_lost_is_dispatched_anew(
 
         await eventually(settled)
         assert done.read_text() == "x\n"
+
+
+async def test_what_a_broker_kept_is_not_dispatched_again(
+    broker: NatsServer, tmp_path: Path, mongo_url: str, mongo_prefix: str
+) -> None:
+    """Tasks that wait for a worker while the broker is started anew keep their attempt."""
+    rig = Rig(broker.url, mongo_url, mongo_prefix)
+    async with rig.replica() as replica:
+        await rig.publish([{"queued": {"call": "noop", "metadata": {"queue": "later"}}}])
+        runs = [await rig.start() for _ in range(120)]
+        await replica.engine.host.drain()
+        await broker.stop()
+        await broker.start()
+        looked = 0
+
+        async def found() -> bool:
+            nonlocal looked
+            try:
+                replica.engine.host.redispatch.took(dict.fromkeys(range(4), "another start"))
+                looked = await replica.engine.host.redispatch.look()
+            except Unavailable:
+                return False
+            return True
+
+        for _ in range(3):
+            await eventually(found)
+            assert looked == 0
+        async with rig.worker("later"):
+            for run in runs:
+                assert (await rig.ended(run, 60)).status == "completed"
+        assert [await replica.reading.turns("default", run) for run in runs] == [[]] * len(runs)
