@@ -4,6 +4,7 @@ To port 443, or without a port, the connection is encrypted; to any other it is 
 """
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +24,10 @@ from tocsin_executor.worker.runners.http import as_mapping
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_kit.telemetry import current_traceparent, span
 
+# The library speaks to the process's environment: it shall not mix its words into the log, nor run its own handlers where a
+# worker forks, which it does only to become another program.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # noqa: TID251  # see above
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # noqa: TID251  # see above
 try:
     import grpc
     import grpc_tools
