@@ -58,10 +58,10 @@ class _Greeter(grpc.GenericRpcHandler):  # type: ignore[misc]
                 return grpc.unary_unary_rpc_method_handler(self.greet)
 
     def greet(self, request: bytes, context: Any) -> bytes:
-        name = dict(Struct.FromString(request)).get("name")
-        if name is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, "nobody to greet")
-        return _struct(said=f"hello {name}")
+        given = dict(Struct.FromString(request))
+        if "name" not in given:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"not {given.get('refuse', 'anybody')}")
+        return _struct(said=f"hello {given['name']}")
 
     def enter(self, request: bytes, context: Any) -> bytes:
         if dict(context.invocation_metadata()).get("authorization") != "Bearer t1":

@@ -173,7 +173,7 @@ def _tools(method: str, headers: Mapping[str, str], body: bytes) -> Answer:
             given = asked["params"]["arguments"]
             return 200, {**head, "result": {"content": [{"type": "text", "text": str(given["a"] + given["b"])}]}}, {}
         case _:
-            return 200, {**head, "error": {"code": -32602, "message": "no such tool"}}, {}
+            return 200, {**head, "error": {"code": -32602, "message": f"no tool {asked.get('params', {}).get('name')}"}}, {}
 
 
 def _openapi(origin: str) -> dict[str, Any]:

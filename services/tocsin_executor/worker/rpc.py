@@ -98,9 +98,9 @@ class Rpc:
         with suppress(Failed, TimeoutError):
             async with (
                 asyncio.timeout(_MOMENT),
-                self._caller.open(task, Request(method, peer.url, headers, body=body), peer.policy),
+                self._caller.open(task, Request(method, peer.url, headers, body=body), peer.policy) as response,
             ):
-                pass
+                await response.content.read(_REFUSAL)  # so that the connection serves again
 
 
 def reply_to(asked: Mapping[str, Json]) -> dict[str, Json]:

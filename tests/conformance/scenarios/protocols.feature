@@ -174,6 +174,27 @@ Feature: The functions that every runtime has
       | broken.proto | Greeter | {grpc} | Greet | {} | PT1M | configuration | 400 |
       | missing.proto | Greeter | {grpc} | Greet | {} | PT1M | communication | 404 |
 
+  Scenario Outline: What a peer echoes of a secret is taken out, of answers and of errors
+    Given a secret 'word':
+    """yaml
+    very-secret-words
+    """
+    And a workflow with definition:
+    """yaml
+    use: {secrets: [word]}
+    do: [{c: {try: [{t: {call: <call>, with: <with>}}], catch: {do: [{h: {set: '${ $error }'}}]}, output: {as: '<look>'}}}]
+    """
+    Then the workflow should complete with output:
+    """yaml
+    <output>
+    """
+    Examples:
+      | call | with | look | output |
+      | grpc | {proto: {endpoint: '{stub}/protos/greeter.proto'}, service: {name: Greeter, host: localhost, port: {grpc}}, method: Greet, arguments: {name: '${ $secrets.word }'}} | .said | hello *** |
+      | grpc | {proto: {endpoint: '{stub}/protos/greeter.proto'}, service: {name: Greeter, host: localhost, port: {grpc}}, method: Greet, arguments: {refuse: '${ $secrets.word }'}} | .detail \| endswith("NOT_FOUND: not ***") | true |
+      | mcp | {method: tools/call, parameters: {name: '${ $secrets.word }'}, transport: {http: {endpoint: '{stub}/tools'}}} | .detail \| endswith("no tool ***") | true |
+      | a2a | {method: message/send, server: '{stub}/agent/rpc', parameters: {message: {parts: [{text: '${ $secrets.word }'}]}}} | .parts[0].text | '***' |
+
   Scenario Outline: What goes wrong in a call is an error of its kind
     Given a workflow with definition:
     """yaml
