@@ -11,6 +11,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ _WORDS: Final = re.compile(rb"""("(?:\\.|[^"\\\n])*+"?|'(?:\\.|[^'\\\n])*+'?)|//
 _IMPORTS: Final = re.compile(rb"""\bimport\s*+(?:public\s++|weak\s++|option\s++)?(["'])([^"'\n]++)\1\s*+;""")
 _KNOWN: Final = "google.protobuf."
 _OBJECTS: Final = frozenset(_KNOWN + name for name in ("Any", "Empty", "Struct"))  # whose JSON form is an object
+_BUNDLED: Final = frozenset({"api", "longrunning", "rpc", "type"})
 _OWN: Final = "tocsin/service.proto"  # a name that no import has
 
 
@@ -166,6 +168,17 @@ async def with_imports(proto: bytes, fetch: Callable[[str], Awaitable[bytes]]) -
             found[name] = await fetch(name)
             pending.append(_bounded(found)[name])
     return found
+
+
+def bundled(name: str) -> bytes | None:
+    """A proto of Google's own APIs, where the package with them is installed: many describe their methods with its options."""
+    folder, _, file = name.removeprefix("google/").rpartition("/")
+    if not name.startswith("google/") or folder not in _BUNDLED:
+        return None
+    try:
+        return resources.files("google").joinpath(f"{folder}/{file}").read_bytes()
+    except (OSError, ModuleNotFoundError):
+        return None
 
 
 def _bounded(found: dict[str, bytes]) -> dict[str, bytes]:

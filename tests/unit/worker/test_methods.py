@@ -12,7 +12,7 @@ from aiohttp import web
 
 from local_http import serving
 from tocsin_executor.worker.calling import LONGEST
-from tocsin_executor.worker.protos import Protos, with_imports
+from tocsin_executor.worker.protos import Protos, bundled, with_imports
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.telemetry import span
@@ -249,6 +249,30 @@ async def test_a_request_that_is_one_value_has_a_name_too() -> None:
     ):
         method = await protos.method({"tocsin/service.proto": proto}, "S", name)
         assert method.decode(method.encode(given)) == back
+
+
+async def test_the_options_of_googles_apis_need_not_be_brought_along(tmp_path: Path) -> None:
+    """Real services are full of them; a file of the same name beside the proto comes first."""
+    (tmp_path / "s.proto").write_text(
+        """syntax = "proto3"; import "google/api/annotations.proto"; import "google/type/money.proto";
+        service S { rpc Pay (google.type.Money) returns (google.type.Money) {
+            option (google.api.http) = { post: "/v1/{name=shelves/*}:pay" body: "*" }; } }"""
+    )
+    spec = {
+        "proto": {"endpoint": "file://s.proto"},
+        "service": {"name": "S", "host": "localhost", "port": 1},
+        "method": "Pay",
+        "arguments": {"currencyCode": "EUR", "units": "5"},
+    }
+    async with runners(tmp_path) as opened:
+        with pytest.raises(Failed, match="answered UNAVAILABLE"):  # so it compiled
+            await opened.by_kind["grpc"].run(task_of("grpc", spec))
+        (tmp_path / "google" / "api").mkdir(parents=True)
+        (tmp_path / "google" / "api" / "annotations.proto").write_text("broken")
+        with pytest.raises(Failed, match="does not compile"):
+            await opened.by_kind["grpc"].run(task_of("grpc", spec))
+    assert bundled("google/api/../rpc/status.proto") is None
+    assert bundled("google/_upb/_message.abi3.so") is None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import orjson
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.calling import Caller, where
 from tocsin_executor.worker.policies import Grant, Policy, read_policy
-from tocsin_executor.worker.protos import Method, Protos, with_imports
+from tocsin_executor.worker.protos import Method, Protos, bundled, with_imports
 from tocsin_executor.worker.resources import Resources
 from tocsin_executor.worker.runners.http import as_mapping
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
@@ -143,6 +143,8 @@ class GrpcRunner:
                 except Failed as failure:
                     if failure.problem.get("status") != 404:
                         raise
+            if (known := bundled(name)) is not None:
+                return known
             detail = f"The proto imports {name!r}, which is neither beside {where(uri)} nor above it."
             raise Failed(ErrorKind.CONFIGURATION, detail)
 
