@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tocsin.expressions.sandbox import Sandbox
-from tocsin_executor.adapters.admission import AdmissionPart, MongoQueue
+from tocsin_executor.adapters.admission import MongoQueue
+from tocsin_executor.adapters.admitting import AdmissionPart
 from tocsin_executor.adapters.commands import Commands
 from tocsin_executor.adapters.definitions import WORKFLOWS, MongoDefinitions
 from tocsin_executor.adapters.engine import Engine

@@ -6,6 +6,7 @@ alone, and its ``status`` says when it has ended; so who holds a limit is a quer
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,20 +16,19 @@ from pymongo.errors import DuplicateKeyError
 
 from tocsin_executor.adapters.pools import POOLS
 from tocsin_executor.adapters.runs import moment
-from tocsin_executor.application.admission import Admission
 from tocsin_executor.application.waiting import Held, Look, Waiting
 from tocsin_executor.domain.admission import Admit, Candidate, Displace, Holder, Refuse, Situation, Verdict
 from tocsin_executor.domain.inputs import Parent
 from tocsin_executor.domain.large import inside, load_document
 from tocsin_executor.domain.limits import Gate, Policy, Rate, Terms
 from tocsin_executor.domain.values import Millis
-from tocsin_kit.chassis.components import Part
 from tocsin_kit.store.database import Database, Document
 from tocsin_kit.store.errors import RevisionConflict, translated
 
 _LIVE = ["pending", "running", "waiting", "suspended", "cancelling"]
 _LOOKED_AT = 500  # runs that wait at one limit that one decision is about
 _LONG_AGO: Millis = 60_000  # a run that was let in begins within a moment
+_ON_ITS_WAY: Millis = 10_000  # from when a run is let in until its start is written, at most
 _STATED = {"slots.state": {"$exists": True}}
 
 INDEXES = [
@@ -46,28 +46,6 @@ INDEXES = [
     IndexModel([("slots.keys", ASCENDING), ("slots.granted", ASCENDING)], name="granted", partialFilterExpression=_STATED),
     IndexModel([("slots.state", ASCENDING), ("status", ASCENDING)], name="undone", partialFilterExpression=_STATED),
 ]
-
-
-class AdmissionPart(Part):
-    """Lets admission look, as a component; makes its indexes first.
-
-    Args:
-        admission: Use cases.
-        queue: Where runs wait.
-    """
-
-    def __init__(self, admission: Admission, queue: "MongoQueue") -> None:
-        super().__init__("executor.admission")
-        self._admission = admission
-        self._queue = queue
-
-    async def start(self) -> None:
-        """Make the indexes."""
-        await self._queue.ensure_indexes()
-
-    async def serve(self) -> None:
-        """Look until cancelled."""
-        await self._admission.serve()
 
 
 class MongoQueue:
@@ -142,9 +120,10 @@ class MongoQueue:
         rates = {gate.key: gate.rate for candidate in candidates for gate in candidate.gates if gate.rate is not None}
         starts: dict[str, list[Millis]] = {}
         for key, rate in rates.items():
-            query = {"slots.keys": key, "slots.granted": {"$gt": now - rate.every}, **_STATED}
-            found = await self._runs.find(query, {"slots.granted": 1}).to_list(None)
-            starts[key] = [d["slots"]["granted"] for d in found]
+            query = {"slots.keys": key, "slots.granted": {"$gt": now - rate.every - _ON_ITS_WAY}, **_STATED}
+            found = await self._runs.find(query, {"slots.granted": 1, "started": 1}).to_list(None)
+            # When it began; while that is not known, when it was let in.
+            starts[key] = [_millis(d["started"]) if d.get("started") else d["slots"]["granted"] for d in found]
         return starts
 
     async def commit(self, look: Look, verdicts: Sequence[Verdict], now: Millis) -> list[Waiting]:
@@ -393,5 +372,9 @@ def _waiting(document: Document) -> Waiting:
         correlation=slots.get("correlation") or document["_id"],
         parent=Parent(above, slots["attempt"]) if above is not None and slots.get("attempt") is not None else None,
         reason=(reason[0], reason[1]) if reason else None,
-        ended=None if ended is None else int(ended.timestamp() * 1000),
+        ended=None if ended is None else _millis(ended),
     )
+
+
+def _millis(at: datetime) -> Millis:
+    return int(at.timestamp() * 1000)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from tocsin.errors import NotFound, TooLarge, Unavailable
+from tocsin.errors import Invalid, NotFound, TooLarge, Unavailable, Violation
 from tocsin.signals import derive
 from tocsin_executor.application.admission import LimitReached
 from tocsin_executor.application.reading import Reading, RunSearch, tasks_of
@@ -43,7 +43,7 @@ class _RunHandlers:
 
     async def start(self, call: Call) -> Reply:
         body = call.body(StartBody)
-        key = body.idempotency_key or call.idempotency_key
+        key = intent(body.idempotency_key, call.idempotency_key)
         run = derive("run", body.namespace, call.principal.subject, key) if key is not None else None
         cause = cause_of(call)
         order = StartOrder(
@@ -154,6 +154,18 @@ class _RunHandlers:
         reason = call.body(ControlBody).reason
         after = await self._runs.control(view.id, verb, actor=call.principal.subject, reason=reason)
         return noted(call, view, after, asked=verb.value, reason=reason)
+
+
+def intent(named: str | None, header: str | None) -> str | None:
+    """The idempotency key of a start, which may stand in its body or in a header.
+
+    Raises:
+        Invalid: They are two.
+    """
+    if named is not None and header not in {None, named}:
+        wrong = Violation("/idempotency_key", "the header Idempotency-Key names another one")
+        raise Invalid("The start has two idempotency keys.", violations=[wrong])
+    return named or header
 
 
 def run_routes(runs: Runs, reading: Reading, repeats: Repeats) -> Sequence[Route]:

@@ -141,3 +141,22 @@ async def test_what_a_killed_engine_let_in_and_never_began_passes_its_rate_again
         assert await statuses(replica, [second]) == ["pending"]
         (wait,) = await replica.runs.explain(second)
         assert wait["until"] is not None
+
+
+async def test_a_rate_counts_when_runs_began_however_long_their_start_took(rig: Any) -> None:
+    """One that was let in before the time that counts, and began within it, is counted."""
+    async with rig.replica() as replica:
+        await rig.publish([{"s": {"set": {"a": 1}}}], limits={"rate": {"limit": 1, "every": {"hours": 1}}})
+        first = await rig.ended(await rig.start(), within=60)
+        runs = replica.database.collection("runs")
+
+        async def saved() -> bool:
+            return (await runs.find_one({"_id": first.id})).get("started") is not None
+
+        await eventually(saved, within=60)
+        an_hour_ago = {"$inc": {"slots.granted": -3_601_000}}
+        await runs.update_one({"_id": first.id}, an_hour_ago)
+        second = await rig.start()
+        assert await statuses(replica, [second]) == ["pending"]
+        (wait,) = await replica.runs.explain(second)
+        assert wait["until"] is not None
