@@ -13,7 +13,7 @@ from tocsin_executor.application.apart import Apart
 from tocsin_executor.domain.large import Large
 from tocsin_executor.domain.requests import Deferred, UriUnresolved, at_place, read_deferred, with_uri
 from tocsin_executor.domain.values import ErrorKind, Json, problem
-from tocsin_executor.worker.policies import Policy, read_policy
+from tocsin_executor.worker.policies import Digest, Policy, read_policy
 from tocsin_executor.worker.secrets import SecretSource, ask_for
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Runner, TakenOver, Task
 from tocsin_executor.worker.writing import whole, writable
@@ -173,6 +173,8 @@ class Attempts:
         policy = read_policy(task, given)
         if policy is None or self._authorize is None:
             return None
+        if isinstance(policy, Digest):
+            return {"scheme": "Digest", "parameter": ""}  # made for each request, of what the service asks
         scheme, _, parameter = (await self._authorize(task, policy)).partition(" ")
         return {"scheme": scheme, "parameter": parameter}
 

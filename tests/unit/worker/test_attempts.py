@@ -156,6 +156,20 @@ async def test_what_an_authentication_comes_to_can_be_named(sandbox: Sandbox) ->
     assert "canary" not in str(outcome.output["spec"])  # type: ignore[index, call-overload]
 
 
+async def test_a_digest_is_named_before_there_is_one(sandbox: Sandbox) -> None:
+    """What it comes to is made for each request, of what the service asks: there is a scheme, and no parameter yet."""
+
+    async def authorize(task: Task, policy: Policy) -> str:
+        raise AssertionError
+
+    endpoint = {"uri": "http://x", "authentication": {"digest": {"username": "u", "password": "p"}}}
+    call = {"call": "http", "with": {"method": "get", "endpoint": endpoint, "query": "${ $authorization }"}}
+    echo = Echo()
+    await Attempts({"http": echo}, sandbox, HELD, Hurried(), authorize=authorize).outcome(task_of(call))
+    assert isinstance(echo.seen, dict)
+    assert echo.seen["query"] == {"scheme": "Digest", "parameter": ""}
+
+
 async def test_the_code_of_a_task_can_be_somebody(sandbox: Sandbox) -> None:
     """`metadata.token: true` puts the platform's address and a token of the run into its environment; it leaves it nowhere."""
     said = []
