@@ -31,7 +31,7 @@ SETTLE = 120.0  # seconds after the last fault for everything to come to its end
 A_FAULT = 3.5  # seconds one takes, about
 
 
-async def chaos(runs: int, faults: int, seed: int, sync: Sync, engines: int) -> dict[str, Any]:
+async def chaos(runs: int, faults: int, *, seed: int, sync: Sync, engines: int, only: str) -> dict[str, Any]:
     """One round."""
     ledger, began = Ledger(), time.monotonic()
     cut_off = f"executor-{engines - 1}" if engines > 1 else "executor"
@@ -46,7 +46,7 @@ async def chaos(runs: int, faults: int, seed: int, sync: Sync, engines: int) -> 
     async with cluster(sync, engines=engines, workers=2, slots=100, via=via) as system:
         for kind in KINDS:
             await system.publish(kind.document)
-        weather = Faults(system, proxies, random.Random(seed))
+        weather = Faults(system, proxies, random.Random(seed), only)
         supervising, paid = asyncio.create_task(weather.supervise()), asyncio.Event()
         paying = asyncio.create_task(pay(system, ledger, paid))
         telling = asyncio.create_task(_tell(system, ledger, weather, faults))
@@ -143,13 +143,15 @@ def main() -> int:
     parser.add_argument("--engines", type=int, default=2)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--sync", choices=["lazy", "always"], default="always")
+    parser.add_argument("--only", default="", help="a part of the names of the faults that are wanted, as `kill nats`")
     chosen = parser.parse_args()
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(chaos(chosen.runs, chosen.faults, chosen.seed, chosen.sync, chosen.engines))
+        how = {"seed": chosen.seed, "sync": chosen.sync, "engines": chosen.engines, "only": chosen.only}
+        result = runner.run(chaos(chosen.runs, chosen.faults, **how))
     sys.stdout.write(orjson.dumps(result).decode() + "\n")
     return 1 if result["lost"] or result["stuck"] or result["duplicate_results"] else 0
 

@@ -86,12 +86,14 @@ class Faults:
         system: The platform.
         proxies: Connections to the broker that can be cut, by whose they are.
         chance: Draws.
+        only: A part of the names of those faults that are wanted; all without one.
     """
 
-    def __init__(self, system: Cluster, proxies: dict[str, Proxy], chance: random.Random) -> None:
+    def __init__(self, system: Cluster, proxies: dict[str, Proxy], chance: random.Random, only: str = "") -> None:
         self._system = system
         self._proxies = proxies
         self._chance = chance
+        self._only = only
         self._stopped: set[str] = set()
         self.done: Counter[str] = Counter()
 
@@ -129,8 +131,9 @@ class Faults:
         for name in ("nats", "mongo"):
             found += [(f"kill {name}", self._killing_server(name)), (f"pause {name}", self._pausing_server(name))]
         found += [(f"cut {name}", self._cutting(proxy)) for name, proxy in self._proxies.items()]
+        found.append(("kill everything", self._killing_everything))
         self._chance.shuffle(found)
-        return found
+        return [(name, fault) for name, fault in found if self._only in name]
 
     def _killing(self, service: Service) -> Callable[[], object]:
         async def kill() -> None:
@@ -162,6 +165,20 @@ class Faults:
             await server.ready()
 
         return kill
+
+    async def _killing_everything(self) -> None:
+        """As when the machine is reset."""
+        servers = (self._system.nats, self._system.mongo)
+        for service in self.services:
+            service.kill()
+        for server in servers:
+            server.child.kill()
+        await asyncio.sleep(self._chance.uniform(*DOWN))
+        for server in servers:
+            server.spawn()
+        for server in servers:
+            await server.ready()
+        self.revive()
 
     def _pausing_server(self, name: str) -> Callable[[], object]:
         server = self._system.nats if name == "nats" else self._system.mongo
