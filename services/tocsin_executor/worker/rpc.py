@@ -192,16 +192,16 @@ async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
     Not those of the HTTP library, which ends a line at 512 KiB with an error of its own.
     """
-    rest, returned, first = bytearray(), False, True
+    rest, returned, mark = bytearray(), False, _MARK
     async for raw in response.content.iter_any():
         piece = raw[1:] if returned and raw.startswith(b"\n") else raw
         returned = raw.endswith(b"\r")
         head, *tail = _ENDS.split(piece)
         rest += head
         for following in tail:
-            yield bytes(rest).removeprefix(_MARK) if first else bytes(rest)
-            rest, first = bytearray(following), False
+            yield bytes(rest).removeprefix(mark)
+            rest, mark = bytearray(following), b""
         if len(rest) > VALUE_LIMIT:
             raise Failed(ErrorKind.COMMUNICATION, f"A line of the answer is above {VALUE_LIMIT} bytes.", status=413)
-    if rest:
-        yield bytes(rest)
+    if last := bytes(rest).removeprefix(mark):
+        yield last
