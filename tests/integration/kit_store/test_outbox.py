@@ -105,12 +105,15 @@ async def test_a_deleted_name_goes_on_counting_when_it_is_used_again(database: D
     assert await repository.get("a") == {"n": 2}
 
 
-async def test_what_a_killed_process_left_is_found_by_another(database: Database, heard: Any, clock: Any) -> None:
-    """A commit whose process died before the relay is said by the sweep of any replica."""
+async def test_what_a_killed_process_left_is_found_by_another(
+    database: Database, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit whose process died before the relay is said by the sweep of any replica, in whichever collection it lies."""
+    monkeypatch.setattr("tocsin_kit.store.relay.ORPHAN_AFTER", timedelta(milliseconds=200))
     dead = Relay(database, heard, ["things"])  # never runs
     entry = await things(database, dead).commit(await things(database, dead).load("a"), {"n": 1}, outbox=[signal("a", 1)])
     await things(database, dead).commit(entry, {"n": 2}, outbox=[signal("a", 2)])
-    async with relaying(Relay(database, heard, ["things"])):
+    async with relaying(Relay(database, heard, ["others", "things", "neither"])):
         await eventually(lambda: heard.once == ["a-1", "a-2"])
 
         async def clean() -> bool:

@@ -55,19 +55,20 @@ async def test_a_commit_that_was_done_but_reported_as_failed_fires_once(world):
     assert len(await world.starts()) == 1
 
 
-async def test_the_command_and_the_signal_leave_with_the_commit(world):
+async def test_the_command_and_the_signal_leave_with_the_commit(world, monkeypatch):
     """A scheduler that is killed between deciding and saying loses nothing: the next relay finds what is unsaid."""
     silent = Relay(world.database, world.bus, (SCHEDULES,))  # never served: as if killed
     await world.put()
     await world.clock.advance(timedelta(minutes=10))
     await Replica(world.database, silent, world.clock).turn()
     assert await world.starts() == []
-    await world.clock.advance(timedelta(seconds=10))
+    monkeypatch.setattr("tocsin_kit.store.relay.ORPHAN_AFTER", timedelta(milliseconds=100))
 
     async def found():
         return len(await world.starts()) == 1
 
-    await eventually(found)
+    async with running(Relay(world.database, world.bus, (SCHEDULES,))):
+        await eventually(found)
 
 
 async def test_a_change_costs_no_instant_and_doubles_none(world):
