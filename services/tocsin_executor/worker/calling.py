@@ -343,7 +343,7 @@ def _reason(error: Exception) -> str:
 
 
 async def _read(request: Request, response: aiohttp.ClientResponse) -> Answer:
-    content = b""
+    content = bytearray()  # which grows in place, in however many pieces the answer comes
     if request.method != "HEAD":
         while len(content) <= request.limit and not response.content.at_eof():
             content += await response.content.read(request.limit + 1 - len(content))
@@ -356,7 +356,7 @@ async def _read(request: Request, response: aiohttp.ClientResponse) -> Answer:
     headers: dict[str, str] = {}
     for name, value in response.headers.items():  # several of one name are one with commas
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Answer(response.status, response.reason or "", url, sent, headers, media, content)
+    return Answer(response.status, response.reason or "", url, sent, headers, media, bytes(content))
 
 
 def where(url: str) -> str:
