@@ -121,7 +121,7 @@ def parts(context: ServiceContext[TriggerSection], authenticator: Verifier) -> S
     filters.serve_for(signals)
     progress = ConsumerProgress(context.bus, listening.spec, signals.spec)
     deadlines = Timekeeping(registry, core.events, core.groups, progress, clock)
-    ticking = Ticking("deadlines", timedelta(seconds=0.5), deadlines.look, clock=clock)
+    ticking = Ticking("deadlines", timedelta(seconds=1), deadlines.look, clock=clock)
     weighing = Ticking("failures", timedelta(seconds=1), failures.look, clock=clock)
     fetching = _fetching(context)
     sensors = _sensors(context, fetching)

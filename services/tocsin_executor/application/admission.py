@@ -31,7 +31,8 @@ _TRIES = 20  # decisions that others may overtake before this one is left to the
 _LATE: Millis = 5_000  # after which what was decided and not done is done again
 _RULES = 500  # rules remembered
 _AT_ONCE = 100  # limits that a look takes
-_EVERY = 1.0  # seconds between looks: nobody depends on them but rates and what a crash left behind
+_EVERY = 1.0  # seconds between rounds while some limits are left to be looked at
+_CALM = 3.0  # seconds between rounds otherwise: nobody depends on them but what a crash left behind
 
 
 class LimitReached(TooMany):
@@ -223,7 +224,7 @@ class Admission:
         """Look where something was freed or a rate has opened, and now and then everywhere, until cancelled."""
         round_at: Millis = 0
         while True:
-            until = min([_EVERY, *((at - self._now()) / 1000 for at in self._opens.values())])
+            until = min([(round_at - self._now()) / 1000, *((at - self._now()) / 1000 for at in self._opens.values())])
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.01, until)):
                     await self._wake.wait()
@@ -234,8 +235,8 @@ class Admission:
                 self._opens.pop(key, None)
                 await self._guarded(self.look, key)
             if self._now() >= round_at:
-                round_at = self._now() + int(_EVERY * 1000)
                 await self._guarded(self.reconcile)
+                round_at = self._now() + int((_EVERY if self._due else _CALM) * 1000)
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: str) -> None:
         try:
