@@ -16,6 +16,7 @@ from tocsin_executor.worker.policies import Policy
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Task
 
 _MOST: Final = 10_000  # events of one answer
+SESSION: Final = "Mcp-Session-Id"
 _EVENTS: Final = "text/event-stream"
 _ASKED: Final = 1000  # requests of a peer that are answered while it answers one
 _MOMENT: Final = 1.0  # seconds for what needs no answer
@@ -37,6 +38,14 @@ class Peer:
     url: str
     policy: Policy | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+
+class SessionGone(Failed):
+    """The peer knows the session no more, and has done nothing; a new one may be begun."""
+
+    def __init__(self, failure: Failed) -> None:
+        super().__init__(ErrorKind.COMMUNICATION, str(failure))
+        self.problem = failure.problem
 
 
 class Rpc:
@@ -71,7 +80,8 @@ class Rpc:
         async with self._caller.open(task, request, peer.policy) as response:
             with told(peer.url):
                 if not 200 <= response.status < 300:
-                    raise await _refusal(peer.url, response)
+                    failure = await _refusal(peer.url, response)
+                    raise SessionGone(failure) if response.status == 404 and SESSION in peer.headers else failure
                 async for content in _documents(response):
                     answer = _read(content)
                     if "method" in answer and answer.get("id") is not None and asked < _ASKED:

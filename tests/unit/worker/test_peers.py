@@ -156,6 +156,23 @@ async def test_an_error_of_the_protocol_is_one_whatever_its_status(status: int, 
     assert said in str(problem["detail"])
 
 
+async def test_a_session_that_is_gone_is_begun_anew() -> None:
+    """Once: the protocol asks for it, and nothing has been done in the one that is gone."""
+    calls = 0
+
+    async def answer(request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            return web.json_response({"id": None, "error": {"code": -32600, "message": "session not found"}}, status=404)
+        return web.Response(body=result_of(asked, "here"), content_type="application/json")
+
+    async with calling(answer) as (tools, call):
+        assert await call() == "here"
+        said = [message.get("method") for message in tools.heard]
+        assert said == ["initialize", "notifications/initialized", "tools/call", "DELETE"] * 2
+
+
 async def test_a_server_that_hangs_holds_nobody() -> None:
     """The timeout and a cancel end the call, also where the end of the session hangs; the server hears that nobody waits."""
     tools: Tools

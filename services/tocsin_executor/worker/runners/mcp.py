@@ -15,7 +15,7 @@ from tocsin_executor.domain.compile.document import VERSION
 from tocsin_executor.domain.values import ErrorKind, Json
 from tocsin_executor.worker.policies import read_policy
 from tocsin_executor.worker.processes import PATH, UNBOUNDED, Command, Ending, as_text, end, environment_of, start
-from tocsin_executor.worker.rpc import Peer, Rpc, reply_to, result_of
+from tocsin_executor.worker.rpc import SESSION, Peer, Rpc, SessionGone, reply_to, result_of
 from tocsin_executor.worker.runners.http import as_mapping, headers_of
 from tocsin_executor.worker.tasks import VALUE_LIMIT, Failed, Outcome, Task
 from tocsin_executor.worker.warden import Warden
@@ -66,12 +66,17 @@ class ToolRunner:
             raise Failed(ErrorKind.CONFIGURATION, "The HTTP transport needs an endpoint.")
         policy = read_policy(task, endpoint.get("authentication") if isinstance(endpoint, Mapping) else None)
         headers = headers_of(given.get("headers"))
-        peer = Peer(url, policy, headers)
+        try:
+            return await self._session(task, Peer(url, policy, dict(headers)), messages)
+        except SessionGone:  # the server began anew meanwhile
+            return await self._session(task, Peer(url, policy, dict(headers)), messages)
+
+    async def _session(self, task: Task, peer: Peer, messages: tuple[dict[str, Json], ...]) -> Json:
         opening, opened, request = messages
         results, answered = await self._rpc.results(task, peer, opening)
-        session = next((value for name, value in answered.items() if name.lower() == "mcp-session-id"), None)
+        session = next((value for name, value in answered.items() if name.lower() == SESSION.lower()), None)
         if session is not None:
-            peer.headers["Mcp-Session-Id"] = session
+            peer.headers[SESSION] = session
         peer.headers["MCP-Protocol-Version"] = _agreed(results[-1])
         try:
             await self._rpc.results(task, peer, opened)
