@@ -235,10 +235,10 @@ class Alerting:
 
     async def _look_at_all(self) -> None:
         now = self._clock.now()
-        readings = self._measures()
-        for watch in self._watches.values():
-            if watch.rule.kind is Kind.MEASURE:
-                await self._measure(watch.rule, readings)
+        if rules := [watch.rule for watch in self._watches.values() if watch.rule.kind is Kind.MEASURE]:
+            readings = self._measures()
+            for rule in rules:
+                await self._measure(rule, readings)
         for key in [key for key, due in self._dues.items() if due <= now]:
             rule = self._watches[key[0]].rule
             cause, depth = root(f"alert rule {rule.id}"), int(self._trackers[key].context.get("depth", 0))
