@@ -7,14 +7,11 @@ runs after a warm-up; every line has the machine's facts, because absolute numbe
 import argparse
 import asyncio
 import logging
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from pathlib import Path
 
 import orjson
 import structlog
@@ -26,6 +23,7 @@ from bench.footprint import footprint
 from bench.ingest import ingest
 from bench.lineage import lineage
 from bench.loads import Starter, Watch, fan, sequence
+from bench.machine import machine
 from bench.probe import Probe
 from bench.projections import projections
 from bench.rotation import rotation
@@ -35,14 +33,6 @@ from bench.webhooks import webhooks
 
 RUNS, TASKS = 500, 5
 SEQUENCE, FAN, STARTS = 100, 100, 200
-
-
-def machine() -> dict[str, object]:
-    """What the numbers depend on."""
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
-    )
-    return {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "load1": round(os.getloadavg()[0], 2)}
 
 
 def report(bench: str, sync: Sync, **facts: object) -> None:

@@ -15,7 +15,7 @@ import orjson
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from bench.__main__ import machine
+from bench.machine import machine
 from tocsin_kit.bus import Bus, ensure_streams
 from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import Creation, Database, Relay, Repository
