@@ -165,12 +165,13 @@ WRONG: list[tuple[str, Any, Any, tuple[str, int, str]]] = [
     ("One", {"text": "garbage"}, {}, ("communication", 502, "not what the proto says")),
     ("One", {"text": "abort"}, {}, ("communication", 409, "answered ABORTED.")),
     ("One", {"text": "huge"}, {}, ("communication", 413, f"above the limit of {VALUE_LIMIT} bytes")),
-    ("Down", {"text": "endless"}, {}, ("communication", 413, "more than 10000 answers")),
+    ("Down", {"text": "endless"}, {}, ("communication", 413, "more than 100 answers")),
 ]
 
 
-async def test_what_goes_wrong_is_said(tmp_path: Path) -> None:
+async def test_what_goes_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an error of its kind, which tells no address that is behind a name; and what never ends has a limit."""
+    monkeypatch.setattr("tocsin_executor.worker.runners.grpc._MOST", 100)
     async with world(tmp_path) as (_, call):
         for method, arguments, service, (kind, status, says) in WRONG:
             with pytest.raises(Failed) as failure:
