@@ -141,10 +141,14 @@ def test_each_service_refuses_by_itself(machine, platform):
 
 def test_a_viewer_changes_nothing(machine, documented):
     """403 to every write of every service, whatever the path and the body say."""
-    body = {"name": "onlooker", "password": "a-long-enough-passphrase", "bindings": [{"role": "viewer", "namespace": "*"}]}
+    body = {
+        "name": "access-onlooker",
+        "password": "a-long-enough-passphrase",
+        "bindings": [{"role": "viewer", "namespace": "*"}],
+    }
     made = machine.ask("POST", "/api/v1/users", body, token=machine.token)
     assert made.status == 201, made
-    login = machine.ask("POST", "/api/v1/auth/login", {"user": "onlooker", "password": body["password"]})
+    login = machine.ask("POST", "/api/v1/auth/login", {"user": "access-onlooker", "password": body["password"]})
     viewer = login.json["access_token"]
     assert machine.ask("GET", "/api/v1/runs", token=viewer).status == 200
     done = {

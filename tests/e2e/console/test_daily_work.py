@@ -69,6 +69,29 @@ async def test_a_workflow_is_written_started_answered_and_seen_to_its_end(page, 
     assert await page.run("document.title") == "completed default/console-parcel 1.0.0 · Tocsin"
 
 
+async def test_a_question_for_several_says_who_has_answered_and_is_handed_over(page, machine):
+    """Whoever handed it over does not answer it, and takes it back; after one of two answers it waits for the other."""
+    head = {"dsl": "1.0.3", "namespace": "default", "name": "console-sail", "version": "1.0.0"}
+    asked = {"title": "Sail today?", "assignees": ["admin", "console-vera"], "approvals": 2}
+    document = {"document": head, "do": [{"ask": {"call": "approval", "with": asked}}]}
+    machine.ask("POST", "/api/v1/workflows", document, token=machine.token)
+    run = machine.ask("POST", "/api/v1/runs", {"workflow": "console-sail"}, token=machine.token).json["id"]
+    await opened(page, machine, f"runs/{run}")
+    await page.reads("0 of 2 approvals", ".wait")
+    await page.click("Hand over", ".wait")
+    await page.fill("dialog [name=to]", "console-mei")
+    await page.click("Hand over", "dialog")
+    await page.reads("for console-mei, console-vera", ".wait")
+    question = machine.get("approvals?namespace=default&assignee=console-mei")["items"][0]["id"]
+    back = {"to": "admin", "instead_of": "console-mei"}
+    handed = machine.ask("POST", f"/api/v1/approvals/{question}/delegate", back, token=machine.token)
+    assert (handed.status, handed.json["assignees"]) == (202, ["admin", "console-vera"])
+    await opened(page, machine, "work")
+    await opened(page, machine, f"runs/{run}")
+    await page.click("Approve", ".wait")
+    await page.reads("1 of 2 approvals, yes of admin", ".wait")
+
+
 async def test_a_case_is_worked(page, machine):
     """Taken, commented on and resolved; what somebody wrote is text, whatever it looks like."""
     case = machine.json("case", "open", HOSTILE)["id"]
