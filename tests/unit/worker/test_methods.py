@@ -186,7 +186,7 @@ async def test_a_server_knows_until_when_and_that_nobody_waits_any_more(tmp_path
     """The deadline is on the wire, a task's own where that is later; a cancel reaches the server."""
     async with world(tmp_path) as (mirror, call):
         await call("One", {})
-        assert LONGEST - 60 < mirror.left <= LONGEST + 1
+        assert LONGEST - 60 < mirror.left <= LONGEST + 2
         await call("One", {}, deadline=int(SystemClock().now().timestamp() * 1000) + 3_600_000)
         assert 3_000 < mirror.left < 4_000
         async with asyncio.TaskGroup() as group:
@@ -198,6 +198,17 @@ async def test_a_server_knows_until_when_and_that_nobody_waits_any_more(tmp_path
 
             await eventually(there, within=60)
             hanging.cancel()
+        async with asyncio.timeout(60):
+            await mirror.gone.wait()
+
+
+async def test_a_call_that_nobody_gave_a_timeout_ends_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a timeout, like any other call; and the server hears of it."""
+    monkeypatch.setattr("tocsin_executor.worker.calling.LONGEST", 0.2)
+    async with world(tmp_path) as (mirror, call):
+        with pytest.raises(Failed, match=r"within 0\.2 s") as failure:
+            await call("One", {"text": "hang"})
+        assert failure.value.problem["status"] == 408
         async with asyncio.timeout(60):
             await mirror.gone.wait()
 

@@ -34,6 +34,7 @@ try:
 except ImportError:  # an extra: most workers never need it
     grpc = grpc_tools = None
 
+_BEHIND: Final = 1.0  # seconds that the deadline on the wire is behind the one here, which says that it was ours
 _MOST: Final = 10_000  # answers of a stream
 _LARGE: Final = 64 * 1024  # bytes
 _TLS: Final = 443
@@ -108,10 +109,13 @@ class GrpcRunner:
         facts = {"rpc.system": "grpc", "server.address": task.redaction.shown(target.host)}
         with span(method.path.lstrip("/"), kind="client", **facts) if current_traceparent() else nullcontext() as trace:
             tracing = [("traceparent", trace.traceparent)] if trace is not None else []
-            how = {"metadata": [*metadata, *tracing], "timeout": self._caller.within(task)}
+            within = self._caller.within(task)
+            how = {"metadata": [*metadata, *tracing], "timeout": within + _BEHIND}
             try:
-                async with _channel(target, self._trusted) as channel:
+                async with asyncio.timeout(within), _channel(target, self._trusted) as channel:
                     return await _called(channel, method, request, how)
+            except TimeoutError as error:
+                raise Failed(ErrorKind.TIMEOUT, f"No answer from {method.path} within {within:g} s.") from error
             except grpc.aio.AioRpcError as error:
                 raise _failure(method.path, error, target) from error
 
