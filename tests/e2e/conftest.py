@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e.machine import Machine, Platform
+from e2e.machine import EASY_PASSWORDS, Machine, Platform
 
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The whole platform on free ports, with the examples loaded."""
-    made = Platform(tmp_path_factory.mktemp("platform"), "--ephemeral")
+    made = Platform(tmp_path_factory.mktemp("platform"), "--ephemeral", environment=EASY_PASSWORDS)
     try:
         yield made.wait()
     finally:

@@ -30,6 +30,9 @@ READY_WITHIN = 60.0  # seconds; a start takes two to seven, a machine may be bus
 PREFORK = Path(__file__).with_name("prefork.py")
 LIBRARIES = os.pathsep.join(str(ROOT / top) for top in ("libs", "services"))
 
+EASY_PASSWORDS = {"TOCSIN_AUTH_PASSWORD_MEMORY": "1024", "TOCSIN_AUTH_PASSWORD_ROUNDS": "1"}
+"""A hash as it should be takes a fifth of a second of a core, and many tests log in; platforms of other tests have it so."""
+
 Seen = TypeVar("Seen")
 _clock = SystemClock()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.machine import Platform
+from e2e.machine import EASY_PASSWORDS, Platform
 from security.collector import Collector
 from security.world import World
 from tocsin_kit.clock import SystemClock
@@ -20,11 +20,12 @@ _CLOCK = SystemClock()
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The whole platform on free ports, and who attacks it."""
     collector = Collector()
-    traced = {
+    settings = {
+        **EASY_PASSWORDS,
         "TOCSIN_OTLP_ENDPOINT": collector.url,
         "TOCSIN_AUTH_ACCESS_LIFETIME": "1h",  # a slow machine takes longer over all tests than a quarter of an hour
     }
-    platform = Platform(tmp_path_factory.mktemp("attacked"), "--ephemeral", environment=traced)
+    platform = Platform(tmp_path_factory.mktemp("attacked"), "--ephemeral", environment=settings)
     try:
         platform.wait()
         world = World(platform.ready, traces=collector.bodies)
