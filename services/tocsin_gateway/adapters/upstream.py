@@ -101,7 +101,7 @@ class HttpUpstream:
             if isinstance(error.__cause__, TocsinError):  # the sender's body ended in a refusal, which aiohttp wraps
                 raise error.__cause__ from None
             raise ServiceDown(
-                f"the {service} service does not answer", hint="try again; `tocsin status` shows all", service=service
+                f"the {service} service does not answer", hint=_hint(request.method, error), service=service
             ) from error
         return UpstreamAnswer(status=answer.status, headers=forwarded(answer.headers), chunks=_chunks(answer))
 
@@ -137,6 +137,15 @@ class HttpUpstream:
         if pool is None:
             raise ServiceDown("the gateway is stopping")
         return pool
+
+
+def _hint(method: str, error: Exception) -> str:
+    """What to do: whoever gets no answer to a command that was sent cannot know what became of it."""
+    # `ConnectionTimeoutError` is of the wait for a connection, too: what never had one was not sent.
+    unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    if unsent or method in {"GET", "HEAD"}:
+        return "try again; `tocsin status` shows all"
+    return "it may have been done all the same: look, or send it again with the same Idempotency-Key; `tocsin status` shows all"
 
 
 def lasts(url: URL) -> bool:

@@ -45,6 +45,12 @@ class Behind:
             self.left.set()
         return answer
 
+    async def dies(self, request: web.Request) -> web.Response:
+        await request.read()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
     async def moved(self, _: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/elsewhere"})
 
@@ -56,6 +62,7 @@ async def behind() -> AsyncIterator[tuple[Behind, str]]:
     app = web.Application()
     app.router.add_get("/api/v1/runs/stream", service.stream)
     app.router.add_get("/api/v1/runs/moved", service.moved)
+    app.router.add_route("*", "/api/v1/runs/dies", service.dies)
     app.router.add_route("*", "/{rest:.*}", service.echo)
     # Ended at once at the end of a test: a stream that nobody released must not be waited for.
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
@@ -190,3 +197,16 @@ async def test_the_examples_are_off_unless_they_are_asked_for(gateway, http):
     """A production gateway has no bank of its own."""
     async with http.get(f"{gateway}/examples/inventory/lamp") as answer:
         assert answer.status == 404
+
+
+async def test_who_gets_no_answer_to_a_command_is_told_that_it_may_be_done(gateway, http):
+    """Sending it again could do it twice; a question, and what reached nobody, is simply asked again."""
+    for method, path, words in (
+        ("POST", "/api/v1/runs/dies", "done all the same"),
+        ("GET", "/api/v1/runs/dies", "try again"),
+        ("POST", "/api/v1/triggers", "try again"),
+    ):
+        async with http.request(method, gateway + path) as answer:
+            problem = await answer.json()
+            assert (answer.status, problem["code"]) == (503, "service_down")
+            assert words in problem["hint"]
