@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from tocsin.errors import Invalid, TocsinError
 from tocsin.signals import CloudEvent, Json, follow
@@ -22,6 +23,7 @@ from tocsin_kit.chance import Chance, new_id
 from tocsin_kit.store import Entry
 
 TEXT = 4000  # characters of a result that is written back
+_ENDS: Final = frozenset({"answered", "expired", "withdrawn"})  # after any other word the run waits for its answer as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Playbooks:
 
     async def approval(self, event: CloudEvent, transition_: str) -> None:
         """A run waits for an approval, or does not any more: shown on the case that has started it."""
-        if transition_ == "reminded" or event.subject is None:
+        if transition_ not in {"requested", *_ENDS} or event.subject is None:
             return
         data = event.payload if isinstance(event.payload, dict) else {}
         run, title, question = event.subject, data.get("title"), data.get("approval")

@@ -10,10 +10,12 @@ from typing import Any
 
 from tocsin.expressions import ExpressionFailed
 from tocsin_executor.domain import effects, inputs
+from tocsin_executor.domain.deciding import bare, standing, wanted
 from tocsin_executor.domain.evaluating import Shelf
 from tocsin_executor.domain.explain import explain
 from tocsin_executor.domain.program import Program
-from tocsin_executor.domain.state import Hold, RunState
+from tocsin_executor.domain.remembered import ApprovalState
+from tocsin_executor.domain.state import Hold, RunState, Token
 from tocsin_executor.domain.step import step
 from tocsin_executor.domain.values import Json, Millis
 
@@ -123,9 +125,16 @@ class _World:
             node = self.program.nodes[token.node]
             if token.hold is Hold.APPROVAL and self._knows(node.name, node.ref):
                 answer = self._given(node.name, node.ref)
-                command = {"command": f"answer:{token.id}", "verb": inputs.Verb.ANSWER, "actor": "user:case"}
-                self.send(inputs.Control, **command, token=token.id, output=answer.get("output"))
-                if token.id in self.run.home.tokens and token.hold is Hold.APPROVAL:
+                asked, before = _asked(token), len(_asked(token).answers)
+                actor, given = "user:case", answer.get("output")
+                if wanted(asked.request) is not None:  # each answer is another person's
+                    done = {bare(str(one["person"])) for one in asked.answers}
+                    names = [bare(name) for name in standing(asked.request, asked.delegations).names]
+                    actor = f"user:{next((name for name in names if name not in done), f'case-{before}')}"
+                    given = {"answer": given, "person": actor}
+                command = {"command": f"answer:{token.id}:{before}", "verb": inputs.Verb.ANSWER, "actor": actor}
+                self.send(inputs.Control, **command, token=token.id, output=given)
+                if token.id in self.run.home.tokens and token.hold is Hold.APPROVAL and len(asked.answers) == before:
                     raise NotGiven(f"the answer of the case to '{node.name}' does not fit its form")
                 return True
         return False
@@ -163,6 +172,10 @@ class _World:
         if not isinstance(answer, dict) or not answer.keys() & {"output", "error"}:
             raise NotGiven(f"what the case says of task '{name}' has neither 'output' nor 'error'")
         return answer
+
+
+def _asked(token: Token) -> ApprovalState:
+    return token.state if isinstance(token.state, ApprovalState) else ApprovalState({}, 0)
 
 
 def rehearse(program: Program, case: Mapping[str, Json]) -> Outcome:

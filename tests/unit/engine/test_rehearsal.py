@@ -62,3 +62,20 @@ def test_a_case_that_does_not_say_enough_names_what_it_lacks() -> None:
     assert outcome.status == "waiting"
     assert "bank.paid" in str(outcome.waits)
     assert wrong[0].startswith("the run is waiting and should be completed")
+
+
+def test_several_people_answer_as_the_case_says_one_after_the_other() -> None:
+    """One answer is everybody's; of a list each gives one, by the name that is asked."""
+    asked = {"title": "Pay?", "assignees": ["ada", "bob"], "roles": ["finance"], "approvals": 3, "refusals": 2}
+    program = program_of([{"ask": {"call": "approval", "with": asked}}])
+    yes, no = {"output": {"approved": True}}, {"output": {"approved": False}}
+    for answers, approved, people in (
+        (yes, True, ["user:ada", "user:bob", "user:case-2"]),
+        ([no, yes, no], False, ["user:ada", "user:bob", "user:case-2"]),
+    ):
+        outcome = rehearse(program, {"input": {}, "tasks": {"ask": answers}})
+        assert outcome.status == "completed"
+        assert outcome.output["approved"] is approved
+        assert [one["person"] for one in outcome.output["answers"]] == people
+    wrong = rehearse(program, {"input": {}, "tasks": {"ask": {"output": True}}})
+    assert wrong.status == "incomplete"
