@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
+from tocsin_kit.clock import SystemClock
 from tocsin_kit.store.errors import RevisionConflict
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TRIES: Final = 8  # of one decision; more would mean that writers hunt each other
+PAUSES: Final = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""Seconds before each further try; after the last, writers hunt each other. A transaction that touches what another one has
+written and not committed is refused at once, and that commit waits for a disk: all tries could be over before it is done."""
 
 
 def undisputed(decide: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -27,11 +30,11 @@ def undisputed(decide: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, 
 
     @wraps(decide)
     async def again(*args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(TRIES - 1):
+        for pause in PAUSES:
             try:
                 return await decide(*args, **kwargs)
             except RevisionConflict:
-                continue
+                await SystemClock().sleep(pause)
         return await decide(*args, **kwargs)
 
     return again

@@ -3,8 +3,11 @@
 import pytest
 
 from tocsin.errors import Conflict
+from tocsin_kit.clock import SystemClock
 from tocsin_kit.store import RevisionConflict, undisputed
-from tocsin_kit.store.contention import TRIES
+from tocsin_kit.store.contention import PAUSES
+
+TRIES = len(PAUSES) + 1
 
 
 async def test_a_decision_is_made_again_until_nobody_was_first() -> None:
@@ -45,3 +48,17 @@ async def test_it_ends_and_another_conflict_is_told_at_once() -> None:
     with pytest.raises(Conflict):
         await wrong()
     assert tries == TRIES + 1
+
+
+async def test_a_commit_of_another_that_waits_for_a_disk_is_waited_for() -> None:
+    """What it has written and not committed refuses everybody at once: not all tries are over in that moment."""
+    clock = SystemClock()
+    done_at = clock.monotonic() + 0.1
+
+    @undisputed
+    async def decide() -> str:
+        if clock.monotonic() < done_at:
+            raise RevisionConflict("somebody else was first")
+        return "decided"
+
+    assert await decide() == "decided"
