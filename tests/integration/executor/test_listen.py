@@ -91,7 +91,7 @@ async def test_each_event_is_consumed_once_through_a_kill(rig) -> None:
         for n in range(3, 6):
             await publish(rig, "tick", str(n), n)
         await publish(rig, "tick", "2", 2)
-        view = await rig.ended(run, 30.0)
+        view = await rig.ended(run, 60.0)
         assert view.output == [0, 1, 2, 3, 4, 5]
 
 
@@ -135,10 +135,10 @@ async def test_events_are_consumed_once_while_partitions_move_between_replicas(r
             async def shared() -> bool:
                 return len(second.engine.host.owned) == 2 and len(first.engine.host.owned) == 2
 
-            await eventually(shared, within=15)
+            await eventually(shared, within=60)
             await tell(2)
             await tell(3)
         await tell(4)
         await tell(5)
-        views = await asyncio.gather(*(rig.ended(run, 30.0) for run in runs))
+        views = await asyncio.gather(*(rig.ended(run, 60.0) for run in runs))
         assert [view.output for view in views] == [[{"order": n, "step": step} for step in range(6)] for n in range(40)]
