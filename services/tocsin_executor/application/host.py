@@ -261,6 +261,8 @@ class Host:
 
     def _begin(self, message: Input, document: dict[str, Any], partition: int) -> Live | None:
         """A run that is not there: only a start makes one."""
+        if (error := self._memory.unreadable(message.run)) is not None:
+            raise error
         if not isinstance(message, Start):
             return None  # of a run that was deleted, or never was
         program = self._programs.cached(message.digest)
@@ -276,6 +278,7 @@ class Host:
         )
         live = Live(message.run, RunState(message.run), program, meta, wire.input_subject(message.run, self.partitions))
         self._memory.put(live)
+        self.waiters.begin(live.run)
         return live
 
     async def _defect(self, entry: Entry, live: Live | None, error: Exception) -> None:
@@ -374,7 +377,7 @@ class Host:
                 live.journal.popleft()
             live.saving = []
             if live.state.terminal and not live.dirty:
-                self._memory.remove(live.run)
+                self._memory.let_go(live.run)
                 self._spans.tell(live)
         self._memory.shrink()
 

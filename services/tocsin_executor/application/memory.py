@@ -4,6 +4,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
+import structlog
+
+from tocsin.errors import NotFound
 from tocsin_executor.application import wire
 from tocsin_executor.application.advancing import advance
 from tocsin_executor.application.live import Live, Output
@@ -12,6 +15,8 @@ from tocsin_executor.domain.effects import Effect
 from tocsin_executor.domain.inputs import Input, Start
 from tocsin_executor.domain.state import RunState
 from tocsin_executor.ports import Programs, RunStore, StoredRun
+
+log = structlog.get_logger()
 
 MEMORY = 10_000
 """Runs kept in memory, some 30 kB each; one that waits is loaded again when something happens to it."""
@@ -35,6 +40,7 @@ class Memory:
         self._partitions = partitions
         self._runs: OrderedDict[str, Live] = OrderedDict()
         self._held: frozenset[str] = frozenset()
+        self._unreadable: dict[str, NotFound] = {}
         self._dropped: Counter[int] = Counter()  # how often each partition was
 
     def __len__(self) -> int:
@@ -63,6 +69,15 @@ class Memory:
         """Forget it."""
         self._runs.pop(run, None)
 
+    def let_go(self, run: str) -> None:
+        """It has ended and is saved: forget it, unless it is about to be folded."""
+        if run not in self._held:
+            self.remove(run)
+
+    def unreadable(self, run: str) -> NotFound | None:
+        """Why a run that there is cannot be here."""
+        return self._unreadable.get(run)
+
     def hold(self, runs: Collection[str]) -> None:
         """These are about to be folded: none of them is forgotten for want of room before others are named."""
         self._held = frozenset(runs)
@@ -71,7 +86,13 @@ class Memory:
         """Those of these runs that there are and that are not here yet, in one query."""
         before = Counter(self._dropped)
         for stored in (await self._store.load(list(dict.fromkeys(runs)))).values():
-            live = await self._restore(stored)
+            try:
+                live = await self._restore(stored)
+            except NotFound as error:  # one run that lost its definition must not keep the others from going on
+                log.error("run.unreadable", run=stored.run, digest=stored.digest)
+                self._unreadable[stored.run] = error
+                continue
+            self._unreadable.pop(stored.run, None)
             if self._dropped[live.meta.partition] != before[live.meta.partition]:
                 continue  # the partition was another replica's meanwhile, and the run may have gone on there since it was read
             if stored.run not in self._runs:

@@ -3,8 +3,8 @@
 Tasks are not on the disk yet when the broker acknowledges them, which is what makes a step fast. When its process is killed, or
 its machine stops, the last ones may be gone. So whenever the broker may have lost something (it was started anew, or it was
 since somebody looked at the partitions that this replica takes over), every task that a run waits for is looked for in the
-stream. For one that is not there the run is told that its attempt was lost. That goes through the log of inputs: a task that was
-settled has its result there, before what is said here, which is then stale and does nothing.
+stream. For one that is not there the run is told that its attempt was lost. That goes through the log of inputs: a task that
+was settled has its result there, before what is said here, which is then stale and does nothing.
 """
 
 import asyncio

@@ -32,6 +32,7 @@ from tocsin_kit.clock import Clock
 
 _CATCH_UP = 15  # hundredths of a second that a list waits for what was folded and is not saved yet
 _SAVED_WITHIN = 60  # looks until the end of a run is saved
+_FIRST = 0.002  # seconds that the answer to a start leaves to the beginning of the run
 _POLL = 0.05  # seconds between looks at a run that another replica owns
 _LOOK = 1.0  # seconds between looks at one of our own, whose end is told
 
@@ -142,7 +143,10 @@ class Runs:
         payload = self._start_input(identity, order, version, () if terms is None else terms.keys, drawn=run is None)
         if terms is not None:
             return await self._wait_for(terms, identity, order, version, payload)
-        await self._inputs.append(wire.input_subject(identity, self._host.partitions), payload)
+        with self._host.waiters.begin_of(identity) as begun:
+            await self._inputs.append(wire.input_subject(identity, self._host.partitions), payload)
+            if self._host.owns(identity):  # its first tasks go out before this process is at the answer
+                await asyncio.wait((begun,), timeout=_FIRST)
         return RunView(
             id=identity,
             namespace=order.namespace,

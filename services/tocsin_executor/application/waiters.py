@@ -13,6 +13,7 @@ class Waiters:
     def __init__(self) -> None:
         self._ends: dict[str, list[asyncio.Future[None]]] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
+        self._begins: dict[str, asyncio.Future[None]] = {}
         self.closed = False
         """The process stops: nobody is to wait for anything any more."""
 
@@ -32,6 +33,22 @@ class Waiters:
                 waiting.remove(future)
                 if not waiting:
                     del self._ends[run]
+
+    @contextmanager
+    def begin_of(self, run: str) -> Iterator[asyncio.Future[None]]:
+        """A future that is done when a run that is about to be accepted has begun here."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._begins[run] = future
+        try:
+            yield future
+        finally:
+            self._begins.pop(run, None)
+
+    def begin(self, run: str) -> None:
+        """The run has begun."""
+        future = self._begins.get(run)
+        if future is not None and not future.done():
+            future.set_result(None)
 
     def finish(self, run: str) -> None:
         """The run is terminal."""

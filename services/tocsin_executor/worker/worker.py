@@ -1,9 +1,8 @@
 """The worker: tasks in, results out, each attempt once in hand, none forgotten.
 
 Deliveries come from standing pulls, one durable consumer a queue. A delivery is acknowledged only after the attempt's result is
-stored in the log of its run, so a worker that dies loses nothing: the task comes to another one. The same attempt may therefore
-run twice; its result is applied once, because the engine looks at the attempt. A revoked attempt is confirmed only when what it
-had started runs no more.
+stored in the log of its run, so a worker that dies loses nothing: the task comes to another one. An attempt may run twice;
+its result is applied once. A revoked attempt is confirmed only when what it had started runs no more.
 """
 
 import asyncio
@@ -104,8 +103,7 @@ class Worker:
         self._reports = Lane("worker-reports", self._publisher, clock, merge=wire.together)
         self._notes = Lane("worker-notes", self._publisher, clock, width=2)
         self._prints = Lane("worker-logs", self._publisher, clock)
-        self._stopping = False
-        self._draining = False
+        self._stopping = self._draining = False
         self._return_at: float | None = None  # when what is still in hand is handed back
         self._return_why = ""
         self._empty = asyncio.Event()
@@ -236,21 +234,24 @@ class Worker:
             task = read_task(delivery.payload)
         except TocsinError as error:
             log.error("worker.bad_dispatch", error=error.detail)
-            return feed.ack(delivery)
-        key = task.key
-        if key in self._hands:
-            self._hands[key].delivery = delivery  # the later delivery is the one to settle
-            feed.in_progress(delivery)
+            feed.ack(delivery)
             return
-        if key in self._done:
-            return feed.ack(delivery)
-        if not self._takes(queue):  # it was on its way when this worker asked for nothing more
-            return feed.retry(delivery)
-        hand = Hand(task, delivery, feed, self._clock.monotonic())
-        self._hands[key] = hand
+        if (hand := self._hands.get(task.key)) is not None:
+            hand.delivery = delivery  # the later delivery is the one to settle
+            feed.in_progress(delivery)
+        elif task.key in self._done:
+            feed.ack(delivery)
+        elif not self._takes(queue):  # it was on its way when this worker asked for nothing more
+            feed.retry(delivery)
+        else:
+            self._take(queue, Hand(task, delivery, feed, self._clock.monotonic()))
+
+    def _take(self, queue: Queue, hand: Hand) -> None:
+        task, delivery = hand.task, hand.delivery
+        self._hands[task.key] = hand
         self._empty.clear()
         queue.busy += 1
-        if key in self._revoked:
+        if task.key in self._revoked:
             self._finish(hand, wire.stopped(task.attempt, StopKind.NEVER_STARTED))
         elif delivery.deliveries > _TRIES:
             self._fail(hand, f"{delivery.deliveries - 1} workers took this task and none came to its end")
