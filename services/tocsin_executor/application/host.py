@@ -211,6 +211,7 @@ class Host:
                             break  # the entry is put aside as a whole
                 self.cycles += 1
                 self._push(out)
+                self._memory.hold(())
             while self._full() or len(self._dirty) > _UNSAVED:
                 await self._clock.sleep(0.01)
 

@@ -79,8 +79,12 @@ class Memory:
         return self._unreadable.get(run)
 
     def hold(self, runs: Collection[str]) -> None:
-        """These are about to be folded: none of them is forgotten for want of room before others are named."""
-        self._held = frozenset(runs)
+        """These are about to be folded: none of them is forgotten before others are named, or none."""
+        before, self._held = self._held, frozenset(runs)
+        for run in before:
+            live = self._runs.get(run)
+            if live is not None and live.state.terminal and not live.journal:  # its end is saved
+                self.let_go(run)
 
     async def load(self, runs: Iterable[str]) -> None:
         """Those of these runs that there are and that are not here yet, in one query."""
