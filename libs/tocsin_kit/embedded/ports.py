@@ -4,22 +4,44 @@ Only loopback is ever asked for: an embedded server is for one developer or one 
 """
 
 import errno
+import itertools
+import os
 import socket
+from typing import Final
 
 from tocsin_kit.embedded.errors import PortTaken, ServerFailed
 
 LOOPBACK = "127.0.0.1"
 
 
+# Below those that systems give to connections that go out (32,768 on Linux, 49,152 elsewhere): of these, any connection of any
+# process may take one before whoever was told that it is free has bound it.
+_FIRST: Final = 20_000
+_COUNT: Final = 12_000
+
+_next = itertools.count(os.getpid() * 61)  # processes that ask at the same time begin at different places
+
+
 def free_ports(count: int) -> list[int]:
-    """``count`` different ports that nobody listens on at this moment."""
-    sockets = [socket.socket() for _ in range(count)]
+    """``count`` different ports that nobody listens on at this moment, and that no connection takes by chance."""
+    found: list[socket.socket] = []
     try:
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+        for _ in range(_COUNT):
+            if len(found) == count:
+                break
+            each = socket.socket()
+            try:
+                each.bind((LOOPBACK, _FIRST + next(_next) % _COUNT))
+            except OSError:
+                each.close()
+            else:
+                found.append(each)
+        while len(found) < count:  # a machine with so many servers: whatever the system gives
+            found.append(socket.socket())
+            found[-1].bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in found]
     finally:
-        for each in sockets:
+        for each in found:
             each.close()
 
 
