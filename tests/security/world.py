@@ -149,7 +149,7 @@ class World:
     @property
     def mongo(self) -> str:
         """The database, which only a process on the same machine reaches."""
-        texts = (path.read_text() for path in Path(self.ready["data"]).rglob("*.log") if "mongo" in path.name)
+        texts = (path.read_text() for path in (Path(self.ready["data"]) / "mongo").rglob("*.log"))
         ports = {port for text in texts for port in re.findall(r'"port":(\d+)', text)}
         return f"mongodb://127.0.0.1:{ports.pop()}"
 
