@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from tocsin.errors import Unavailable
 from tocsin_kit.bus import Bus
 from tocsin_kit.bus.deadletters import STREAM as DEAD
 from tocsin_kit.bus.permissions import SERVICES
@@ -25,7 +26,11 @@ from tocsin_kit.telemetry import Metrics
 from tocsin_kit.telemetry.setup import tocsin_version
 from tocsin_kit.web import HttpServer, RemoteAuthenticator
 
+log = structlog.get_logger()
+
 GROUP: Final = "tocsin.services"
+_PATIENCE: Final = 60.0  # seconds
+_PAUSE: Final = 0.5  # seconds between tries
 
 
 class Streams(Part):
@@ -36,9 +41,22 @@ class Streams(Part):
         self._bus, self._names, self._limits = bus, streams_of(service), limits
 
     async def start(self) -> None:
-        """Create or update them."""
-        if self._names:
-            await ensure_streams(self._bus, self._limits, *self._names)
+        """Create or update them; a broker that has just begun itself, or whose disk is busy, may need longer than one answer.
+
+        Raises:
+            Unavailable: It did not answer for a minute.
+        """
+        until = self._bus.clock.monotonic() + _PATIENCE
+        while self._names:
+            try:
+                await ensure_streams(self._bus, self._limits, *self._names)
+            except Unavailable as error:
+                if self._bus.clock.monotonic() > until:
+                    raise
+                log.info("streams.later", error=error.detail)
+                await self._bus.clock.sleep(_PAUSE)
+            else:
+                return
 
 
 def read_settings(
