@@ -357,12 +357,12 @@ class Worker:
             self._ask()
 
     def _settle(self, hand: Hand) -> None:
-        key = hand.task.key
         hand.feed.ack(hand.delivery)
         if not self._forget(hand):
             return
         self.completed += hand.returned is None
-        self._done.add(key)
+        if hand.returned is None or not hand.task.detached:  # which comes again as the same attempt
+            self._done.add(hand.task.key)
 
     def _forget(self, hand: Hand) -> bool:
         """It is in hand no more; whether it was."""

@@ -52,7 +52,7 @@ async def test_what_a_broker_lost_is_dispatched_anew(
 ) -> None:
     """In a worker's hand or waiting in a queue, awaited or not: each is done, and its run says why it was tried again."""
     rig = Rig(broker.url, mongo_url, mongo_prefix)
-    began, done = tmp_path / "began", tmp_path / "done"
+    began, done, away = tmp_path / "began", tmp_path / "done", tmp_path / "away"
     later = {"metadata": {"queue": "later"}}
     async with rig.replica() as replica, rig.worker():
         assert (await rig.run([{"kept": shell("true")}], name="flow")).status == "completed"
@@ -65,10 +65,12 @@ async def test_what_a_broker_lost_is_dispatched_anew(
         await rig.publish([{"held": shell(f"echo x >> {began}; test $(wc -l < {began}) = 2 || sleep 60")}], name="held")
         await rig.publish([{"queued": {**shell("true"), **later}}], name="queued")
         await rig.publish([{"detached": {**shell(f"echo x >> {done}", **{"await": False}), **later}}], name="detached")
-        held, queued, detached = [await rig.start(name=name) for name in ("held", "queued", "detached")]
+        twice = shell(f"echo x >> {away}; test $(wc -l < {away}) = 2 || sleep 60", **{"await": False})
+        await rig.publish([{"away": twice}], name="away")
+        held, queued, detached, _ = [await rig.start(name=name) for name in ("held", "queued", "detached", "away")]
 
         async def begun() -> bool:
-            return began.exists()
+            return began.exists() and away.exists()
 
         await eventually(begun)
         await rig.ended(detached)
@@ -92,7 +94,7 @@ async def test_what_a_broker_lost_is_dispatched_anew(
             return await replica.database.collection("detached").count_documents({}) == 0
 
         await eventually(settled)
-        assert done.read_text() == "x\n"
+        assert (done.read_text(), away.read_text()) == ("x\n", "x\nx\n")
 
 
 async def test_what_a_broker_kept_is_not_dispatched_again(
