@@ -1,6 +1,5 @@
 """Questions to people on real servers: listed, answered by who may, and gone with their run."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,28 +11,11 @@ from tocsin_executor.application.reading import Scope
 from tocsin_executor.application.runs import RunAlreadyDone, StartOrder
 from tocsin_executor.domain.inputs import Verb
 from tocsin_kit.testing.waiting import eventually
+from unit.executor.people import Person
 
 pytestmark = pytest.mark.server
 
 FORM = {"type": "object", "required": ["approved"], "properties": {"approved": {"type": "boolean"}}}
-
-
-@dataclass
-class Person:
-    """Who answers."""
-
-    subject: str
-    permissions: tuple[str, ...] = ()
-    owner: str = ""
-
-    @property
-    def person(self) -> str:
-        """Who they are."""
-        return self.owner or self.subject
-
-    def may(self, permission: str, namespace: str) -> bool:
-        """Whether they hold it."""
-        return permission in self.permissions
 
 
 async def test_four_eyes_are_those_of_two_people_and_not_of_two_credentials(rig: Any) -> None:

@@ -1,6 +1,5 @@
 """Who may answer a question, and who may hand it over for whom."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -9,24 +8,7 @@ from tocsin.errors import Forbidden, Invalid
 from tocsin_executor.application.approvals import Handed, may_answer, seat
 from tocsin_executor.domain.deciding import standing
 from tocsin_executor.domain.questions import Question
-
-
-@dataclass
-class Person:
-    """Somebody."""
-
-    subject: str
-    permissions: tuple[str, ...] = ()
-    owner: str = ""
-
-    @property
-    def person(self) -> str:
-        """Who is behind it."""
-        return self.owner or self.subject
-
-    def may(self, permission: str, namespace: str) -> bool:
-        """Whether they hold it."""
-        return permission in self.permissions
+from unit.executor.people import Person
 
 
 def question(*handed: tuple[str, str], answers: tuple[str, ...] = (), **request: Any) -> Question:
